@@ -1,0 +1,181 @@
+#!/usr/bin/env bash
+# Single-node debug mode: installs, builds, and runs the whole road on one machine.
+set -euo pipefail
+here=$PWD
+cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'EOF'
+Usage: launch/debug.sh [FLAGS] [STAGE...]
+
+Installs what is missing, builds, and runs a small study from text to report on this machine: prepare, finetune, extract,
+train, eval, report. Ends by printing the path of the report, an HTML page. What is already made is skipped, so an
+interrupted run goes on when started again. STAGEs named run alone, in this order; they read what earlier ones made.
+
+  --squad DIR     SQuAD 2.0 files in DIR: train.json and dev.json, or train-v2.0.json and dev-v2.0.json
+                  [the embedded corpus of tools/make_corpus.py]
+  --model DIR     any Hugging Face BERT folder [the small real BERT of the Python environment]
+  --config FILE   the study [configs/debug.toml]: its table [study] says what is made, the others set the programs
+  --ranks N       ranks of finetune, extract, train and eval [one per GPU; without a GPU 2]
+  --run DIR       folder of results [runs/ and the name of the config]
+  --force         make the stages again
+
+Examples:
+  launch/debug.sh
+  launch/debug.sh --squad ~/squad --model ~/bert-large-uncased --run ~/runs/large --config configs/minilm.toml
+  launch/debug.sh eval report --force
+
+Environment: as tools/build.sh.
+EOF
+}
+
+fail() {
+    echo "error: debug.sh: $*" >&2
+    exit 2
+}
+
+stages=() squad='' model='' config=configs/debug.toml ranks='' run='' force=''
+all_stages=(prepare finetune extract train eval report)
+while (($#)); do
+    case $1 in
+        --squad | --model | --config | --ranks | --run)
+            [[ ${2:-} ]] || fail "$1 wants a value"
+            if [[ $1 == --ranks ]]; then
+                [[ $2 =~ ^[1-9][0-9]*$ ]] || fail "--ranks is '$2', not a positive whole number"
+                ranks=$2
+            else
+                declare "${1#--}=$(cd "$here" && realpath -m -- "$2")"
+            fi
+            shift 2
+            ;;
+        --force) force=1 && shift ;;
+        -h | --help) usage && exit 0 ;;
+        prepare | finetune | extract | train | eval | report) stages+=("$1") && shift ;;
+        *) fail "unknown argument '$1'; see launch/debug.sh --help" ;;
+    esac
+done
+((${#stages[@]})) || stages=("${all_stages[@]}")
+[[ -f $config ]] || fail "$config is no file"
+run=${run:-runs/$(basename "$config" .toml)}
+
+train_text='' dev_text=''
+if [[ $squad ]]; then
+    for version in '' -v2.0; do
+        [[ -f $squad/train$version.json && -f $squad/dev$version.json ]] || continue
+        train_text=$squad/train$version.json dev_text=$squad/dev$version.json
+    done
+    [[ $train_text ]] || fail "$squad holds neither train.json and dev.json nor train-v2.0.json and dev-v2.0.json"
+fi
+
+# The table [study] as shell variables; an unknown or missing key ends the run.
+read_study() {
+    "$python" - "$config" <<'EOF'
+import shlex, sys
+try:
+    import tomllib
+except ImportError:  # Python 3.10
+    from pip._vendor import tomli as tomllib
+known = {"seed": 1, "corpus_train": 600, "corpus_dev": 150, "hold_out": "", "tasks": [], "states_at": [],
+         "span_heads": [], "classification_heads": []}
+try:
+    with open(sys.argv[1], "rb") as file:
+        study = tomllib.load(file).get("study", {})
+except tomllib.TOMLDecodeError as wrong:
+    sys.exit(f"error: {sys.argv[1]}: {wrong}")
+if unknown := set(study) - set(known):
+    sys.exit(f"error: {sys.argv[1]}: unknown key '{min(unknown)}' in [study]; known are {', '.join(known)}")
+for key, value in (known | study).items():
+    words = " ".join(shlex.quote(str(item)) for item in value) if isinstance(value, list) else None
+    print(f"{key}=({words})" if words is not None else f"{key}={shlex.quote(str(value))}")
+EOF
+}
+
+count_ranks() {
+    local gpus=0
+    ! command -v nvidia-smi >/dev/null || gpus=$(nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU' || true)
+    echo $((gpus > 0 ? gpus : 2))
+}
+
+say() { echo "== $*"; }
+
+# once DONE OUTPUT COMMAND...: runs COMMAND, which makes OUTPUT, unless the test DONE holds for it. What an interrupted
+# run left of OUTPUT is replaced, as is all of it under --force.
+once() {
+    local done_test=$1 output=$2 flags=()
+    shift 2
+    if [[ ! $force ]] && "$done_test" "$output"; then
+        say "made: $output"
+        return
+    fi
+    [[ ! -e $output ]] || flags=(--force)
+    say "$output"
+    "$@" ${flags[@]+"${flags[@]}"}
+}
+
+exists() { [[ -e $1 ]]; }
+finished_tuning() { [[ -e $1/metrics/finetune.jsonl ]] && tail -n 1 "$1/metrics/finetune.jsonl" | grep -q '"done":true'; }
+complete_store() {
+    [[ -e $1 ]] && "$python" -c 'import h5py, sys; sys.exit(not h5py.File(sys.argv[1])["block_records"][:, 0].all())' "$1"
+}
+
+on_ranks() { launch/run_ranks.sh --ranks "$ranks" -- "$@"; }
+
+stage_prepare() {
+    if [[ ! $squad ]]; then
+        train_text=$run/corpus/train.json dev_text=$run/corpus/dev.json
+        exists "$dev_text" || "$python" tools/make_corpus.py --output "$run/corpus" \
+            --train "$corpus_train" --dev "$corpus_dev" --seed "$seed"
+    fi
+    local prepare=("$bin/bv_prepare" --config "$config" --model "$model") aside=()
+    [[ ! $hold_out ]] || aside=(--hold-out "$hold_out" --hold-out-output "$run/features/held-out.h5")
+    once exists "$run/features/train.h5" \
+        "${prepare[@]}" --squad "$train_text" --output "$run/features/train.h5" ${aside[@]+"${aside[@]}"}
+    once exists "$run/features/dev.h5" "${prepare[@]}" --squad "$dev_text" --output "$run/features/dev.h5"
+}
+
+stage_finetune() {
+    local task
+    for task in "${tasks[@]}"; do
+        once finished_tuning "$run/$task/seed-$seed" \
+            on_ranks "$bin/bv_finetune" --config "$config" --model "$model" --task "$task" --seed "$seed" \
+            --features "$run/features/train.h5" --output "$run/$task/seed-$seed"
+    done
+}
+
+stage_extract() {
+    local task epoch split folder
+    for task in "${tasks[@]}"; do
+        folder=$run/$task/seed-$seed
+        for epoch in "${states_at[@]}"; do
+            for split in train dev; do
+                once complete_store "$folder/stores/epoch-$epoch-$split.h5" \
+                    on_ranks "$bin/bv_extract" --config "$config" --checkpoint "$folder/checkpoints/epoch-$epoch" \
+                    --features "$run/features/$split.h5" --task "$task" --store "$folder/stores/epoch-$epoch-$split.h5"
+            done
+        done
+    done
+}
+
+# Heads of one task, named as in its list; a path of a head file counts by the file's name.
+stage_train() {
+    local task epoch head folder wanted names
+    for task in "${tasks[@]}"; do
+        folder=$run/$task/seed-$seed
+        local -n heads=${task}_heads
+        for epoch in "${states_at[@]}"; do
+            wanted=()
+            for head in "${heads[@]}"; do
+                [[ ! $force && $(trained_head "$folder" "$head" "$epoch") ]] || wanted+=("$head")
+            done
+            if ((${#wanted[@]} == 0)); then
+                say "made: heads of $task at epoch $epoch"
+                continue
+            fi
+            names=$(IFS=, && echo "${wanted[*]}")
+            say "heads of $task at epoch $epoch: $names"
+            on_ranks "$bin/bv_train" --config "$config" --heads "$names" --seed "$seed" --force \
+                --store "$folder/stores/epoch-$epoch-train.h5" --dev-store "$folder/stores/epoch-$epoch-dev.h5" \
+                --output "$folder/heads"
+        done
+    done
+}

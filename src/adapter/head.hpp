@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "adapter/block.hpp"
+#include "adapter/head_definition.hpp"
+#include "adapter/state_batch.hpp"
+
+namespace bv {
+
+/// A small model over the hidden states of a BERT: its definition's blocks, one after another.
+class Head {
+  public:
+    /// A new head over `states` states (L; the pooled output included, in the classification task) of width
+    /// `hidden_size`. Its initial values are drawn from `seed` alone. Throws Error naming file and line of a
+    /// block that cannot follow the one before it, or when the head does not end in two values a row.
+    Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_size, std::uint64_t seed);
+
+    const HeadDefinition& definition() const { return definition_; }
+    std::int64_t states() const { return states_; }
+    std::int64_t hidden_size() const { return hidden_size_; }
+
+    /// Logits (N, 2): start and end of every token in the span task; the two classes of every sequence in the
+    /// classification task, class 1 = no answer.
+    at::Tensor forward(const StateBatch& batch) const;
+
+    /// Trained tensors in the order of the blocks, named "<place>.<block type>.<tensor>": "0.adapter.weight".
+    const std::vector<NamedTensor>& parameters() const { return parameters_; }
+
+    /// Number of trained elements.
+    std::int64_t parameter_count() const;
+
+    /// What its learned poolings learned, in the order of the blocks.
+    std::vector<LayerWeights> layer_weights() const;
+
+    /// Moves the parameters; forbidden once flat buffers hold them.
+    void to(at::Device device);
+
+  private:
+    HeadDefinition definition_;
+    std::int64_t states_;
+    std::int64_t hidden_size_;
+    std::vector<std::unique_ptr<Block>> blocks_;
+    std::vector<NamedTensor> parameters_;
+};
+
+}  // namespace bv

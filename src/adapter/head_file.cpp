@@ -1,0 +1,105 @@
+#include "adapter/head_file.hpp"
+
+#include <map>
+
+#include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "optim/tensor_files.hpp"
+
+namespace bv {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kVersion = 1;
+
+Json to_json(const Head& head, const HeadOrigin& origin) {
+    Json poolings = Json::array();
+    for (const LayerWeights& learned : head.layer_weights()) {
+        poolings.push_back({{"weights", learned.weights}, {"gamma", learned.gamma}});
+    }
+    return {{"version", kVersion},
+            {"head", head.definition().name},
+            {"task", head.definition().task},
+            {"parameters", head.parameter_count()},
+            {"states", head.states()},
+            {"hidden_size", head.hidden_size()},
+            {"layers", origin.layers},
+            {"checkpoint", origin.checkpoint},
+            {"epoch", origin.epoch},
+            {"other_checkpoint", origin.other_checkpoint},
+            {"features", origin.features},
+            {"seed", origin.seed},
+            {"learning_rate", origin.learning_rate},
+            {"batch", origin.batch},
+            {"epochs", origin.epochs},
+            {"layer_weights", poolings},
+            {"definition", head.definition().text}};
+}
+
+Head build_head(const Json& json, const std::filesystem::path& path) {
+    return Head(parse_head(json.at("head").get<std::string>(), json.at("definition").get<std::string>(),
+                           path.string() + ": definition"),
+                json.at("states").get<std::int64_t>(), json.at("hidden_size").get<std::int64_t>(), 0);
+}
+
+HeadOrigin read_origin(const Json& json) {
+    HeadOrigin origin;
+    json.at("layers").get_to(origin.layers);
+    json.at("checkpoint").get_to(origin.checkpoint);
+    json.at("epoch").get_to(origin.epoch);
+    json.at("other_checkpoint").get_to(origin.other_checkpoint);
+    json.at("features").get_to(origin.features);
+    json.at("seed").get_to(origin.seed);
+    json.at("learning_rate").get_to(origin.learning_rate);
+    json.at("batch").get_to(origin.batch);
+    json.at("epochs").get_to(origin.epochs);
+    return origin;
+}
+
+TrainedHead read_description(const std::filesystem::path& path) {
+    const std::string text = read_file(path);
+    try {
+        const Json json = Json::parse(text);
+        if (const int version = json.at("version").get<int>(); version != kVersion) {
+            fail("{}: version {} of the format; this program reads version {}", path.string(), version,
+                 kVersion);
+        }
+        return {build_head(json, path), read_origin(json)};
+    } catch (const Json::parse_error& wrong) {
+        fail("{}: no JSON: {} is wrong", path.string(), place_of(text, wrong.byte));
+    } catch (const Json::exception& wrong) {
+        fail("{}: no description of a head: {}", path.string(), wrong.what());
+    }
+}
+
+}  // namespace
+
+void save_head(const std::filesystem::path& folder, const Head& head, const HeadOrigin& origin) {
+    std::map<std::string, at::Tensor> tensors;
+    for (const NamedTensor& parameter : head.parameters())
+        tensors.emplace(parameter.name, parameter.tensor.detach());
+    save_tensors(folder / "head.safetensors", tensors);
+    write_file(folder / "head.json", to_json(head, origin).dump(2) + "\n");
+}
+
+TrainedHead load_head(const std::filesystem::path& folder) {
+    TrainedHead trained = read_description(folder / "head.json");
+    const std::filesystem::path path = folder / "head.safetensors";
+    const auto tensors = load_tensors(path, at::kFloat);
+    for (const NamedTensor& parameter : trained.head.parameters()) {
+        const auto found = tensors.find(parameter.name);
+        if (found == tensors.end()) fail("{}: no tensor '{}'", path.string(), parameter.name);
+        if (found->second.sizes() != parameter.tensor.sizes()) {
+            fail("{}: tensor '{}' has {} elements, its head.json wants {}", path.string(), parameter.name,
+                 found->second.numel(), parameter.tensor.numel());
+        }
+        parameter.tensor.copy_(found->second);
+    }
+    return trained;
+}
+
+}  // namespace bv

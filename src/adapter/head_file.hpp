@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "adapter/head.hpp"
+
+namespace bv {
+
+/// What a head was trained on, and how.
+struct HeadOrigin {
+    std::string checkpoint;            ///< fingerprint of the weights that made its states
+    std::string epoch;                 ///< how long they were fine-tuned, as an exact fraction ("3/10")
+    std::vector<std::int64_t> layers;  ///< hidden states it reads; 0 = embedding output
+    std::string features;              ///< fingerprint of the features it was trained on
+    std::uint64_t seed = 0;
+    double learning_rate = 0;
+    std::int64_t batch = 0;         ///< sequences of all ranks together
+    std::int64_t epochs = 0;        ///< epochs the head was trained
+    bool other_checkpoint = false;  ///< its dev states were made by another checkpoint, as was allowed
+};
+
+/// A trained head and where it comes from.
+struct TrainedHead {
+    Head head;
+    HeadOrigin origin;
+};
+
+/// Writes head.safetensors (the parameters) and, after it, head.json (everything to build the head again, its
+/// origin and learned layer weights) into `folder`. Throws Error naming the path.
+void save_head(const std::filesystem::path& folder, const Head& head, const HeadOrigin& origin);
+
+/// Reads what `save_head` wrote, on the CPU. Throws Error naming the file and the key or tensor that is
+/// missing or wrong.
+TrainedHead load_head(const std::filesystem::path& folder);
+
+}  // namespace bv

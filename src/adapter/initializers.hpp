@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+
+namespace bv {
+
+/// A generator of a head's own: what it draws depends on `seed` alone, not on heads made beside it.
+at::Generator make_generator(std::uint64_t seed);
+
+/// float32 on the CPU. N(0, deviation).
+at::Tensor normal(at::IntArrayRef shape, double deviation, at::Generator& generator);
+
+/// N(0, deviation) without values beyond two deviations, as Keras's TruncatedNormal.
+at::Tensor truncated_normal(at::IntArrayRef shape, double deviation, at::Generator& generator);
+
+/// Uniform in +-sqrt(6 / (inputs + outputs)) for a weight (outputs, inputs) (Glorot and Bengio 2010), Keras's
+/// default.
+at::Tensor glorot_uniform(std::int64_t outputs, std::int64_t inputs, at::Generator& generator);
+
+}  // namespace bv

@@ -1,0 +1,18 @@
+#include "core/command_line.hpp"
+#include "dist/guard.hpp"
+#include "stages/finetune.hpp"
+
+int main(int argc, char** argv) {
+    return bv::run_on_ranks([&](const bv::Communicator& ranks) {
+        bv::CommandLine line(
+            "bv_finetune",
+            "Fine-tunes BERT on SQuAD over all ranks, and keeps a checkpoint at every wanted fraction of an "
+            "epoch.",
+            "Example: mpirun -n 2 bv_finetune --model bert-large-uncased --features train.h5 --task span "
+            "--checkpoints 0.1:0.9:0.1,1:6:1 --output run/span/seed-1");
+        bv::FinetuneOptions options;
+        options.declare(line);
+        ranks.agree([&] { line.parse(argc, argv); });
+        bv::finetune(options, line, ranks);
+    });
+}

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace bv {
+
+/// The shape of a BERT, as in a Hugging Face config.json.
+struct BertConfig {
+    std::int64_t hidden_size = 768;         ///< H
+    std::int64_t layers = 12;               ///< encoder layers; L = layers + 1 hidden states
+    std::int64_t heads = 12;                ///< A
+    std::int64_t intermediate_size = 3072;  ///< width of the feed-forward layer
+    std::int64_t vocabulary = 30522;        ///< rows of the word embedding
+    std::int64_t positions = 512;           ///< longest sequence
+    std::int64_t segments = 2;              ///< rows of the segment embedding
+    std::string activation = "gelu";  ///< gelu (exact), gelu_new and gelu_pytorch_tanh (approximated), relu
+    double layer_norm_epsilon = 1e-12;
+    double hidden_dropout = 0.1;      ///< after embeddings and each sub-layer
+    double attention_dropout = 0.1;   ///< on attention probabilities
+    double head_dropout = 0.1;        ///< before the classifier (classifier_dropout, else hidden_dropout)
+    double initializer_range = 0.02;  ///< standard deviation of new weights
+
+    std::int64_t head_size() const { return hidden_size / heads; }
+    std::int64_t states() const { return layers + 1; }
+};
+
+/// Reads `folder`/config.json. Throws Error naming the file and key: missing, malformed, another architecture
+/// than BERT, relative position embeddings, a decoder, an unknown activation, sizes that do not fit each
+/// other.
+BertConfig read_bert_config(const std::filesystem::path& folder);
+
+/// The JSON that Hugging Face's BertConfig reads back; `architecture` as in "BertForQuestionAnswering".
+nlohmann::json to_json(const BertConfig& config, const std::string& architecture);
+
+}  // namespace bv

@@ -1,0 +1,41 @@
+#include <stdexcept>
+#include <string>
+
+#include "bert/dropout_cuda.hpp"
+
+namespace bv {
+namespace {
+
+/// One thread draws one counter and masks its eight elements, which stand kPhiloxLanes apart.
+__global__ void mask_kernel(float* data, std::int64_t count, DropoutStream stream) {
+    const std::int64_t counter = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    const std::int64_t first = counter / kPhiloxLanes * kPhiloxGroup + counter % kPhiloxLanes;
+    if (first >= count) return;
+    std::uint32_t words[4] = {static_cast<std::uint32_t>(counter), stream.c1, stream.c2, stream.c3};
+    std::uint32_t key0 = stream.key0;
+    std::uint32_t key1 = stream.key1;
+    for (int round = 0; round < kPhiloxRounds; ++round) {
+        philox_round(words[0], words[1], words[2], words[3], key0, key1);
+        key0 += kPhiloxWeyl0;
+        key1 += kPhiloxWeyl1;
+    }
+    for (int half = 0; half < 8; ++half) {
+        const std::int64_t element = first + half * kPhiloxLanes;
+        if (element >= count) return;
+        const std::uint32_t bits = words[half / 2] >> (16 * (half % 2)) & 0xFFFFU;
+        data[element] *= bits >= stream.threshold ? stream.scale : 0.0F;
+    }
+}
+
+}  // namespace
+
+void mask_on_gpu(float* data, std::int64_t count, const DropoutStream& stream) {
+    if (count == 0) return;
+    constexpr std::int64_t kThreads = 256;
+    const std::int64_t counters = (count + kPhiloxGroup - 1) / kPhiloxGroup * kPhiloxLanes;
+    mask_kernel<<<static_cast<unsigned>((counters + kThreads - 1) / kThreads), kThreads>>>(data, count, stream);
+    const cudaError_t code = cudaGetLastError();
+    if (code != cudaSuccess) throw std::runtime_error(std::string("dropout kernel failed: ") + cudaGetErrorString(code));
+}
+
+}  // namespace bv

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+#include "bert/philox.hpp"
+
+namespace bv {
+
+/// Multiplies `count` floats of GPU memory by the mask of `stream`, the same bits as on the CPU, on the
+/// default stream of the current GPU. Throws std::runtime_error with CUDA's reason.
+void mask_on_gpu(float* data, std::int64_t count, const DropoutStream& stream);
+
+}  // namespace bv

@@ -1,0 +1,108 @@
+#include "bert/encoder.hpp"
+
+#include <ATen/ATen.h>
+
+#include "bert/attention.hpp"
+
+namespace bv {
+namespace {
+
+Parameter parameter(std::vector<std::string> names, at::IntArrayRef shape) {
+    return {std::move(names), at::zeros(shape, at::kFloat)};
+}
+
+at::Tensor activate(const at::Tensor& x, const std::string& activation) {
+    if (activation == "relu") return at::relu(x);
+    return at::gelu(x, activation == "gelu" ? "none" : "tanh");
+}
+
+}  // namespace
+
+Encoder::Encoder(const BertConfig& config) : config_(config) {
+    const std::int64_t hidden = config.hidden_size;
+    const auto linear = [](const std::vector<std::string>& names, std::int64_t in, std::int64_t out) {
+        std::vector<std::string> weights, biases;
+        for (const std::string& name : names) {
+            weights.push_back(name + ".weight");
+            biases.push_back(name + ".bias");
+        }
+        return Linear{parameter(weights, {out, in}), parameter(biases, {out})};
+    };
+    const auto layer_norm = [&](const std::string& name) {
+        LayerNorm norm{parameter({name + ".weight"}, {hidden}), parameter({name + ".bias"}, {hidden})};
+        norm.weight.tensor.fill_(1);
+        return norm;
+    };
+    words_ = parameter({"embeddings.word_embeddings.weight"}, {config.vocabulary, hidden});
+    positions_ = parameter({"embeddings.position_embeddings.weight"}, {config.positions, hidden});
+    segments_ = parameter({"embeddings.token_type_embeddings.weight"}, {config.segments, hidden});
+    embedding_norm_ = layer_norm("embeddings.LayerNorm");
+    for (std::int64_t i = 0; i < config.layers; ++i) {
+        const std::string at = "encoder.layer." + std::to_string(i) + ".";
+        Layer layer;
+        layer.query_key_value =
+            linear({at + "attention.self.query", at + "attention.self.key", at + "attention.self.value"},
+                   hidden, 3 * hidden);
+        layer.attention_output = linear({at + "attention.output.dense"}, hidden, hidden);
+        layer.attention_norm = layer_norm(at + "attention.output.LayerNorm");
+        layer.intermediate = linear({at + "intermediate.dense"}, hidden, config.intermediate_size);
+        layer.output = linear({at + "output.dense"}, config.intermediate_size, hidden);
+        layer.output_norm = layer_norm(at + "output.LayerNorm");
+        layers_.push_back(std::move(layer));
+    }
+}
+
+at::Tensor Encoder::norm(const at::Tensor& x, const LayerNorm& norm) const {
+    return at::layer_norm(x, {config_.hidden_size}, norm.weight.tensor, norm.bias.tensor,
+                          config_.layer_norm_epsilon);
+}
+
+at::Tensor Encoder::forward(const Batch& batch, const DropoutKey* key, const OnState& on_state) const {
+    const auto dropped = [&](const at::Tensor& x, std::int64_t layer, DropoutSite site) {
+        return key == nullptr
+                   ? x
+                   : dropout(x, config_.hidden_dropout, *key, layer, site, batch.starts, batch.examples);
+    };
+    const auto applied = [](const at::Tensor& x, const Linear& linear) {
+        return at::linear(x, linear.weight.tensor, linear.bias.tensor);
+    };
+    at::Tensor x = at::embedding(words_.tensor, batch.ids) + at::embedding(segments_.tensor, batch.segments) +
+                   at::embedding(positions_.tensor, batch.positions);
+    x = dropped(norm(x, embedding_norm_), 0, DropoutSite::embedding);
+    if (on_state) on_state(0, x);
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        const Layer& layer = layers_[i];
+        const auto number = static_cast<std::int64_t>(i);
+        const at::Tensor attended = packed_attention(applied(x, layer.query_key_value), batch, config_.heads,
+                                                     number, config_.attention_dropout, key);
+        x = norm(
+            dropped(applied(attended, layer.attention_output), number, DropoutSite::attention_output) + x,
+            layer.attention_norm);
+        const at::Tensor inner = activate(applied(x, layer.intermediate), config_.activation);
+        x = norm(dropped(applied(inner, layer.output), number, DropoutSite::layer_output) + x,
+                 layer.output_norm);
+        if (on_state) on_state(number + 1, x);
+    }
+    return x;
+}
+
+std::vector<Parameter> Encoder::parameters() const {
+    std::vector<Parameter> all{words_, positions_, segments_, embedding_norm_.weight, embedding_norm_.bias};
+    for (const Layer& layer : layers_) {
+        for (const Linear* linear : {&layer.query_key_value, &layer.attention_output}) {
+            all.push_back(linear->weight);
+            all.push_back(linear->bias);
+        }
+        all.push_back(layer.attention_norm.weight);
+        all.push_back(layer.attention_norm.bias);
+        for (const Linear* linear : {&layer.intermediate, &layer.output}) {
+            all.push_back(linear->weight);
+            all.push_back(linear->bias);
+        }
+        all.push_back(layer.output_norm.weight);
+        all.push_back(layer.output_norm.bias);
+    }
+    return all;
+}
+
+}  // namespace bv

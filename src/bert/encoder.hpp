@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "bert/batch.hpp"
+#include "bert/config.hpp"
+#include "bert/dropout.hpp"
+#include "bert/parameter.hpp"
+
+namespace bv {
+
+/// BERT's embeddings and encoder layers (Devlin et al. 2019) over packed tokens.
+class Encoder {
+  public:
+    explicit Encoder(const BertConfig& config);
+
+    const BertConfig& config() const { return config_; }
+
+    /// Called with each hidden state (N, H) as it is made: 0 the embedding output, then each layer's output.
+    using OnState = std::function<void(std::int64_t state, const at::Tensor& values)>;
+
+    /// The last hidden state (N, H).
+    at::Tensor forward(const Batch& batch, const DropoutKey* dropout, const OnState& on_state = {}) const;
+
+    /// All parameters, in the order of the forward pass.
+    std::vector<Parameter> parameters() const;
+
+  private:
+    struct LayerNorm {
+        Parameter weight, bias;
+    };
+    struct Linear {
+        Parameter weight, bias;
+    };
+    struct Layer {
+        Linear query_key_value, attention_output;
+        LayerNorm attention_norm;
+        Linear intermediate, output;
+        LayerNorm output_norm;
+    };
+
+    at::Tensor norm(const at::Tensor& x, const LayerNorm& norm) const;
+
+    BertConfig config_;
+    Parameter words_, positions_, segments_;
+    LayerNorm embedding_norm_;
+    std::vector<Layer> layers_;
+};
+
+}  // namespace bv

@@ -1,0 +1,129 @@
+#include "bert/model.hpp"
+
+#include <limits>
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <nlohmann/json.hpp>
+
+#include "bert/pretrained.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+
+namespace bv {
+namespace {
+
+std::string head_name(Task task) {
+    return task == Task::span ? "qa_outputs" : "classifier";
+}
+
+void initialise(const std::vector<Parameter>& parameters, double deviation, std::uint64_t seed) {
+    at::Generator generator = at::detail::createCPUGenerator(seed);
+    for (const Parameter& parameter : parameters) {
+        if (parameter.decays()) parameter.tensor.normal_(0.0, deviation, generator);
+    }
+}
+
+}  // namespace
+
+std::string name_of(Task task) {
+    return task == Task::span ? "span" : "classification";
+}
+
+Task task_named(const std::string& name) {
+    if (name == "span") return Task::span;
+    if (name == "classification") return Task::classification;
+    fail("'{}' is no task; known: span, classification", name);
+}
+
+Model::Model(const BertConfig& config, Task task, std::uint64_t seed)
+    : task_(task),
+      encoder_(config),
+      pooler_weight_{{"pooler.dense.weight"}, at::zeros({config.hidden_size, config.hidden_size})},
+      pooler_bias_{{"pooler.dense.bias"}, at::zeros({config.hidden_size})},
+      head_weight_{{head_name(task) + ".weight"}, at::zeros({2, config.hidden_size})},
+      head_bias_{{head_name(task) + ".bias"}, at::zeros({2})} {
+    parameters_ = encoder_.parameters();
+    parameters_.insert(parameters_.end(), {pooler_weight_, pooler_bias_, head_weight_, head_bias_});
+    initialise(parameters_, config.initializer_range, seed);
+}
+
+Model Model::load(const std::filesystem::path& folder, Task task, std::uint64_t seed) {
+    Model model(read_bert_config(folder), task, seed);
+    // What the folder lacks keeps its initial draw; drawn alone, so that it depends on nothing but the seed.
+    const std::vector<Parameter> absent =
+        read_weights(folder, model.parameters_, {"pooler.", head_name(task) + "."});
+    initialise(absent, model.config().initializer_range, seed);
+    return model;
+}
+
+void Model::save(const std::filesystem::path& folder) const {
+    const std::string architecture =
+        task_ == Task::span ? "BertForQuestionAnswering" : "BertForSequenceClassification";
+    write_file(folder / "config.json", to_json(config(), architecture).dump(2) + "\n");
+    write_weights(folder, parameters_, {head_name(task_) + "."});
+}
+
+void Model::to(at::Device device) {
+    for (const Parameter& parameter : parameters_) parameter.tensor.set_data(parameter.tensor.to(device));
+}
+
+at::Device Model::device() const {
+    return head_weight_.tensor.device();
+}
+
+std::vector<Parameter> Model::trainable() const {
+    std::vector<Parameter> trained;
+    for (const Parameter& parameter : parameters_) {
+        if (task_ == Task::classification || !parameter.names[0].starts_with("pooler."))
+            trained.push_back(parameter);
+    }
+    return trained;
+}
+
+std::int64_t Model::parameter_count() const {
+    std::int64_t count = 0;
+    for (const Parameter& parameter : parameters_) count += parameter.tensor.numel();
+    return count;
+}
+
+std::vector<at::Tensor> Model::states(const Batch& batch) const {
+    std::vector<at::Tensor> states;
+    encoder_.forward(batch, nullptr,
+                     [&](std::int64_t, const at::Tensor& values) { states.push_back(values); });
+    return states;
+}
+
+at::Tensor Model::pooled(const Batch& batch, const at::Tensor& last_state) const {
+    const at::Tensor first = last_state.index_select(0, batch.first_tokens);
+    return at::tanh(at::linear(first, pooler_weight_.tensor, pooler_bias_.tensor));
+}
+
+at::Tensor Model::logits(const Batch& batch, const DropoutKey* key) const {
+    at::Tensor x = encoder_.forward(batch, key);
+    if (task_ == Task::classification) {
+        x = pooled(batch, x);
+        if (key != nullptr) {
+            std::vector<std::int64_t> rows(batch.examples.size() + 1);
+            for (std::size_t b = 0; b < rows.size(); ++b) rows[b] = static_cast<std::int64_t>(b);
+            x = dropout(x, config().head_dropout, *key, 0, DropoutSite::head, rows, batch.examples);
+        }
+    }
+    return at::linear(x, head_weight_.tensor, head_bias_.tensor);
+}
+
+at::Tensor Model::loss(const Batch& batch, const at::Tensor& logits) const {
+    constexpr auto kSum = at::Reduction::Sum;
+    if (task_ == Task::classification) return at::cross_entropy_loss(logits, batch.no_answer, {}, kSum);
+    // Log-softmax over each sequence's own tokens: the places past a sequence's end hold minus infinity.
+    const std::int64_t longest = batch.longest();
+    const auto over_sequences = [&](const at::Tensor& packed) {
+        return at::full({batch.sequences(), longest}, -std::numeric_limits<float>::infinity(),
+                        packed.options())
+            .index_put({batch.sequence_of, batch.positions}, packed);
+    };
+    return at::cross_entropy_loss(over_sequences(logits.select(1, 0)), batch.start_labels, {}, kSum) +
+           at::cross_entropy_loss(over_sequences(logits.select(1, 1)), batch.end_labels, {}, kSum);
+}
+
+}  // namespace bv

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "bert/batch.hpp"
+#include "bert/config.hpp"
+#include "bert/dropout.hpp"
+#include "bert/encoder.hpp"
+#include "bert/parameter.hpp"
+
+namespace bv {
+
+/// What a model is fine-tuned for.
+enum class Task { span, classification };
+
+/// "span" or "classification".
+std::string name_of(Task task);
+
+/// The inverse of `name_of`. Throws Error naming both.
+Task task_named(const std::string& name);
+
+/// BERT with the reference's head for a task: span, Linear(H -> 2) on every token's last state;
+/// classification, Linear(H -> 2) on the pooled CLS, class 1 = no answer. Pooler and head are part of both.
+class Model {
+  public:
+    /// New weights: N(0, initializer_range), zero biases, unit LayerNorm, drawn from `seed`.
+    Model(const BertConfig& config, Task task, std::uint64_t seed);
+
+    /// Any Hugging Face BERT folder (config.json, model.safetensors or its shards). A head or pooler the
+    /// folder does not hold is drawn from `seed`. Throws Error naming file and tensor.
+    static Model load(const std::filesystem::path& folder, Task task, std::uint64_t seed);
+
+    /// Writes config.json and model.safetensors for Hugging Face's from_pretrained into an existing folder.
+    void save(const std::filesystem::path& folder) const;
+
+    /// Moves all weights; forbidden once a flat buffer holds them.
+    void to(at::Device device);
+
+    const BertConfig& config() const { return encoder_.config(); }
+    Task task() const { return task_; }
+    at::Device device() const;
+
+    /// All parameters, pooler and head included, in the order of the forward pass.
+    const std::vector<Parameter>& parameters() const { return parameters_; }
+
+    /// Those the task trains: all but the pooler in the span task, which gets no gradient there.
+    std::vector<Parameter> trainable() const;
+
+    /// Number of elements of all parameters.
+    std::int64_t parameter_count() const;
+
+    /// All hidden states, L of (N, H): embedding output, then each layer's. Without dropout; under NoGrad if
+    /// the caller wants no graph.
+    std::vector<at::Tensor> states(const Batch& batch) const;
+
+    /// The pooled CLS (B, H) of the last state (N, H): tanh(Linear(H -> H)).
+    at::Tensor pooled(const Batch& batch, const at::Tensor& last_state) const;
+
+    /// Logits: span (N, 2), start and end; classification (B, 2). With `dropout`, as in training.
+    at::Tensor logits(const Batch& batch, const DropoutKey* dropout = nullptr) const;
+
+    /// Loss of `logits`, SUMMED over the batch's sequences: span, CE(start) + CE(end) over the sequence's own
+    /// tokens; classification, CE.
+    at::Tensor loss(const Batch& batch, const at::Tensor& logits) const;
+
+  private:
+    Task task_;
+    Encoder encoder_;
+    Parameter pooler_weight_;
+    Parameter pooler_bias_;
+    Parameter head_weight_;
+    Parameter head_bias_;
+    std::vector<Parameter> parameters_;
+};
+
+}  // namespace bv

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+
+#ifdef __CUDACC__
+#define BV_HOST_DEVICE __host__ __device__
+#else
+#define BV_HOST_DEVICE
+#endif
+
+namespace bv {
+
+/// Philox4x32-10's constants (Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2,
+/// 3").
+inline constexpr std::uint32_t kPhiloxMultiplier0 = 0xD2511F53;
+inline constexpr std::uint32_t kPhiloxMultiplier1 = 0xCD9E8D57;
+inline constexpr std::uint32_t kPhiloxWeyl0 = 0x9E3779B9;
+inline constexpr std::uint32_t kPhiloxWeyl1 = 0xBB67AE85;
+inline constexpr int kPhiloxRounds = 10;
+
+/// How the dropout law deals out random bits: elements come in groups of 128; element i of an example takes
+/// 16 bits of the counter whose first word is (i / 128) * 16 + i % 16, its half-word number (i % 128) / 16.
+/// Neighbouring elements then come from neighbouring counters, which suits vector registers.
+inline constexpr std::int64_t kPhiloxLanes = 16;
+inline constexpr std::int64_t kPhiloxGroup = 128;
+
+/// One round on one counter.
+BV_HOST_DEVICE inline void philox_round(std::uint32_t& c0, std::uint32_t& c1, std::uint32_t& c2,
+                                        std::uint32_t& c3, std::uint32_t key0, std::uint32_t key1) {
+    const std::uint64_t product0 = static_cast<std::uint64_t>(kPhiloxMultiplier0) * c0;
+    const std::uint64_t product1 = static_cast<std::uint64_t>(kPhiloxMultiplier1) * c2;
+    c0 = static_cast<std::uint32_t>(product1 >> 32) ^ c1 ^ key0;
+    c2 = static_cast<std::uint32_t>(product0 >> 32) ^ c3 ^ key1;
+    c1 = static_cast<std::uint32_t>(product1);
+    c3 = static_cast<std::uint32_t>(product0);
+}
+
+/// The words of the law that do not depend on the element.
+struct DropoutStream {
+    std::uint32_t key0, key1;  ///< seed
+    std::uint32_t c1, c2, c3;  ///< example, layer and site, step
+    std::uint32_t threshold;   ///< an element is kept where its 16 bits are not below this
+    float scale;               ///< 1 / keep probability
+};
+
+}  // namespace bv

@@ -1,0 +1,148 @@
+#include "bert/pretrained.hpp"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+
+#include <ATen/ATen.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "core/safetensors.hpp"
+#include "optim/tensor_files.hpp"
+
+namespace bv {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view kPrefix = "bert.";
+
+bool starts_with_any(std::string_view name, const std::vector<std::string>& prefixes) {
+    return std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& p) { return name.starts_with(p); });
+}
+
+/// What published folders hold beside BERT and its heads: pre-training heads, and integer buffers of old
+/// versions.
+bool is_ignored(std::string_view name) {
+    static const std::vector<std::string> known{"cls.", "qa_outputs.", "classifier.",
+                                                "embeddings.position_ids", "embeddings.token_type_ids"};
+    return starts_with_any(name, known);
+}
+
+/// The name this software uses: without "bert.", LayerNorm's gamma and beta as weight and bias.
+std::string canonical(std::string name) {
+    if (name.starts_with(kPrefix)) name.erase(0, kPrefix.size());
+    for (const auto& [old_end, new_end] :
+         {std::pair<std::string, std::string>{"LayerNorm.gamma", "LayerNorm.weight"},
+          {"LayerNorm.beta", "LayerNorm.bias"}}) {
+        if (name.ends_with(old_end)) name.replace(name.size() - old_end.size(), old_end.size(), new_end);
+    }
+    return name;
+}
+
+std::vector<std::filesystem::path> weight_files(const std::filesystem::path& folder) {
+    if (std::filesystem::exists(folder / "model.safetensors")) return {folder / "model.safetensors"};
+    const std::filesystem::path index = folder / "model.safetensors.index.json";
+    if (!std::filesystem::exists(index)) {
+        const bool pickled = std::filesystem::exists(folder / "pytorch_model.bin");
+        fail("{}: holds no model.safetensors{}", folder.string(),
+             pickled ? "; convert its pytorch_model.bin by from_pretrained(...).save_pretrained(...)" : "");
+    }
+    const std::string text = read_file(index);
+    const Json json = Json::parse(text, nullptr, false);
+    std::set<std::string> names;
+    try {
+        for (const auto& [tensor, file] : json.at("weight_map").items())
+            names.insert(file.get<std::string>());
+    } catch (const Json::exception&) {
+        fail("{}: malformed: expected an object 'weight_map' of tensor names to files", index.string());
+    }
+    std::vector<std::filesystem::path> files;
+    for (const std::string& name : names) files.push_back(folder / name);
+    return files;
+}
+
+void fill(const at::Tensor& target, const TensorView& source, const std::string& place) {
+    if (!std::equal(source.shape.begin(), source.shape.end(), target.sizes().begin(), target.sizes().end())) {
+        fail("{}: has shape ({}), expected ({})", place, fmt::join(source.shape, ", "),
+             fmt::join(target.sizes(), ", "));
+    }
+    const at::Tensor found = to_tensor(source);
+    if (!found.is_floating_point()) fail("{}: holds {}, expected floats", place, name_of(source.dtype));
+    target.copy_(found);
+}
+
+/// The rows of `parameter` stored under its name number `part`.
+at::Tensor part_of(const Parameter& parameter, std::size_t part) {
+    const std::int64_t rows = parameter.tensor.size(0) / static_cast<std::int64_t>(parameter.names.size());
+    return parameter.tensor.detach().narrow(0, static_cast<std::int64_t>(part) * rows, rows);
+}
+
+}  // namespace
+
+std::vector<Parameter> read_weights(const std::filesystem::path& folder,
+                                    const std::vector<Parameter>& parameters,
+                                    const std::vector<std::string>& optional) {
+    struct Found {
+        const SafetensorsFile* file;
+        std::string name;
+    };
+    std::vector<std::unique_ptr<SafetensorsFile>> files;
+    std::map<std::string, Found> found;
+    for (const auto& path : weight_files(folder)) {
+        files.push_back(std::make_unique<SafetensorsFile>(path));
+        for (const auto& [name, view] : files.back()->tensors())
+            found[canonical(name)] = {files.back().get(), name};
+    }
+    std::vector<Parameter> absent;
+    for (const Parameter& parameter : parameters) {
+        bool whole = true;
+        for (std::size_t part = 0; part < parameter.names.size(); ++part) {
+            const std::string& name = parameter.names[part];
+            const auto entry = found.find(name);
+            if (entry == found.end()) {
+                if (!starts_with_any(name, optional)) fail("{}: holds no tensor '{}'", folder.string(), name);
+                whole = false;
+                continue;
+            }
+            const SafetensorsFile& file = *entry->second.file;
+            const std::string place =
+                fmt::format("{}: tensor '{}'", file.path().string(), entry->second.name);
+            fill(part_of(parameter, part), file.at(entry->second.name), place);
+            found.erase(entry);
+        }
+        if (!whole) absent.push_back(parameter);
+    }
+    for (const auto& [name, place] : found) {
+        if (!is_ignored(name)) {
+            fail("{}: tensor '{}' belongs to no BERT of this config.json", place.file->path().string(),
+                 place.name);
+        }
+    }
+    return absent;
+}
+
+std::string weights_fingerprint(const std::filesystem::path& folder) {
+    std::string all;
+    const auto files = weight_files(folder);
+    for (const auto& path : files) all += fingerprint(MappedFile(path).bytes());
+    return files.size() == 1 ? all : fingerprint(all);
+}
+
+void write_weights(const std::filesystem::path& folder, const std::vector<Parameter>& parameters,
+                   const std::vector<std::string>& heads) {
+    std::map<std::string, at::Tensor> tensors;
+    for (const Parameter& parameter : parameters) {
+        for (std::size_t part = 0; part < parameter.names.size(); ++part) {
+            const std::string& name = parameter.names[part];
+            tensors[starts_with_any(name, heads) ? name : std::string(kPrefix) + name] =
+                part_of(parameter, part);
+        }
+    }
+    save_tensors(folder / "model.safetensors", tensors);
+}
+
+}  // namespace bv

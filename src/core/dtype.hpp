@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace bv {
+
+/// Element types of tensors in files and collectives.
+enum class DType { f64, f32, f16, bf16, i64, i32, u8 };
+
+/// Bytes of one element.
+std::size_t size_of(DType dtype);
+
+/// "float32", "float16", "bfloat16" ...: the names used in flags, stores and messages.
+std::string_view name_of(DType dtype);
+
+/// The inverse of `name_of`. Throws Error naming the known types.
+DType dtype_named(std::string_view name);
+
+}  // namespace bv

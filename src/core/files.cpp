@@ -1,0 +1,124 @@
+#include "core/files.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "core/error.hpp"
+
+namespace bv {
+namespace {
+
+/// Owns a file descriptor from birth.
+class Descriptor {
+  public:
+    Descriptor(const std::filesystem::path& path, int flags, mode_t mode = 0644)
+        : fd_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+    ~Descriptor() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int get() const { return fd_; }
+    bool ok() const { return fd_ >= 0; }
+
+  private:
+    int fd_;
+};
+
+std::string reason() {
+    return std::strerror(errno);
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+    std::ifstream stream(path, std::ios::binary);
+    if (!stream || std::filesystem::is_directory(path)) fail("cannot read {}: {}", path.string(), reason());
+    std::string content(std::istreambuf_iterator<char>(stream), {});
+    if (stream.bad()) fail("cannot read {}: {}", path.string(), reason());
+    return content;
+}
+
+void flush_to_disk(const std::filesystem::path& path) {
+    Descriptor file(path, O_RDONLY);
+    if (!file.ok() || ::fsync(file.get()) != 0) fail("cannot flush {} to disk: {}", path.string(), reason());
+}
+
+void write_file(const std::filesystem::path& path, std::string_view content) {
+    const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
+    std::error_code created;
+    std::filesystem::create_directories(parent, created);
+    if (created) fail("cannot create folder {}: {}", parent.string(), created.message());
+    std::filesystem::path aside = path;
+    aside += ".partial";
+    auto give_up = [&] {
+        const std::string why = reason();
+        std::error_code ignored;
+        std::filesystem::remove(aside, ignored);
+        fail("cannot write {}: {}", path.string(), why);
+    };
+    {
+        Descriptor file(aside, O_WRONLY | O_CREAT | O_TRUNC);
+        if (!file.ok()) give_up();
+        while (!content.empty()) {
+            const ssize_t written = ::write(file.get(), content.data(), content.size());
+            if (written < 0 && errno == EINTR) continue;
+            if (written < 0) give_up();
+            content.remove_prefix(static_cast<std::size_t>(written));
+        }
+        if (::fsync(file.get()) != 0) give_up();
+    }
+    if (std::rename(aside.c_str(), path.c_str()) != 0) give_up();
+    flush_to_disk(parent);
+}
+
+void require_absent(const std::filesystem::path& path, bool force) {
+    if (!force && std::filesystem::exists(path)) {
+        fail("{} exists already; --force replaces it", path.string());
+    }
+}
+
+std::string fingerprint(std::string_view bytes) {
+    const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+    return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+    Descriptor file(path, O_RDONLY);
+    struct stat status {};
+    if (!file.ok() || ::fstat(file.get(), &status) != 0) fail("cannot open {}: {}", path.string(), reason());
+    if (!S_ISREG(status.st_mode)) fail("cannot open {}: it is no regular file", path.string());
+    size_ = static_cast<std::size_t>(status.st_size);
+    if (size_ == 0) return;
+    void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (mapped == MAP_FAILED) fail("cannot map {}: {}", path.string(), reason());
+    data_ = static_cast<const char*>(mapped);
+}
+
+MappedFile::~MappedFile() {
+    if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+}
+
+std::string place_of(std::string_view text, std::size_t offset) {
+    std::size_t line = 1;
+    std::size_t column = 1;
+    for (std::size_t i = 0; i < offset && i < text.size(); ++i) {
+        if (text[i] == '\n') {
+            ++line;
+            column = 1;
+        } else {
+            ++column;
+        }
+    }
+    return fmt::format("line {}, column {}", line, column);
+}
+
+}  // namespace bv

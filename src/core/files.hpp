@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace bv {
+
+/// The whole file. Throws Error naming the path when it is missing or cannot be read.
+std::string read_file(const std::filesystem::path& path);
+
+/// Writes `content` aside (PATH.partial), flushes it to disk and renames it to `path`: the file is whole or
+/// absent. Creates missing parent folders. Throws Error naming the path and the system's reason (a full disk,
+/// say).
+void write_file(const std::filesystem::path& path, std::string_view content);
+
+/// Flushes a file or folder to disk (fsync). Throws Error naming the path.
+void flush_to_disk(const std::filesystem::path& path);
+
+/// Throws Error when `path` exists and `force` is not set: nothing is overwritten without --force.
+void require_absent(const std::filesystem::path& path, bool force);
+
+/// 128-bit XXH3 hash as 32 hexadecimal digits: the fingerprint that binds a result to what it was made from.
+std::string fingerprint(std::string_view bytes);
+
+/// A file mapped read-only for its lifetime.
+class MappedFile {
+  public:
+    /// Throws Error naming the path when it cannot be opened.
+    explicit MappedFile(const std::filesystem::path& path);
+    ~MappedFile();
+    MappedFile(const MappedFile&) = delete;
+    MappedFile& operator=(const MappedFile&) = delete;
+
+    /// The bytes of the file.
+    std::string_view bytes() const { return {data_, size_}; }
+
+  private:
+    const char* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/// "line 3, column 7": where the byte `offset` of `text` stands, for messages.
+std::string place_of(std::string_view text, std::size_t offset);
+
+}  // namespace bv

@@ -1,0 +1,35 @@
+#include "core/guard.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include "core/command_line.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+
+namespace bv {
+
+int run_alone(const std::function<void()>& program) {
+    start_logging(0, 1);
+    try {
+        const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
+        if (ranks != nullptr && std::string(ranks) != "1") {
+            fail("this program is one process with threads; start it without mpirun (found {} ranks)", ranks);
+        }
+        program();
+        return kSuccess;
+    } catch (const Answered& answer) {
+        std::fputs(answer.text.c_str(), stdout);
+        return kSuccess;
+    } catch (const Error& mistake) {
+        fmt::print(stderr, "error: {}\n", mistake.what());
+        return kUserMistake;
+    } catch (const std::exception& failure) {
+        fmt::print(stderr, "failure: {}\n", failure.what());
+        return kFailure;
+    }
+}
+
+}  // namespace bv

@@ -1,0 +1,15 @@
+#include "core/log.hpp"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+
+namespace bv {
+
+void start_logging(int rank, int ranks) {
+    auto logger = spdlog::stderr_color_mt(fmt::format("rank {}", rank));
+    logger->set_pattern(ranks > 1 && rank > 0 ? "%H:%M:%S %^%l%$ [%n] %v" : "%H:%M:%S %^%l%$ %v");
+    logger->set_level(rank == 0 ? spdlog::level::info : spdlog::level::warn);
+    logger->flush_on(spdlog::level::info);
+    spdlog::set_default_logger(logger);
+}
+
+}  // namespace bv

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace bv {
+
+/// "1:23:45", "2:05" or "3.2 s".
+std::string duration_text(double seconds);
+
+/// Progress of one long piece of work: a log line with share, rate and time left every few seconds, and a
+/// closing line with the whole time. Silent for work shorter than the first interval.
+class Progress {
+  public:
+    /// `total` counts `unit`s ("features", "steps"); `quiet` prints nothing (ranks other than 0).
+    Progress(std::string what, std::string unit, std::int64_t total, bool quiet = false);
+
+    /// Counts `units` as done; prints a line when one is due. `note` is put at its end.
+    void advance(std::int64_t units, const std::string& note = "");
+
+    /// The closing line. Returns the seconds since construction.
+    double finish();
+
+    /// Seconds since construction.
+    double seconds() const;
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    std::string what_;
+    std::string unit_;
+    std::int64_t total_;
+    bool quiet_;
+    std::int64_t done_ = 0;
+    Clock::time_point began_ = Clock::now();
+    Clock::time_point next_line_ = began_ + std::chrono::seconds(2);
+    std::chrono::seconds interval_{2};
+};
+
+}  // namespace bv

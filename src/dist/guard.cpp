@@ -1,0 +1,43 @@
+#include "dist/guard.hpp"
+
+#include <cstdio>
+#include <exception>
+
+#include "core/command_line.hpp"
+#include "core/log.hpp"
+
+namespace bv {
+namespace {
+
+[[noreturn]] void abort_all(const Communicator& ranks, const char* kind, const char* what, int code) {
+    fmt::print(stderr, "{}: rank {} of {}: {}\n", kind, ranks.rank(), ranks.size(), what);
+    std::fflush(stderr);
+    MPI_Abort(MPI_COMM_WORLD, code);
+    std::_Exit(code);
+}
+
+}  // namespace
+
+int run_on_ranks(const std::function<void(const Communicator&)>& program) {
+    const Mpi mpi;
+    Communicator ranks;
+    start_logging(ranks.rank(), ranks.size());
+    try {
+        program(ranks);
+        return kSuccess;
+    } catch (const Answered& answer) {
+        if (ranks.is_root()) std::fputs(answer.text.c_str(), stdout);
+        return kSuccess;
+    } catch (const AgreedError& mistake) {
+        if (ranks.is_root()) fmt::print(stderr, "error: {}\n", mistake.what());
+        return kUserMistake;
+    } catch (const Error& mistake) {
+        if (ranks.size() > 1) abort_all(ranks, "error", mistake.what(), kUserMistake);
+        fmt::print(stderr, "error: {}\n", mistake.what());
+        return kUserMistake;
+    } catch (const std::exception& failure) {
+        abort_all(ranks, "failure", failure.what(), kFailure);
+    }
+}
+
+}  // namespace bv

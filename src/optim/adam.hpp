@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <ATen/core/Tensor.h>
+
+#include "optim/flat_parameters.hpp"
+
+namespace bv {
+
+/// Adam (Kingma and Ba 2015) adds weight decay to the gradient; AdamW (Loshchilov and Hutter 2019) takes it
+/// off the weights.
+enum class AdamKind { adam, adamw };
+
+/// Where epsilon stands in the update m^ / (sqrt(v^) + epsilon): torch adds it after the bias correction of
+/// v, Keras before.
+enum class EpsilonKind { torch, keras };
+
+/// "adam" or "adamw" to its kind; "torch" or "keras" to its kind. Throw Error naming both.
+AdamKind adam_named(std::string_view name);
+EpsilonKind epsilon_named(std::string_view name);
+
+struct AdamOptions {
+    AdamKind kind = AdamKind::adamw;
+    double beta1 = 0.9;
+    double beta2 = 0.999;
+    double epsilon = 1e-8;
+    EpsilonKind epsilon_kind = EpsilonKind::torch;
+    double weight_decay = 0.0;  ///< of the segments that decay
+};
+
+/// Adam over flat parameters: one fused call a segment, on the parameters' device.
+class Adam {
+  public:
+    /// `parameters` must outlive this object.
+    Adam(FlatParameters& parameters, const AdamOptions& options);
+
+    /// One update of the values from the gradients, at learning rate `rate`.
+    void step(double rate);
+
+    /// Updates done so far.
+    std::int64_t steps() const { return steps_; }
+
+    /// (elements) Running means of the gradients and of their squares, laid out as the parameters.
+    const at::Tensor& first_moments() const { return first_moments_; }
+    const at::Tensor& second_moments() const { return second_moments_; }
+
+    /// Continues from a saved state, tensors as the getters return them. The values are copied.
+    void restore(std::int64_t steps, const at::Tensor& first_moments, const at::Tensor& second_moments);
+
+  private:
+    FlatParameters& parameters_;
+    AdamOptions options_;
+    std::int64_t steps_ = 0;
+    at::Tensor first_moments_;
+    at::Tensor second_moments_;
+    at::Tensor steps_tensor_;  // as the fused kernels want it: a float32 scalar on the device
+};
+
+}  // namespace bv

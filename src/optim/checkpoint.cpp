@@ -1,0 +1,143 @@
+#include "optim/checkpoint.hpp"
+
+#include <system_error>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+
+namespace bv {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr int kFormat = 1;
+
+fs::path marker_of(const fs::path& folder) {
+    return folder / "checkpoint.json";
+}
+
+/// A path without the trailing slash that users like to type.
+fs::path plain(fs::path folder) {
+    return folder.has_filename() ? folder : folder.parent_path();
+}
+
+/// Removes a file or folder; the marker first, so that a checkpoint half removed is none.
+void discard(const fs::path& folder) {
+    for (const fs::path& path : {marker_of(folder), folder}) {
+        std::error_code wrong;
+        fs::remove_all(path, wrong);
+        if (wrong && wrong != std::errc::not_a_directory) {
+            fail("cannot remove {}: {}", path.string(), wrong.message());
+        }
+    }
+}
+
+void create_folder(const fs::path& folder) {
+    std::error_code wrong;
+    fs::create_directories(folder, wrong);
+    if (wrong) fail("cannot create folder {}: {}", folder.string(), wrong.message());
+}
+
+void flush_folder(const fs::path& folder) {
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) flush_to_disk(entry.path());
+    flush_to_disk(folder);
+}
+
+Json to_json(const CheckpointInfo& info) {
+    return {{"format", kFormat},
+            {"epoch", info.epoch.text()},
+            {"step", info.step},
+            {"steps_per_epoch", info.steps_per_epoch},
+            {"seed", info.seed},
+            {"task", info.task},
+            {"data_fingerprint", info.data_fingerprint},
+            {"model_fingerprint", info.model_fingerprint},
+            {"started_from", info.started_from},
+            {"config", info.config}};
+}
+
+/// The value of `key`, which must be a string (T a string) or a whole number not below 0 (T an integer).
+template <class T>
+T value_of(const Json& object, const char* key, const std::string& file) {
+    constexpr bool kWantsText = std::is_same_v<T, std::string>;
+    const char* expected = kWantsText ? "a string" : "a whole number, 0 or more";
+    const auto found = object.find(key);
+    if (found == object.end()) fail("{}: key '{}' is missing; expected {}", file, key, expected);
+    const bool fits = kWantsText ? found->is_string() : found->is_number_unsigned();
+    if (!fits) fail("{}: key '{}' is {}; expected {}", file, key, found->dump(), expected);
+    return found->get<T>();
+}
+
+CheckpointInfo from_json(const Json& object, const std::string& file) {
+    const auto format = value_of<std::int64_t>(object, "format", file);
+    if (format != kFormat) fail("{}: key 'format' is {}; this program reads {}", file, format, kFormat);
+    CheckpointInfo info;
+    const auto epoch = value_of<std::string>(object, "epoch", file);
+    try {
+        info.epoch = EpochFraction::parse(epoch);
+    } catch (const Error& wrong) {
+        fail("{}: key 'epoch': {}", file, wrong.what());
+    }
+    info.step = value_of<std::int64_t>(object, "step", file);
+    info.steps_per_epoch = value_of<std::int64_t>(object, "steps_per_epoch", file);
+    info.seed = value_of<std::uint64_t>(object, "seed", file);
+    info.task = value_of<std::string>(object, "task", file);
+    info.data_fingerprint = value_of<std::string>(object, "data_fingerprint", file);
+    info.model_fingerprint = value_of<std::string>(object, "model_fingerprint", file);
+    info.started_from = value_of<std::string>(object, "started_from", file);
+    info.config = value_of<std::string>(object, "config", file);
+    return info;
+}
+
+}  // namespace
+
+CheckpointInfo write_checkpoint(const fs::path& named, CheckpointInfo info,
+                                const std::function<void(const fs::path&)>& write_model) {
+    const fs::path folder = plain(named);
+    fs::path partial = folder;
+    partial += ".partial";
+    discard(partial);
+    create_folder(partial);
+    try {
+        write_model(partial);
+        info.model_fingerprint = fingerprint(MappedFile(partial / "model.safetensors").bytes());
+        flush_folder(partial);
+    } catch (...) {
+        std::error_code ignored;
+        fs::remove_all(partial, ignored);
+        throw;
+    }
+    discard(folder);
+    std::error_code wrong;
+    fs::rename(partial, folder, wrong);
+    if (wrong) fail("cannot rename {} to {}: {}", partial.string(), folder.string(), wrong.message());
+    flush_to_disk(folder.has_parent_path() ? folder.parent_path() : ".");
+    write_file(marker_of(folder), to_json(info).dump(2) + "\n");
+    return info;
+}
+
+std::optional<CheckpointInfo> read_checkpoint(const fs::path& folder) {
+    if (!fs::is_directory(folder)) fail("there is no model folder {}", folder.string());
+    if (!is_whole(folder)) return std::nullopt;
+    const std::string file = marker_of(folder).string();
+    const std::string text = read_file(file);
+    Json object;
+    try {
+        object = Json::parse(text);
+    } catch (const Json::parse_error& wrong) {
+        const std::size_t offset = wrong.byte == 0 ? 0 : wrong.byte - 1;
+        fail("{}: no JSON at {}", file, place_of(text, offset));
+    }
+    if (!object.is_object()) fail("{}: expected a JSON object", file);
+    return from_json(object, file);
+}
+
+bool is_whole(const fs::path& folder) {
+    return fs::is_regular_file(marker_of(folder));
+}
+
+}  // namespace bv

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "optim/epoch.hpp"
+
+namespace bv {
+
+/// What checkpoint.json says of the model folder it stands in.
+struct CheckpointInfo {
+    EpochFraction epoch;
+    std::int64_t step = 0;  ///< training steps done
+    std::int64_t steps_per_epoch = 0;
+    std::uint64_t seed = 0;
+    std::string task;               ///< "span" or "classification"
+    std::string data_fingerprint;   ///< of the features it was trained on
+    std::string model_fingerprint;  ///< of model.safetensors; write_checkpoint fills it in
+    std::string started_from;       ///< fingerprint of the weights training began with
+    std::string config;             ///< the resolved configuration, TOML
+};
+
+/// Local: writes a checkpoint that exists only once it is whole. `write_model(path)` fills the folder it is
+/// given with a Hugging Face model, model.safetensors included: FOLDER.partial, which is flushed to disk and
+/// renamed to `folder`; checkpoint.json, the marker, comes last. Replaces what stands at `folder`. If
+/// `write_model` throws, the partial folder is removed. Returns `info` with the model's fingerprint. Throws
+/// Error naming the path (a full disk, say).
+CheckpointInfo write_checkpoint(const std::filesystem::path& folder, CheckpointInfo info,
+                                const std::function<void(const std::filesystem::path&)>& write_model);
+
+/// Local: what `folder` says of itself; nothing where it is a model folder of other making, without
+/// checkpoint.json. Throws Error naming the file and key when checkpoint.json is malformed, or the folder
+/// when there is none.
+std::optional<CheckpointInfo> read_checkpoint(const std::filesystem::path& folder);
+
+/// Local: whether `folder` holds a finished checkpoint.
+bool is_whole(const std::filesystem::path& folder);
+
+}  // namespace bv

@@ -1,0 +1,65 @@
+#include "optim/flat_parameters.hpp"
+
+#include "core/error.hpp"
+
+namespace bv {
+namespace {
+
+// The bits of the fused optimizer depend on an element's place in its vector: every parameter starts alike.
+constexpr std::int64_t kAlignment = 64;
+
+std::int64_t aligned(std::int64_t elements) {
+    return (elements + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+at::Tensor part_of(const at::Tensor& buffer, std::int64_t offset, const at::Tensor& like) {
+    return buffer.narrow(0, offset, like.numel()).view(like.sizes());
+}
+
+}  // namespace
+
+FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, const std::vector<bool>& decays)
+    : parameters_(std::move(parameters)), offsets_(parameters_.size()) {
+    BV_EXPECT(!parameters_.empty() && parameters_.size() == decays.size());
+    std::int64_t end = 0;
+    for (const bool decay : {true, false}) {
+        const std::int64_t begin = end;
+        for (std::size_t i = 0; i < parameters_.size(); ++i) {
+            if (decays[i] != decay) continue;
+            offsets_[i] = end;
+            end += aligned(parameters_[i].numel());
+        }
+        if (end > begin) segments_.push_back({begin, end - begin, decay});
+    }
+    const auto options = parameters_[0].options().requires_grad(false);
+    BV_EXPECT(parameters_[0].scalar_type() == at::kFloat);
+    values_ = at::zeros({end}, options);
+    gradients_ = at::zeros({end}, options);
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+        at::Tensor& parameter = parameters_[i];
+        BV_EXPECT(parameter.is_leaf() && parameter.scalar_type() == at::kFloat);
+        BV_EXPECT(parameter.device() == values_.device());
+        const at::Tensor place = part_of(values_, offsets_[i], parameter);
+        place.copy_(parameter.detach());
+        // set_data, and no view made under no-grad: autocast caches its 16-bit copies of leaves only.
+        parameter.set_data(place);
+        parameter.set_requires_grad(true);
+        parameter.mutable_grad() = part_of(gradients_, offsets_[i], parameter);
+    }
+}
+
+void FlatParameters::zero_gradients() {
+    check();
+    gradients_.zero_();
+}
+
+void FlatParameters::check() const {
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+        const at::Tensor& parameter = parameters_[i];
+        BV_EXPECT(parameter.data_ptr<float>() == values_.data_ptr<float>() + offsets_[i]);
+        BV_EXPECT(parameter.grad().defined());
+        BV_EXPECT(parameter.grad().data_ptr<float>() == gradients_.data_ptr<float>() + offsets_[i]);
+    }
+}
+
+}  // namespace bv

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bv {
+
+/// Code points of `utf8`, which must be valid UTF-8 (JSON's strings are).
+std::u32string characters_of(std::string_view utf8);
+
+/// `characters` in UTF-8.
+std::string utf8_of(std::u32string_view characters);
+
+/// Byte offset in UTF-8 of each character, and the size in bytes at the end: (characters + 1).
+std::vector<std::int32_t> byte_offsets(std::u32string_view characters);
+
+/// What Hugging Face `tokenizers` takes characters for. It reads categories from tables of Unicode 8 and
+/// decompositions from tables of Unicode 9, whatever the system's ICU knows: characters younger than that are
+/// plain ones here too, and so are the few whose category was corrected since.
+namespace as_bert {
+
+/// Dropped when text is cleaned: NUL, U+FFFD, control, format and private-use characters, but not tab and
+/// line ends.
+bool is_dropped(char32_t c);
+
+/// Separates words.
+bool is_space(char32_t c);
+
+/// A word of its own: Unicode's punctuation, and every ASCII character that is no letter, digit, space or
+/// control.
+bool is_punctuation(char32_t c);
+
+/// A word of its own: CJK ideographs, in the blocks that BERT lists.
+bool is_ideograph(char32_t c);
+
+/// A non-spacing mark, dropped with the accents.
+bool is_accent(char32_t c);
+
+/// Canonical combining class.
+int combining_class(char32_t c);
+
+/// Appends the full canonical decomposition of `c`, which is `c` itself for most.
+void append_decomposition(char32_t c, std::u32string& target);
+
+/// Appends `c` in lower case, by itself (no context: a final sigma is any sigma). Letters younger than the
+/// ICU in use stay as they are.
+void append_lower(char32_t c, std::u32string& target);
+
+}  // namespace as_bert
+}  // namespace bv

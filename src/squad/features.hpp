@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace bv {
+
+/// A gold answer: its text and the place of its first character in the context, in characters (code points).
+struct Answer {
+    std::string text;
+    std::int64_t start = 0;
+};
+
+/// A question. Without answers it is unanswerable, or unlabelled where its file has no answers at all.
+struct Question {
+    std::string id;
+    std::string text;
+    std::int64_t context = 0;  ///< index into Features::contexts
+    std::vector<Answer> answers;
+    bool impossible = false;
+};
+
+/// How features were made; two features files fit together when these agree.
+struct FeatureSettings {
+    std::string vocabulary;  ///< fingerprint of vocab.txt
+    bool lower_case = true;
+    std::int64_t max_tokens = 386;
+    std::int64_t max_question_tokens = 64;
+    std::int64_t stride = 128;
+    std::string stride_means = "step";  ///< "step" or "overlap"
+    std::string label_rule = "legacy";  ///< "legacy" or "offsets"
+
+    bool operator==(const FeatureSettings&) const = default;
+};
+
+/// What a position that is no context token has as offsets.
+inline constexpr std::int32_t kNoOffset = -1;
+/// Label of a feature whose question has no labels at all (a test set).
+inline constexpr std::int32_t kUnlabelled = -1;
+
+/// Features (windows of a question and part of its context) as packed columns. F features, N tokens in all:
+/// the tokens of feature f are [starts[f], starts[f + 1]) of every (N) column: [CLS] question [SEP] context
+/// [SEP].
+struct Features {
+    FeatureSettings settings;
+    bool labelled = true;
+
+    std::vector<std::int64_t> starts;    ///< (F + 1)
+    std::vector<std::int32_t> ids;       ///< (N) vocabulary ids
+    std::vector<std::uint8_t> segments;  ///< (N) 0 question, 1 context
+    std::vector<std::int32_t>
+        char_begin;  ///< (N) offsets in the context in characters, end exclusive; kNoOffset
+    std::vector<std::int32_t> char_end;     ///<     outside the context
+    std::vector<std::int32_t> byte_begin;   ///< (N) the same in UTF-8 bytes
+    std::vector<std::int32_t> byte_end;     ///<
+    std::vector<std::uint8_t> max_context;  ///< (N) 1 where this window gives the token the most context
+    std::vector<std::int32_t>
+        start_label;  ///< (F) token of the answer's start within the feature; 0 (CLS) = none
+    std::vector<std::int32_t> end_label;  ///< (F) token of the answer's end, inclusive
+    std::vector<std::int64_t>
+        question_of;                   ///< (F) index into questions; windows of a question are neighbours
+    std::vector<std::int32_t> window;  ///< (F) number of the window within its question
+    std::vector<std::int32_t>
+        context_token;  ///< (F) token (counted in the whole context) the window starts with
+
+    std::vector<std::string> contexts;  ///< each once, UTF-8
+    std::vector<Question> questions;
+
+    std::int64_t count() const { return static_cast<std::int64_t>(question_of.size()); }
+    std::int64_t tokens() const { return starts.empty() ? 0 : starts.back(); }
+    std::int64_t tokens_of(std::int64_t feature) const {
+        return starts[static_cast<std::size_t>(feature) + 1] - starts[static_cast<std::size_t>(feature)];
+    }
+    /// Classification label of a feature: 1 = no answer in it.
+    bool no_answer(std::int64_t feature) const { return start_label[static_cast<std::size_t>(feature)] == 0; }
+
+    /// Fingerprint of settings, tokens, labels, contexts and questions: equal features have equal ones, on
+    /// any machine.
+    std::string fingerprint() const;
+};
+
+}  // namespace bv

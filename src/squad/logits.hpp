@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace bv {
+
+/// Raw span logits of a model or head over features: one start and one end logit for each of their N packed tokens, in
+/// the features' order.
+struct SpanLogits {
+    std::string features;      ///< fingerprint of the features they belong to
+    std::vector<float> start;  ///< (N)
+    std::vector<float> end;    ///< (N)
+};
+
+/// Raw classification logits over features: two for each of F, in the features' order; class 1 = no answer.
+struct ClassLogits {
+    std::string features;       ///< fingerprint of the features they belong to
+    std::vector<float> logits;  ///< (F, 2) row-major
+};
+
+/// Logits files are safetensors: tensors "start" and "end" (N), or "logits" (F, 2); metadata "task" (span or
+/// classification) and "features" (fingerprint). All throw Error naming the file.
+void write_logits(const std::filesystem::path& path, const SpanLogits& logits);
+void write_logits(const std::filesystem::path& path, const ClassLogits& logits);
+
+/// "span" or "classification".
+std::string task_of_logits(const std::filesystem::path& path);
+SpanLogits read_span_logits(const std::filesystem::path& path);
+ClassLogits read_class_logits(const std::filesystem::path& path);
+
+}  // namespace bv

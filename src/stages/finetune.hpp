@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "dist/communicator.hpp"
+#include "stages/device.hpp"
+
+namespace bv {
+
+class CommandLine;
+
+/// Flags of bv_finetune. The defaults are the reference's recipe (King, Benge and Jiang 2020).
+struct FinetuneOptions {
+    std::filesystem::path model;
+    std::filesystem::path features;
+    std::filesystem::path output;
+    std::string task = "span";
+    std::string checkpoints = "0,0.1:0.9:0.1,1:6:1";
+    std::int64_t batch = 4;
+    std::uint64_t seed = 1;
+    std::string optimizer = "adam";
+    double learning_rate = 1e-5;
+    double epsilon = 1e-7;
+    std::string epsilon_kind = "keras";
+    double weight_decay = 0.0;
+    std::string schedule = "constant";
+    double warm_up = 0.0;
+    double clip = 0.0;
+    std::string loss = "sum";
+    bool no_dropout = false;
+    ComputeOptions compute;
+    bool force = false;
+
+    void declare(CommandLine& line);
+};
+
+/// Collective: fine-tunes a model data-parallel over all ranks and writes a checkpoint at every wanted
+/// fraction of an epoch: OUTPUT/checkpoints/epoch-<fraction>/, and OUTPUT/metrics/finetune.jsonl with a line
+/// a step.
+void finetune(const FinetuneOptions& options, const CommandLine& line, const Communicator& ranks);
+
+}  // namespace bv

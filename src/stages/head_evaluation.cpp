@@ -1,0 +1,99 @@
+#include "stages/head_evaluation.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/ranges.h>
+
+#include "core/error.hpp"
+#include "stages/state_feed.hpp"
+
+namespace bv {
+namespace {
+
+/// This rank's part of the features in batches, neighbours in reading order.
+std::vector<std::vector<std::int64_t>> batches_of_rank(const std::vector<std::int64_t>& order,
+                                                       std::int64_t batch, const Communicator& ranks) {
+    const auto count = static_cast<std::int64_t>(order.size());
+    const std::int64_t begin = count * ranks.rank() / ranks.size();
+    const std::int64_t end = count * (ranks.rank() + 1) / ranks.size();
+    std::vector<std::vector<std::int64_t>> batches;
+    for (std::int64_t first = begin; first < end; first += batch) {
+        batches.emplace_back(order.begin() + first, order.begin() + std::min(end, first + batch));
+    }
+    return batches;
+}
+
+std::vector<float> column(const at::Tensor& logits, std::int64_t index) {
+    const at::Tensor values = logits.select(1, index).contiguous();
+    return {values.const_data_ptr<float>(), values.const_data_ptr<float>() + values.numel()};
+}
+
+Logits as_logits(const StateSource& source, const at::Tensor& logits) {
+    const std::string& features = source.info().features;
+    if (source.info().task == "span") return SpanLogits{features, column(logits, 0), column(logits, 1)};
+    return ClassLogits{features,
+                       {logits.const_data_ptr<float>(), logits.const_data_ptr<float>() + logits.numel()}};
+}
+
+}  // namespace
+
+std::vector<Logits> predict_heads(const std::vector<const Head*>& heads, const StateSource& source,
+                                  std::int64_t batch, at::Device device, const Communicator& ranks,
+                                  Collective& collective) {
+    const c10::NoGradGuard no_graph;
+    std::vector<std::int64_t> first_row{0};
+    for (const std::int64_t rows : source.rows_of_features()) first_row.push_back(first_row.back() + rows);
+
+    std::vector<at::Tensor> all;
+    for (std::size_t k = 0; k < heads.size(); ++k) {
+        all.push_back(at::zeros({first_row.back(), 2}, at::device(device).dtype(at::kFloat)));
+    }
+    auto batches = batches_of_rank(source.reading_order(), batch, ranks);
+    const std::size_t count = batches.size();
+    StateFeed feed(source, std::move(batches), device);
+    for (std::size_t i = 0; i < count; ++i) {
+        const StateBatch states = feed.next();
+        for (std::size_t k = 0; k < heads.size(); ++k) {
+            const at::Tensor logits = heads[k]->forward(states);
+            for (std::size_t b = 0; b < states.examples.size(); ++b) {
+                const std::int64_t rows = states.starts[b + 1] - states.starts[b];
+                all[k]
+                    .narrow(0, first_row[static_cast<std::size_t>(states.examples[b])], rows)
+                    .copy_(logits.narrow(0, states.starts[b], rows));
+            }
+        }
+    }
+    std::vector<Logits> results;
+    for (const at::Tensor& logits : all) {
+        // Every row was computed by one rank and is zero on the others.
+        collective.all_reduce(logits.data_ptr<float>(), logits.numel());
+        results.push_back(as_logits(source, logits.cpu()));
+    }
+    return results;
+}
+
+bool require_fit(const Head& head, const HeadOrigin& origin, const StateSource& source,
+                 bool allow_other_checkpoint) {
+    const StoreInfo& info = source.info();
+    const HeadDefinition& definition = head.definition();
+    if (info.task != definition.task) {
+        fail("head {} is for the {} task, {} holds states for {}", definition.name, definition.task,
+             source.name(), info.task);
+    }
+    if (info.hidden_size != head.hidden_size() || info.layers != origin.layers) {
+        fail("head {} reads states of width {} of the layers {}; {} holds width {} of the layers {}",
+             definition.name, head.hidden_size(), fmt::join(origin.layers, ","), source.name(),
+             info.hidden_size, fmt::join(info.layers, ","));
+    }
+    const bool other = info.checkpoint != origin.checkpoint;
+    if (other && !allow_other_checkpoint) {
+        fail(
+            "{} holds states of another checkpoint ({}, epoch {}) than head {} was trained on ({}, epoch "
+            "{}); "
+            "--allow-other-checkpoint permits it",
+            source.name(), info.checkpoint, info.epoch, definition.name, origin.checkpoint, origin.epoch);
+    }
+    return other;
+}
+
+}  // namespace bv

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "adapter/head.hpp"
+#include "adapter/head_file.hpp"
+#include "dist/collective.hpp"
+#include "dist/communicator.hpp"
+#include "squad/logits.hpp"
+#include "stages/state_source.hpp"
+
+namespace bv {
+
+/// Logits of either task.
+using Logits = std::variant<SpanLogits, ClassLogits>;
+
+/// Collective: the logits of `heads` (on `device`, all of the source's task) over all features of `source`,
+/// in the features' order, on every rank. Each rank reads its part of the states once, for all heads, `batch`
+/// sequences at a time.
+std::vector<Logits> predict_heads(const std::vector<const Head*>& heads, const StateSource& source,
+                                  std::int64_t batch, at::Device device, const Communicator& ranks,
+                                  Collective& collective);
+
+/// Local: throws Error naming `source`, what was found and what the head expects, unless it can read these
+/// states: same task, states and width. States of another checkpoint than `origin`'s are an Error too, unless
+/// `allow_other_checkpoint`. Returns whether the checkpoint is another.
+bool require_fit(const Head& head, const HeadOrigin& origin, const StateSource& source,
+                 bool allow_other_checkpoint);
+
+}  // namespace bv

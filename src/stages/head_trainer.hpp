@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+#include "adapter/head.hpp"
+#include "dist/collective.hpp"
+#include "optim/adam.hpp"
+#include "optim/flat_parameters.hpp"
+
+namespace bv {
+
+/// A head in training. Nothing of it depends on heads trained beside it, so that it gets the same bits alone:
+/// its gradients are summed over the ranks in a buffer of their own.
+class HeadTrainer {
+  public:
+    /// Local. Moves `head` to `device`; `collective` must outlive this object. Adam with Keras's epsilon
+    /// 1e-8, at the constant rate `learning_rate`.
+    HeadTrainer(Head head, double learning_rate, at::Device device, Collective& collective);
+    HeadTrainer(const HeadTrainer&) = delete;
+    HeadTrainer& operator=(const HeadTrainer&) = delete;
+
+    /// Collective: one update from the mean loss over a global batch of `global_batch` sequences, of which
+    /// `share` is this rank's part, possibly without any.
+    void step(const StateBatch& share, std::int64_t global_batch);
+
+    /// Local: the loss of this rank's sequences, summed since the last call.
+    double take_loss();
+
+    const Head& head() const { return head_; }
+    std::int64_t steps() const { return optimizer_.steps(); }
+
+  private:
+    Head head_;
+    double learning_rate_;
+    Collective& collective_;
+    FlatParameters parameters_;
+    Adam optimizer_;
+    at::Tensor loss_;  // scalar on the device, so that no step waits for it
+};
+
+}  // namespace bv

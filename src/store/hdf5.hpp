@@ -1,0 +1,133 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <hdf5.h>
+
+namespace bv::h5 {
+
+/// An HDF5 handle with an owner from birth. HDF5's own printed error stacks are off from the first one on.
+class Handle {
+  public:
+    using Close = herr_t (*)(hid_t);
+
+    Handle() = default;
+    /// Owns `id`, as returned by an HDF5 call. Throws Error "`what`: HDF5's reason" when the call failed
+    /// (negative id).
+    Handle(hid_t id, Close closer, const std::string& what);
+    ~Handle() { reset(); }
+    Handle(Handle&& other) noexcept;
+    Handle& operator=(Handle&& other) noexcept;
+
+    hid_t get() const { return id_; }
+    /// Closes early. Throws Error "`what`: HDF5's reason" when that fails: data still buffered may be lost
+    /// then.
+    void close(const std::string& what);
+
+  private:
+    void reset() noexcept;
+
+    hid_t id_ = H5I_INVALID_HID;
+    Close close_ = nullptr;
+};
+
+/// Turns off HDF5's printing. Handle does; call it where an HDF5 function is used before any Handle exists.
+void silence();
+
+/// Throws Error "`what`: HDF5's reason" when `status`, as returned by an HDF5 call, is negative.
+void check(herr_t status, const std::string& what);
+
+/// A property list of `kind` (H5P_FILE_ACCESS, H5P_DATASET_CREATE ...).
+Handle property_list(hid_t kind);
+
+/// Types that arrays in files may have; on disk they are little-endian.
+template <class T>
+concept Element = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t> ||
+    std::same_as<T, std::int64_t> || std::same_as<T, std::uint32_t> || std::same_as<T, std::uint64_t> ||
+    std::same_as<T, float> || std::same_as<T, double>;
+
+/// Whether this process writes the data of an array: in a file opened by several ranks all of them create it
+/// (collective), one writes it.
+enum class Data { write, leave_to_another };
+
+/// A group of an HDF5 file. Every error names the file and the dataset or attribute. In a file opened by
+/// several ranks all creating, attribute and `write` calls are Collective with equal names, sizes and
+/// attribute values; in one opened by a single process everything is Local.
+class Group {
+  public:
+    Group(Handle handle, std::string file, std::string name);
+
+    hid_t id() const { return handle_.get(); }
+    /// "FILE:/group/child", for messages.
+    std::string place(const std::string& child = "") const;
+
+    bool has(const std::string& child) const;
+    Group create_group(const std::string& child);
+    /// Throws Error when there is none.
+    Group open_group(const std::string& child) const;
+
+    /// Writes a new 1-D dataset, contiguous and never filled.
+    template <Element T>
+    void write(const std::string& child, std::span<const T> values, Data data = Data::write);
+    template <Element T>
+    void write(const std::string& child, const std::vector<T>& values, Data data = Data::write) {
+        write(child, std::span<const T>(values), data);
+    }
+
+    /// Reads a whole 1-D dataset. Throws Error when it is missing, of another rank or of another class of
+    /// type.
+    template <Element T>
+    std::vector<T> read(const std::string& child) const;
+
+    /// A list of strings is a group with `starts` (n + 1, int64) and `bytes` (UTF-8, all strings end to end):
+    /// HDF5's own variable-length strings cannot be written through MPI-IO.
+    void write_strings(const std::string& child, const std::vector<std::string>& strings,
+                       Data data = Data::write);
+    std::vector<std::string> read_strings(const std::string& child) const;
+
+    void write_attribute(const std::string& name, const std::string& text);
+    void write_attribute(const std::string& name, std::int64_t number);
+    std::string read_text_attribute(const std::string& name) const;
+    std::int64_t read_number_attribute(const std::string& name) const;
+
+  private:
+    Handle handle_;
+    std::string file_;
+    std::string name_;
+};
+
+/// An HDF5 file.
+class File {
+  public:
+    /// Creates `path`, replacing what is there; `access` is a file access property list. Throws Error naming
+    /// the path.
+    static File create(const std::filesystem::path& path, hid_t access = H5P_DEFAULT);
+
+    /// Opens `path` for reading alone, by the default driver without file locks. Throws Error naming the
+    /// path: missing, not HDF5, truncated.
+    static File open(const std::filesystem::path& path);
+
+    /// Opens `path` for reading and writing.
+    static File open_to_write(const std::filesystem::path& path, hid_t access = H5P_DEFAULT);
+
+    hid_t id() const { return handle_.get(); }
+    const std::string& path() const { return path_; }
+    Group root() const;
+    /// Flushes HDF5's buffers to the system. Collective where several ranks have it open.
+    void flush();
+    /// Closes early, so that a failed last write is an Error instead of silence.
+    void close();
+
+  private:
+    File(Handle handle, std::string path) : handle_(std::move(handle)), path_(std::move(path)) {}
+
+    Handle handle_;
+    std::string path_;
+};
+
+}  // namespace bv::h5

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/dtype.hpp"
+
+namespace bv {
+
+/// What a store says of itself: what its states are, and what they were made from.
+struct StoreInfo {
+    std::string task;                  ///< "span" or "classification"
+    DType dtype = DType::f16;          ///< f16, f32 or bf16
+    std::vector<std::int64_t> layers;  ///< hidden states kept, ascending; 0 = embedding output
+    std::int64_t hidden_size = 0;      ///< H
+    std::string checkpoint;            ///< fingerprint of the weights that made the states
+    std::string epoch;                 ///< how long they were fine-tuned, as an exact fraction ("3/10")
+    std::string features;              ///< fingerprint of the features file
+    std::string config;                ///< the resolved configuration of the run, TOML
+
+    /// Rows of the first dimension of `states`: L; in the classification task the pooled output stands before
+    /// them.
+    std::int64_t states() const {
+        return static_cast<std::int64_t>(layers.size()) + (task == "classification" ? 1 : 0);
+    }
+};
+
+/// Where each of F features lies among the rows of a store, and which features make up each of its blocks. A
+/// row is a token in the span task; in the classification task every feature is one row.
+struct StoreLayout {
+    std::vector<std::int64_t>
+        original;  ///< (F) feature at a position of the store, as index in the features file
+    std::vector<std::int64_t> starts;  ///< (F + 1) first row of the feature at a position; starts[F] = rows
+    std::vector<std::int64_t>
+        block_starts;  ///< (blocks + 1) first position of a block; block_starts[blocks] = F
+
+    std::int64_t features() const { return static_cast<std::int64_t>(original.size()); }
+    std::int64_t rows() const { return starts.back(); }
+    std::int64_t blocks() const { return static_cast<std::int64_t>(block_starts.size()) - 1; }
+
+    /// First row of a block, and its number of rows.
+    std::int64_t first_row(std::int64_t block) const;
+    std::int64_t rows_of(std::int64_t block) const;
+
+    bool operator==(const StoreLayout&) const = default;
+};
+
+/// Lays features out in a seeded permutation, so that neighbours in the features file (windows of one
+/// paragraph) are not neighbours in the store, in blocks of `block_features` (the last may be smaller).
+/// `rows_of[f]` is the number of rows of feature f. A function of its arguments alone.
+StoreLayout lay_out(std::span<const std::int64_t> rows_of, std::int64_t block_features);
+
+/// "0, 12, 24": numbers for messages.
+std::string list_text(std::span<const std::int64_t> numbers);
+
+}  // namespace bv

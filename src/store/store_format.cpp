@@ -1,0 +1,194 @@
+#include "store/store_format.hpp"
+
+#include <string>
+
+#include "core/error.hpp"
+
+namespace bv {
+namespace {
+
+constexpr const char* kFormat = "bertvision-store";
+constexpr std::int64_t kVersion = 1;
+constexpr const char* kStates = "states";
+constexpr const char* kRecords = "block_records";
+
+h5::Handle make_array(const h5::File& file, const char* name, hid_t type, const std::vector<std::int64_t>& shape) {
+    const std::string what = fmt::format("cannot create dataset {}:/{}", file.path(), name);
+    const h5::Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose,
+                           what);
+    const h5::Handle creation = h5::property_list(H5P_DATASET_CREATE);
+    h5::check(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), what);
+    h5::check(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), what);
+    h5::check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), what);
+    return h5::Handle(
+        H5Dcreate2(file.id(), name, type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), H5Dclose,
+        what);
+}
+
+h5::Handle open_array(const h5::File& file, const char* name) {
+    const std::string what = fmt::format("{}:/{}: there is no such dataset", file.path(), name);
+    return h5::Handle(H5Dopen2(file.id(), name, H5P_DEFAULT), H5Dclose, what);
+}
+
+std::vector<std::int64_t> shape_of(const h5::Handle& dataset, const std::string& what) {
+    const h5::Handle space(H5Dget_space(dataset.get()), H5Sclose, what);
+    std::vector<hsize_t> shape(static_cast<std::size_t>(H5Sget_simple_extent_ndims(space.get())));
+    H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr);
+    return {shape.begin(), shape.end()};
+}
+
+void require_shape(const h5::File& file, const char* name, const h5::Handle& dataset,
+                   const std::vector<std::int64_t>& expected) {
+    const auto found = shape_of(dataset, file.path());
+    if (found != expected) {
+        fail("{}:/{} has shape ({}), expected ({})", file.path(), name, list_text(found), list_text(expected));
+    }
+}
+
+// Whether `bounds` are the bounds of consecutive, non-empty parts of [0, end).
+bool divides(const std::vector<std::int64_t>& bounds, std::int64_t end) {
+    if (bounds.empty() || bounds.front() != 0 || bounds.back() != end) return false;
+    for (std::size_t i = 1; i < bounds.size(); ++i) {
+        if (bounds[i - 1] >= bounds[i]) return false;
+    }
+    return true;
+}
+
+bool is_permutation(const std::vector<std::int64_t>& order) {
+    std::vector<bool> seen(order.size(), false);
+    for (const std::int64_t f : order) {
+        if (f < 0 || f >= static_cast<std::int64_t>(order.size()) || seen[static_cast<std::size_t>(f)])
+            return false;
+        seen[static_cast<std::size_t>(f)] = true;
+    }
+    return true;
+}
+
+hsize_t extent(std::int64_t size) {
+    return static_cast<hsize_t>(size);
+}
+
+}  // namespace
+
+h5::Handle state_type(DType dtype) {
+    const std::string what = "cannot make an HDF5 type";
+    h5::silence();
+    h5::Handle type(H5Tcopy(H5T_IEEE_F32LE), H5Tclose, what);
+    if (dtype == DType::f32) return type;
+    BV_EXPECT(dtype == DType::f16 || dtype == DType::bf16);
+    const std::size_t mantissa = dtype == DType::f16 ? 10 : 7;
+    const std::size_t exponent = 15 - mantissa;
+    h5::check(H5Tset_fields(type.get(), 15, mantissa, exponent, 0, mantissa), what);
+    h5::check(H5Tset_size(type.get(), 2), what);
+    h5::check(H5Tset_ebias(type.get(), (std::size_t{1} << (exponent - 1)) - 1), what);
+    return type;
+}
+
+void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout) {
+    h5::Group root = file.root();
+    root.write_attribute("format", kFormat);
+    root.write_attribute("version", kVersion);
+    root.write_attribute("task", info.task);
+    root.write_attribute("dtype", std::string(name_of(info.dtype)));
+    root.write_attribute("checkpoint", info.checkpoint);
+    root.write_attribute("epoch", info.epoch);
+    root.write_attribute("features_fingerprint", info.features);
+    root.write_attribute("config", info.config);
+    root.write("layers", info.layers);
+    root.write("original", layout.original);
+    root.write("starts", layout.starts);
+    root.write("block_starts", layout.block_starts);
+
+    const auto width = static_cast<std::size_t>(1 + info.states());
+    const std::vector<std::uint32_t> none(static_cast<std::size_t>(layout.blocks()) * width, 0);
+    const h5::Handle records = make_array(file, kRecords, H5T_STD_U32LE, {extent(layout.blocks()), width});
+    h5::check(H5Dwrite(records.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, none.data()),
+              fmt::format("cannot write {}:/{}", file.path(), kRecords));
+    make_array(file, kStates, state_type(info.dtype).get(),
+               {extent(info.states()), extent(layout.rows()), extent(info.hidden_size)});
+}
+
+StoreInfo read_info(const h5::File& file) {
+    const h5::Group root = file.root();
+    if (H5Aexists(root.id(), "format") <= 0 || root.read_text_attribute("format") != kFormat) {
+        fail("{} is no embedding store: it has no attribute format = \"{}\"", file.path(), kFormat);
+    }
+    const std::int64_t version = root.read_number_attribute("version");
+    if (version != kVersion) fail("{} is a store of version {}, expected {}", file.path(), version, kVersion);
+    StoreInfo info;
+    info.task = root.read_text_attribute("task");
+    if (info.task != "span" && info.task != "classification") {
+        fail("{}: task is '{}', expected span or classification", file.path(), info.task);
+    }
+    const std::string dtype = root.read_text_attribute("dtype");
+    info.dtype = dtype_named(dtype);
+    if (info.dtype != DType::f16 && info.dtype != DType::f32 && info.dtype != DType::bf16) {
+        fail("{}: dtype is {}, expected float16, float32 or bfloat16", file.path(), dtype);
+    }
+    info.checkpoint = root.read_text_attribute("checkpoint");
+    info.epoch = root.read_text_attribute("epoch");
+    info.features = root.read_text_attribute("features_fingerprint");
+    info.config = root.read_text_attribute("config");
+    info.layers = root.read<std::int64_t>("layers");
+    const auto shape = shape_of(open_states(file), file.path());
+    if (shape.size() != 3) fail("{}:/{} has {} dimensions, expected 3", file.path(), kStates, shape.size());
+    info.hidden_size = static_cast<std::int64_t>(shape[2]);
+    return info;
+}
+
+StoreLayout read_layout(const h5::File& file, const StoreInfo& info) {
+    const h5::Group root = file.root();
+    StoreLayout layout;
+    layout.original = root.read<std::int64_t>("original");
+    layout.starts = root.read<std::int64_t>("starts");
+    layout.block_starts = root.read<std::int64_t>("block_starts");
+    if (layout.original.empty() || !is_permutation(layout.original)) {
+        fail("{}: original is no permutation of the features", root.place());
+    }
+    if (layout.starts.size() != layout.original.size() + 1 || !divides(layout.starts, layout.starts.back())) {
+        fail("{}: starts does not bound the rows of {} features", root.place(), layout.features());
+    }
+    if (!divides(layout.block_starts, layout.features())) {
+        fail("{}: block_starts does not divide {} features", root.place(), layout.features());
+    }
+    const h5::Handle states = open_states(file);
+    require_shape(file, kStates, shape_of(states, file.path()),
+                  {extent(info.states()), extent(layout.rows()), extent(info.hidden_size)});
+    const h5::Handle type(H5Dget_type(states.get()), H5Tclose, file.path());
+    if (H5Tequal(type.get(), state_type(info.dtype).get()) <= 0) {
+        fail("{}:/{}: its element type is not {}", file.path(), kStates, name_of(info.dtype));
+    }
+    require_shape(file, kRecords, shape_of(open_records(file), file.path()),
+                  {extent(layout.blocks()), extent(1 + info.states())});
+    return layout;
+}
+
+h5::Handle open_states(const h5::File& file) {
+    return open_array(file, kStates);
+}
+
+std::int64_t offset_of_states(const h5::File& file) {
+    const haddr_t offset = H5Dget_offset(open_states(file).get());
+    if (offset == HADDR_UNDEF) fail("{}:/{} is not contiguous", file.path(), kStates);
+    return static_cast<std::int64_t>(offset);
+}
+
+h5::Handle open_records(const h5::File& file) {
+    return open_array(file, kRecords);
+}
+
+std::vector<std::int64_t> missing_blocks(const h5::File& file, const StoreInfo& info,
+                                         const StoreLayout& layout) {
+    const auto width = static_cast<std::size_t>(1 + info.states());
+    std::vector<std::uint32_t> records(static_cast<std::size_t>(layout.blocks()) * width);
+    h5::check(
+        H5Dread(open_records(file).get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, records.data()),
+        fmt::format("cannot read {}:/{}", file.path(), kRecords));
+    std::vector<std::int64_t> missing;
+    for (std::size_t b = 0; b < records.size() / width; ++b) {
+        if (records[b * width] != kWritten) missing.push_back(static_cast<std::int64_t>(b));
+    }
+    return missing;
+}
+
+}  // namespace bv

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "dist/communicator.hpp"
+#include "store/hdf5.hpp"
+#include "store/layout.hpp"
+
+namespace bv {
+
+/// An embedding store being written by R ranks through MPI-IO, each block by any one of them.
+class StoreWriter {
+  public:
+    /// Fills the group kFeaturesGroup with the table of the features. Called on rank 0 alone.
+    using WriteTable = std::function<void(h5::Group&)>;
+
+    /// Collective: creates `path`, or opens it to write its missing blocks, where it is an incomplete store
+    /// of equal `info` (but for its config) and `layout`. The disk's space is taken now, so that a full disk
+    /// is found before any work is spent. `force` replaces whatever stands at `path`. Throws AgreedError
+    /// naming the path: it exists and is something else or complete, another process writes it, no space.
+    StoreWriter(const Communicator& ranks, const std::filesystem::path& path, const StoreInfo& info,
+                const StoreLayout& layout, bool force, const WriteTable& write_table);
+
+    /// Local: a writer that was not closed abandons the file: closing takes all ranks, and not all may come
+    /// any more. The blocks written so far stay.
+    ~StoreWriter();
+    StoreWriter(const StoreWriter&) = delete;
+    StoreWriter& operator=(const StoreWriter&) = delete;
+
+    /// Local: the blocks that were not in the file when it was opened, the same on all ranks.
+    const std::vector<std::int64_t>& missing() const { return missing_; }
+
+    /// Local: writes a block, (states, rows of the block, H) of the store's dtype, and when it is on disk,
+    /// its record. Returns the bytes written. Throws Error naming the path when the disk fails.
+    std::int64_t write_block(std::int64_t block, const void* data);
+
+    /// Collective: closes the file and frees the lock.
+    void close();
+
+  private:
+    struct Open;
+
+    void abandon();
+
+    std::filesystem::path path_;
+    StoreInfo info_;
+    StoreLayout layout_;
+    std::vector<std::int64_t> missing_;
+    std::unique_ptr<Open> open_;
+};
+
+}  // namespace bv

@@ -1,0 +1,62 @@
+#include "adapter/head_file.hpp"
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "random_states.hpp"
+
+namespace bv {
+namespace {
+
+using testing::HasSubstr;
+
+class HeadFile : public testing::Test {
+  protected:
+    ~HeadFile() override { std::filesystem::remove_all(folder_); }
+
+    const std::filesystem::path folder_ =
+        std::filesystem::temp_directory_path() / ("bv_head_file_" + std::to_string(getpid()));
+    const HeadOrigin origin_{"abc", "3/10", {0, 2, 5}, "def", 9, 1e-3, 16, 2, true};
+    const Head head_{find_head("learned_pooling_adapter_386"), 3, 8, 4};
+};
+
+TEST_F(HeadFile, HoldsAllThatTheHeadIsAndCameFrom) {
+    save_head(folder_, head_, origin_);
+    const TrainedHead loaded = load_head(folder_);
+    const StateBatch batch = random_states(3, 8, {4, 7});
+    EXPECT_TRUE(loaded.head.forward(batch).equal(head_.forward(batch)));
+    EXPECT_EQ(loaded.head.definition().text, head_.definition().text);
+    EXPECT_EQ(loaded.origin.checkpoint, "abc");
+    EXPECT_EQ(loaded.origin.epoch, "3/10");
+    EXPECT_EQ(loaded.origin.layers, origin_.layers);
+    EXPECT_EQ(loaded.origin.features, "def");
+    EXPECT_EQ(loaded.origin.seed, 9U);
+    EXPECT_EQ(loaded.origin.learning_rate, 1e-3);
+    EXPECT_EQ(loaded.origin.batch, 16);
+    EXPECT_EQ(loaded.origin.epochs, 2);
+    EXPECT_TRUE(loaded.origin.other_checkpoint);
+}
+
+TEST_F(HeadFile, ThatIsMissingOrBrokenIsNamed) {
+    EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("head.json")));
+    save_head(folder_, head_, origin_);
+    write_file(folder_ / "head.json", "{\"version\": 1, ");
+    EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("line 1")));
+    write_file(folder_ / "head.json", "{\"version\": 1}");
+    EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("'head'")));
+}
+
+TEST_F(HeadFile, OfAnotherShapeIsRefused) {
+    save_head(folder_, Head(find_head("learned_pooling_adapter_386"), 3, 12, 4), origin_);
+    const std::string other = read_file(folder_ / "head.safetensors");
+    save_head(folder_, head_, origin_);
+    write_file(folder_ / "head.safetensors", other);
+    EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("1.adapter.weight")));
+}
+
+}  // namespace
+}  // namespace bv

@@ -1,0 +1,98 @@
+#include "bert/dropout.hpp"
+
+#include <array>
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "bert/philox.hpp"
+
+namespace bv {
+namespace {
+
+at::Tensor mask_of(std::int64_t count, double p, const DropoutKey& key, std::int64_t example,
+                   DropoutSite site = DropoutSite::attention, std::int64_t layer = 3) {
+    at::Tensor ones = at::ones({count});
+    apply_dropout_mask(ones, p, key, layer, site, example);
+    return ones;
+}
+
+TEST(Philox, GivesThePublishedVector) {
+    // Random123's known answer for counter and key of digits of pi.
+    std::uint32_t c[4] = {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344};
+    std::uint32_t key0 = 0xa4093822;
+    std::uint32_t key1 = 0x299f31d0;
+    for (int round = 0; round < kPhiloxRounds; ++round) {
+        philox_round(c[0], c[1], c[2], c[3], key0, key1);
+        key0 += kPhiloxWeyl0;
+        key1 += kPhiloxWeyl1;
+    }
+    EXPECT_EQ(c[0], 0xd16cfe09U);
+    EXPECT_EQ(c[1], 0x94fdccebU);
+    EXPECT_EQ(c[2], 0x5001e420U);
+    EXPECT_EQ(c[3], 0x24126ea1U);
+}
+
+TEST(Dropout, MaskIsTheDocumentedLaw) {
+    const DropoutKey key{0x123456789ABCDEFULL, 77};
+    constexpr std::int64_t kCount = 300;
+    const at::Tensor mask = mask_of(kCount, 0.1, key, 5);
+    const std::uint32_t threshold = 6554;  // round(0.1 * 65536)
+    for (std::int64_t i = 0; i < kCount; ++i) {
+        std::uint32_t c[4] = {static_cast<std::uint32_t>(i / 128 * 16 + i % 16), 5, 3U << 8 | 1U, 77};
+        std::uint32_t key0 = 0x89ABCDEF;
+        std::uint32_t key1 = 0x01234567;
+        for (int round = 0; round < kPhiloxRounds; ++round) {
+            philox_round(c[0], c[1], c[2], c[3], key0, key1);
+            key0 += kPhiloxWeyl0;
+            key1 += kPhiloxWeyl1;
+        }
+        const std::int64_t half = i % 128 / 16;
+        const bool kept = (c[half / 2] >> (16 * (half % 2)) & 0xFFFF) >= threshold;
+        ASSERT_FLOAT_EQ(mask[i].item<float>(), kept ? 65536.0F / (65536.0F - 6554.0F) : 0.0F)
+            << "element " << i;
+    }
+}
+
+TEST(Dropout, KeepsTheWantedShareAndTheMean) {
+    const at::Tensor mask = mask_of(1 << 20, 0.1, {1, 1}, 0);
+    EXPECT_NEAR((mask == 0).sum().item<double>() / (1 << 20), 0.1, 0.002);
+    EXPECT_NEAR(mask.mean().item<double>(), 1.0, 0.003);
+}
+
+TEST(Dropout, EveryWordOfTheKeyMatters) {
+    const at::Tensor mask = mask_of(4096, 0.5, {1, 1}, 0);
+    EXPECT_FALSE(at::equal(mask, mask_of(4096, 0.5, {2, 1}, 0)));
+    EXPECT_FALSE(at::equal(mask, mask_of(4096, 0.5, {1, 2}, 0)));
+    EXPECT_FALSE(at::equal(mask, mask_of(4096, 0.5, {1, 1}, 1)));
+    EXPECT_FALSE(at::equal(mask, mask_of(4096, 0.5, {1, 1}, 0, DropoutSite::embedding)));
+    EXPECT_FALSE(at::equal(mask, mask_of(4096, 0.5, {1, 1}, 0, DropoutSite::attention, 4)));
+    EXPECT_TRUE(at::equal(mask, mask_of(4096, 0.5, {1, 1}, 0)));
+}
+
+TEST(Dropout, AnExampleHasTheSameMaskInAnyBatch) {
+    const at::Tensor x = at::ones({12, 7});
+    const DropoutKey key{9, 4};
+    const std::array<std::int64_t, 3> together_rows{0, 5, 12};
+    const std::array<std::int64_t, 2> together{31, 8};
+    const at::Tensor both = dropout(x, 0.3, key, 1, DropoutSite::layer_output, together_rows, together);
+    const std::array<std::int64_t, 2> alone_rows{0, 7};
+    const std::array<std::int64_t, 1> alone{8};
+    const at::Tensor one =
+        dropout(at::ones({7, 7}), 0.3, key, 1, DropoutSite::layer_output, alone_rows, alone);
+    EXPECT_TRUE(at::equal(both.narrow(0, 5, 7), one));
+}
+
+TEST(Dropout, BackwardDrawsTheForwardMask) {
+    at::Tensor x = at::ones({6, 50}).set_requires_grad(true);
+    const std::array<std::int64_t, 3> rows{0, 2, 6};
+    const std::array<std::int64_t, 2> examples{3, 4};
+    const at::Tensor y = dropout(x, 0.4, {5, 6}, 0, DropoutSite::embedding, rows, examples);
+    y.sum().backward();
+    EXPECT_TRUE(at::equal(x.grad(), y.detach()));
+    EXPECT_GT((y == 0).sum().item<std::int64_t>(), 60);
+}
+
+}  // namespace
+}  // namespace bv

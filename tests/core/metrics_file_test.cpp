@@ -1,0 +1,40 @@
+#include "core/metrics_file.hpp"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "core/files.hpp"
+#include "expect_error.hpp"
+#include "temporary_folder.hpp"
+
+namespace bv {
+namespace {
+
+TEST(MetricsFile, EveryLineIsOnDiskAsSoonAsItIsAppended) {
+    const TemporaryFolder folder;
+    const auto path = folder / "metrics/train.jsonl";
+    MetricsFile metrics(path);
+    metrics.append({{"step", 1}});
+    EXPECT_EQ(read_file(path), "{\"step\":1}\n");
+    metrics.append({{"step", 2}});
+    EXPECT_EQ(read_file(path), "{\"step\":1}\n{\"step\":2}\n");
+}
+
+TEST(MetricsFile, ItStartsAnew) {
+    const TemporaryFolder folder;
+    write_file(folder / "metrics.jsonl", "old\n");
+    const MetricsFile metrics(folder / "metrics.jsonl");
+    EXPECT_EQ(read_file(folder / "metrics.jsonl"), "");
+}
+
+TEST(MetricsFile, AFullDiskAndAnImpossiblePlaceAreErrorsThatNameThePath) {
+    MetricsFile full("/dev/full");
+    BV_EXPECT_ERROR(full.append({{"step", 1}}), "/dev/full");
+    const TemporaryFolder folder;
+    write_file(folder / "file", "");
+    const auto below = folder / "file/metrics.jsonl";
+    BV_EXPECT_ERROR(MetricsFile{below}, below.string());
+}
+
+}  // namespace
+}  // namespace bv

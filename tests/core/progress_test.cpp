@@ -1,0 +1,60 @@
+#include "core/progress.hpp"
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <spdlog/sinks/ostream_sink.h>
+
+#include "core/log.hpp"
+
+namespace bv {
+namespace {
+
+/// What is logged during its life.
+class CapturedLog {
+  public:
+    CapturedLog() : before_(spdlog::default_logger()) {
+        spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+            "captured", std::make_shared<spdlog::sinks::ostream_sink_st>(text_)));
+    }
+    ~CapturedLog() { spdlog::set_default_logger(before_); }
+    std::string text() const { return text_.str(); }
+
+  private:
+    std::ostringstream text_;
+    std::shared_ptr<spdlog::logger> before_;
+};
+
+TEST(Progress, DurationsReadAsPeopleWriteThem) {
+    EXPECT_EQ(duration_text(0), "0.0 s");
+    EXPECT_EQ(duration_text(3.24), "3.2 s");
+    EXPECT_EQ(duration_text(12), "0:12");
+    EXPECT_EQ(duration_text(125), "2:05");
+    EXPECT_EQ(duration_text(3599.6), "1:00:00");
+    EXPECT_EQ(duration_text(5025), "1:23:45");
+    EXPECT_EQ(duration_text(100 * 3600), "100:00:00");
+}
+
+TEST(Progress, DurationsJustBelowTenSecondsDoNotReadTenPointZero) {
+    EXPECT_EQ(duration_text(9.99), "0:10");
+}
+
+TEST(Progress, ShortWorkPrintsOnlyItsClosingLine) {
+    const CapturedLog log;
+    Progress progress("reading", "features", 10);
+    for (int i = 0; i < 10; ++i) progress.advance(1);
+    EXPECT_EQ(log.text(), "");
+    EXPECT_GE(progress.finish(), 0.0);
+    EXPECT_THAT(log.text(), testing::HasSubstr("reading: 10 features"));
+}
+
+TEST(Progress, AQuietOnePrintsNothing) {
+    const CapturedLog log;
+    Progress progress("reading", "features", 1, /*quiet=*/true);
+    progress.advance(1);
+    progress.finish();
+    EXPECT_EQ(log.text(), "");
+}
+
+}  // namespace
+}  // namespace bv

@@ -1,0 +1,38 @@
+// A program that fails in the way its first argument names, for guard_test.py.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "core/command_line.hpp"
+#include "core/guard.hpp"
+#include "dist/guard.hpp"
+
+namespace {
+
+void on_ranks(const std::string& how, const bv::Communicator& ranks) {
+    const bool last = ranks.rank() == ranks.size() - 1;
+    if (how == "help") throw bv::Answered{"how to use it\n"};
+    if (how == "agreed") {
+        ranks.agree([&] {
+            if (last) bv::fail("flags.toml:3: unknown key 'bacth'");
+        });
+    }
+    if (how == "error" && last) bv::fail("a.json: truncated");
+    if (how == "crash" && last) throw std::runtime_error("the engine fell off");
+    // Where the last rank failed, the others wait here until they are ended.
+    if (how != "nothing") ranks.barrier();
+}
+
+}  // namespace
+
+int main(int, char** argv) {
+    const std::string how = argv[1];
+    if (how.starts_with("alone-")) {
+        return bv::run_alone([&] {
+            if (how == "alone-help") throw bv::Answered{"how to use it\n"};
+            if (how == "alone-error") bv::fail("a.json: truncated");
+            if (how == "alone-crash") throw std::runtime_error("the engine fell off");
+        });
+    }
+    return bv::run_on_ranks([&](const bv::Communicator& ranks) { on_ranks(how, ranks); });
+}

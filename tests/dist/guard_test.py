@@ -1,0 +1,71 @@
+"""Every way a program ends, at 1, 2 and 4 ranks: one line, the right exit code, no rank left waiting."""
+import os
+import shlex
+import subprocess
+
+import pytest
+
+PROBE = os.environ["BV_GUARD_PROBE"]
+MPIRUN = [os.environ["BV_MPIRUN"], *shlex.split(os.environ["BV_MPIRUN_FLAGS"])]
+RANKS = pytest.mark.parametrize("ranks", [1, 2, 4])
+
+
+def end(how, ranks=None):
+    launcher = [] if ranks is None else [*MPIRUN, "-n", str(ranks)]
+    return subprocess.run([*launcher, PROBE, how], capture_output=True, text=True, timeout=60)
+
+
+def lines(result, start):
+    return [line for line in result.stderr.splitlines() if line.startswith(start)]
+
+
+@RANKS
+def test_success(ranks):
+    assert end("nothing", ranks).returncode == 0
+
+
+@RANKS
+def test_help_is_printed_once(ranks):
+    result = end("help", ranks)
+    assert result.returncode == 0
+    assert result.stdout == "how to use it\n"
+
+
+@RANKS
+def test_an_agreed_mistake_is_one_line_and_code_2(ranks):
+    result = end("agreed", ranks)
+    assert result.returncode == 2
+    assert lines(result, "error:") == ["error: flags.toml:3: unknown key 'bacth'"]
+    assert "MPI_ABORT" not in result.stderr
+
+
+@RANKS
+def test_a_mistake_of_one_rank_names_it_and_ends_all_with_code_2(ranks):
+    result = end("error", ranks)
+    assert result.returncode == 2
+    where = "" if ranks == 1 else f"rank {ranks - 1} of {ranks}: "
+    assert lines(result, "error:") == [f"error: {where}a.json: truncated"]
+
+
+@RANKS
+def test_a_crash_of_one_rank_names_it_and_ends_all_with_code_1(ranks):
+    result = end("crash", ranks)
+    assert result.returncode == 1
+    assert lines(result, "failure:") == [f"failure: rank {ranks - 1} of {ranks}: the engine fell off"]
+
+
+@pytest.mark.parametrize("how, code, line", [("alone-nothing", 0, ""), ("alone-error", 2, "error: a.json: truncated\n"),
+                                             ("alone-crash", 1, "failure: the engine fell off\n")])
+def test_a_program_of_one_process(how, code, line):
+    result = end(how)
+    assert (result.returncode, result.stderr) == (code, line)
+
+
+def test_help_of_a_program_of_one_process():
+    assert end("alone-help").stdout == "how to use it\n"
+
+
+def test_a_program_of_one_process_refuses_several_ranks():
+    result = end("alone-nothing", 2)
+    assert result.returncode == 2
+    assert "without mpirun (found 2 ranks)" in result.stderr

@@ -1,0 +1,144 @@
+"""The launcher of all scripts, under the real mpirun and, for Open MPI's banners, under one that only prints them."""
+
+import os
+import signal
+import subprocess
+import time
+
+import bv
+import pytest
+
+LAUNCHER = bv.SOURCE / "launch" / "run_ranks.sh"
+RULE = "-" * 74
+
+BANNERS_OF_ABORT = f"""failure: rank 1 of 2: no such tensor
+{RULE}
+MPI_ABORT was invoked on rank 1 in communicator MPI_COMM_WORLD
+with errorcode 3.
+
+NOTE: invoking MPI_ABORT causes Open MPI to kill all MPI processes.
+You may or may not see output from other processes, depending on
+exactly when Open MPI kills them.
+{RULE}
+[host:06702] 1 more process has sent help message help-mpi-api.txt / mpi-abort
+[host:06702] Set MCA parameter "orte_base_help_aggregate" to 0 to see all help / error messages
+"""
+
+BANNERS_OF_SIGNAL = f"""{RULE}
+Primary job  terminated normally, but 1 process returned
+a non-zero exit code. Per user-direction, the job has been aborted.
+{RULE}
+{RULE}
+mpirun noticed that process rank 3 with PID 0 on node node-7 exited on signal 9 (Killed).
+{RULE}
+"""
+
+MISTAKE_OF_USE = f"""{RULE}
+mpirun was unable to find the specified host file:
+
+Host file: nowhere
+{RULE}
+"""
+
+
+def launch(*args, ranks=2, check=False, **more):
+    env = {"SLURM_JOB_ID": "", **more.pop("env", {})}  # cores are counted only outside a job
+    return bv.run_command([LAUNCHER, "--ranks", ranks, *args], check=check, env=env, **more)
+
+
+def launch_fake(folder, script, *args):
+    """Runs the launcher with a script in mpirun's place."""
+    fake = folder / "mpirun"
+    fake.write_text(f"#!/usr/bin/env bash\n{script}\n")
+    fake.chmod(0o755)
+    return launch(*args, "--", "true", env={"BV_MPIRUN": str(fake)})
+
+
+@pytest.mark.parametrize("code", [0, 2, 85])
+def test_exit_code_of_the_program_passes_through(code):
+    result = launch("--", "bash", "-c", f"exit {code}")
+    assert result.rc == code
+    assert result.stderr == ""
+
+
+def test_every_rank_runs_once():
+    result = launch("--", "bash", "-c", "echo $OMPI_COMM_WORLD_RANK of $OMPI_COMM_WORLD_SIZE", ranks=4)
+    assert result.rc == 0
+    assert sorted(result.stdout.split("\n")) == ["", "0 of 4", "1 of 4", "2 of 4", "3 of 4"]
+
+
+def test_killed_rank_is_named():
+    result = launch("--", "bash", "-c", 'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then kill -KILL $$; fi; sleep 20')
+    assert result.rc == 128 + signal.SIGKILL
+    assert result.stderr.startswith("rank 1 killed by signal 9 (Killed) on ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_lines_of_ranks_stay_and_banners_go(tmp_path):
+    (tmp_path / "text").write_text(BANNERS_OF_ABORT)
+    result = launch_fake(tmp_path, f"cat {tmp_path}/text >&2; exit 3")
+    assert result.rc == 3
+    assert result.stderr == "failure: rank 1 of 2: no such tensor\n"
+
+
+def test_line_about_the_killed_rank_stays(tmp_path):
+    (tmp_path / "text").write_text(BANNERS_OF_SIGNAL)
+    result = launch_fake(tmp_path, f"cat {tmp_path}/text >&2; exit 137")
+    assert result.rc == 137
+    assert result.stderr == "rank 3 killed by signal 9 (Killed) on node-7\n"
+
+
+def test_what_mpirun_says_of_mistakes_stays(tmp_path):
+    (tmp_path / "text").write_text(MISTAKE_OF_USE)
+    result = launch_fake(tmp_path, f"cat {tmp_path}/text >&2; exit 1")
+    assert result.rc == 1
+    assert "unable to find the specified host file" in result.stderr
+    assert "nowhere" in result.stderr
+
+
+def test_ranks_are_bound_to_their_threads_where_cores_suffice(tmp_path):
+    result = launch_fake(tmp_path, 'echo "$@"', "--threads", "3", "--hostfile", "hosts")
+    assert "--hostfile hosts" in result.stdout
+    assert "--map-by slot:PE=3" in result.stdout
+    assert "oversubscribe" not in result.stdout
+    assert ("--allow-run-as-root" in result.stdout) == (os.geteuid() == 0)
+
+
+def test_ranks_share_cores_only_where_they_do_not_suffice(tmp_path):
+    result = launch_fake(tmp_path, 'echo "$@"', "--threads", "100000")
+    assert "--oversubscribe --bind-to none" in result.stdout
+    assert "slot:PE" not in result.stdout
+
+
+def test_stop_signal_reaches_every_rank_and_their_exit_code_comes_back(tmp_path):
+    script = f'trap "exit 85" USR1; touch {tmp_path}/$OMPI_COMM_WORLD_RANK; for i in $(seq 300); do sleep 0.1; done'
+    process = subprocess.Popen([LAUNCHER, "--ranks", "2", "--", "bash", "-c", script], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not all((tmp_path / str(rank)).exists() for rank in range(2)):
+            assert time.monotonic() < deadline, "the ranks did not start"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(timeout=20) == 85
+    finally:
+        process.kill()
+
+
+def test_help_teaches():
+    result = bv.run_command([LAUNCHER, "--help"])
+    assert "--ranks N" in result.stdout
+    assert "Examples:" in result.stdout
+
+
+@pytest.mark.parametrize("args, complaint", [
+    (["--", "true"], "--ranks is missing"),
+    (["--ranks", "two", "--", "true"], "--ranks is 'two', not a positive whole number"),
+    (["--ranks", "2", "--threads", "0", "--", "true"], "--threads is '0', not a positive whole number"),
+    (["--ranks", "2"], "no program after --"),
+    (["--ranks", "2", "--", "./no-such-program"], "./no-such-program is no program"),
+])
+def test_mistakes_of_use_are_one_line_and_exit_code_2(args, complaint):
+    result = bv.run_command([LAUNCHER, *args], check=False)
+    assert result.rc == 2
+    assert result.stderr.startswith("error: run_ranks.sh: ") and complaint in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,119 @@
+"""What the Python tests share: where things are, how programs are run, small inputs.
+
+Places come from the environment (CTest sets it): BV_SOURCE (the repository), BV_BIN (the programs), BV_MODEL (a real
+small BERT's folder), BV_SHARED (reference data; may be absent), BV_MPIRUN and BV_MPIRUN_FLAGS.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+SOURCE = Path(os.environ.get("BV_SOURCE") or Path(__file__).resolve().parents[2])
+BIN = Path(os.environ.get("BV_BIN") or SOURCE / "build" / "release" / "bin")
+
+
+class Result(NamedTuple):
+    """How a command ended."""
+
+    rc: int
+    stdout: str
+    stderr: str
+
+
+def _folder(variable):
+    value = os.environ.get(variable)
+    if not value or not Path(value).is_dir():
+        pytest.skip(f"{variable} names no folder: {value!r}")
+    return Path(value)
+
+
+def model_folder():
+    """The real small BERT's folder (BV_MODEL); skips the test where there is none."""
+    return _folder("BV_MODEL")
+
+
+def shared_folder():
+    """The reference data's folder (BV_SHARED); skips the test where there is none."""
+    return _folder("BV_SHARED")
+
+
+def run_command(command, *, check=True, timeout=120, env=None, cwd=None):
+    """Runs a command with one thread a process. A command that outlives timeout (seconds) is killed with its children."""
+    command = [str(part) for part in command]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               errors="replace", env=environment, cwd=cwd, start_new_session=True)
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        stdout, stderr = process.communicate()
+        pytest.fail(f"no end after {timeout} s: {shlex.join(command)}\n{stdout[-4000:]}\n{stderr[-4000:]}", pytrace=False)
+    result = Result(process.returncode, stdout, stderr)
+    if check and result.rc != 0:
+        pytest.fail(f"exit code {result.rc}: {shlex.join(command)}\n{stdout[-4000:]}\n{stderr[-4000:]}", pytrace=False)
+    return result
+
+
+def mpirun(ranks):
+    """The start of a command line that runs a program on so many ranks."""
+    return [os.environ.get("BV_MPIRUN") or "mpirun", "-n", str(ranks), *shlex.split(os.environ.get("BV_MPIRUN_FLAGS", ""))]
+
+
+def run(program, *args, ranks=None, check=True, timeout=120, env=None, cwd=None):
+    """Runs one of our programs by its name ("bv_eval"), under mpirun where ranks are given."""
+    path = BIN / program
+    if not path.is_file():
+        pytest.fail(f"{path} is not built", pytrace=False)
+    launcher = [] if ranks is None else mpirun(ranks)
+    return run_command([*launcher, path, *args], check=check, timeout=timeout, env=env, cwd=cwd)
+
+
+def run_tool(script, *args, check=True, timeout=120, env=None, cwd=None):
+    """Runs a Python script of tools/ by its path there ("report/report.py")."""
+    return run_command([sys.executable, SOURCE / "tools" / script, *args], check=check, timeout=timeout, env=env, cwd=cwd)
+
+
+def make_corpus(output, *, train=24, dev=12, seed=0):
+    """Writes train.json and dev.json (SQuAD 2.0, so many questions each) into the folder output and returns it."""
+    run_tool("make_corpus.py", "--output", output, "--train", train, "--dev", dev, "--seed", seed)
+    return Path(output)
+
+
+def write_model(folder, *, layers=2, hidden=32, heads=4, intermediate=64, positions=512, initializer_range=0.2, seed=0):
+    """Writes a random BERT (a Hugging Face folder) with the real model's vocabulary; returns the folder.
+
+    The wide initializer makes states differ from layer to layer, so that a mistaken layer order cannot hide.
+    """
+    import torch
+    from transformers import BertConfig, BertModel
+
+    folder = Path(folder)
+    real = model_folder()
+    vocabulary = (real / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    torch.manual_seed(seed)
+    config = BertConfig(vocab_size=len(vocabulary), hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
+                        intermediate_size=intermediate, max_position_embeddings=positions, initializer_range=initializer_range)
+    BertModel(config).save_pretrained(folder)
+    shutil.copy(real / "vocab.txt", folder)
+    if (real / "tokenizer_config.json").is_file():
+        shutil.copy(real / "tokenizer_config.json", folder)
+    return folder
+
+
+def read_json(path):
+    """A JSON file's content."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def read_json_lines(path):
+    """The objects of a JSON lines file."""
+    return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines() if line]

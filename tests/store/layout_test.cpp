@@ -1,0 +1,58 @@
+#include "store/layout.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+namespace bv {
+namespace {
+
+std::vector<std::int64_t> some_lengths(std::int64_t count) {
+    std::vector<std::int64_t> lengths;
+    for (std::int64_t f = 0; f < count; ++f) lengths.push_back(3 + f * 7 % 11);
+    return lengths;
+}
+
+TEST(Layout, GivesEveryFeatureItsOwnRows) {
+    const auto lengths = some_lengths(100);
+    const StoreLayout layout = lay_out(lengths, 16);
+    auto sorted = layout.original;
+    std::sort(sorted.begin(), sorted.end());
+    std::vector<std::int64_t> all(100);
+    std::iota(all.begin(), all.end(), 0);
+    EXPECT_EQ(sorted, all);
+    for (std::size_t p = 0; p < 100; ++p) {
+        EXPECT_EQ(layout.starts[p + 1] - layout.starts[p],
+                  lengths[static_cast<std::size_t>(layout.original[p])]);
+    }
+    EXPECT_EQ(layout.rows(), std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0}));
+}
+
+TEST(Layout, BlocksDivideTheRows) {
+    const StoreLayout layout = lay_out(some_lengths(100), 16);
+    ASSERT_EQ(layout.blocks(), 7);
+    std::int64_t row = 0;
+    for (std::int64_t b = 0; b < layout.blocks(); ++b) {
+        EXPECT_EQ(layout.first_row(b), row);
+        EXPECT_GT(layout.rows_of(b), 0);
+        row += layout.rows_of(b);
+    }
+    EXPECT_EQ(row, layout.rows());
+}
+
+TEST(Layout, IsTheSameEveryTime) {
+    EXPECT_EQ(lay_out(some_lengths(50), 8), lay_out(some_lengths(50), 8));
+}
+
+TEST(Layout, SeparatesNeighbours) {
+    const StoreLayout layout = lay_out(some_lengths(1000), 64);
+    int neighbours = 0;
+    for (std::size_t p = 1; p < layout.original.size(); ++p) {
+        if (std::abs(layout.original[p] - layout.original[p - 1]) == 1) ++neighbours;
+    }
+    EXPECT_LT(neighbours, 10);  // a random permutation of 1000 has about two
+}
+
+}  // namespace
+}  // namespace bv

@@ -1,0 +1,238 @@
+#include <cstring>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include "core/files.hpp"
+#include "dist/communicator.hpp"
+#include "store/crc32c.hpp"
+#include "store/store.hpp"
+#include "store/store_format.hpp"
+#include "store/store_writer.hpp"
+
+namespace bv {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::int64_t kHidden = 8;
+
+StoreInfo some_info(DType dtype = DType::f16, const std::string& task = "span") {
+    return {.task = task,
+            .dtype = dtype,
+            .layers = {0, 2, 5},
+            .hidden_size = kHidden,
+            .checkpoint = "c0ffee",
+            .epoch = "3/10",
+            .features = "f00d",
+            .config = "[extract]\nbatch_tokens = 7\n"};
+}
+
+StoreLayout some_layout() {
+    std::vector<std::int64_t> lengths;
+    for (std::int64_t f = 0; f < 29; ++f) lengths.push_back(1 + f * 5 % 7);
+    return lay_out(lengths, 4);
+}
+
+// Bytes that tell their place: a function of (state, row, byte).
+std::vector<std::uint8_t> fake_rows(const StoreInfo& info, std::int64_t state, std::int64_t first,
+                                    std::int64_t rows) {
+    std::vector<std::uint8_t> bytes;
+    const auto width = info.hidden_size * static_cast<std::int64_t>(size_of(info.dtype));
+    for (std::int64_t row = first; row < first + rows; ++row) {
+        for (std::int64_t i = 0; i < width; ++i) {
+            bytes.push_back(static_cast<std::uint8_t>(state * 131 + row * 17 + i * 3));
+        }
+    }
+    return bytes;
+}
+
+std::vector<std::uint8_t> fake_block(const StoreInfo& info, const StoreLayout& layout, std::int64_t block) {
+    std::vector<std::uint8_t> bytes;
+    for (std::int64_t s = 0; s < info.states(); ++s) {
+        const auto rows = fake_rows(info, s, layout.first_row(block), layout.rows_of(block));
+        bytes.insert(bytes.end(), rows.begin(), rows.end());
+    }
+    return bytes;
+}
+
+void write_table(h5::Group& group) {
+    group.write("ids", std::vector<std::int32_t>{4, 5, 6});
+}
+
+/// All ranks of the job share a folder.
+class StoreTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        std::string name = testing::TempDir() + "store_XXXXXX";
+        if (ranks_.is_root()) ASSERT_NE(::mkdtemp(name.data()), nullptr);
+        folder_ = ranks_.broadcast(name);
+        path_ = folder_ / "sub" / "store.h5";
+    }
+    void TearDown() override {
+        ranks_.barrier();
+        if (ranks_.is_root()) std::filesystem::remove_all(folder_);
+    }
+
+    /// Writes the missing blocks but those from `end` on; every rank its share.
+    void write(const StoreInfo& info, bool force = false, std::int64_t end = 1 << 20) {
+        StoreWriter writer(ranks_, path_, info, layout_, force, write_table);
+        std::int64_t turn = 0;
+        for (const std::int64_t block : writer.missing()) {
+            if (block < end && turn++ % ranks_.size() == ranks_.rank()) {
+                writer.write_block(block, fake_block(info, layout_, block).data());
+            }
+        }
+        writer.close();
+        ranks_.barrier();
+    }
+
+    std::string refusal(const StoreInfo& info) {
+        try {
+            StoreWriter(ranks_, path_, info, layout_, false, write_table);
+        } catch (const AgreedError& error) {
+            return error.what();
+        }
+        return "no refusal";
+    }
+
+    Communicator ranks_;
+    std::filesystem::path folder_, path_;
+    StoreLayout layout_ = some_layout();
+};
+
+TEST_F(StoreTest, ReadsBackWhatRanksWrote) {
+    for (const DType dtype : {DType::f16, DType::f32, DType::bf16}) {
+        for (const char* task : {"span", "classification"}) {
+            const StoreInfo info = some_info(dtype, task);
+            write(info, /*force=*/true);
+            const Store store(path_);
+            EXPECT_EQ(store.info().task, info.task);
+            EXPECT_EQ(store.info().dtype, dtype);
+            EXPECT_EQ(store.info().layers, info.layers);
+            EXPECT_EQ(store.info().checkpoint, info.checkpoint);
+            EXPECT_EQ(store.info().epoch, info.epoch);
+            EXPECT_EQ(store.info().features, info.features);
+            EXPECT_EQ(store.info().config, info.config);
+            EXPECT_EQ(store.hidden_size(), kHidden);
+            EXPECT_EQ(store.layout(), layout_);
+            ASSERT_EQ(store.states(), info.states());
+            for (std::int64_t s = 0; s < store.states(); ++s) {
+                std::vector<std::uint8_t> found(static_cast<std::size_t>(store.rows() * store.row_bytes()));
+                store.read(s, 0, store.rows(), found.data());
+                EXPECT_EQ(found, fake_rows(info, s, 0, store.rows())) << task << " state " << s;
+            }
+            std::vector<std::uint8_t> middle(static_cast<std::size_t>(5 * store.row_bytes()));
+            store.read(1, 40, 5, middle.data());
+            EXPECT_EQ(middle, fake_rows(info, 1, 40, 5));
+            ranks_.barrier();
+        }
+    }
+}
+
+TEST_F(StoreTest, RecordsTheChecksumOfEachBlocksBytes) {
+    const StoreInfo info = some_info();
+    write(info);
+    const h5::File file = h5::File::open(path_);
+    const auto width = static_cast<std::size_t>(1 + info.states());
+    std::vector<std::uint32_t> records(static_cast<std::size_t>(layout_.blocks()) * width);
+    h5::check(
+        H5Dread(open_records(file).get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, records.data()),
+        "");
+    for (std::int64_t b = 0; b < layout_.blocks(); ++b) {
+        const std::uint32_t* record = &records[static_cast<std::size_t>(b) * width];
+        EXPECT_EQ(record[0], kWritten);
+        for (std::int64_t s = 0; s < info.states(); ++s) {
+            const auto rows = fake_rows(info, s, layout_.first_row(b), layout_.rows_of(b));
+            EXPECT_EQ(record[1 + s], crc32c(rows.data(), rows.size()));
+        }
+    }
+}
+
+TEST_F(StoreTest, CarriesTheFeaturesTable) {
+    write(some_info());
+    EXPECT_EQ(h5::File::open(path_).root().open_group(kFeaturesGroup).read<std::int32_t>("ids"),
+              (std::vector<std::int32_t>{4, 5, 6}));
+}
+
+TEST_F(StoreTest, IncompleteIsRefusedByReadersAndFinishedByWriters) {
+    const StoreInfo info = some_info();
+    write(info, false, /*end=*/3);
+    try {
+        const Store store(path_);
+        ADD_FAILURE() << "an incomplete store was opened";
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr(path_.string()));
+        EXPECT_THAT(error.what(), HasSubstr("5 of its 8 blocks"));
+    }
+    ranks_.barrier();
+    {
+        StoreWriter writer(ranks_, path_, info, layout_, false, write_table);
+        EXPECT_EQ(writer.missing(), (std::vector<std::int64_t>{3, 4, 5, 6, 7}));
+        writer.close();
+    }
+    write(info);
+    EXPECT_NO_THROW(Store{path_});
+}
+
+TEST_F(StoreTest, IsNotFinishedAsAnotherOne) {
+    write(some_info(), false, /*end=*/3);
+    StoreInfo other = some_info();
+    other.checkpoint = "decaf";
+    EXPECT_THAT(refusal(other),
+                testing::AllOf(HasSubstr("c0ffee"), HasSubstr("decaf"), HasSubstr(path_.string())));
+    EXPECT_THAT(refusal(some_info(DType::bf16)), testing::AllOf(HasSubstr("float16"), HasSubstr("bfloat16")));
+    layout_ = lay_out(std::vector<std::int64_t>(29, 2), 4);
+    EXPECT_THAT(refusal(some_info()), HasSubstr("blocks"));
+}
+
+TEST_F(StoreTest, CompleteIsReplacedByForceAlone) {
+    write(some_info());
+    EXPECT_THAT(refusal(some_info()), testing::AllOf(HasSubstr("complete"), HasSubstr("--force")));
+    write(some_info(DType::f32), /*force=*/true);
+    EXPECT_EQ(Store(path_).info().dtype, DType::f32);
+}
+
+TEST_F(StoreTest, FailedCreationLeavesNothing) {
+    const auto fail_in_table = [](h5::Group&) { fail("no table today"); };
+    EXPECT_THROW(StoreWriter(ranks_, path_, some_info(), layout_, false, fail_in_table), AgreedError);
+    ranks_.barrier();
+    EXPECT_TRUE(std::filesystem::is_empty(path_.parent_path()));
+}
+
+TEST_F(StoreTest, OtherFilesAreRefusedByName) {
+    if (!ranks_.is_root()) return;
+    const auto refused = [](const std::filesystem::path& path) {
+        try {
+            const Store store(path);
+        } catch (const Error& error) {
+            return std::string(error.what());
+        }
+        return std::string("no refusal");
+    };
+    EXPECT_THAT(refused(folder_ / "absent.h5"), HasSubstr("absent.h5"));
+    write_file(folder_ / "text.h5", "no HDF5 at all");
+    EXPECT_THAT(refused(folder_ / "text.h5"), HasSubstr("text.h5"));
+    h5::File::create(folder_ / "other.h5").close();
+    EXPECT_THAT(refused(folder_ / "other.h5"),
+                testing::AllOf(HasSubstr("other.h5"), HasSubstr("no embedding store")));
+}
+
+TEST_F(StoreTest, TruncatedIsRefusedByName) {
+    write(some_info());
+    if (!ranks_.is_root()) return;
+    const auto size = std::filesystem::file_size(path_);
+    for (const auto kept : {size - 1, size / 2, std::uintmax_t{100}}) {
+        std::filesystem::resize_file(path_, kept);
+        try {
+            const Store store(path_);
+            ADD_FAILURE() << "a store cut to " << kept << " bytes was opened";
+        } catch (const Error& error) {
+            EXPECT_THAT(error.what(), testing::AllOf(HasSubstr(path_.string()), HasSubstr("truncated")));
+        }
+    }
+}
+
+}  // namespace
+}  // namespace bv

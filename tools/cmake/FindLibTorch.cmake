@@ -1,0 +1,30 @@
+# Imported targets for LibTorch, from PyPI's `torch` package or an unpacked LibTorch: torch's own find_package(Torch)
+# needs a CUDA toolkit even where only its CPU part is used.
+#   torch::cpu   libtorch_cpu and libc10, and the libgomp that torch loads (a second one would not share its threads)
+#   torch::cuda  what CUDA sources need at link time; libtorch_cuda itself is loaded when a GPU is used
+# Hint: LibTorch_ROOT, a folder with include/torch and lib/libtorch_cpu.so.
+find_path(LibTorch_INCLUDE_DIR ATen/ATen.h PATH_SUFFIXES include HINTS "${LibTorch_ROOT}")
+find_library(LibTorch_CPU_LIBRARY torch_cpu PATH_SUFFIXES lib HINTS "${LibTorch_ROOT}")
+find_library(LibTorch_C10_LIBRARY c10 PATH_SUFFIXES lib HINTS "${LibTorch_ROOT}")
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(LibTorch
+    REQUIRED_VARS LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY LibTorch_INCLUDE_DIR
+    REASON_FAILURE_MESSAGE "set LibTorch_ROOT to site-packages/torch of a Python environment with torch, or to LibTorch's folder")
+
+if(LibTorch_FOUND AND NOT TARGET torch::cpu)
+    get_filename_component(LibTorch_LIBRARY_DIR "${LibTorch_CPU_LIBRARY}" DIRECTORY)
+    file(GLOB LibTorch_GOMP "${LibTorch_LIBRARY_DIR}/libgomp*.so*")
+    add_library(torch::cpu INTERFACE IMPORTED)
+    set_target_properties(torch::cpu PROPERTIES
+        INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include"
+        INTERFACE_COMPILE_OPTIONS "$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>"
+        INTERFACE_LINK_OPTIONS "-Wl,-rpath,${LibTorch_LIBRARY_DIR}"
+        INTERFACE_LINK_LIBRARIES "${LibTorch_CPU_LIBRARY};${LibTorch_C10_LIBRARY};${LibTorch_GOMP}")
+
+    # The NCCL that torch itself loads: the toolkit's would be a second one in the same process.
+    get_filename_component(LibTorch_SITE_PACKAGES "${LibTorch_LIBRARY_DIR}/../.." ABSOLUTE)
+    file(GLOB LibTorch_NCCL_DIR "${LibTorch_SITE_PACKAGES}/nvidia/nccl")
+    find_library(LibTorch_NCCL_LIBRARY NAMES nccl libnccl.so.2 PATH_SUFFIXES lib HINTS "${LibTorch_NCCL_DIR}")
+    find_path(LibTorch_NCCL_INCLUDE_DIR nccl.h PATH_SUFFIXES include HINTS "${LibTorch_NCCL_DIR}")
+endif()

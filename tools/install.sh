@@ -7,11 +7,12 @@ usage() {
     cat <<'EOF'
 Usage: tools/install.sh
 
-Installs what is missing, and prints the folder of the Python environment:
+Installs what is missing and prints the folder of the Python environment:
   - system packages of tools/packages-debian.txt by apt-get, as root or by a sudo that asks no password. Without that
     right it lists what is missing and goes on: a cluster's modules may stand in for packages, found by CMake through
     CMAKE_PREFIX_PATH and HDF5_ROOT.
-  - the PyPI packages of tools/requirements*.txt, in an environment of their own under the user's cache folder.
+  - the PyPI packages of tools/requirements*.txt, in an environment of their own under the user's cache folder; among
+    them nvcc, where there is a GPU and no CUDA toolkit ($CUDA_HOME, /usr/local/cuda, nvcc on PATH).
 
 Environment:
   BV_VENV      Python environment to use instead; made if it is not there, an existing one is left as it is
@@ -100,6 +101,20 @@ install_python_packages() {
     touch "$complete"
 }
 
+# PyPI's nvcc, with the names of folders and libraries that a toolkit has and the packages lack.
+install_nvcc() {
+    local environment=$1 toolkit
+    [[ ! -e $environment/.complete-nvcc ]] || return 0
+    command -v nvidia-smi >/dev/null && nvidia-smi --list-gpus 2>/dev/null | grep -q '^GPU' || return 0
+    ! command -v nvcc >/dev/null && [[ ! -x ${CUDA_HOME:-/usr/local/cuda}/bin/nvcc ]] || return 0
+    say "a GPU and no CUDA toolkit: nvcc from PyPI"
+    "$environment/bin/python" -m pip install --quiet --no-input -r tools/requirements-cuda.txt >&2
+    toolkit=$(echo "$environment"/lib/python3*/site-packages/nvidia/cu13)
+    ln -sfn lib "$toolkit/lib64"
+    ln -sf libcudart.so.13 "$toolkit/lib/libcudart.so"
+    touch "$environment/.complete-nvcc"
+}
+
 case ${1:-} in
     '') ;;
     -h | --help) usage && exit 0 ;;
@@ -117,4 +132,5 @@ if [[ ! -e $environment/.complete ]]; then
         install_python_packages "$python" "$environment"
     fi
 fi
+[[ ! -e $environment/.complete ]] || install_nvcc "$environment"
 echo "$environment"

@@ -16,7 +16,18 @@ import unicodedata
 import zlib
 from pathlib import Path
 
-from corpus_templates import (FAMILY_ENDS, FILLERS, GIVEN, IDEOGRAPHS, KANA, KINDS, MIDDLES, PLACE_ENDS, STARTS, WORDS)
+from corpus_templates import (
+    FAMILY_ENDS,
+    FILLERS,
+    GIVEN,
+    IDEOGRAPHS,
+    KANA,
+    KINDS,
+    MIDDLES,
+    PLACE_ENDS,
+    STARTS,
+    WORDS,
+)
 
 QUESTIONS_A_PARAGRAPH = 3  # the last of which has no answer
 PARAGRAPHS_AN_ARTICLE = 6
@@ -90,7 +101,7 @@ def tell(sentence, subject, value):
     if not before:  # the bracket opens the sentence
         text = text[0].upper() + text[1:]
     begin, end = len(before), len(before + lead + value + tail)
-    narrow = (begin + len(lead), text[begin + len(lead):end - len(tail)])
+    narrow = (begin + len(lead), text[begin + len(lead) : end - len(tail)])
     return text, [narrow, (begin, text[begin:end])]
 
 
@@ -104,14 +115,16 @@ def make_paragraph(draw, split, number, kind, long):
     for fact in told:
         answer, tellings, _ = kind["facts"][fact]
         sentences.append((fact, *tell(draw.pick(tellings), subject, draw.answer(answer))))
-    for filler in draw.sample(FILLERS, 28 + draw.below(9) if long else draw.below(2)):
+    for filler in draw.sample(FILLERS, 21 + draw.below(9) if long else draw.below(2)):
         sentences.append((None, filler.format(o=draw.answer("place")), []))
 
     context = draw.pick(kind["opening"]).format(s=subject, o=draw.answer("place"))
     answers_of = {}
     for fact, text, answers in draw.sample(sentences, len(sentences)):
         context += IDEOGRAPHIC_SPACE if draw.chance(0.02) else NO_BREAK_SPACE if draw.chance(0.02) else " "
-        answers_of[fact] = [{"text": answer, "answer_start": len(context) + begin} for begin, answer in answers]
+        answers_of[fact] = [
+            {"text": answer, "answer_start": len(context) + begin} for begin, answer in answers
+        ]
         context += text
 
     questions = []
@@ -123,9 +136,12 @@ def make_paragraph(draw, split, number, kind, long):
             fact, about = draw.pick(told), draw.answer(kind["called"])
             plausible = answers_of[fact][:1]
         narrow_wide_narrow = [answers[i] for i in (0, 1, 0)] if answers else []
-        question = {"id": f"{split}-{number:05}-{index}",
-                    "question": draw.pick(kind["facts"][fact][2]).format(s=about),
-                    "answers": narrow_wide_narrow if split == "dev" else answers[:1], "is_impossible": not answers}
+        question = {
+            "id": f"{split}-{number:05}-{index}",
+            "question": draw.pick(kind["facts"][fact][2]).format(s=about),
+            "answers": narrow_wide_narrow if split == "dev" else answers[:1],
+            "is_impossible": not answers,
+        }
         if not answers:
             question["plausible_answers"] = plausible
         questions.append(question)
@@ -140,11 +156,15 @@ def make_split(seed, split, count, long_every):
     for number in range(-(-count // QUESTIONS_A_PARAGRAPH)):
         if number % PARAGRAPHS_AN_ARTICLE == 0:
             kind = list(KINDS)[len(articles) % len(KINDS)]
-            articles.append({"title": f"{kind} {len(articles) // len(KINDS) + 1}".replace(" ", "_"), "paragraphs": []})
+            articles.append(
+                {"title": f"{kind} {len(articles) // len(KINDS) + 1}".replace(" ", "_"), "paragraphs": []}
+            )
         long = long_every > 0 and number % long_every == min(2, long_every - 1)
         articles[-1]["paragraphs"].append(make_paragraph(draw, split, number, kind, long))
     last = articles[-1]["paragraphs"][-1]
-    last["qas"] = sorted(last["qas"], key=lambda question: question["id"])[:(count - 1) % QUESTIONS_A_PARAGRAPH + 1]
+    last["qas"] = sorted(last["qas"], key=lambda question: question["id"])[
+        : (count - 1) % QUESTIONS_A_PARAGRAPH + 1
+    ]
     return {"version": "v2.0", "data": articles}
 
 
@@ -156,13 +176,23 @@ def write(path, content):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder for train.json and dev.json")
-    parser.add_argument("--train", type=int, default=900, help="questions in train.json (default %(default)s)")
+    parser.add_argument(
+        "--train", type=int, default=900, help="questions in train.json (default %(default)s)"
+    )
     parser.add_argument("--dev", type=int, default=240, help="questions in dev.json (default %(default)s)")
-    parser.add_argument("--long-every", type=int, default=32,
-                        help="one paragraph in so many is longer than a window; 0: none (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another corpus (default %(default)s)")
+    parser.add_argument(
+        "--long-every",
+        type=int,
+        default=32,
+        help="one paragraph in so many is longer than a window; 0: none (default %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="another seed, another corpus (default %(default)s)"
+    )
     options = parser.parse_args()
     if options.train < 1 or options.dev < 1 or options.long_every < 0:
         parser.error("--train and --dev want at least 1, --long-every at least 0")

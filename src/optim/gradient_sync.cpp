@@ -12,8 +12,12 @@ void sum_gradients(FlatParameters& parameters, Collective& ranks) {
 }
 
 double gradient_norm(const FlatParameters& parameters) {
-    return at::linalg_vector_norm(parameters.gradients(), 2, at::OptionalIntArrayRef(), false, at::kDouble)
-        .item<double>();
+    // Norms of short rows, then their norm in doubles: one float32 sum over all loses digits, and doubles
+    // from the start need a copy of every gradient.
+    constexpr std::int64_t kRow = 64;  // divides the length of every flat buffer
+    const at::Tensor rows =
+        at::linalg_vector_norm(parameters.gradients().view({-1, kRow}), 2, at::IntArrayRef{1});
+    return at::linalg_vector_norm(rows.to(at::kDouble)).item<double>();
 }
 
 double clip_factor(double norm, double max_norm) {

@@ -34,8 +34,8 @@ std::vector<std::size_t> highest(std::span<const float> logits, std::int64_t cou
 }
 
 /// Appends the spans of one window.
-void add_spans(const Features& features, const SpanLogits& logits, const AnswerOptions& options, std::int64_t window,
-               std::vector<Span>& spans) {
+void add_spans(const Features& features, const SpanLogits& logits, const AnswerOptions& options,
+               std::int64_t window, std::vector<Span>& spans) {
     const auto base = static_cast<std::size_t>(features.starts[static_cast<std::size_t>(window)]);
     const auto tokens = static_cast<std::size_t>(features.tokens_of(window));
     const auto starts = highest(std::span(logits.start).subspan(base, tokens), options.n_best);
@@ -83,7 +83,8 @@ QuestionAnswers answer(const Features& features, const SpanLogits& logits, const
     }
     const Span none = none_of(features, logits, windows);
     spans.push_back(none);
-    std::stable_sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) { return a.score > b.score; });
+    std::stable_sort(spans.begin(), spans.end(),
+                     [](const Span& a, const Span& b) { return a.score > b.score; });
     spans.resize(std::min(spans.size(), static_cast<std::size_t>(options.n_best)));
     const auto is_none = [](const Span& span) { return span.none; };
     if (std::none_of(spans.begin(), spans.end(), is_none)) spans.push_back(none);
@@ -97,7 +98,8 @@ QuestionAnswers answer(const Features& features, const SpanLogits& logits, const
         Candidate candidate{"", logits.start[span.first], logits.end[span.last], 0};
         if (!span.none) {
             const auto begin = static_cast<std::size_t>(features.byte_begin[span.first]);
-            candidate.text = context.substr(begin, static_cast<std::size_t>(features.byte_end[span.last]) - begin);
+            candidate.text =
+                context.substr(begin, static_cast<std::size_t>(features.byte_end[span.last]) - begin);
         }
         result.n_best.push_back(std::move(candidate));
     }

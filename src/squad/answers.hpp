@@ -40,11 +40,12 @@ struct QuestionAnswers {
 };
 
 /// Answers of every question that has features, in the features' order, found as run_qa's
-/// postprocess_qa_predictions does: per window the n_best highest starts x ends over all tokens, kept where both lie
-/// in the context, the end does not precede the start, the length is allowed and the window gives the start its
-/// maximum context; the score of a span is the sum of its two logits, that of "none" the lowest sum at CLS over the
-/// windows. Equal logits go by the earlier token, equal scores by the earlier window. A question without any
-/// candidate gets run_qa's stand-in, the text "empty" with logits 0. Uses all available cores.
+/// postprocess_qa_predictions does: per window the n_best highest starts x ends over all tokens, kept where
+/// both lie in the context, the end does not precede the start, the length is allowed and the window gives
+/// the start its maximum context; the score of a span is the sum of its two logits, that of "none" the lowest
+/// sum at CLS over the windows. Equal logits go by the earlier token, equal scores by the earlier window. A
+/// question without any candidate gets run_qa's stand-in, the text "empty" with logits 0. Uses all available
+/// cores.
 std::vector<QuestionAnswers> find_answers(const Features& features, const SpanLogits& logits,
                                           const AnswerOptions& options);
 

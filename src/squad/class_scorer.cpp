@@ -66,8 +66,8 @@ nlohmann::ordered_json class_scores(const Features& features, const ClassLogits&
             {"total", total},
             {"reference_exact", reference.exact()},
             {"reference_f1", reference.f1()},
-            {"majority_exact",
-             100.0 * static_cast<double>(std::max(without_answer, total - without_answer)) / static_cast<double>(total)}};
+            {"majority_exact", 100.0 * static_cast<double>(std::max(without_answer, total - without_answer)) /
+                                   static_cast<double>(total)}};
 }
 
 }  // namespace bv

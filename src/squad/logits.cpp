@@ -15,14 +15,16 @@ TensorView view_of(const std::vector<float>& values, std::vector<std::int64_t> s
 
 std::string metadata_of(const SafetensorsFile& file, const std::string& key) {
     const auto found = file.metadata().find(key);
-    if (found == file.metadata().end()) fail("{}: no logits file: its metadata has no '{}'", file.path().string(), key);
+    if (found == file.metadata().end())
+        fail("{}: no logits file: its metadata has no '{}'", file.path().string(), key);
     return found->second;
 }
 
 /// Copies tensor `name`, of `columns` numbers a row (1: a vector).
 std::vector<float> floats(const SafetensorsFile& file, const std::string& name, std::int64_t columns) {
     const TensorView& tensor = file.at(name);
-    const bool fits = columns == 1 ? tensor.shape.size() == 1 : tensor.shape.size() == 2 && tensor.shape[1] == columns;
+    const bool fits =
+        columns == 1 ? tensor.shape.size() == 1 : tensor.shape.size() == 2 && tensor.shape[1] == columns;
     if (tensor.dtype != DType::f32 || !fits) {
         fail("{}: tensor '{}' must be float32 with {}", file.path().string(), name,
              columns == 1 ? "one dimension" : "two numbers a row");
@@ -33,7 +35,8 @@ std::vector<float> floats(const SafetensorsFile& file, const std::string& name, 
 
 void require_task(const SafetensorsFile& file, std::string_view task) {
     const std::string found = metadata_of(file, "task");
-    if (found != task) fail("{}: holds logits of task '{}', expected '{}'", file.path().string(), found, task);
+    if (found != task)
+        fail("{}: holds logits of task '{}', expected '{}'", file.path().string(), found, task);
 }
 
 }  // namespace
@@ -45,19 +48,22 @@ void write_logits(const std::filesystem::path& path, const SpanLogits& logits) {
 }
 
 void write_logits(const std::filesystem::path& path, const ClassLogits& logits) {
-    write_safetensors(path,
-                      {{"logits", view_of(logits.logits, {static_cast<std::int64_t>(logits.logits.size() / 2), 2})}},
-                      {{"task", "classification"}, {"features", logits.features}});
+    write_safetensors(
+        path, {{"logits", view_of(logits.logits, {static_cast<std::int64_t>(logits.logits.size() / 2), 2})}},
+        {{"task", "classification"}, {"features", logits.features}});
 }
 
-std::string task_of_logits(const std::filesystem::path& path) { return metadata_of(SafetensorsFile(path), "task"); }
+std::string task_of_logits(const std::filesystem::path& path) {
+    return metadata_of(SafetensorsFile(path), "task");
+}
 
 SpanLogits read_span_logits(const std::filesystem::path& path) {
     const SafetensorsFile file(path);
     require_task(file, "span");
     SpanLogits logits{metadata_of(file, "features"), floats(file, "start", 1), floats(file, "end", 1)};
     if (logits.start.size() != logits.end.size()) {
-        fail("{}: 'start' has {} logits, 'end' has {}", path.string(), logits.start.size(), logits.end.size());
+        fail("{}: 'start' has {} logits, 'end' has {}", path.string(), logits.start.size(),
+             logits.end.size());
     }
     return logits;
 }

@@ -6,8 +6,8 @@
 
 namespace bv {
 
-/// Raw span logits of a model or head over features: one start and one end logit for each of their N packed tokens, in
-/// the features' order.
+/// Raw span logits of a model or head over features: one start and one end logit for each of their N packed
+/// tokens, in the features' order.
 struct SpanLogits {
     std::string features;      ///< fingerprint of the features they belong to
     std::vector<float> start;  ///< (N)

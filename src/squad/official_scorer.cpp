@@ -92,13 +92,15 @@ void add_best(Scores& scores, const std::string& name, const std::vector<const S
 
 /// Area under the precision-recall curve over thresholds; tied questions are accepted together.
 template <class Metric>
-double average_precision(const std::vector<const Scored*>& by_none_score, std::int64_t answerable, Metric metric) {
+double average_precision(const std::vector<const Scored*>& by_none_score, std::int64_t answerable,
+                         Metric metric) {
     double true_positives = 0;
     double last_recall = 0;
     double average = 0;
     for (std::size_t i = 0; i < by_none_score.size(); ++i) {
         if (by_none_score[i]->has_answer) true_positives += metric(*by_none_score[i]);
-        if (i + 1 < by_none_score.size() && by_none_score[i]->none_score == by_none_score[i + 1]->none_score) continue;
+        if (i + 1 < by_none_score.size() && by_none_score[i]->none_score == by_none_score[i + 1]->none_score)
+            continue;
         const double recall = true_positives / static_cast<double>(answerable);
         average += true_positives / static_cast<double>(i + 1) * (recall - last_recall);
         last_recall = recall;
@@ -125,11 +127,13 @@ nlohmann::ordered_json official_scores(std::span<const Question> questions, cons
             spdlog::warn("Missing prediction for {}", question.id);
             continue;
         }
-        if (!place_of.emplace(question.id, all.size()).second) fail("question id '{}' occurs twice", question.id);
+        if (!place_of.emplace(question.id, all.size()).second)
+            fail("question id '{}' occurs twice", question.id);
         all.push_back(score(question, *text->second));
         if (!none_scores) continue;
         const auto none_score = none_score_of.find(question.id);
-        if (none_score == none_score_of.end()) fail("no no-answer probability for question '{}'", question.id);
+        if (none_score == none_score_of.end())
+            fail("no no-answer probability for question '{}'", question.id);
         all.back().none_score = none_score->second;
     }
     if (all.empty()) fail("none of the {} questions has a prediction", questions.size());

@@ -21,6 +21,10 @@ std::vector<std::pair<std::string, Value>> read_members(const std::filesystem::p
     std::string id;
     // nlohmann's ordered object looks members up one after the other; the parser's events do without.
     const auto keep = [&](int depth, Json::parse_event_t event, Json& parsed) {
+        if (depth == 0 &&
+            (event == Json::parse_event_t::array_start || event == Json::parse_event_t::value)) {
+            fail("{}: expected a JSON object of question ids", path.string());
+        }
         if (depth == 1 && event == Json::parse_event_t::key) id = parsed.get<std::string>();
         if (depth == 1 && event == Json::parse_event_t::value) {
             const auto [found, is_new] = place_of_id.emplace(id, members.size());
@@ -28,13 +32,14 @@ std::vector<std::pair<std::string, Value>> read_members(const std::filesystem::p
             members[found->second].second = value_of(parsed, id);
             return false;
         }
-        if (depth == 1 && (event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start)) {
+        if (depth == 1 &&
+            (event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start)) {
             value_of(Json::object(), id);
         }
         return true;
     };
     try {
-        if (!Json::parse(text, keep).is_object()) fail("{}: expected a JSON object of question ids", path.string());
+        static_cast<void>(Json::parse(text, keep));
     } catch (const Json::parse_error& wrong) {
         fail("{}: malformed JSON at {}", path.string(), place_of(text, wrong.byte > 0 ? wrong.byte - 1 : 0));
     }
@@ -59,6 +64,12 @@ NoAnswerScores read_no_answer_scores(const std::filesystem::path& path) {
         if (!value.is_number()) fail("{}: the value of question '{}' is no number", path.string(), id);
         return value.get<double>();
     });
+}
+
+void write_no_answer_scores(const std::filesystem::path& path, const NoAnswerScores& scores) {
+    nlohmann::ordered_json::object_t members;
+    for (const auto& [id, value] : scores) members.push_back({id, value});
+    write_json(path, std::move(members));
 }
 
 void write_predictions(const std::filesystem::path& folder, const Features& features,

@@ -33,6 +33,12 @@ void divide(std::vector<float>& log_sums, std::size_t models) {
 
 }  // namespace
 
+Combine combine_named(std::string_view name) {
+    if (name == "max") return Combine::max;
+    if (name == "mean") return Combine::mean;
+    fail("models are combined by max or mean, not by '{}'", name);
+}
+
 SpanLogits log_softmax(const Features& features, const SpanLogits& logits) {
     BV_EXPECT(logits.start.size() == static_cast<std::size_t>(features.tokens()));
     BV_EXPECT(logits.end.size() == logits.start.size());
@@ -63,14 +69,16 @@ SpanLogits combine(const Features& features, std::span<const SpanLogits> models,
 
 ClassLogits log_softmax(const ClassLogits& logits) {
     ClassLogits result = logits;
-    for (std::size_t i = 0; i + 1 < result.logits.size(); i += 2) normalise(std::span(result.logits).subspan(i, 2));
+    for (std::size_t i = 0; i + 1 < result.logits.size(); i += 2)
+        normalise(std::span(result.logits).subspan(i, 2));
     return result;
 }
 
 ClassLogits combine(std::span<const ClassLogits> models, Combine how) {
     BV_EXPECT(!models.empty());
     ClassLogits result = log_softmax(models[0]);
-    for (const ClassLogits& model : models.subspan(1)) accumulate(result.logits, log_softmax(model).logits, how);
+    for (const ClassLogits& model : models.subspan(1))
+        accumulate(result.logits, log_softmax(model).logits, how);
     if (how == Combine::mean) divide(result.logits, models.size());
     return result;
 }

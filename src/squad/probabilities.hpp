@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "squad/features.hpp"
 #include "squad/logits.hpp"
@@ -10,12 +11,15 @@ namespace bv {
 /// How several models' probabilities become one.
 enum class Combine { max, mean };
 
+/// The way named "max" or "mean". Throws Error for any other name.
+Combine combine_named(std::string_view name);
+
 /// Log-probabilities: the log-softmax of start and of end logits, each over the real tokens of its window.
 SpanLogits log_softmax(const Features& features, const SpanLogits& logits);
 
-/// The models' softmaxes combined position by position, as logarithms. The maximum is the reference's ensemble (King,
-/// Benge and Jiang 2020); like there, nothing is normalised again. One model's result is its log_softmax. All models
-/// must be of these features.
+/// The models' softmaxes combined position by position, as logarithms. The maximum is the reference's
+/// ensemble (King, Benge and Jiang 2020); like there, nothing is normalised again. One model's result is its
+/// log_softmax. All models must be of these features.
 SpanLogits combine(const Features& features, std::span<const SpanLogits> models, Combine how);
 
 /// The same over the two classes of every feature.

@@ -13,7 +13,9 @@
 namespace bv {
 namespace {
 
-std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
+std::size_t at(std::int64_t index) {
+    return static_cast<std::size_t>(index);
+}
 
 /// A token by its place in question and whole context, the same in every window of the question.
 struct Place {
@@ -42,8 +44,8 @@ struct Choice {
 };
 
 /// The likeliest token of a window but for the place `without`; nothing where no other is left.
-std::optional<std::int64_t> likeliest(const Features& features, const std::vector<float>& values, std::int64_t window,
-                                      const std::optional<Place>& without) {
+std::optional<std::int64_t> likeliest(const Features& features, const std::vector<float>& values,
+                                      std::int64_t window, const std::optional<Place>& without) {
     const std::int64_t base = features.starts[at(window)];
     std::optional<std::int64_t> best;
     for (std::int64_t token = 0; token < features.tokens_of(window); ++token) {
@@ -54,8 +56,9 @@ std::optional<std::int64_t> likeliest(const Features& features, const std::vecto
     return best;
 }
 
-std::optional<Choice> choose(const Features& features, const SpanLogits& values, const QuestionWindows& windows,
-                             const std::optional<Place>& without_start, const std::optional<Place>& without_end) {
+std::optional<Choice> choose(const Features& features, const SpanLogits& values,
+                             const QuestionWindows& windows, const std::optional<Place>& without_start,
+                             const std::optional<Place>& without_end) {
     std::optional<Choice> best;
     for (std::int64_t window = windows.first; window < windows.last; ++window) {
         const auto start = likeliest(features, values.start, window, without_start);
@@ -106,15 +109,17 @@ std::int64_t characters_in(const std::string& utf8) {
 
 }  // namespace
 
-std::vector<ReferenceAnswer> reference_answers(const Features& features, const SpanLogits& log_probabilities) {
+std::vector<ReferenceAnswer> reference_answers(const Features& features,
+                                               const SpanLogits& log_probabilities) {
     BV_EXPECT(log_probabilities.start.size() == at(features.tokens()));
     BV_EXPECT(log_probabilities.end.size() == at(features.tokens()));
     std::vector<ReferenceAnswer> answers;
     for (const QuestionWindows& windows : windows_of_questions(features)) {
         const auto best = choose(features, log_probabilities, windows, {}, {});
         BV_EXPECT(best.has_value());
-        const auto second = choose(features, log_probabilities, windows, place_of(features, best->window, best->start),
-                                   place_of(features, best->window, best->end));
+        const auto second =
+            choose(features, log_probabilities, windows, place_of(features, best->window, best->start),
+                   place_of(features, best->window, best->end));
         answers.push_back({windows.question, wordpieces(features, best), wordpieces(features, second)});
     }
     return answers;
@@ -125,7 +130,8 @@ std::vector<Wordpieces> gold_wordpieces(const Features& features, std::int64_t f
     std::vector<Wordpieces> golds;
     for (const Answer& answer : question.answers) {
         const std::int64_t end = answer.start + characters_in(answer.text);
-        std::map<std::int64_t, std::int32_t> pieces;  // by place in the context: overlapping windows repeat tokens
+        std::map<std::int64_t, std::int32_t>
+            pieces;  // by place in the context: overlapping windows repeat tokens
         for (std::int64_t window = first; window < last; ++window) {
             for (std::int64_t token = 0; token < features.tokens_of(window); ++token) {
                 const std::size_t i = at(features.starts[at(window)] + token);

@@ -20,16 +20,19 @@ struct SpanScores {
     nlohmann::ordered_json reference;  ///< reference_scorer.hpp; null where the features are unlabelled
 };
 
-/// Answers and scores by both scorers. The official scorer sees the best spans, null odds as no-answer scores and the
-/// null threshold: `exact` and `f1` are those of the answers as written, the best_* fields range over all thresholds.
+/// Answers and scores by both scorers. The official scorer sees the best spans, null odds as no-answer scores
+/// and the null threshold: `exact` and `f1` are those of the answers as written, the best_* fields range over
+/// all thresholds.
 SpanScores score_span(const Features& features, const SpanLogits& logits, const AnswerOptions& options = {});
 
-/// The same for several models as one (see combine): their combined log-probabilities take the place of logits.
+/// The same for several models as one (see combine): their combined log-probabilities take the place of
+/// logits.
 SpanScores score_span(const Features& features, std::span<const SpanLogits> models, Combine how,
                       const AnswerOptions& options = {});
 
-/// The score objects of metrics.json from raw logits: `official` and `reference` for span logits (score_span with its
-/// defaults), `classification` (class_scorer.hpp) for the others; null where the features are unlabelled.
+/// The score objects of metrics.json from raw logits: `official` and `reference` for span logits (score_span
+/// with its defaults), `classification` (class_scorer.hpp) for the others; null where the features are
+/// unlabelled.
 nlohmann::ordered_json score(const Features& features, const SpanLogits& logits);
 nlohmann::ordered_json score(const Features& features, const ClassLogits& logits);
 

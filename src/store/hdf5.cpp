@@ -175,8 +175,9 @@ std::vector<T> Group::read(const std::string& child) const {
     hsize_t size = 0;
     H5Sget_simple_extent_dims(space.get(), &size, nullptr);
     // A file whose header promises more than it holds must not make us allocate it.
+    const Handle file(H5Iget_file_id(dataset.get()), H5Fclose, what);
     hsize_t file_size = 0;
-    check(H5Fget_filesize(dataset.get(), &file_size), what);
+    check(H5Fget_filesize(file.get(), &file_size), what);
     if (size * sizeof(T) > file_size) fail("{}: it is larger than its file", what);
     std::vector<T> values(size);
     if (size > 0) {

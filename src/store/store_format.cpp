@@ -12,10 +12,12 @@ constexpr std::int64_t kVersion = 1;
 constexpr const char* kStates = "states";
 constexpr const char* kRecords = "block_records";
 
-h5::Handle make_array(const h5::File& file, const char* name, hid_t type, const std::vector<std::int64_t>& shape) {
+h5::Handle make_array(const h5::File& file, const char* name, hid_t type,
+                      const std::vector<std::int64_t>& shape) {
     const std::string what = fmt::format("cannot create dataset {}:/{}", file.path(), name);
-    const h5::Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose,
-                           what);
+    const std::vector<hsize_t> extents(shape.begin(), shape.end());
+    const h5::Handle space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr),
+                           H5Sclose, what);
     const h5::Handle creation = h5::property_list(H5P_DATASET_CREATE);
     h5::check(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), what);
     h5::check(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), what);
@@ -41,7 +43,8 @@ void require_shape(const h5::File& file, const char* name, const h5::Handle& dat
                    const std::vector<std::int64_t>& expected) {
     const auto found = shape_of(dataset, file.path());
     if (found != expected) {
-        fail("{}:/{} has shape ({}), expected ({})", file.path(), name, list_text(found), list_text(expected));
+        fail("{}:/{} has shape ({}), expected ({})", file.path(), name, list_text(found),
+             list_text(expected));
     }
 }
 
@@ -62,10 +65,6 @@ bool is_permutation(const std::vector<std::int64_t>& order) {
         seen[static_cast<std::size_t>(f)] = true;
     }
     return true;
-}
-
-hsize_t extent(std::int64_t size) {
-    return static_cast<hsize_t>(size);
 }
 
 }  // namespace
@@ -101,11 +100,11 @@ void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout
 
     const auto width = static_cast<std::size_t>(1 + info.states());
     const std::vector<std::uint32_t> none(static_cast<std::size_t>(layout.blocks()) * width, 0);
-    const h5::Handle records = make_array(file, kRecords, H5T_STD_U32LE, {extent(layout.blocks()), width});
+    const h5::Handle records =
+        make_array(file, kRecords, H5T_STD_U32LE, {layout.blocks(), 1 + info.states()});
     h5::check(H5Dwrite(records.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, none.data()),
               fmt::format("cannot write {}:/{}", file.path(), kRecords));
-    make_array(file, kStates, state_type(info.dtype).get(),
-               {extent(info.states()), extent(layout.rows()), extent(info.hidden_size)});
+    make_array(file, kStates, state_type(info.dtype).get(), {info.states(), layout.rows(), info.hidden_size});
 }
 
 StoreInfo read_info(const h5::File& file) {
@@ -132,7 +131,7 @@ StoreInfo read_info(const h5::File& file) {
     info.layers = root.read<std::int64_t>("layers");
     const auto shape = shape_of(open_states(file), file.path());
     if (shape.size() != 3) fail("{}:/{} has {} dimensions, expected 3", file.path(), kStates, shape.size());
-    info.hidden_size = static_cast<std::int64_t>(shape[2]);
+    info.hidden_size = shape[2];
     return info;
 }
 
@@ -152,14 +151,12 @@ StoreLayout read_layout(const h5::File& file, const StoreInfo& info) {
         fail("{}: block_starts does not divide {} features", root.place(), layout.features());
     }
     const h5::Handle states = open_states(file);
-    require_shape(file, kStates, shape_of(states, file.path()),
-                  {extent(info.states()), extent(layout.rows()), extent(info.hidden_size)});
+    require_shape(file, kStates, states, {info.states(), layout.rows(), info.hidden_size});
     const h5::Handle type(H5Dget_type(states.get()), H5Tclose, file.path());
     if (H5Tequal(type.get(), state_type(info.dtype).get()) <= 0) {
         fail("{}:/{}: its element type is not {}", file.path(), kStates, name_of(info.dtype));
     }
-    require_shape(file, kRecords, shape_of(open_records(file), file.path()),
-                  {extent(layout.blocks()), extent(1 + info.states())});
+    require_shape(file, kRecords, open_records(file), {layout.blocks(), 1 + info.states()});
     return layout;
 }
 

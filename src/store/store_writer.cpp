@@ -38,6 +38,10 @@ class Descriptor {
     int fd_;
 };
 
+std::filesystem::path parent_of(const std::filesystem::path& path) {
+    return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
 // Takes the disk's space for the whole file.
 void reserve(const std::filesystem::path& path, const std::filesystem::path& shown) {
     const auto size = std::filesystem::file_size(path);
@@ -57,10 +61,6 @@ void reserve(const std::filesystem::path& path, const std::filesystem::path& sho
 // incomplete one.
 void create(const std::filesystem::path& path, const StoreInfo& info, const StoreLayout& layout,
             const StoreWriter::WriteTable& write_table) {
-    const auto parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-    std::error_code failed;
-    std::filesystem::create_directories(parent, failed);
-    if (failed) fail("cannot create folder {}: {}", parent.string(), failed.message());
     auto aside = path;
     aside += ".partial";
     try {
@@ -68,16 +68,17 @@ void create(const std::filesystem::path& path, const StoreInfo& info, const Stor
         h5::check(H5Pset_alignment(access.get(), kAlignment, kAlignment), "cannot align an HDF5 file");
         h5::File file = h5::File::create(aside, access.get());
         {
-            h5::Group table = file.root().create_group(kFeaturesGroup);
-            write_table(table);
+            h5::Group root = file.root();
+            write_table(root);
         }
         write_head(file, info, layout);
         file.close();
         reserve(aside, path);
         flush_to_disk(aside);
         std::filesystem::rename(aside, path);
-        flush_to_disk(parent);
+        flush_to_disk(parent_of(path));
     } catch (...) {
+        std::error_code failed;
         std::filesystem::remove(aside, failed);
         throw;
     }
@@ -102,8 +103,7 @@ void require_resumable(const std::filesystem::path& path, const StoreInfo& info,
     };
     agree("task", found.task, info.task);
     agree("dtype", name_of(found.dtype), name_of(info.dtype));
-    agree("layers", fmt::format("{}", fmt::join(found.layers, ",")),
-          fmt::format("{}", fmt::join(info.layers, ",")));
+    agree("layers", list_text(found.layers), list_text(info.layers));
     agree("hidden size", found.hidden_size, info.hidden_size);
     agree("checkpoint", found.checkpoint, info.checkpoint);
     agree("epoch", found.epoch, info.epoch);
@@ -130,6 +130,9 @@ StoreWriter::StoreWriter(const Communicator& ranks, const std::filesystem::path&
                          const StoreLayout& layout, bool force, const WriteTable& write_table)
     : path_(path), info_(info), layout_(layout), open_(std::make_unique<Open>()) {
     ranks.root_only([&] {
+        std::error_code failed;
+        std::filesystem::create_directories(parent_of(path), failed);
+        if (failed) fail("cannot create folder {}: {}", parent_of(path).string(), failed.message());
         open_->lock.emplace(path);
         if (force) std::filesystem::remove(path);
         if (std::filesystem::exists(path)) {

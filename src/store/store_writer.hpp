@@ -15,8 +15,8 @@ namespace bv {
 /// An embedding store being written by R ranks through MPI-IO, each block by any one of them.
 class StoreWriter {
   public:
-    /// Fills the group kFeaturesGroup with the table of the features. Called on rank 0 alone.
-    using WriteTable = std::function<void(h5::Group&)>;
+    /// Writes the table of the features as group kFeaturesGroup of `root`. Called on rank 0 alone.
+    using WriteTable = std::function<void(h5::Group& root)>;
 
     /// Collective: creates `path`, or opens it to write its missing blocks, where it is an incomplete store
     /// of equal `info` (but for its config) and `layout`. The disk's space is taken now, so that a full disk

@@ -49,23 +49,42 @@ def run_command(command, *, check=True, timeout=120, env=None, cwd=None):
     """Runs a command with one thread a process. A command that outlives timeout (seconds) is killed with its children."""
     command = [str(part) for part in command]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               errors="replace", env=environment, cwd=cwd, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=environment,
+        cwd=cwd,
+        start_new_session=True,
+    )
     try:
         stdout, stderr = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         stdout, stderr = process.communicate()
-        pytest.fail(f"no end after {timeout} s: {shlex.join(command)}\n{stdout[-4000:]}\n{stderr[-4000:]}", pytrace=False)
+        pytest.fail(
+            f"no end after {timeout} s: {shlex.join(command)}\n{stdout[-4000:]}\n{stderr[-4000:]}",
+            pytrace=False,
+        )
     result = Result(process.returncode, stdout, stderr)
     if check and result.rc != 0:
-        pytest.fail(f"exit code {result.rc}: {shlex.join(command)}\n{stdout[-4000:]}\n{stderr[-4000:]}", pytrace=False)
+        pytest.fail(
+            f"exit code {result.rc}: {shlex.join(command)}\n{stdout[-4000:]}\n{stderr[-4000:]}", pytrace=False
+        )
     return result
 
 
 def mpirun(ranks):
     """The start of a command line that runs a program on so many ranks."""
-    return [os.environ.get("BV_MPIRUN") or "mpirun", "-n", str(ranks), *shlex.split(os.environ.get("BV_MPIRUN_FLAGS", ""))]
+    return [
+        os.environ.get("BV_MPIRUN") or "mpirun",
+        "-n",
+        str(ranks),
+        *shlex.split(os.environ.get("BV_MPIRUN_FLAGS", "")),
+    ]
 
 
 def run(program, *args, ranks=None, check=True, timeout=120, env=None, cwd=None):
@@ -79,7 +98,9 @@ def run(program, *args, ranks=None, check=True, timeout=120, env=None, cwd=None)
 
 def run_tool(script, *args, check=True, timeout=120, env=None, cwd=None):
     """Runs a Python script of tools/ by its path there ("report/report.py")."""
-    return run_command([sys.executable, SOURCE / "tools" / script, *args], check=check, timeout=timeout, env=env, cwd=cwd)
+    return run_command(
+        [sys.executable, SOURCE / "tools" / script, *args], check=check, timeout=timeout, env=env, cwd=cwd
+    )
 
 
 def make_corpus(output, *, train=24, dev=12, seed=0):
@@ -88,7 +109,9 @@ def make_corpus(output, *, train=24, dev=12, seed=0):
     return Path(output)
 
 
-def write_model(folder, *, layers=2, hidden=32, heads=4, intermediate=64, positions=512, initializer_range=0.2, seed=0):
+def write_model(
+    folder, *, layers=2, hidden=32, heads=4, intermediate=64, positions=512, initializer_range=0.2, seed=0
+):
     """Writes a random BERT (a Hugging Face folder) with the real model's vocabulary; returns the folder.
 
     The wide initializer makes states differ from layer to layer, so that a mistaken layer order cannot hide.
@@ -100,8 +123,15 @@ def write_model(folder, *, layers=2, hidden=32, heads=4, intermediate=64, positi
     real = model_folder()
     vocabulary = (real / "vocab.txt").read_text(encoding="utf-8").splitlines()
     torch.manual_seed(seed)
-    config = BertConfig(vocab_size=len(vocabulary), hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads,
-                        intermediate_size=intermediate, max_position_embeddings=positions, initializer_range=initializer_range)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=intermediate,
+        max_position_embeddings=positions,
+        initializer_range=initializer_range,
+    )
     BertModel(config).save_pretrained(folder)
     shutil.copy(real / "vocab.txt", folder)
     if (real / "tokenizer_config.json").is_file():

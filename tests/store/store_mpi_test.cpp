@@ -57,8 +57,8 @@ std::vector<std::uint8_t> fake_block(const StoreInfo& info, const StoreLayout& l
     return bytes;
 }
 
-void write_table(h5::Group& group) {
-    group.write("ids", std::vector<std::int32_t>{4, 5, 6});
+void write_table(h5::Group& root) {
+    root.create_group(kFeaturesGroup).write("ids", std::vector<std::int32_t>{4, 5, 6});
 }
 
 /// All ranks of the job share a folder.
@@ -66,7 +66,9 @@ class StoreTest : public testing::Test {
   protected:
     void SetUp() override {
         std::string name = testing::TempDir() + "store_XXXXXX";
-        if (ranks_.is_root()) ASSERT_NE(::mkdtemp(name.data()), nullptr);
+        if (ranks_.is_root()) {
+            ASSERT_NE(::mkdtemp(name.data()), nullptr);
+        }
         folder_ = ranks_.broadcast(name);
         path_ = folder_ / "sub" / "store.h5";
     }

@@ -15,9 +15,20 @@ find_package_handle_standard_args(LibTorch
 if(LibTorch_FOUND AND NOT TARGET torch::cpu)
     get_filename_component(LibTorch_LIBRARY_DIR "${LibTorch_CPU_LIBRARY}" DIRECTORY)
     file(GLOB LibTorch_GOMP "${LibTorch_LIBRARY_DIR}/libgomp*.so*")
+    # Torch ships headers of other libraries beside its own, fmt among them, which would hide the installed ones that
+    # spdlog was built with: see its include folder without them.
+    set(LibTorch_OWN_INCLUDE_DIR "${CMAKE_BINARY_DIR}/torch-include")
+    file(REMOVE_RECURSE "${LibTorch_OWN_INCLUDE_DIR}")
+    file(MAKE_DIRECTORY "${LibTorch_OWN_INCLUDE_DIR}")
+    file(GLOB LibTorch_ENTRIES "${LibTorch_INCLUDE_DIR}/*")
+    list(FILTER LibTorch_ENTRIES EXCLUDE REGEX "/(fmt|nlohmann|pybind11)$")
+    foreach(entry ${LibTorch_ENTRIES})
+        get_filename_component(name "${entry}" NAME)
+        file(CREATE_LINK "${entry}" "${LibTorch_OWN_INCLUDE_DIR}/${name}" SYMBOLIC)
+    endforeach()
     add_library(torch::cpu INTERFACE IMPORTED)
     set_target_properties(torch::cpu PROPERTIES
-        INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_INCLUDE_DIR};${LibTorch_INCLUDE_DIR}/torch/csrc/api/include"
+        INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_OWN_INCLUDE_DIR};${LibTorch_OWN_INCLUDE_DIR}/torch/csrc/api/include"
         INTERFACE_COMPILE_OPTIONS "$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>"
         INTERFACE_LINK_OPTIONS "-Wl,-rpath,${LibTorch_LIBRARY_DIR}"
         INTERFACE_LINK_LIBRARIES "${LibTorch_CPU_LIBRARY};${LibTorch_C10_LIBRARY};${LibTorch_GOMP}")

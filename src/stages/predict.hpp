@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "bert/model.hpp"
+#include "dist/collective.hpp"
+#include "dist/communicator.hpp"
+#include "squad/features.hpp"
+#include "squad/logits.hpp"
+#include "stages/head_evaluation.hpp"
+
+namespace bv {
+
+/// Collective: the logits of `model` (equal on all ranks) over all features, in the features' order, on every
+/// rank. Features go to ranks so that their token counts balance. `fingerprint` is that of the features.
+Logits predict(const Model& model, const Features& features, const std::string& fingerprint,
+               const Communicator& ranks, Collective& collective);
+
+}  // namespace bv

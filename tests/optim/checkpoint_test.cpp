@@ -1,0 +1,186 @@
+#include "optim/checkpoint.hpp"
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "../core/expect_error.hpp"
+#include "../core/temporary_folder.hpp"
+#include "core/files.hpp"
+
+namespace bv {
+namespace {
+
+namespace fs = std::filesystem;
+
+CheckpointInfo info() {
+    CheckpointInfo made;
+    made.epoch = EpochFraction(3, 10);
+    made.step = 31;
+    made.steps_per_epoch = 101;
+    made.seed = 18446744073709551615ULL;
+    made.task = "span";
+    made.data_fingerprint = "d";
+    made.started_from = "s";
+    made.config = "[finetune]\nmodel = \"m\"\n";
+    return made;
+}
+
+void write_model(const fs::path& folder, const std::string& weights = "weights") {
+    write_file(folder / "model.safetensors", weights);
+    write_file(folder / "config.json", "{}");
+}
+
+class CheckpointTest : public testing::Test {
+  protected:
+    CheckpointInfo write(const std::string& weights = "weights") {
+        return write_checkpoint(folder_, info(), [&](const fs::path& path) { write_model(path, weights); });
+    }
+
+    /// What stands beside the checkpoint, itself included.
+    std::vector<std::string> neighbours() const {
+        std::vector<std::string> names;
+        for (const auto& entry : fs::directory_iterator(parent_.path() / "checkpoints")) {
+            names.push_back(entry.path().filename());
+        }
+        return names;
+    }
+
+    /// Changes checkpoint.json by `edit` and expects it to be refused, naming the file and `parts`.
+    void expect_refused(const std::function<void(nlohmann::json&)>& edit,
+                        std::initializer_list<std::string> parts) {
+        write();
+        auto json = nlohmann::json::parse(read_file(marker_));
+        edit(json);
+        write_file(marker_, json.dump());
+        expect_error([&] { read_checkpoint(folder_); }, parts);
+        expect_error([&] { read_checkpoint(folder_); }, {marker_.string()});
+    }
+
+    TemporaryFolder parent_;
+    fs::path folder_ = parent_ / "checkpoints/epoch-0.3";
+    fs::path marker_ = folder_ / "checkpoint.json";
+};
+
+TEST_F(CheckpointTest, WhatIsWrittenReadsBack) {
+    const CheckpointInfo written = write();
+    EXPECT_TRUE(is_whole(folder_));
+    const auto read = read_checkpoint(folder_);
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(read->epoch, EpochFraction(3, 10));
+    EXPECT_EQ(read->step, 31);
+    EXPECT_EQ(read->steps_per_epoch, 101);
+    EXPECT_EQ(read->seed, info().seed);
+    EXPECT_EQ(read->task, "span");
+    EXPECT_EQ(read->data_fingerprint, "d");
+    EXPECT_EQ(read->started_from, "s");
+    EXPECT_EQ(read->config, info().config);
+    EXPECT_EQ(read->model_fingerprint, fingerprint("weights"));
+    EXPECT_EQ(written.model_fingerprint, fingerprint("weights"));
+    EXPECT_EQ(read_file(folder_ / "model.safetensors"), "weights");
+    EXPECT_THAT(neighbours(), testing::ElementsAre("epoch-0.3"));
+}
+
+TEST_F(CheckpointTest, ATrailingSlashNamesTheSameFolder) {
+    folder_ += "/";
+    write();
+    EXPECT_TRUE(is_whole(folder_));
+    EXPECT_THAT(neighbours(), testing::ElementsAre("epoch-0.3"));
+}
+
+TEST_F(CheckpointTest, UntilTheModelIsWholeThereIsNoCheckpoint) {
+    write_checkpoint(folder_, info(), [&](const fs::path& path) {
+        EXPECT_EQ(path.filename(), "epoch-0.3.partial");
+        EXPECT_FALSE(fs::exists(folder_));
+        write_model(path);
+        EXPECT_FALSE(is_whole(folder_));
+        EXPECT_FALSE(is_whole(path));
+    });
+    EXPECT_TRUE(is_whole(folder_));
+}
+
+TEST_F(CheckpointTest, AFailingModelLeavesNothingAndTheNextWriteSucceeds) {
+    EXPECT_THROW(write_checkpoint(folder_, info(),
+                                  [](const fs::path& path) {
+                                      write_model(path);
+                                      throw std::runtime_error("killed");
+                                  }),
+                 std::runtime_error);
+    EXPECT_THAT(neighbours(), testing::IsEmpty());
+    write();
+    EXPECT_TRUE(is_whole(folder_));
+}
+
+TEST_F(CheckpointTest, AFailingModelLeavesTheOlderCheckpointWhole) {
+    write("old");
+    EXPECT_THROW(
+        write_checkpoint(folder_, info(), [](const fs::path&) { throw std::runtime_error("killed"); }),
+        std::runtime_error);
+    ASSERT_TRUE(is_whole(folder_));
+    EXPECT_EQ(read_checkpoint(folder_)->model_fingerprint, fingerprint("old"));
+}
+
+TEST_F(CheckpointTest, WhatAKilledRunLeftIsNotWholeAndIsReplaced) {
+    // Killed while the model was written, and between the rename and the marker.
+    write_file(folder_.string() + ".partial/stale", "x");
+    write_model(folder_, "unmarked");
+    EXPECT_FALSE(is_whole(folder_));
+    EXPECT_FALSE(read_checkpoint(folder_).has_value());
+    write("new");
+    EXPECT_EQ(read_checkpoint(folder_)->model_fingerprint, fingerprint("new"));
+    EXPECT_FALSE(fs::exists(folder_ / "stale"));
+    EXPECT_THAT(neighbours(), testing::ElementsAre("epoch-0.3"));
+}
+
+TEST_F(CheckpointTest, AWholeCheckpointIsReplacedByANewerOne) {
+    write("old");
+    write("new");
+    EXPECT_EQ(read_checkpoint(folder_)->model_fingerprint, fingerprint("new"));
+    EXPECT_EQ(read_file(folder_ / "model.safetensors"), "new");
+}
+
+TEST_F(CheckpointTest, AModelWithoutWeightsIsAnErrorThatNamesThem) {
+    BV_EXPECT_ERROR(write_checkpoint(folder_, info(), [](const fs::path&) {}), "model.safetensors");
+    EXPECT_FALSE(is_whole(folder_));
+}
+
+TEST_F(CheckpointTest, AFullDiskIsAnErrorThatNamesThePathAndLeavesNothing) {
+    const auto full = [](const fs::path& path) {
+        fs::create_symlink("/dev/full", path / "model.safetensors.partial");
+        write_model(path);
+    };
+    BV_EXPECT_ERROR(write_checkpoint(folder_, info(), full), "model.safetensors", "No space left on device");
+    EXPECT_THAT(neighbours(), testing::IsEmpty());
+}
+
+TEST_F(CheckpointTest, AFolderOfOtherMakingHasNoInfo) {
+    write_model(folder_);
+    EXPECT_FALSE(read_checkpoint(folder_).has_value());
+    BV_EXPECT_ERROR(read_checkpoint(parent_ / "absent"), (parent_ / "absent").string());
+}
+
+TEST_F(CheckpointTest, EveryMissingKeyIsNamed) {
+    for (const char* key : {"format", "epoch", "step", "steps_per_epoch", "seed", "task", "data_fingerprint",
+                            "model_fingerprint", "started_from", "config"}) {
+        expect_refused([&](auto& json) { json.erase(key); }, {std::string("'") + key + "'", "missing"});
+    }
+}
+
+TEST_F(CheckpointTest, EveryWrongValueIsNamed) {
+    expect_refused([](auto& json) { json["epoch"] = 0.3; }, {"'epoch'", "0.3", "a string"});
+    expect_refused([](auto& json) { json["epoch"] = "soon"; }, {"'epoch'", "'soon'"});
+    expect_refused([](auto& json) { json["step"] = -1; }, {"'step'", "-1"});
+    expect_refused([](auto& json) { json["step"] = 1.5; }, {"'step'", "1.5"});
+    expect_refused([](auto& json) { json["seed"] = "7"; }, {"'seed'", "\"7\""});
+    expect_refused([](auto& json) { json["task"] = 1; }, {"'task'"});
+    expect_refused([](auto& json) { json["format"] = 2; }, {"'format'", "2", "1"});
+    expect_refused([](auto& json) { json = nlohmann::json::array(); }, {"object"});
+}
+
+TEST_F(CheckpointTest, BrokenJsonIsNamedWithItsPlace) {
+    write();
+    write_file(marker_, "{\n  \"epoch\": \n}");
+    BV_EXPECT_ERROR(read_checkpoint(folder_), marker_.string(), "line 3, column 1");
+}
+
+}  // namespace
+}  // namespace bv

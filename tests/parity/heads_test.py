@@ -1,0 +1,204 @@
+"""Heads trained by bv_train are those that PyTorch trains from the same initial values, states and order."""
+
+import json
+import math
+import tomllib
+
+import bv
+import h5py
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+SEED = 3
+HEADS = {
+    "span": ["learned_pooling", "adapter_64_shared", "adapter_64_shared_skip", "adapter_64_unshared_skip",
+             "learned_pooling_adapter_386"],
+    "classification": ["tenney_small", "adapter_pooler_tenney", "adapter_pooler_mean"],
+}
+BATCH = 8
+EPOCHS = 2
+
+
+class TorchHead:
+    """A head from its definition, with bv_train's names and, drawn from the seed, its initial values."""
+
+    def __init__(self, definition, states, hidden, seed):
+        self.blocks = tomllib.loads(definition)["blocks"]
+        self.parameters = {}
+        generator = torch.Generator().manual_seed(seed)
+        layers, width = states, hidden
+        for place, block in enumerate(self.blocks):
+            name = f"{place}.{block['type']}."
+            if block["type"] == "learned_pooling":
+                self.add(name + "weights", torch.empty(layers).normal_(0, 0.05, generator=generator))
+                self.add(name + "gamma", torch.ones(1))
+                layers = 0
+            elif block["type"] == "average_pooling":
+                layers = 0
+            elif block["type"] == "adapter":
+                each = [] if block.get("shared", True) else [layers]
+                bound = math.erf(math.sqrt(2))
+                quantiles = torch.empty(*each, block["width"], width, dtype=torch.float64)
+                quantiles.uniform_(-bound, bound, generator=generator)
+                self.add(name + "weight", (quantiles.erfinv() * (math.sqrt(2) * 1e-3)).float())
+                self.add(name + "bias", torch.zeros(*each, block["width"]))
+                width = block["width"]
+            elif block["type"] == "flatten":
+                width *= layers
+            elif block["type"] == "skip":
+                width += hidden
+            elif block["type"] == "linear":
+                bound = math.sqrt(6 / (width + block["width"]))
+                self.add(name + "weight", torch.empty(block["width"], width).uniform_(-bound, bound, generator=generator))
+                self.add(name + "bias", torch.zeros(block["width"]))
+
+    def add(self, name, value):
+        self.parameters[name] = value.requires_grad_()
+
+    def __call__(self, states):
+        """states (L, N, H) -> (N, 2)."""
+        x = states
+        for place, block in enumerate(self.blocks):
+            own = {name.split(".")[2]: value for name, value in self.parameters.items() if name.startswith(f"{place}.")}
+            if block["type"] == "learned_pooling":
+                x = own["gamma"] * torch.einsum("l,lnw->nw", torch.softmax(own["weights"], 0), x)
+            elif block["type"] == "average_pooling":
+                x = x.mean(0)
+            elif block["type"] == "adapter":
+                equation = "lnw,dw->lnd" if own["weight"].dim() == 2 and x.dim() == 3 else (
+                    "nw,dw->nd" if x.dim() == 2 else "lnw,ldw->lnd")
+                bias = own["bias"] if own["bias"].dim() == 1 else own["bias"][:, None]
+                x = torch.nn.functional.gelu(torch.einsum(equation, x, own["weight"]) + bias, approximate="tanh")
+            elif block["type"] == "flatten":
+                x = x.permute(1, 2, 0).flatten(1)
+            elif block["type"] == "skip":
+                x = torch.cat([x, states[-1]], 1)
+            elif block["type"] == "linear":
+                x = torch.nn.functional.linear(x, own["weight"], own["bias"])
+        return x
+
+
+class KerasAdam:
+    """Adam with epsilon before the bias correction, as in Keras."""
+
+    def __init__(self, parameters, rate=1e-3, epsilon=1e-8):
+        self.parameters, self.rate, self.epsilon, self.steps = parameters, rate, epsilon, 0
+        self.first = [torch.zeros_like(p) for p in parameters]
+        self.second = [torch.zeros_like(p) for p in parameters]
+
+    def step(self):
+        self.steps += 1
+        rate = self.rate * math.sqrt(1 - 0.999**self.steps) / (1 - 0.9**self.steps)
+        with torch.no_grad():
+            for p, m, v in zip(self.parameters, self.first, self.second):
+                m.mul_(0.9).add_(p.grad, alpha=0.1)
+                v.mul_(0.999).addcmul_(p.grad, p.grad, value=0.001)
+                p -= rate * m / (v.sqrt() + self.epsilon)
+                p.grad = None
+
+
+class Store:
+    """A store's states and labels by feature, in the features file's order."""
+
+    def __init__(self, path):
+        with h5py.File(path) as file:
+            self.states = torch.from_numpy(file["states"][:])
+            starts, original = file["starts"][:], file["original"][:]
+            table = file["features"]
+            self.start_label = table["start_label"][:].astype(np.int64)
+            self.end_label = table["end_label"][:].astype(np.int64)
+        self.rows = {int(f): slice(int(starts[p]), int(starts[p + 1])) for p, f in enumerate(original)}
+
+    def __len__(self):
+        return len(self.rows)
+
+    def of(self, feature):
+        return self.states[:, self.rows[feature]]
+
+    def loss(self, task, feature, logits):
+        cross_entropy = torch.nn.functional.cross_entropy
+        if task == "classification":
+            return cross_entropy(logits, torch.tensor([int(self.start_label[feature] == 0)]), reduction="sum")
+        ends = torch.tensor([self.start_label[feature], self.end_label[feature]])
+        return cross_entropy(logits.T, ends, reduction="sum")
+
+
+def mix(value):
+    """SplitMix64."""
+    mask = 2**64 - 1
+    value = (value + 0x9E3779B97F4A7C15) & mask
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
+    return value ^ (value >> 31)
+
+
+def epoch_order(seed, epoch, count):
+    return sorted(range(count), key=lambda index: mix((mix(seed) + (epoch << 32) + index) & (2**64 - 1)))
+
+
+@pytest.fixture(scope="module", params=["span", "classification"])
+def trained(request, tmp_path_factory, tiny_model, corpus):
+    """(task, train store, dev store, folder of trained heads)."""
+    task = request.param
+    folder = tmp_path_factory.mktemp(task)
+    for split in ("train", "dev"):
+        bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", tiny_model, "--output", folder / f"{split}.h5")
+        bv.run("bv_extract", "--checkpoint", tiny_model, "--features", folder / f"{split}.h5", "--task", task, "--store",
+               folder / f"{split}-states.h5", "--dtype", "float32")
+    bv.run("bv_train", "--store", folder / "train-states.h5", "--dev-store", folder / "dev-states.h5", "--heads",
+           ",".join(HEADS[task]), "--output", folder / "heads", "--epochs", EPOCHS, "--batch", BATCH, "--seed", SEED, "--device", "cpu")
+    return task, Store(folder / "train-states.h5"), Store(folder / "dev-states.h5"), folder / "heads"
+
+
+def result_of(heads, name):
+    (folder,) = heads.glob(f"{name}/epoch-*/lr-0.001-seed-{SEED}")
+    return folder
+
+
+def test_a_head_trained_by_torch_is_the_same(trained):
+    task, train, _, heads = trained
+    for name in HEADS[task]:
+        folder = result_of(heads, name)
+        head = TorchHead(json.loads((folder / "head.json").read_text())["definition"], train.states.shape[0],
+                         train.states.shape[2], SEED)
+        adam = KerasAdam(list(head.parameters.values()))
+        for epoch in range(EPOCHS):
+            order = epoch_order(SEED, epoch, len(train))
+            losses = 0
+            for first in range(0, len(order), BATCH):
+                batch = order[first:first + BATCH]
+                loss = sum(train.loss(task, feature, head(train.of(feature))) for feature in batch)
+                losses += loss.item()
+                (loss / len(batch)).backward()
+                adam.step()
+            found = bv.read_json_lines(folder / "metrics.jsonl")[epoch]
+            assert found["loss"] == pytest.approx(losses / len(train), rel=1e-4), (name, epoch)
+        ours = load_file(folder / "head.safetensors")
+        assert ours.keys() == head.parameters.keys()
+        for parameter, value in head.parameters.items():
+            assert torch.allclose(ours[parameter], value, rtol=1e-3, atol=1e-4), (name, parameter)
+
+
+def test_torch_computes_the_same_logits_from_the_saved_head(trained):
+    task, _, dev, heads = trained
+    for name in HEADS[task]:
+        folder = result_of(heads, name)
+        head = TorchHead(json.loads((folder / "head.json").read_text())["definition"], dev.states.shape[0],
+                         dev.states.shape[2], SEED)
+        head.parameters = load_file(folder / "head.safetensors")
+        with torch.no_grad():
+            expected = torch.cat([head(dev.of(feature)) for feature in range(len(dev))])
+        logits = load_file(folder / "logits.safetensors")
+        found = logits["logits"] if task == "classification" else torch.stack([logits["start"], logits["end"]], 1)
+        assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5), name
+
+
+def test_learned_layer_weights_are_those_of_the_tensors(trained):
+    task, _, _, heads = trained
+    folder = result_of(heads, HEADS[task][0])
+    (learned,) = bv.read_json(folder / "head.json")["layer_weights"]
+    tensors = load_file(folder / "head.safetensors")
+    assert learned["weights"] == pytest.approx(torch.softmax(tensors["0.learned_pooling.weights"].double(), 0).tolist())
+    assert learned["gamma"] == pytest.approx(tensors["0.learned_pooling.gamma"].item())

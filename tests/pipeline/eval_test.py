@@ -1,0 +1,126 @@
+"""bv_eval on checkpoints: the logits of transformers on any number of ranks, and refusals of what does not fit."""
+
+import shutil
+
+import bv
+import h5py
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from transformers import BertConfig, BertForQuestionAnswering, BertForSequenceClassification
+
+CLASSES = {"span": BertForQuestionAnswering, "classification": BertForSequenceClassification}
+
+
+@pytest.fixture(scope="module")
+def features(model, corpus, tmp_path_factory):
+    path = tmp_path_factory.mktemp("features") / "dev.h5"
+    bv.run("bv_prepare", "--squad", corpus / "dev.json", "--model", model, "--output", path, "--unfound", "keep")
+    return path
+
+
+@pytest.fixture(scope="module", params=["span", "classification"])
+def fine_tuned(request, tiny_model, tmp_path_factory):
+    """(task, folder, transformers' model) of a random BERT with a head."""
+    torch.manual_seed(1)
+    folder = tmp_path_factory.mktemp(request.param)
+    model = CLASSES[request.param](BertConfig.from_pretrained(tiny_model, initializer_range=0.2)).eval()
+    model.save_pretrained(folder)
+    shutil.copy(tiny_model / "vocab.txt", folder)
+    return request.param, folder, model
+
+
+def expected_logits(model, features):
+    with h5py.File(features) as file:
+        starts, ids, segments = (file["features"][name][:] for name in ("starts", "ids", "segments"))
+    rows = []
+    for a, b in zip(starts, starts[1:], strict=False):
+        with torch.no_grad():
+            output = model(input_ids=torch.tensor(ids[a:b].astype(np.int64))[None],
+                           token_type_ids=torch.tensor(segments[a:b].astype(np.int64))[None])
+        rows.append(output.logits if hasattr(output, "logits") else torch.stack([output.start_logits[0], output.end_logits[0]], -1))
+    return torch.cat(rows).numpy()
+
+
+def evaluate(fine_tuned, features, output, **kwargs):
+    task, folder, _ = fine_tuned
+    return bv.run("bv_eval", "--checkpoint", folder, "--task", task, "--features", features, "--output", output, "--threads", 1,
+                  "--device", "cpu", **kwargs)
+
+
+def found_logits(output):
+    tensors = load_file(output / "logits.safetensors")
+    return tensors["logits"] if "logits" in tensors else np.stack([tensors["start"], tensors["end"]], -1)
+
+
+def test_logits_are_those_of_transformers_on_any_number_of_ranks(fine_tuned, features, tmp_path):
+    expected = expected_logits(fine_tuned[2], features)
+    for ranks in (1, 3):
+        evaluate(fine_tuned, features, tmp_path / str(ranks), ranks=ranks)
+        assert np.abs(found_logits(tmp_path / str(ranks)) - expected).max() < 1e-4
+    for name in ("logits.safetensors", "metrics.json"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+
+
+def test_more_ranks_than_features(fine_tuned, model, corpus, tmp_path):
+    few = tmp_path / "few.h5"
+    bv.run("bv_prepare", "--squad", corpus / "dev.json", "--model", model, "--output", few, "--limit", 1, "--unfound", "keep")
+    evaluate(fine_tuned, few, tmp_path / "out", ranks=4)
+    assert np.abs(found_logits(tmp_path / "out") - expected_logits(fine_tuned[2], few)).max() < 1e-4
+
+
+def test_metrics_say_what_was_scored(fine_tuned, features, tmp_path):
+    evaluate(fine_tuned, features, tmp_path / "out")
+    metrics = bv.read_json(tmp_path / "out" / "metrics.json")
+    assert metrics["task"] == fine_tuned[0]
+    assert metrics["checkpoint"]["path"] == str(fine_tuned[1])
+    assert metrics["parameters"] == sum(p.numel() for p in fine_tuned[2].parameters()) + missing_pooler(fine_tuned)
+    wanted = {"span": {"official", "reference"}, "classification": {"classification"}}[fine_tuned[0]]
+    assert wanted <= metrics.keys()
+    # The logits file scores as the checkpoint it came from.
+    bv.run("bv_eval", "--logits", tmp_path / "out" / "logits.safetensors", "--features", features, "--output", tmp_path / "again")
+    again = bv.read_json(tmp_path / "again" / "metrics.json")
+    for name in wanted:
+        assert again[name] == metrics[name]
+
+
+def missing_pooler(fine_tuned):
+    """Our models always have BERT's pooler; transformers' span model goes without."""
+    width = fine_tuned[2].config.hidden_size
+    return width * width + width if fine_tuned[0] == "span" else 0
+
+
+def test_an_ensemble_takes_the_larger_probability(fine_tuned, features, tmp_path):
+    evaluate(fine_tuned, features, tmp_path / "one")
+    logits = tmp_path / "one" / "logits.safetensors"
+    bv.run("bv_eval", "--logits", f"{logits},{logits}", "--combine", "max", "--features", features, "--output", tmp_path / "two")
+    one, two = (bv.read_json(tmp_path / name / "metrics.json") for name in ("one", "two"))
+    assert two["combine"] == "max" and len(two["logits"]) == 2
+    scorer = "reference" if fine_tuned[0] == "span" else "classification"
+    assert two[scorer] == one[scorer]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_refusals_are_one_line_and_leave_nothing(fine_tuned, features, tmp_path, ranks):
+    task, folder, _ = fine_tuned
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    words = (other / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    (other / "vocab.txt").write_text("\n".join([*words[:-1], "another"]) + "\n", encoding="utf-8")
+    existing = tmp_path / "existing"
+    existing.mkdir()
+    common = ["--features", features, "--output", tmp_path / "out"]
+    cases = [
+        (["--checkpoint", other, "--task", task, *common], "vocabulary"),
+        (["--checkpoint", folder, *common], "--task"),
+        (["--checkpoint", folder, "--task", task, "--features", features, "--output", existing], "existing"),
+        (["--checkpoint", folder, "--task", task, "--output", tmp_path / "out"], "--features"),
+        (["--predictions", tmp_path / "none.json", *common], "--squad"),
+        (common, "--checkpoint"),
+    ]
+    for flags, word in cases:
+        refused = bv.run("bv_eval", *flags, ranks=ranks, check=False)
+        lines = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+        assert refused.rc == 2 and len(lines) == 1 and word in lines[0], (flags, refused.stderr)
+        assert not (tmp_path / "out").exists()

@@ -1,0 +1,166 @@
+"""bv_train: what it writes, what it refuses, and what changes neither with company nor with the number of ranks."""
+
+import bv
+import pytest
+import torch
+from safetensors.torch import load_file
+
+VARIANT = "epoch-0/lr-0.001-seed-1"
+MINE = """\
+task = "span"
+blocks = [
+    { type = "average_pooling" },
+    { type = "adapter", width = 3 },
+    { type = "linear", width = 2 },
+]
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, tiny_model, corpus):
+    """Folder with features and float16 stores of both tasks and splits."""
+    folder = tmp_path_factory.mktemp("study")
+    for split in ("train", "dev"):
+        bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", tiny_model, "--output", folder / f"{split}.h5")
+        for task in ("span", "classification"):
+            bv.run("bv_extract", "--checkpoint", tiny_model, "--features", folder / f"{split}.h5", "--task", task, "--store",
+                   folder / f"{task}-{split}.h5")
+    return folder
+
+
+def train(study, output, heads, *flags, task="span", dev_store=None, ranks=None, check=True):
+    return bv.run("bv_train", "--store", study / f"{task}-train.h5", "--dev-store", dev_store or study / f"{task}-dev.h5",
+                  "--heads", heads, "--output", output, "--device", "cpu", *flags, ranks=ranks, check=check)
+
+
+def refusal(*args, **kwargs):
+    result = train(*args, check=False, **kwargs)
+    assert result.rc == 2, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+def weights(output, head, variant=VARIANT):
+    return load_file(output / head / variant / "head.safetensors")
+
+
+def assert_close(ours, theirs, tolerance):
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        assert torch.allclose(value, theirs[name], rtol=tolerance, atol=tolerance), name
+
+
+def test_every_head_gets_its_folder_with_all_results(study, tmp_path):
+    train(study, tmp_path, "learned_pooling,adapter_64_shared", "--epochs", 2)
+    for head in ("learned_pooling", "adapter_64_shared"):
+        folder = tmp_path / head / VARIANT
+        lines = bv.read_json_lines(folder / "metrics.jsonl")
+        assert [line["epoch"] for line in lines] == [1, 2]
+        assert all(0 <= line["waiting_share"] <= 1 for line in lines)
+        metrics = bv.read_json(folder / "metrics.json")
+        assert metrics["official"] == lines[-1]["official"]
+        assert metrics["reference"] == lines[-1]["reference"]
+        assert metrics["parameters"] == sum(value.numel() for value in weights(tmp_path, head).values())
+        assert metrics["other_checkpoint"] is False
+        assert (folder / "config.toml").read_text().startswith("[train]")
+        about = bv.read_json(folder / "head.json")
+        assert (about["head"], about["task"], about["epoch"], about["epochs"]) == (head, "span", "0", 2)
+
+
+def test_classification_trains_ten_epochs_by_default(study, tmp_path):
+    train(study, tmp_path, "tenney_small", task="classification")
+    lines = bv.read_json_lines(tmp_path / "tenney_small" / VARIANT / "metrics.jsonl")
+    assert len(lines) == 10
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert 0 <= lines[-1]["classification"]["exact"] <= 100
+
+
+def test_a_head_in_company_gets_the_same_bits_as_alone(study, tmp_path):
+    train(study, tmp_path / "company", "learned_pooling,adapter_386_shared,adapter_64_shared_skip")
+    train(study, tmp_path / "alone", "adapter_64_shared_skip")
+    for name in ("head.safetensors", "logits.safetensors"):
+        company, alone = (tmp_path / folder / "adapter_64_shared_skip" / VARIANT / name for folder in ("company", "alone"))
+        assert company.read_bytes() == alone.read_bytes()
+
+
+@pytest.mark.parametrize("task, head", [("span", "adapter_64_shared_skip"), ("classification", "adapter_pooler_tenney")])
+def test_any_number_of_ranks_trains_the_same_head(study, tmp_path, task, head):
+    for ranks in (1, 2, 4):
+        train(study, tmp_path / str(ranks), head, "--epochs", 2, "--batch", 8, "--learning-rate", "1e-4", task=task, ranks=ranks)
+    for ranks in (2, 4):
+        assert_close(weights(tmp_path / str(ranks), head, "epoch-0/lr-0.0001-seed-1"),
+                     weights(tmp_path / "1", head, "epoch-0/lr-0.0001-seed-1"), 1e-4)
+
+
+def test_more_ranks_than_sequences_in_a_batch_are_allowed(study, tmp_path):
+    train(study, tmp_path / "1", "learned_pooling", "--batch", 2, ranks=1)
+    train(study, tmp_path / "4", "learned_pooling", "--batch", 2, ranks=4)
+    assert_close(weights(tmp_path / "4", "learned_pooling"), weights(tmp_path / "1", "learned_pooling"), 1e-3)
+
+
+def test_a_store_in_memory_gives_the_same_bits_as_one_on_disk(study, tmp_path):
+    train(study, tmp_path / "memory", "learned_pooling")
+    train(study, tmp_path / "disk", "learned_pooling", "--cache-gib", 0)
+    memory, disk = (tmp_path / folder / "learned_pooling" / VARIANT / "head.safetensors" for folder in ("memory", "disk"))
+    assert memory.read_bytes() == disk.read_bytes()
+
+
+@pytest.mark.parametrize("task, head", [("span", "learned_pooling"), ("classification", "adapter_pooler_mean")])
+def test_states_computed_on_the_way_give_the_head_of_a_store(study, tmp_path, tiny_model, task, head):
+    for split in ("train", "dev"):
+        bv.run("bv_extract", "--checkpoint", tiny_model, "--features", study / f"{split}.h5", "--task", task, "--store",
+               tmp_path / f"{task}-{split}.h5", "--dtype", "float32")
+    train(tmp_path, tmp_path / "stored", head, "--learning-rate", "1e-4", task=task)
+    bv.run("bv_train", "--checkpoint", tiny_model, "--features", study / "train.h5", "--dev-features", study / "dev.h5",
+           "--heads", head, "--output", tmp_path / "computed", "--device", "cpu", "--learning-rate", "1e-4")
+    variant = "epoch-0/lr-0.0001-seed-1"
+    assert_close(weights(tmp_path / "computed", head, variant), weights(tmp_path / "stored", head, variant), 1e-4)
+
+
+def test_a_head_of_the_users_own_needs_a_file_alone(study, tmp_path):
+    (tmp_path / "mine.toml").write_text(MINE)
+    train(study, tmp_path, tmp_path / "mine.toml")
+    metrics = bv.read_json(tmp_path / "mine" / VARIANT / "metrics.json")
+    assert metrics["parameters"] == 32 * 3 + 3 + 3 * 2 + 2
+
+
+def test_bv_eval_scores_a_saved_head_as_bv_train_did(study, tmp_path):
+    train(study, tmp_path, "adapter_64_shared")
+    head = tmp_path / "adapter_64_shared" / VARIANT
+    bv.run("bv_eval", "--head", head, "--store", study / "span-dev.h5", "--output", tmp_path / "evaluation", "--device", "cpu")
+    ours, theirs = bv.read_json(head / "metrics.json"), bv.read_json(tmp_path / "evaluation" / "metrics.json")
+    assert ours["official"] == theirs["official"]
+    assert ours["reference"] == theirs["reference"]
+
+
+def test_states_of_another_checkpoint_are_refused_unless_allowed_and_recorded(study, tmp_path):
+    other = bv.write_model(tmp_path / "other", seed=1)
+    bv.run("bv_extract", "--checkpoint", other, "--features", study / "dev.h5", "--task", "span", "--store", tmp_path / "span-dev.h5")
+    dev = tmp_path / "span-dev.h5"
+    for ranks in (None, 2):
+        assert "another checkpoint" in refusal(study, tmp_path / "heads", "learned_pooling", dev_store=dev, ranks=ranks)
+    assert not (tmp_path / "heads").exists()
+    train(study, tmp_path / "heads", "learned_pooling", "--allow-other-checkpoint", dev_store=dev)
+    folder = tmp_path / "heads" / "learned_pooling" / VARIANT
+    assert bv.read_json(folder / "head.json")["other_checkpoint"] is True
+    assert bv.read_json(folder / "metrics.json")["other_checkpoint"] is True
+
+
+def test_mistakes_are_named_in_one_line_and_leave_nothing(study, tmp_path):
+    output = tmp_path / "heads"
+    assert "'adapter_64_shared'" in refusal(study, output, "adapter_64_sharred")
+    assert "classification" in refusal(study, output, "tenney_small")
+    assert "one task" in refusal(study, output, "tenney_small,learned_pooling")
+    assert "twice" in refusal(study, output, "learned_pooling,learned_pooling")
+    (tmp_path / "mine.toml").write_text(MINE.replace("width = 2", "widht = 2"))
+    assert "mine.toml:5" in refusal(study, output, tmp_path / "mine.toml")
+    assert "no.h5" in refusal(study, output, "learned_pooling", dev_store=tmp_path / "no.h5", ranks=2)
+    assert "--dev-store" in refusal(study, output, "learned_pooling", "--checkpoint", tmp_path)
+    assert not output.exists()
+
+
+def test_an_existing_result_is_replaced_with_force_alone(study, tmp_path):
+    train(study, tmp_path, "learned_pooling")
+    assert "--force" in refusal(study, tmp_path, "learned_pooling", ranks=2)
+    train(study, tmp_path, "learned_pooling", "--force")

@@ -1,0 +1,52 @@
+#include "squad/logits.hpp"
+
+#include <gtest/gtest.h>
+
+#include "../core/temporary_folder.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+
+namespace bv {
+namespace {
+
+class LogitsFile : public ::testing::Test {
+  protected:
+    TemporaryFolder folder_;
+    std::filesystem::path path_ = folder_.path() / "logits.safetensors";
+};
+
+TEST_F(LogitsFile, GivesSpanLogitsBack) {
+    write_logits(path_, SpanLogits{"abc", {1, 2.5, -3}, {4, 5, 6}});
+    EXPECT_EQ(task_of_logits(path_), "span");
+    const SpanLogits read = read_span_logits(path_);
+    EXPECT_EQ(read.features, "abc");
+    EXPECT_EQ(read.start, (std::vector<float>{1, 2.5, -3}));
+    EXPECT_EQ(read.end, (std::vector<float>{4, 5, 6}));
+}
+
+TEST_F(LogitsFile, GivesClassLogitsBack) {
+    write_logits(path_, ClassLogits{"abc", {1, 2, 3, 4}});
+    EXPECT_EQ(task_of_logits(path_), "classification");
+    EXPECT_EQ(read_class_logits(path_).logits, (std::vector<float>{1, 2, 3, 4}));
+}
+
+TEST_F(LogitsFile, OfAnotherTaskIsRefusedByName) {
+    write_logits(path_, ClassLogits{"abc", {1, 2}});
+    try {
+        read_span_logits(path_);
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_NE(std::string(error.what()).find(path_.string()), std::string::npos);
+        EXPECT_NE(std::string(error.what()).find("classification"), std::string::npos);
+    }
+}
+
+TEST_F(LogitsFile, CutShortIsRefused) {
+    write_logits(path_, SpanLogits{"abc", {1, 2, 3}, {4, 5, 6}});
+    const std::string whole = read_file(path_);
+    write_file(path_, std::string_view(whole).substr(0, whole.size() - 4));
+    EXPECT_THROW(read_span_logits(path_), Error);
+}
+
+}  // namespace
+}  // namespace bv

@@ -1,0 +1,175 @@
+#include <numeric>
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include "dist/sharding.hpp"
+#include "stages/head_evaluation.hpp"
+#include "stages/head_trainer.hpp"
+
+namespace bv {
+namespace {
+
+/// Sums nothing: the collective of a rank that trains alone.
+class Alone final : public Collective {
+  public:
+    std::string_view name() const override { return "alone"; }
+    void all_reduce(float*, std::int64_t) override {}
+    void broadcast(float*, std::int64_t, int) override {}
+};
+
+/// Random states of 21 sequences of 1 to 9 tokens, the same on every rank.
+class RandomSource final : public StateSource {
+  public:
+    RandomSource() {
+        info_.task = "span";
+        info_.layers = {0, 1, 2};
+        info_.hidden_size = 8;
+        info_.checkpoint = "one";
+        info_.epoch = "1";
+        features_.starts.push_back(0);
+        for (std::int64_t f = 0; f < 21; ++f) {
+            const std::int64_t tokens = 1 + (f * 5) % 9;
+            features_.starts.push_back(features_.starts.back() + tokens);
+            features_.question_of.push_back(f);
+            features_.start_label.push_back(static_cast<std::int32_t>(tokens / 2));
+            features_.end_label.push_back(static_cast<std::int32_t>(tokens - 1));
+        }
+        order_.resize(21);
+        std::iota(order_.rbegin(), order_.rend(), 0);
+        at::manual_seed(3);
+        states_ = at::randn({3, features_.tokens(), 8});
+    }
+
+    const StoreInfo& info() const override { return info_; }
+    const Features& features() const override { return features_; }
+    const std::vector<std::int64_t>& reading_order() const override { return order_; }
+    bool worth_reading_ahead() const override { return true; }
+    std::string name() const override { return "random states"; }
+
+    StateBatch read(std::span<const std::int64_t> which) const override {
+        StateBatch batch;
+        batch.examples.assign(which.begin(), which.end());
+        batch.starts.push_back(0);
+        std::vector<at::Tensor> parts;
+        std::vector<std::int64_t> start, end;
+        for (const std::int64_t f : which) {
+            const std::int64_t tokens = features_.tokens_of(f);
+            batch.starts.push_back(batch.starts.back() + tokens);
+            parts.push_back(states_.narrow(1, features_.starts[static_cast<std::size_t>(f)], tokens));
+            start.push_back(tokens / 2);
+            end.push_back(tokens - 1);
+        }
+        batch.states = at::cat(parts, 1);
+        batch.start_labels = at::tensor(start, at::kLong);
+        batch.end_labels = at::tensor(end, at::kLong);
+        batch.no_answer = at::zeros({batch.sequences()}, at::kLong);
+        return batch;
+    }
+
+    StoreInfo info_;
+
+  private:
+    Features features_;
+    std::vector<std::int64_t> order_;
+    at::Tensor states_;
+};
+
+/// Trains heads on two epochs of `source`, rank `rank` of `size`, in batches of 4: the last one has a single
+/// sequence.
+void train_two_epochs(const StateSource& source, const std::vector<HeadTrainer*>& heads, int rank, int size) {
+    const std::vector<std::int64_t> tokens = source.rows_of_features();
+    for (std::int64_t epoch = 0; epoch < 2; ++epoch) {
+        const auto order = epoch_order(1, epoch, source.features().count());
+        for (std::int64_t step = 0; step < steps_per_epoch(source.features().count(), 4); ++step) {
+            const auto global = batch_of_step(order, 4, step);
+            const auto share = split_by_tokens(global, tokens, size)[static_cast<std::size_t>(rank)];
+            const StateBatch batch = share.empty() ? StateBatch{} : source.read(share);
+            for (HeadTrainer* head : heads) head->step(batch, static_cast<std::int64_t>(global.size()));
+        }
+    }
+}
+
+Head new_head(const std::string& name) {
+    return Head(find_head(name), 3, 8, 5);
+}
+
+TEST(HeadTrainer, TrainsTheSameHeadOnAnyNumberOfRanks) {
+    const Communicator ranks;
+    MpiCollective together(ranks);
+    Alone nobody;
+    const RandomSource source;
+    for (const char* name : {"learned_pooling", "adapter_64_shared_skip", "adapter_64_unshared"}) {
+        HeadTrainer spread(new_head(name), 1e-3, at::kCPU, together);
+        HeadTrainer alone(new_head(name), 1e-3, at::kCPU, nobody);
+        train_two_epochs(source, {&spread}, ranks.rank(), ranks.size());
+        train_two_epochs(source, {&alone}, 0, 1);
+        EXPECT_EQ(spread.steps(), 12);
+        for (std::size_t i = 0; i < spread.head().parameters().size(); ++i) {
+            const NamedTensor& parameter = alone.head().parameters()[i];
+            EXPECT_FALSE(parameter.tensor.equal(new_head(name).parameters()[i].tensor)) << parameter.name;
+            EXPECT_TRUE(at::allclose(spread.head().parameters()[i].tensor, parameter.tensor, 1e-3, 1e-6))
+                << name << " " << parameter.name;
+        }
+        EXPECT_NEAR(ranks.sum(spread.take_loss()), alone.take_loss(), 1e-3);
+    }
+}
+
+TEST(HeadTrainer, GivesAHeadTheSameBitsInCompanyAsAlone) {
+    const Communicator ranks;
+    MpiCollective collective(ranks);
+    const RandomSource source;
+    HeadTrainer first(new_head("adapter_64_shared"), 1e-3, at::kCPU, collective);
+    HeadTrainer second(new_head("learned_pooling"), 1e-3, at::kCPU, collective);
+    HeadTrainer third(new_head("adapter_386_shared_skip"), 1e-3, at::kCPU, collective);
+    train_two_epochs(source, {&first, &second, &third}, ranks.rank(), ranks.size());
+    HeadTrainer alone(new_head("learned_pooling"), 1e-3, at::kCPU, collective);
+    train_two_epochs(source, {&alone}, ranks.rank(), ranks.size());
+    for (std::size_t i = 0; i < alone.head().parameters().size(); ++i) {
+        EXPECT_TRUE(alone.head().parameters()[i].tensor.equal(second.head().parameters()[i].tensor));
+    }
+}
+
+TEST(PredictHeads, GivesEachTokenItsOwnLogitsOnAnyNumberOfRanks) {
+    const Communicator ranks;
+    MpiCollective collective(ranks);
+    const RandomSource source;
+    const Head first = new_head("learned_pooling");
+    const Head second = new_head("adapter_64_shared");
+    const auto logits = predict_heads({&first, &second}, source, 2, at::kCPU, ranks, collective);
+    const std::vector<const Head*> heads{&first, &second};
+    for (std::size_t k = 0; k < heads.size(); ++k) {
+        const auto& found = std::get<SpanLogits>(logits[k]);
+        for (std::int64_t f = 0; f < source.features().count(); ++f) {
+            const at::Tensor own = heads[k]->forward(source.read(std::vector<std::int64_t>{f}));
+            for (std::int64_t t = 0; t < own.size(0); ++t) {
+                const auto row =
+                    static_cast<std::size_t>(source.features().starts[static_cast<std::size_t>(f)] + t);
+                ASSERT_NEAR(found.start[row], own[t][0].item<float>(), 1e-5);
+                ASSERT_NEAR(found.end[row], own[t][1].item<float>(), 1e-5);
+            }
+        }
+    }
+}
+
+TEST(RequireFit, RefusesStatesOfAnotherCheckpointUnlessAllowed) {
+    RandomSource source;
+    const Head head = new_head("learned_pooling");
+    HeadOrigin origin;
+    origin.layers = {0, 1, 2};
+    origin.checkpoint = "another";
+    EXPECT_THAT([&] { require_fit(head, origin, source, false); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("--allow-other-checkpoint")));
+    EXPECT_TRUE(require_fit(head, origin, source, true));
+    origin.checkpoint = "one";
+    EXPECT_FALSE(require_fit(head, origin, source, false));
+    origin.layers = {0, 2, 3};
+    EXPECT_THAT([&] { require_fit(head, origin, source, true); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("0,2,3")));
+    source.info_.task = "classification";
+    EXPECT_THAT([&] { require_fit(head, origin, source, true); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("classification")));
+}
+
+}  // namespace
+}  // namespace bv

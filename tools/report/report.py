@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""Writes one offline HTML page about a run: RUN/report/index.html, with its figures as SVG and PNG beside it.
+
+What the run does not have yet is named on the page. A malformed file is an error that names it (exit code 2).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from run_folder import RunError, read_run
+from sections import write_report
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  tools/report/report.py --run runs/debug",
+    )
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--output", type=Path, help="folder for the page and figures (default RUN/report)")
+    options = parser.parse_args()
+    output = options.output or options.run / "report"
+    try:
+        write_report(read_run(options.run), output)
+    except RunError as wrong:
+        print(f"error: report: {wrong}", file=sys.stderr)
+        return 2
+    print(output / "index.html")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,296 @@
+"""What the report says of a run, section by section."""
+
+import html
+import platform
+
+import altair
+import charts
+import vl_convert
+from page import Page
+from run_folder import TASKS, label_of
+
+SPAN_COLUMNS = [
+    ("EM", "official", "exact"),
+    ("F1", "official", "f1"),
+    ("has-answer F1", "official", "HasAns_f1"),
+    ("no-answer F1", "official", "NoAns_f1"),
+    ("best EM", "official", "best_exact"),
+    ("best F1", "official", "best_f1"),
+    ("ref. EM", "reference", "exact"),
+    ("ref. F1", "reference", "f1"),
+]
+CLASS_COLUMNS = [
+    ("accuracy", "classification", "exact"),
+    ("F1", "classification", "f1"),
+    ("ref. accuracy", "classification", "reference_exact"),
+    ("ref. F1", "classification", "reference_f1"),
+]
+COLUMNS = {"span": SPAN_COLUMNS, "classification": CLASS_COLUMNS}
+MEANINGS = {
+    "span": "Percent, by the official SQuAD 2.0 scorer. EM and F1 are of the answers as given; best EM and F1 are by the "
+    "threshold on the no-answer score that is best on these questions; ref. is the reference work's scorer "
+    "(wordpieces, no normalisation, no threshold).",
+    "classification": "Percent of questions, positive class = no answer. A question's probability of no answer is the "
+    "minimum over its windows; ref. is the reference work's rule, where one window's \"no answer\" decides.",
+}
+
+
+def percent(value):
+    return f"{value:.2f}" if isinstance(value, (int, float)) else "–"
+
+
+def count(value):
+    return f"{value:,}" if isinstance(value, int) else "–"
+
+
+def score_cells(result):
+    return [percent((result.scores.get(group) or {}).get(key)) for _, group, key in COLUMNS[result.task]]
+
+
+def always_none(berts):
+    """(EM of the answer "none" to every question, the result it was computed from), from the totals of an evaluation."""
+    for bert in berts:
+        official = bert.scores.get("official") or {}
+        if official.get("total"):
+            return 100 * official.get("NoAns_total", 0) / official["total"], bert
+    return None, None
+
+
+def add_curve(page, task, berts):
+    page.add("<h3>Fine-tuning</h3>")
+    scored = [bert for bert in berts if bert.main]
+    if not scored:
+        page.add("<p>No checkpoint has been evaluated.</p>")
+        return
+    none, source = always_none(scored) if task == "span" else (None, None)
+    majority = next((bert for bert in scored if "majority_exact" in bert.main), None)
+    line, dashed = none, ' Dashed: "none" for every question.'
+    if task == "classification":
+        line = majority.main["majority_exact"] if majority else None
+        dashed = " Dashed: accuracy of the more frequent class."
+    page.figure(
+        f"{task}-fine-tuning",
+        charts.fine_tuning_curve(scored, line),
+        f"{'EM' if task == 'span' else 'Accuracy (EM)'} and F1 of BERT on the dev questions at each checkpoint."
+        + (dashed if line is not None else ""),
+    )
+    header = [
+        ("epoch", True),
+        ("seed", True),
+        *((title, True) for title, _, _ in COLUMNS[task]),
+        ("files", False),
+    ]
+    rows = [
+        ("", [label_of(bert.epoch), html.escape(bert.seed), *score_cells(bert), page.files(bert.files)])
+        for bert in berts
+    ]
+    width = len(COLUMNS[task])
+    if none is not None:
+        cells = [percent(none), percent(none), percent(0.0), percent(100.0), *[""] * (width - 4)]
+        rows.append(
+            ("first", ["always none", "", *cells, "from the totals of " + page.link(source.files[0])])
+        )
+    if majority:
+        rows.append(
+            (
+                "first",
+                [
+                    "always the same",
+                    "",
+                    percent(majority.main["majority_exact"]),
+                    *[""] * (width - 1),
+                    page.link(majority.files[0]),
+                ],
+            )
+        )
+    for other in (other for other in page.run.others if other.task == task):
+        rows.append(
+            (
+                "",
+                [
+                    html.escape(other.name),
+                    html.escape(other.seed),
+                    *score_cells(other),
+                    page.files(other.files),
+                ],
+            )
+        )
+    page.table(f"BERT at each checkpoint, and trivial answers. {MEANINGS[task]}", header, rows)
+
+
+def add_heads(page, task, berts, heads):
+    page.add("<h3>Heads against BERT</h3>")
+    if not heads:
+        page.add("<p>No head has been trained.</p>")
+        return
+    epochs = sorted({head.epoch for head in heads})
+    beside = [bert for bert in berts if bert.epoch in epochs]
+    scored = [result for result in [*beside, *heads] if result.main]
+    if scored:
+        page.figure(
+            f"{task}-heads",
+            charts.heads_against_bert(scored),
+            "EM and F1 of heads over the frozen states of a checkpoint, and of BERT's own head at that checkpoint.",
+        )
+    whole = page.run.bert_parameters(task)
+    header = [
+        ("epoch", True),
+        ("model", False),
+        ("seed", True),
+        ("parameters", True),
+        ("% of BERT", True),
+        *((title, True) for title, _, _ in COLUMNS[task]),
+        ("files", False),
+    ]
+    rows = []
+    for epoch in epochs:
+        group = [result for result in [*beside, *heads] if result.epoch == epoch]
+        for place, result in enumerate(group):
+            share = f"{100 * result.parameters / whole:.4f}" if whole and result.parameters else "–"
+            name = html.escape(result.name.replace("_", " "))
+            if result.dev_epoch is not None and result.dev_epoch != epoch:
+                name += f" (scored on states of epoch {label_of(result.dev_epoch)})"
+            same = [other for other in group if (other.name, other.seed) == (result.name, result.seed)]
+            if len(same) > 1:
+                name += f" ({html.escape(result.variant)})"
+            kind = " ".join(["first"] * (place == 0) + ["bert"] * (result.name == "BERT"))
+            rows.append(
+                (
+                    kind,
+                    [
+                        label_of(epoch),
+                        name,
+                        html.escape(result.seed),
+                        count(result.parameters),
+                        share,
+                        *score_cells(result),
+                        page.files(result.files),
+                    ],
+                )
+            )
+    page.table(
+        "Heads beside BERT at the same checkpoint. Parameters are trained ones of a head, and all of BERT's. "
+        + MEANINGS[task],
+        header,
+        rows,
+    )
+    pooled = [head for head in heads if head.layer_weights]
+    page.add("<h3>Learned layer weights</h3>")
+    if not pooled:
+        page.add("<p>No head with a learned pooling has been trained.</p>")
+        return
+    page.figure(
+        f"{task}-layer-weights",
+        charts.layer_weights(pooled),
+        "Share of each hidden state in a head's learned pooling (softmax of its weights; a uniform pooling would "
+        "be flat).",
+    )
+    page.table(
+        "Poolings in numbers.",
+        [
+            ("epoch", True),
+            ("head", False),
+            ("seed", True),
+            ("scale γ", True),
+            ("largest weight", True),
+            ("at state", True),
+            ("files", False),
+        ],
+        [
+            (
+                "",
+                [
+                    label_of(head.epoch),
+                    html.escape(head.name.replace("_", " ")),
+                    html.escape(head.seed),
+                    f"{learned.get('gamma', 1):.3f}",
+                    f"{max(learned['weights']):.3f}",
+                    largest_state(head, learned),
+                    page.link(head.files[1]),
+                ],
+            )
+            for head in pooled
+            for learned in head.layer_weights
+        ],
+    )
+
+
+def largest_state(head, learned):
+    place = max(range(len(learned["weights"])), key=learned["weights"].__getitem__)
+    return str(head.layers[place] if len(head.layers) == len(learned["weights"]) else place)
+
+
+def add_cost(page):
+    page.add("<h2>Cost and configuration</h2>")
+    if page.run.tunings:
+        phases = list(page.run.tunings[0].summary.get("phases", {}))
+        rows = []
+        for tuning in page.run.tunings:
+            summary = tuning.summary
+            seconds, spent = summary.get("seconds") or 0, summary.get("phases", {})
+            whole = sum(spent.values()) or 1
+            rows.append(
+                (
+                    "",
+                    [
+                        tuning.task,
+                        html.escape(tuning.seed),
+                        count(summary.get("ranks")),
+                        f"{seconds:,.0f}",
+                        f"{summary.get('sequences', 0) / max(seconds, 1e-9):,.1f}",
+                        f"{summary.get('tokens', 0) / max(seconds, 1e-9):,.0f}",
+                        *(f"{100 * spent.get(phase, 0) / whole:.0f} %" for phase in phases),
+                        page.link(tuning.file),
+                    ],
+                )
+            )
+        page.table(
+            "Fine-tuning: time, and where rank 0 spent it.",
+            [
+                ("task", False),
+                ("seed", True),
+                ("ranks", True),
+                ("seconds", True),
+                ("sequences/s", True),
+                ("tokens/s", True),
+                *((phase.replace("_", "-"), True) for phase in phases),
+                ("files", False),
+            ],
+            rows,
+        )
+    else:
+        page.add("<p>No finished fine-tuning.</p>")
+    page.add("<h3>Configuration</h3>")
+    for path in page.run.configs:
+        text = html.escape(path.read_text(encoding="utf-8", errors="replace"))
+        page.add(f"<details><summary>{page.link(path)}</summary><pre>{text}</pre></details>")
+    if not page.run.configs:
+        page.add("<p>No resolved configuration was found.</p>")
+    page.add(
+        "<h3>Environment</h3>",
+        f"<p>Report made by Python {platform.python_version()}, Altair {altair.__version__} and "
+        f"vl-convert {vl_convert.__version__} on {html.escape(platform.platform())}.</p>",
+    )
+
+
+def write_report(run, output):
+    """Writes index.html and its figures into the folder `output`."""
+    output.mkdir(parents=True, exist_ok=True)
+    page = Page(run, output)
+    page.add(
+        f'<p class="lead">Small heads over every hidden layer of a lightly fine-tuned BERT. {len(run.berts)} evaluated '
+        f"checkpoints, {len(run.heads)} trained heads. Every row links the files its numbers came from, relative to the "
+        "run's folder.</p>"
+    )
+    if run.missing:
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in run.missing)
+        page.add(f'<div class="note"><strong>Missing from this run</strong><ul>{items}</ul></div>')
+    for task in TASKS:
+        berts = [bert for bert in run.berts if bert.task == task]
+        heads = [head for head in run.heads if head.task == task]
+        if berts or heads:
+            page.add(f'<h2>{"Span task" if task == "span" else "Classification task"}</h2>')
+            add_curve(page, task, berts)
+            add_heads(page, task, berts, heads)
+    add_cost(page)
+    page.write()

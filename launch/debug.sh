@@ -105,7 +105,7 @@ count_ranks() {
 say() { echo "== $*"; }
 
 # once DONE OUTPUT COMMAND...: runs COMMAND, which makes OUTPUT, unless the test DONE holds for it. What an interrupted
-# run left of OUTPUT is replaced, as is all of it under --force.
+# run left is replaced, or finished by a program that resumes; under --force everything is replaced.
 once() {
     local done_test=$1 output=$2 flags=()
     shift 2
@@ -113,7 +113,7 @@ once() {
         say "made: $output"
         return
     fi
-    [[ ! -e $output ]] || flags=(--force)
+    if [[ -e $output ]] && [[ $force || ! ${resumes:-} ]]; then flags=(--force); fi
     say "$output"
     "$@" ${flags[@]+"${flags[@]}"}
 }
@@ -138,7 +138,9 @@ stage_prepare() {
     [[ ! $hold_out ]] || aside=(--hold-out "$hold_out" --hold-out-output "$run/features/held-out.h5")
     once exists "$run/features/train.h5" \
         "${prepare[@]}" --squad "$train_text" --output "$run/features/train.h5" ${aside[@]+"${aside[@]}"}
-    once exists "$run/features/dev.h5" "${prepare[@]}" --squad "$dev_text" --output "$run/features/dev.h5"
+    # Questions whose answers training skips are scored nevertheless.
+    once exists "$run/features/dev.h5" \
+        "${prepare[@]}" --squad "$dev_text" --unfound keep --output "$run/features/dev.h5"
 }
 
 stage_finetune() {
@@ -157,7 +159,7 @@ stage_extract() {
         for epoch in "${states_at[@]}"; do
             for split in train dev; do
                 store=$folder/stores/epoch-$epoch-$split.h5
-                once complete_store "$store" on_ranks "$bin/bv_extract" --config "$config" --task "$task" \
+                resumes=1 once complete_store "$store" on_ranks "$bin/bv_extract" --config "$config" --task "$task" \
                     --checkpoint "$folder/checkpoints/epoch-$epoch" --features "$run/features/$split.h5" \
                     --store "$store"
             done
@@ -216,7 +218,7 @@ stage_report() {
     "$python" tools/report/report.py --run "$run" >/dev/null
 }
 
-if ! environment=$(tools/build.sh release); then exit 1; fi
+environment=$(tools/build.sh release programs)
 python=$environment/bin/python
 bin=build/release/bin
 settings=$(read_study) || exit 2

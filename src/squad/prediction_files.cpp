@@ -39,7 +39,7 @@ std::vector<std::pair<std::string, Value>> read_members(const std::filesystem::p
         return true;
     };
     try {
-        static_cast<void>(Json::parse(text, keep));
+        [[maybe_unused]] const Json discarded = Json::parse(text, keep);
     } catch (const Json::parse_error& wrong) {
         fail("{}: malformed JSON at {}", path.string(), place_of(text, wrong.byte > 0 ? wrong.byte - 1 : 0));
     }

@@ -14,6 +14,7 @@
 #include "optim/tensor_files.hpp"
 #include "squad/features_file.hpp"
 #include "stages/fit.hpp"
+#include "stages/task_states.hpp"
 #include "store/store.hpp"
 
 namespace bv {
@@ -137,7 +138,12 @@ class CheckpointSource final : public StateSource {
         std::iota(info_.layers.begin(), info_.layers.end(), 0);
         info_.hidden_size = model_.config().hidden_size;
         info_.checkpoint = weights_fingerprint(checkpoint);
-        if (const auto known = read_checkpoint(checkpoint)) info_.epoch = known->epoch.text();
+        const auto tuned = read_checkpoint(checkpoint);
+        if (tuned && tuned->task != task) {
+            fail("{} was fine-tuned for the {} task, the heads are for {}", checkpoint.string(), tuned->task,
+                 task);
+        }
+        info_.epoch = tuned ? tuned->epoch.text() : EpochFraction().text();
         info_.features = features_.fingerprint();
         order_.resize(static_cast<std::size_t>(features_.count()));
         std::iota(order_.begin(), order_.end(), 0);
@@ -153,13 +159,7 @@ class CheckpointSource final : public StateSource {
         const c10::NoGradGuard no_graph;
         const Batch tokens = make_batch(features_, which, device_);
         StateBatch batch = describe(features_, which, info_.task == "span");
-        std::vector<at::Tensor> states = model_.states(tokens);
-        if (info_.task == "classification") {
-            const at::Tensor pooled = model_.pooled(tokens, states.back());
-            for (at::Tensor& state : states) state = state.index_select(0, tokens.first_tokens);
-            states.insert(states.begin(), pooled);
-        }
-        batch.states = at::stack(states);
+        batch.states = at::stack(task_states(model_, tokens));
         return batch;
     }
 

@@ -6,8 +6,10 @@
 #include <numeric>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "bert/model.hpp"
+#include "core/error.hpp"
 #include "core/guard.hpp"
 #include "optim/tensor_files.hpp"
 #include "squad/features_file.hpp"
@@ -22,7 +24,7 @@ void probe(char** argv) {
     const bv::Batch batch = bv::make_batch(features, first, at::kCPU);
     std::map<std::string, at::Tensor> found;
     {
-        const at::NoGradGuard no_gradients;
+        const c10::NoGradGuard no_gradients;
         const auto states = model.states(batch);
         for (std::size_t l = 0; l < states.size(); ++l) found["state." + std::to_string(l)] = states[l];
         found["pooled"] = model.pooled(batch, states.back());

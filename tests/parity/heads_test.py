@@ -178,6 +178,8 @@ def test_a_head_trained_by_torch_is_the_same(trained):
         ours = load_file(folder / "head.safetensors")
         assert ours.keys() == head.parameters.keys()
         for parameter, value in head.parameters.items():
+            if task == "span" and parameter.endswith("linear.bias"):
+                continue  # a softmax over tokens is blind to it: its gradient is rounding, which Adam makes steps of
             assert torch.allclose(ours[parameter], value, rtol=1e-3, atol=1e-4), (name, parameter)
 
 

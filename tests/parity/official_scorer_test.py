@@ -1,10 +1,14 @@
 """bv_eval --predictions prints what the official script evaluate-v2.0.py prints for the same files."""
 
+import collections
 import json
-
-import pytest
+import re
+import string
+import unicodedata
+from random import Random
 
 import bv
+import pytest
 
 CASES = {
     "expected.json": ["--na-probs"],
@@ -43,3 +47,37 @@ def test_output_keeps_the_scores_and_their_sources(shared, tmp_path):
     assert metrics["official"] == json.loads(printed)
     assert metrics["predictions"]["path"] == str(folder / "predictions.json")
     assert (tmp_path / "out" / "config.toml").is_file()
+
+
+def normalized(text):
+    """The official script's normalize_answer."""
+    kept = "".join(c for c in text.lower() if c not in string.punctuation)
+    return re.sub(r"\b(a|an|the)\b", " ", kept).split()
+
+
+def f1(gold, predicted):
+    common = sum((collections.Counter(gold) & collections.Counter(predicted)).values())
+    if not gold or not predicted:
+        return float(gold == predicted)
+    return 2 * common / (len(gold) + len(predicted))
+
+
+def test_random_unicode_is_normalised_as_by_python(tmp_path):
+    random = Random(7)
+    assigned = [c for c in map(chr, range(1, 0x20000)) if unicodedata.category(c) not in ("Cn", "Cs", "Co")]
+    pieces = ["a", "an", "the", "The", "A", "fox", " ", " ", " ", "_", "'", "-", "\u0301", "\u03a3", "\u0130", "\u00bd", "\u3000", "\x1f"]
+
+    def text():
+        return "".join(random.choice(pieces) if random.random() < 0.8 else random.choice(assigned) for _ in range(random.randint(1, 9)))
+
+    golds = [text() for _ in range(4000)]
+    predictions = [random.choice((gold, gold.upper(), gold + text(), gold.replace(" ", "\u00a0"))) for gold in golds]
+    questions = [{"id": str(i), "question": "q", "is_impossible": False, "answers": [{"text": gold, "answer_start": 0}]}
+                 for i, gold in enumerate(golds)]
+    paragraphs = [{"context": gold, "qas": [question]} for gold, question in zip(golds, questions, strict=True)]
+    (tmp_path / "squad.json").write_text(json.dumps({"data": [{"title": "t", "paragraphs": paragraphs}]}), encoding="utf-8")
+    (tmp_path / "predictions.json").write_text(json.dumps({str(i): p for i, p in enumerate(predictions)}), encoding="utf-8")
+    found = json.loads(bv.run("bv_eval", "--predictions", tmp_path / "predictions.json", "--squad", tmp_path / "squad.json").stdout)
+    words = [(normalized(gold), normalized(predicted)) for gold, predicted in zip(golds, predictions, strict=True)]
+    assert found["exact"] == pytest.approx(100 * sum(g == p for g, p in words) / len(words), abs=1e-9)
+    assert found["f1"] == pytest.approx(100 * sum(f1(g, p) for g, p in words) / len(words), abs=1e-9)

@@ -18,15 +18,20 @@ def features(model, corpus, tmp_path_factory):
     return path
 
 
+def strings(group):
+    """A list of strings of a features file."""
+    starts, text = group["starts"][:], bytes(group["bytes"][:])
+    return [text[a:b].decode() for a, b in zip(starts, starts[1:], strict=False)]
+
+
 def write_random_logits(features, path, seed):
     """Distinct random logits, and the windows of each question: [(id, context, [window columns])]."""
     with h5py.File(features) as file:
         table = file["features"]
         starts = table["starts"][:]
-        fingerprint = table.attrs["fingerprint"]
+        fingerprint = table.attrs["fingerprint"].decode()
         columns = {name: table[name][:] for name in ("char_begin", "char_end", "max_context", "question_of")}
-        ids = [text.decode() for text in table["questions/id"][:]]
-        contexts = [text.decode() for text in table["contexts"][:]]
+        ids, contexts = strings(table["questions/id"]), strings(table["contexts"])
         context_of = table["questions/context"][:]
     random = np.random.default_rng(seed)
     logits = {name: random.permutation(np.linspace(-8, 8, starts[-1])).astype(np.float32) for name in ("start", "end")}

@@ -101,21 +101,37 @@ def test_an_ensemble_takes_the_larger_probability(fine_tuned, features, tmp_path
     assert two[scorer] == one[scorer]
 
 
+@pytest.mark.parametrize("head", ["learned_pooling", "tenney_small"])
+def test_a_head_over_a_store_and_on_the_way_is_that_of_training(head, tiny_model, features, tmp_path):
+    task = {"learned_pooling": "span", "tenney_small": "classification"}[head]
+    store = tmp_path / "store.h5"
+    bv.run("bv_extract", "--checkpoint", tiny_model, "--task", task, "--features", features, "--store", store, "--dtype", "float32")
+    bv.run("bv_train", "--store", store, "--dev-store", store, "--heads", head, "--epochs", 1, "--output", tmp_path / "heads")
+    (trained,) = (tmp_path / "heads").glob("*/*/*/head.json")
+    expected = found_logits(trained.parent)
+    common = ["--head", trained.parent, "--threads", 1, "--device", "cpu"]
+    bv.run("bv_eval", *common, "--store", store, "--output", tmp_path / "stored", ranks=2)
+    bv.run("bv_eval", *common, "--checkpoint", tiny_model, "--features", features, "--output", tmp_path / "computed")
+    for output in (tmp_path / "stored", tmp_path / "computed"):
+        assert np.abs(found_logits(output) - expected).max() < 1e-5
+        metrics = bv.read_json(output / "metrics.json")
+        assert metrics["head"] == head
+        assert metrics["features"]["fingerprint"] == bv.read_json(tmp_path / "stored" / "metrics.json")["features"]["fingerprint"]
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_refusals_are_one_line_and_leave_nothing(fine_tuned, features, tmp_path, ranks):
-    task, folder, _ = fine_tuned
+def test_refusals_are_one_line_and_leave_nothing(tiny_model, features, tmp_path, ranks):
     other = tmp_path / "other"
-    shutil.copytree(folder, other)
+    shutil.copytree(tiny_model, other)
     words = (other / "vocab.txt").read_text(encoding="utf-8").splitlines()
     (other / "vocab.txt").write_text("\n".join([*words[:-1], "another"]) + "\n", encoding="utf-8")
     existing = tmp_path / "existing"
     existing.mkdir()
     common = ["--features", features, "--output", tmp_path / "out"]
     cases = [
-        (["--checkpoint", other, "--task", task, *common], "vocabulary"),
-        (["--checkpoint", folder, *common], "--task"),
-        (["--checkpoint", folder, "--task", task, "--features", features, "--output", existing], "existing"),
-        (["--checkpoint", folder, "--task", task, "--output", tmp_path / "out"], "--features"),
+        (["--checkpoint", other, "--task", "span", *common], "vocabulary"),
+        (["--checkpoint", tiny_model, *common], "--task"),
+        (["--checkpoint", tiny_model, "--task", "span", "--features", features, "--output", existing], "existing"),
         (["--predictions", tmp_path / "none.json", *common], "--squad"),
         (common, "--checkpoint"),
     ]

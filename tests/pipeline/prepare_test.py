@@ -1,6 +1,7 @@
 """bv_prepare as its users meet it: outputs, hold-out, and one clear line for every mistake."""
 
 import json
+import time
 
 import bv
 import h5py
@@ -46,6 +47,7 @@ def empty(tmp_path):
 
 def test_equal_input_gives_equal_features_for_any_number_of_threads(corpus, model, empty):
     for threads in (1, 3):
+        time.sleep(1.1)  # HDF5 would put the second of writing into the file
         prepare(corpus / "train.json", model, empty / f"{threads}.h5", "--threads", threads)
     assert summary(empty / "1.h5") == summary(empty / "3.h5")
     assert (empty / "1.h5").read_bytes() == (empty / "3.h5").read_bytes()
@@ -92,6 +94,25 @@ def test_outputs_are_replaced_by_force_alone(corpus, model, empty):
     assert result.rc == 2 and "dev.h5 exists already" in result.stderr and output.read_bytes() == before
     prepare(corpus / "dev.json", model, output, "--stride", 64, "--force")
     assert output.read_bytes() != before
+
+
+def test_the_counts_of_a_whole_squad_file_are_checked(model, tmp_path):
+    """A file with as many questions as SQuAD 2.0 dev is held to that file's windows a question (1 to 5)."""
+    windows = {1: 11665, 2: 114, 3: 51, 4: 34, 5: 9}
+    capacity = 386 - 3 - 1
+
+    def write(name, counts):
+        paragraphs = [{"context": " ".join(["a"] * (capacity + (n - 2) * 128 + 1)) if n > 1 else "a",
+                       "qas": [{"id": f"{n}-{i}", "question": "b"} for i in range(count)]} for n, count in counts.items()]
+        (tmp_path / name).write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+        return tmp_path / name
+
+    same = prepare(write("same.json", windows), model, tmp_path / "same.h5")
+    assert "12227 features, as published: ok" in same.stderr
+    other = prepare(write("other.json", {**windows, 4: 33, 5: 10}), model, tmp_path / "other.h5")
+    assert "which has 12227 features by these settings; found 12228" in other.stderr
+    fewer = prepare(write("fewer.json", {**windows, 5: 8}), model, tmp_path / "fewer.h5")
+    assert "published" not in fewer.stderr and "12227" not in fewer.stderr
 
 
 def squad_with(answer):

@@ -45,9 +45,11 @@ def weights(output, head, variant=VARIANT):
     return load_file(output / head / variant / "head.safetensors")
 
 
-def assert_close(ours, theirs, tolerance):
+def assert_close(ours, theirs, tolerance, *, task="span"):
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():
+        if task == "span" and name.endswith("linear.bias"):
+            continue  # a softmax over tokens is blind to it: its gradient is rounding, which Adam makes steps of
         assert torch.allclose(value, theirs[name], rtol=tolerance, atol=tolerance), name
 
 
@@ -90,7 +92,7 @@ def test_any_number_of_ranks_trains_the_same_head(study, tmp_path, task, head):
         train(study, tmp_path / str(ranks), head, "--epochs", 2, "--batch", 8, "--learning-rate", "1e-4", task=task, ranks=ranks)
     for ranks in (2, 4):
         assert_close(weights(tmp_path / str(ranks), head, "epoch-0/lr-0.0001-seed-1"),
-                     weights(tmp_path / "1", head, "epoch-0/lr-0.0001-seed-1"), 1e-4)
+                     weights(tmp_path / "1", head, "epoch-0/lr-0.0001-seed-1"), 1e-4, task=task)
 
 
 def test_more_ranks_than_sequences_in_a_batch_are_allowed(study, tmp_path):
@@ -115,7 +117,7 @@ def test_states_computed_on_the_way_give_the_head_of_a_store(study, tmp_path, ti
     bv.run("bv_train", "--checkpoint", tiny_model, "--features", study / "train.h5", "--dev-features", study / "dev.h5",
            "--heads", head, "--output", tmp_path / "computed", "--device", "cpu", "--learning-rate", "1e-4")
     variant = "epoch-0/lr-0.0001-seed-1"
-    assert_close(weights(tmp_path / "computed", head, variant), weights(tmp_path / "stored", head, variant), 1e-4)
+    assert_close(weights(tmp_path / "computed", head, variant), weights(tmp_path / "stored", head, variant), 1e-4, task=task)
 
 
 def test_a_head_of_the_users_own_needs_a_file_alone(study, tmp_path):

@@ -107,6 +107,9 @@ TEST(HeadTrainer, TrainsTheSameHeadOnAnyNumberOfRanks) {
         EXPECT_EQ(spread.steps(), 12);
         for (std::size_t i = 0; i < spread.head().parameters().size(); ++i) {
             const NamedTensor& parameter = alone.head().parameters()[i];
+            // A softmax over tokens is blind to the last bias: its gradient is rounding, which Adam makes
+            // steps of.
+            if (parameter.name.ends_with("linear.bias")) continue;
             EXPECT_FALSE(parameter.tensor.equal(new_head(name).parameters()[i].tensor)) << parameter.name;
             EXPECT_TRUE(at::allclose(spread.head().parameters()[i].tensor, parameter.tensor, 1e-3, 1e-6))
                 << name << " " << parameter.name;

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Reads embedding stores of bv_extract (format: src/store/README.md).
+
+    store = Store("epoch-0.3-dev.h5")
+    store.states(17)         # (L, T, H): all states of feature 17 of the features file
+    store.states(17, -1)     # (T, H): the last state alone; only its bytes are read
+
+As a program, says what is in a store: read_store.py FILE
+"""
+
+import argparse
+
+import h5py
+import numpy
+
+FORMAT = "bertvision-store"
+VERSION = 1
+
+
+class Store:
+    """An embedding store. float16 and float32 states come as they are; bfloat16 ones as float32, which holds them exactly."""
+
+    def __init__(self, path):
+        self.file = h5py.File(path, "r", locking=False)
+        attributes = {name: value.decode() if isinstance(value, bytes) else value for name, value in self.file.attrs.items()}
+        if attributes.get("format") != FORMAT or attributes.get("version") != VERSION:
+            raise ValueError(f"{path} is no embedding store of version {VERSION}")
+        self.task = attributes["task"]
+        self.dtype = attributes["dtype"]
+        self.epoch = attributes["epoch"]
+        self.checkpoint = attributes["checkpoint"]
+        self.features_fingerprint = attributes["features_fingerprint"]
+        self.config = attributes["config"]
+        self.layers = self.file["layers"][:]
+        self.starts = self.file["starts"][:]
+        self.original = self.file["original"][:]
+        self.position = numpy.argsort(self.original)  # of each feature in the store
+
+    def __len__(self):
+        """The number of features."""
+        return len(self.original)
+
+    @property
+    def complete(self):
+        """Whether all blocks are written; the states of those that are not mean nothing."""
+        return bool((self.file["block_records"][:, 0] == 1).all())
+
+    def states(self, feature, state=slice(None)):
+        """The states of a feature, by its index in the features file: (L, T, H); classification: (L + 1, 1, H), pooled
+        output first. `state` picks some: an index gives (T, H), a slice fewer states."""
+        position = self.position[feature]
+        rows = slice(self.starts[position], self.starts[position + 1])
+        states = self.file["states"]
+        if isinstance(state, int):
+            state %= states.shape[0]
+        return states[state, rows]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Says what is in an embedding store.")
+    parser.add_argument("store")
+    store = Store(parser.parse_args().store)
+    states, rows, hidden = store.file["states"].shape
+    print(f"task {store.task}, epoch {store.epoch}, {store.dtype}, {'complete' if store.complete else 'INCOMPLETE'}")
+    print(f"{len(store)} features, {rows} rows, {states} states of {hidden} (layers {store.layers.tolist()})")
+
+
+if __name__ == "__main__":
+    main()

@@ -45,18 +45,18 @@ own_cores() {
 # singly, because those of ranks may come between them.
 without_banners() {
     sed -u -E \
-        -e 's/^mpirun noticed that process rank ([0-9]+) with PID [0-9]+ on node (\S+) exited on signal ([0-9]+) \((.*)\)\.$/rank \1 killed by signal \3 (\4) on \2/' \
+        -e 's/^(mpirun|mpiexec) noticed that process rank ([0-9]+) with PID [0-9]+ on node (\S+) exited on signal ([0-9]+) \((.*)\)\.$/rank \2 killed by signal \4 (\5) on \3/' \
         -e '/^-{74}$/d; /^$/d' \
         -e '/^Primary job +terminated normally, but [0-9]+ process(es)? returned$/d' \
         -e '/^a non-zero exit code\. Per user-direction, the job has been aborted\.$/d' \
-        -e '/^mpirun detected that one or more processes exited with non-zero status, thus causing$/d' \
+        -e '/^(mpirun|mpiexec) detected that one or more processes exited with non-zero status, thus causing$/d' \
         -e '/^the job to be terminated\. The first process to do so was:$/d' \
         -e '/^  Process name: \[\[/d; /^  Exit code: +[0-9]+$/d' \
         -e '/^MPI_ABORT was invoked on rank [0-9]+ in communicator /d; /^with errorcode -?[0-9]+\.$/d' \
         -e '/^NOTE: invoking MPI_ABORT causes Open MPI to kill all MPI processes\.$/d' \
         -e '/^You may or may not see output from other processes, depending on$/d' \
         -e '/^exactly when Open MPI kills them\.$/d' \
-        -e '/^[0-9]+ total processes killed \(some possibly by mpirun during cleanup\)$/d' \
+        -e '/^[0-9]+ total processes killed \(some possibly by (mpirun|mpiexec) during cleanup\)$/d' \
         -e '/^\[[^]]*\] [0-9]+ more process(es)? (has|have) sent help message /d' \
         -e '/^\[[^]]*\] Set MCA parameter "orte_base_help_aggregate" to 0 to see all help/d'
 }

@@ -14,7 +14,8 @@ namespace bv {
 /// order; all scores in percent, totals in questions:
 ///   exact, f1, total                    questions with a prediction
 ///   HasAns_*, NoAns_*                   those with, and without, gold answers
-///   best_exact, best_exact_thresh, ...  by the best threshold (only with `none_scores`)
+///   best_exact, best_exact_thresh, ...  by the best threshold (only with `none_scores`); 0 where
+///                                       no threshold beats answering "none" everywhere
 ///   pr_exact_ap, pr_f1_ap, pr_oracle_ap average precisions (only with `none_scores` and an answerable
 ///   question)
 /// A question whose `none_scores` value exceeds `threshold` counts as answered "none". A question without a

@@ -232,6 +232,7 @@ void write_classification(const EvalOptions& options, const Evaluation& evaluati
 void write_results(const EvalOptions& options, const CommandLine& line, const Evaluation& evaluation) {
     const bool span = std::holds_alternative<SpanLogits>(evaluation.models.front());
     const std::filesystem::path& features = options.store.empty() ? options.features : options.store;
+    std::filesystem::remove(options.output / "metrics.json");  // of an earlier run: it marks what is whole
     if (evaluation.computed) {
         std::visit([&](const auto& own) { write_logits(options.output / "logits.safetensors", own); },
                    evaluation.models.front());

@@ -104,6 +104,7 @@ class HeadTraining {
         ranks.agree([&] { prepare(); });
         ranks.root_only([&] {
             for (Trainee& trainee : trainees_) {
+                std::filesystem::remove(trainee.folder / "metrics.json");  // the mark of a finished run
                 write_file(trainee.folder / "config.toml", config_);
                 trainee.metrics = std::make_unique<MetricsFile>(trainee.folder / "metrics.jsonl");
             }
@@ -142,7 +143,7 @@ class HeadTraining {
             trainee.folder = options_.output / definition.name /
                              EpochFraction::parse(info.epoch).folder_name() /
                              fmt::format("lr-{}-seed-{}", options_.learning_rate, options_.seed);
-            require_absent(trainee.folder, options_.force);
+            require_absent(trainee.folder / "metrics.json", options_.force);
             Head head(std::move(definition), info.states(), info.hidden_size, options_.seed);
             trainee.origin = {info.checkpoint,        info.epoch, info.layers, info.features, options_.seed,
                               options_.learning_rate, batch_,     epochs_,     false};

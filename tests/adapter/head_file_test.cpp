@@ -47,7 +47,8 @@ TEST_F(HeadFile, ThatIsMissingOrBrokenIsNamed) {
     write_file(folder_ / "head.json", "{\"version\": 1, ");
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("line 1")));
     write_file(folder_ / "head.json", "{\"version\": 1}");
-    EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("no description of a head")));
+    EXPECT_THAT([&] { load_head(folder_); },
+                testing::ThrowsMessage<Error>(HasSubstr("no description of a head")));
 }
 
 TEST_F(HeadFile, OfAnotherShapeIsRefused) {

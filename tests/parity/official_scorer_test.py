@@ -65,10 +65,12 @@ def f1(gold, predicted):
 def test_random_unicode_is_normalised_as_by_python(tmp_path):
     random = Random(7)
     assigned = [c for c in map(chr, range(1, 0x20000)) if unicodedata.category(c) not in ("Cn", "Cs", "Co")]
-    pieces = ["a", "an", "the", "The", "A", "fox", " ", " ", " ", "_", "'", "-", "\u0301", "\u03a3", "\u0130", "\u00bd", "\u3000", "\x1f"]
+    pieces = ["a", "an", "the", "The", "A", "fox", " ", " ", " ", "_",
+              "'", "-", "\u0301", "\u03a3", "\u0130", "\u00bd", "\u3000", "\x1f"]
 
     def text():
-        return "".join(random.choice(pieces) if random.random() < 0.8 else random.choice(assigned) for _ in range(random.randint(1, 9)))
+        sources = [pieces if random.random() < 0.8 else assigned for _ in range(random.randint(1, 9))]
+        return "".join(random.choice(source) for source in sources)
 
     golds = [text() for _ in range(4000)]
     predictions = [random.choice((gold, gold.upper(), gold + text(), gold.replace(" ", "\u00a0"))) for gold in golds]

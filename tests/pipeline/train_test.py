@@ -162,7 +162,11 @@ def test_mistakes_are_named_in_one_line_and_leave_nothing(study, tmp_path):
     assert not output.exists()
 
 
-def test_an_existing_result_is_replaced_with_force_alone(study, tmp_path):
+def test_a_finished_result_is_replaced_with_force_alone(study, tmp_path):
+    unfinished = tmp_path / "learned_pooling" / VARIANT / "metrics.jsonl"
+    unfinished.parent.mkdir(parents=True)
+    unfinished.write_text("{}")
     train(study, tmp_path, "learned_pooling")
+    assert len(bv.read_json_lines(unfinished)) == 1
     assert "--force" in refusal(study, tmp_path, "learned_pooling", ranks=2)
     train(study, tmp_path, "learned_pooling", "--force")

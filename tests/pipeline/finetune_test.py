@@ -1,0 +1,93 @@
+"""bv_finetune from files to files: any number of ranks trains the same model, checkpoints open in transformers."""
+
+import bv
+import pytest
+from safetensors.torch import load_file
+from transformers import BertForQuestionAnswering, BertForSequenceClassification
+
+
+@pytest.fixture(scope="module")
+def features(corpus, model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("features") / "train.h5"
+    bv.run("bv_prepare", "--squad", corpus / "train.json", "--model", model, "--max-tokens", 96, "--stride", 24,
+           "--output", path)
+    return path
+
+
+def finetune(output, model, features, *flags, ranks=2, check=True):
+    return bv.run("bv_finetune", "--model", model, "--features", features, "--output", output, "--batch", 6, "--learning-rate",
+                  1e-3, "--device", "cpu", "--threads", 1, *flags, ranks=ranks, check=check)
+
+
+def losses(output):
+    return [line["loss"] for line in bv.read_json_lines(output / "metrics" / "finetune.jsonl") if "step" in line]
+
+
+@pytest.mark.parametrize("task", ["span", "classification"])
+def test_any_number_of_ranks_trains_the_same_model_with_dropout(task, tiny_model, features, tmp_path):
+    found = {}
+    for ranks in (1, 2, 4):
+        finetune(tmp_path / str(ranks), tiny_model, features, "--task", task, "--checkpoints", "0.5,1", ranks=ranks)
+        found[ranks] = losses(tmp_path / str(ranks))
+    assert len(found[1]) >= 4
+    assert len(set(found[1])) > 1
+    for ranks in (2, 4):
+        assert found[ranks] == pytest.approx(found[1], rel=1e-5)
+    first, other = (load_file(tmp_path / r / "checkpoints" / "epoch-1" / "model.safetensors") for r in ("1", "4"))
+    assert all((first[name] - other[name]).abs().max() < 1e-3 for name in first)
+
+
+def test_the_same_seed_and_ranks_give_the_same_bits_and_another_seed_does_not(tiny_model, features, tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        finetune(tmp_path / name, tiny_model, features, "--checkpoints", "0.5", "--seed", seed)
+    a, b, c = ((tmp_path / n / "checkpoints" / "epoch-0.5" / "model.safetensors").read_bytes() for n in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_checkpoints_stand_at_exact_fractions_and_open_in_transformers(tiny_model, features, tmp_path):
+    finetune(tmp_path, tiny_model, features, "--checkpoints", "0,0.3,1/3,1")
+    steps = len(losses(tmp_path))
+    for name, epoch, step in (("epoch-0", "0", 0), ("epoch-0.3", "3/10", -(-3 * steps // 10)),
+                              ("epoch-1_3", "1/3", -(-steps // 3)), ("epoch-1", "1", steps)):
+        marker = bv.read_json(tmp_path / "checkpoints" / name / "checkpoint.json")
+        assert (marker["epoch"], marker["step"]) == (epoch, step)
+        opened, notes = BertForQuestionAnswering.from_pretrained(tmp_path / "checkpoints" / name, output_loading_info=True)
+        assert not notes["missing_keys"]
+    finetune(tmp_path / "c", tiny_model, features, "--task", "classification", "--checkpoints", "0.5")
+    _, notes = BertForSequenceClassification.from_pretrained(tmp_path / "c" / "checkpoints" / "epoch-0.5",
+                                                             output_loading_info=True)
+    assert not notes["missing_keys"] and not notes["unexpected_keys"]
+
+
+def test_more_ranks_than_examples_is_allowed(tiny_model, corpus, model, tmp_path):
+    path = tmp_path / "two.h5"
+    bv.run("bv_prepare", "--squad", corpus / "train.json", "--model", model, "--limit", 2, "--output", path)
+    finetune(tmp_path / "run", tiny_model, path, "--checkpoints", "1", ranks=4)
+    assert len(losses(tmp_path / "run")) == 1
+
+
+def test_a_users_mistake_is_one_line_with_exit_code_2_at_every_rank_count(tiny_model, features, tmp_path):
+    config = tmp_path / "study.toml"
+    config.write_text("[finetune]\nlerning_rate = 1e-4\n")
+    (tmp_path / "run" / "checkpoints" / "epoch-1").mkdir(parents=True)
+    cases = [(("--config", config), ("study.toml:2", "lerning_rate", "learning_rate")),
+             (("--checkpoints", "1"), ("epoch-1", "--force")),
+             (("--checkpoints", "fast"), ("fast",)),
+             (("--task", "translation"), ("translation",))]
+    for flags, expected in cases:
+        for ranks in (1, 4):
+            result = finetune(tmp_path / "run", tiny_model, features, *flags, ranks=ranks, check=False)
+            assert result.rc == 2
+            errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+            assert len(errors) == 1
+            assert all(part in errors[0] for part in expected)
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["checkpoints"]
+
+
+def test_features_of_another_vocabulary_are_refused(tiny_model, features, tmp_path):
+    other = bv.write_model(tmp_path / "other")
+    (other / "vocab.txt").write_text((other / "vocab.txt").read_text(encoding="utf-8") + "another\n", encoding="utf-8")
+    result = finetune(tmp_path / "run", other, features, "--checkpoints", "1", check=False)
+    assert result.rc == 2
+    assert "vocabulary" in result.stderr and str(features) in result.stderr

@@ -1,8 +1,6 @@
 #include "stages/finetune.hpp"
 
 #include <algorithm>
-#include <array>
-#include <chrono>
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
@@ -24,64 +22,12 @@
 #include "optim/schedule.hpp"
 #include "squad/features_file.hpp"
 #include "stages/fit.hpp"
+#include "stages/phase_clock.hpp"
 
 namespace bv {
 namespace {
 
 using Json = nlohmann::json;
-
-/// Seconds spent in each phase of a step, and of all steps.
-class PhaseClock {
-  public:
-    enum Phase { data, forward, backward, all_reduce, optimizer, count };
-    static constexpr std::array<const char*, count> kNames{"data", "forward", "backward", "all_reduce",
-                                                           "optimizer"};
-
-    void begin_step() {
-        step_.fill(0);
-        last_ = Clock::now();
-    }
-
-    /// Adds the time since the last call to `phase`.
-    void end(Phase phase) {
-        const auto now = Clock::now();
-        step_[phase] += std::chrono::duration<double>(now - last_).count();
-        last_ = now;
-    }
-
-    void end_step() {
-        for (std::size_t i = 0; i < count; ++i) all_[i] += step_[i];
-    }
-
-    Json step() const { return as_json(step_); }
-    Json all() const { return as_json(all_); }
-
-    /// "data 0 %, forward 35 %, ...": shares of all steps.
-    std::string shares() const {
-        double whole = 0;
-        for (const double seconds : all_) whole += seconds;
-        std::string text;
-        for (std::size_t i = 0; i < count; ++i) {
-            text += fmt::format("{}{} {:.0f} %", i == 0 ? "" : ", ", kNames[i],
-                                100 * all_[i] / std::max(whole, 1e-9));
-        }
-        return text;
-    }
-
-  private:
-    using Clock = std::chrono::steady_clock;
-    using Seconds = std::array<double, count>;
-
-    static Json as_json(const Seconds& seconds) {
-        Json json;
-        for (std::size_t i = 0; i < count; ++i) json[kNames[i]] = seconds[i];
-        return json;
-    }
-
-    Clock::time_point last_;
-    Seconds step_{};
-    Seconds all_{};
-};
 
 std::vector<std::int64_t> token_counts(const Features& features) {
     std::vector<std::int64_t> counts(static_cast<std::size_t>(features.count()));

@@ -1,0 +1,56 @@
+#include "stages/phase_clock.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace bv {
+namespace {
+
+constexpr std::array<const char*, PhaseClock::count> kNames{"data", "forward", "backward", "all_reduce",
+                                                            "optimizer"};
+
+nlohmann::json by_name(const std::array<double, PhaseClock::count>& seconds) {
+    nlohmann::json json;
+    for (std::size_t i = 0; i < seconds.size(); ++i) json[kNames[i]] = seconds[i];
+    return json;
+}
+
+}  // namespace
+
+void PhaseClock::begin_step() {
+    step_.fill(0);
+    last_ = Clock::now();
+}
+
+void PhaseClock::end(Phase phase) {
+    const auto now = Clock::now();
+    step_[phase] += std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+}
+
+void PhaseClock::end_step() {
+    for (std::size_t i = 0; i < count; ++i) all_[i] += step_[i];
+}
+
+nlohmann::json PhaseClock::step() const {
+    return by_name(step_);
+}
+
+nlohmann::json PhaseClock::all() const {
+    return by_name(all_);
+}
+
+std::string PhaseClock::shares() const {
+    double whole = 0;
+    for (const double seconds : all_) whole += seconds;
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) {
+        text += fmt::format("{}{} {:.0f} %", i == 0 ? "" : ", ", kNames[i],
+                            100 * all_[i] / std::max(whole, 1e-9));
+    }
+    return text;
+}
+
+}  // namespace bv

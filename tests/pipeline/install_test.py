@@ -1,0 +1,102 @@
+"""What the two commands of the README do before anything is built, with stand-ins for the system's package tools."""
+
+import os
+import sys
+
+import bv
+import pytest
+
+INSTALL = bv.SOURCE / "tools" / "install.sh"
+DEBUG = bv.SOURCE / "launch" / "debug.sh"
+TESTS = bv.SOURCE / "tests" / "run.sh"
+
+
+def wanted_packages():
+    """Name and minimum version (may be empty) of every listed system package."""
+    lines = (bv.SOURCE / "tools" / "packages-debian.txt").read_text().splitlines()
+    return [line.partition(">=")[::2] for line in lines if line and not line.startswith("#")]
+
+
+@pytest.fixture
+def system(tmp_path):
+    """Runs install.sh on a system where only the packages given (name to version) are installed; returns what was
+    asked of apt-get and the result."""
+
+    def install(packages, environment=sys.prefix):
+        tools = tmp_path / "tools"
+        tools.mkdir(exist_ok=True)
+        listing = "".join(f"ii  {name} {version}\\n" for name, version in packages.items())
+        log = tmp_path / "asked"
+        for name, script in {
+            "dpkg-query": f"printf '{listing}'",
+            "apt-get": f'echo "$@" >>{log}',
+            "sudo": 'shift; "$@"',
+            "nvidia-smi": "exit 9",
+        }.items():
+            (tools / name).write_text(f"#!/usr/bin/env bash\n{script}\n")
+            (tools / name).chmod(0o755)
+        env = {"PATH": f"{tools}:{os.environ['PATH']}", "BV_VENV": str(environment)}
+        result = bv.run_command([INSTALL], env=env)
+        return log.read_text() if log.exists() else "", result
+
+    return install
+
+
+def test_nothing_is_asked_for_where_nothing_is_missing(system):
+    asked, result = system({name: minimum or "1" for name, minimum in wanted_packages()})
+    assert asked == ""
+    assert result.stdout == f"{sys.prefix}\n"
+
+
+def test_only_missing_packages_are_installed(system):
+    packages = {name: minimum or "1" for name, minimum in wanted_packages()}
+    del packages["ninja-build"]
+    asked, _ = system(packages)
+    assert "install" in asked and "ninja-build" in asked
+    assert "cmake" not in asked and "g++" not in asked
+
+
+def test_package_older_than_the_list_says_is_missing(system):
+    packages = {name: minimum or "1" for name, minimum in wanted_packages()}
+    asked, _ = system(packages | {"cmake": "3.18.4-2", "libfmt-dev": "10.1.1"})
+    assert "cmake" in asked
+    assert "libfmt-dev" not in asked
+
+
+def test_name_that_only_begins_as_another_is_no_stand_in(system):
+    packages = {name: minimum or "1" for name, minimum in wanted_packages()}
+    del packages["cmake"]
+    asked, _ = system(packages | {"cmake-data": "3.25.1"})
+    assert "cmake" in asked
+
+
+def test_existing_environment_is_left_as_it_is(system, tmp_path):
+    environment = tmp_path / "environment"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").symlink_to(sys.executable)
+    _, result = system({name: minimum or "1" for name, minimum in wanted_packages()}, environment)
+    assert result.stdout == f"{environment}\n"
+    assert sorted(path.name for path in environment.iterdir()) == ["bin"]
+
+
+@pytest.mark.parametrize("command", [INSTALL, DEBUG, TESTS, bv.SOURCE / "tools" / "build.sh",
+                                     bv.SOURCE / "tools" / "lint.sh"])
+def test_help_is_answered_at_once(command):
+    result = bv.run_command([command, "--help"], timeout=10)
+    assert result.stdout.startswith("Usage: ")
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("command, complaint", [
+    ([DEBUG, "--sqad", "x"], "unknown argument '--sqad'"),
+    ([DEBUG, "--ranks", "none"], "--ranks is 'none', not a positive whole number"),
+    ([DEBUG, "--model"], "--model wants a value"),
+    ([DEBUG, "--squad", "/"], "/ holds neither train.json and dev.json nor train-v2.0.json and dev-v2.0.json"),
+    ([DEBUG, "--config", "/nowhere.toml"], "/nowhere.toml is no file"),
+    ([TESTS, "units"], "unknown label 'units'"),
+])
+def test_mistakes_of_use_end_before_any_work(command, complaint):
+    result = bv.run_command(command, check=False, timeout=10)
+    assert result.rc == 2
+    assert result.stderr.startswith("error: ") and complaint in result.stderr
+    assert result.stderr.count("\n") == 1

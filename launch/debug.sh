@@ -202,7 +202,7 @@ stage_train() {
 }
 
 stage_eval() {
-    local task folder checkpoint output
+    local task folder checkpoint output last
     for task in "${tasks[@]}"; do
         folder=$run/$task/seed-$seed
         for checkpoint in "$folder"/checkpoints/epoch-*; do
@@ -210,6 +210,13 @@ stage_eval() {
             once scored "$output" on_ranks "$bin/bv_eval" --config "$config" --checkpoint "$checkpoint" \
                 --features "$run/features/dev.h5" --output "$output"
         done
+        # What the last checkpoint's best spans are worth where "none" is never answered.
+        if [[ $task == span ]]; then
+            last=$(printf '%s\n' "$folder"/evaluations/epoch-* | sort -V | tail -n 1)
+            once scored "$folder/evaluations/never-none" "$bin/bv_eval" --config "$config" \
+                --logits "$last/logits.safetensors" --features "$run/features/dev.h5" --null-threshold 1e9 \
+                --output "$folder/evaluations/never-none"
+        fi
     done
 }
 

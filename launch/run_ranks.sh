@@ -42,10 +42,10 @@ own_cores() {
 }
 
 # Open MPI's banners say nothing that the ranks' own lines do not, but for the name of a killed rank. Lines are matched
-# singly, because those of ranks may come between them.
+# singly, because those of ranks may come between them. The line that names a rank also goes to the file $named.
 without_banners() {
     sed -u -E \
-        -e 's/^(mpirun|mpiexec) noticed that process rank ([0-9]+) with PID [0-9]+ on node (\S+) exited on signal ([0-9]+) \((.*)\)\.$/rank \2 killed by signal \4 (\5) on \3/' \
+        -e 's/^(mpirun|mpiexec) noticed that process rank ([0-9]+) with PID [0-9]+ on node (\S+) exited on signal ([0-9]+) \((.*)\)\.$/rank \2 killed by signal \4 (\5) on \3/w '"$named" \
         -e '/^-{74}$/d; /^$/d' \
         -e '/^Primary job +terminated normally, but [0-9]+ process(es)? returned$/d' \
         -e '/^a non-zero exit code\. Per user-direction, the job has been aborted\.$/d' \
@@ -98,6 +98,8 @@ else
 fi
 ((EUID != 0)) || flags+=(--allow-run-as-root)
 
+named=$(mktemp)
+trap 'rm -f "$named"' EXIT
 exec {errors}> >(without_banners >&2)
 filter=$!
 "${BV_MPIRUN:-mpirun}" -n "$ranks" "${flags[@]}" "$@" 2>&"$errors" {errors}>&- &
@@ -114,4 +116,6 @@ while [[ $waiting ]]; do
 done
 trap '' USR1 TERM INT
 wait "$filter" || true
+# On a busy machine Open MPI now and then ends without its closing message.
+((code <= 128)) || [[ -s $named ]] || echo "a rank was killed by signal $((code - 128)); mpirun did not say which" >&2
 exit "$code"

@@ -3,8 +3,10 @@
 
 The same seed and sizes give the same bytes on any machine. A third of the questions has no answer in its context;
 dev questions with one have three gold answers and speak of names that train never mentions; some contexts are longer
-than a window of 386 tokens. The text holds precomposed and combining accents, ideographs (one outside the basic
-plane), kana, and no-break, thin and ideographic spaces: some stand inside answers, which the legacy label rule skips.
+than a window of 386 tokens. One fact of each kind of subject is seldom told and often asked, so that a small model
+learns within minutes that some questions have no answer. The text holds precomposed and combining accents, ideographs
+(one outside the basic plane), kana, and no-break, thin and ideographic spaces: some stand inside answers, which the
+legacy label rule skips.
 """
 
 import argparse
@@ -109,7 +111,9 @@ def make_paragraph(draw, split, number, kind, long):
     """One paragraph of SQuAD 2.0 about a new subject: four facts told, two of them and one untold asked."""
     kind = KINDS[kind]
     subject = draw.answer(kind["called"])
-    facts = draw.sample(range(len(kind["facts"])), len(kind["facts"]))
+    *usual, seldom = range(len(kind["facts"]))
+    facts = draw.sample(usual, len(usual))
+    facts.insert(3 if draw.chance(0.1) else 4, seldom)
     told, untold = facts[:4], facts[4:]
     sentences = []
     for fact in told:
@@ -128,7 +132,8 @@ def make_paragraph(draw, split, number, kind, long):
         context += text
 
     questions = []
-    for index, fact in enumerate([*draw.sample(told, 2), draw.pick(untold)]):
+    unanswerable = seldom if seldom in untold and draw.chance(0.6) else draw.pick(untold)
+    for index, fact in enumerate([*draw.sample(told, 2), unanswerable]):
         about = subject
         answers = answers_of.get(fact, [])
         plausible = []

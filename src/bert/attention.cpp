@@ -29,8 +29,18 @@ at::Tensor merged_by_head(const at::Tensor& merged, const std::vector<std::int64
         .permute({1, 0, 2});
 }
 
+/// `values` with one example's attention mask applied, in `precision`.
+at::Tensor dropped(const at::Tensor& values, at::ScalarType precision, double p, const DropoutKey& key,
+                   std::int64_t layer, std::int64_t example) {
+    if (p == 0) return values.to(precision);
+    at::Tensor result = at::empty(values.sizes(), values.options().dtype(precision));
+    apply_dropout_mask(values, result, p, key, layer, DropoutSite::attention, example);
+    return result;
+}
+
 /// Attention for training. It keeps the probabilities (A, T, T) of each sequence and draws their mask again
-/// backward, so that no (A, T, T) mask is stored and no key outside the sequence is ever multiplied.
+/// backward, so that no (A, T, T) mask is stored and no key outside the sequence is ever multiplied. Products
+/// run in the precision of the input, softmax and dropout in float32.
 class TrainingAttention : public torch::autograd::Function<TrainingAttention> {
   public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query_key_value,
@@ -38,16 +48,15 @@ class TrainingAttention : public torch::autograd::Function<TrainingAttention> {
                               const DropoutKey* dropout) {
         const std::int64_t hidden = query_key_value.size(1) / 3;
         const double scale = 1.0 / std::sqrt(static_cast<double>(hidden / heads));
+        const at::ScalarType precision = query_key_value.scalar_type();
+        const DropoutKey key = dropout == nullptr ? DropoutKey{} : *dropout;
         at::Tensor output = at::empty({query_key_value.size(0), hidden}, query_key_value.options());
         torch::autograd::variable_list saved{query_key_value};
         for (std::size_t b = 0; b < batch.examples.size(); ++b) {
             const at::Tensor parts = by_head(query_key_value, batch.starts, b, heads);
-            at::Tensor probabilities = (at::bmm(parts[0], parts[1].transpose(1, 2)).mul_(scale)).softmax(-1);
-            at::Tensor used = probabilities;
-            if (p > 0) {
-                used = probabilities.clone();
-                apply_dropout_mask(used, p, *dropout, layer, DropoutSite::attention, batch.examples[b]);
-            }
+            at::Tensor probabilities =
+                at::bmm(parts[0] * scale, parts[1].transpose(1, 2)).to(at::kFloat).softmax(-1);
+            const at::Tensor used = dropped(probabilities, precision, p, key, layer, batch.examples[b]);
             merged_by_head(output, batch.starts, b, heads).copy_(at::bmm(used, parts[2]));
             saved.push_back(probabilities);
         }
@@ -57,8 +66,8 @@ class TrainingAttention : public torch::autograd::Function<TrainingAttention> {
         context->saved_data["heads"] = heads;
         context->saved_data["layer"] = layer;
         context->saved_data["p"] = p;
-        context->saved_data["seed"] = dropout == nullptr ? 0 : static_cast<std::int64_t>(dropout->seed);
-        context->saved_data["step"] = dropout == nullptr ? 0 : dropout->step;
+        context->saved_data["seed"] = static_cast<std::int64_t>(key.seed);
+        context->saved_data["step"] = key.step;
         return output;
     }
 
@@ -74,6 +83,7 @@ class TrainingAttention : public torch::autograd::Function<TrainingAttention> {
         const DropoutKey key{static_cast<std::uint64_t>(context->saved_data["seed"].toInt()),
                              context->saved_data["step"].toInt()};
         const double scale = 1.0 / std::sqrt(static_cast<double>(query_key_value.size(1) / 3 / heads));
+        const at::ScalarType precision = query_key_value.scalar_type();
         const at::Tensor output_gradient = gradients[0].contiguous();
         at::Tensor result = at::empty_like(query_key_value);
         for (std::size_t b = 0; b < examples.size(); ++b) {
@@ -81,18 +91,14 @@ class TrainingAttention : public torch::autograd::Function<TrainingAttention> {
             const at::Tensor result_parts = by_head(result, starts, b, heads);
             const at::Tensor outer = merged_by_head(output_gradient, starts, b, heads);
             const at::Tensor& probabilities = saved[b + 1];
-            at::Tensor used = probabilities;
-            at::Tensor inner = at::bmm(outer, parts[2].transpose(1, 2));
-            if (p > 0) {
-                used = probabilities.clone();
-                apply_dropout_mask(used, p, key, layer, DropoutSite::attention, examples[b]);
-                apply_dropout_mask(inner, p, key, layer, DropoutSite::attention, examples[b]);
-            }
+            const at::Tensor used = dropped(probabilities, precision, p, key, layer, examples[b]);
             result_parts[2].copy_(at::bmm(used.transpose(1, 2), outer));
+            const at::Tensor inner =
+                dropped(at::bmm(outer, parts[2].transpose(1, 2)), at::kFloat, p, key, layer, examples[b]);
             const at::Tensor scores =
-                at::_softmax_backward_data(inner, probabilities, -1, inner.scalar_type()).mul_(scale);
-            result_parts[0].copy_(at::bmm(scores, parts[1]));
-            result_parts[1].copy_(at::bmm(scores.transpose(1, 2), parts[0]));
+                at::_softmax_backward_data(inner, probabilities, -1, at::kFloat).to(precision);
+            result_parts[0].copy_(at::bmm(scores, parts[1]).mul_(scale));
+            result_parts[1].copy_(at::bmm(scores.transpose(1, 2), parts[0] * scale));
         }
         return {result, {}, {}, {}, {}, {}};
     }

@@ -1,12 +1,12 @@
 #include "bert/dropout.hpp"
 
-#include <algorithm>
 #include <cmath>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "bert/dropout_cpu.hpp"
 #include "bert/philox.hpp"
 #include "core/error.hpp"
 #ifdef BV_CUDA
@@ -28,46 +28,6 @@ DropoutStream stream_of(double p, const DropoutKey& key, std::int64_t layer, Dro
             static_cast<std::uint32_t>(key.step),
             threshold,
             static_cast<float>(kSteps / (kSteps - threshold))};
-}
-
-/// Multiplies the elements of groups [first, last) by their mask, compiled for each instruction set: the lane
-/// loops become vector instructions, the same bits in every variant.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void mask_groups(float* data, std::int64_t count,
-                                                                              DropoutStream stream,
-                                                                              std::int64_t first,
-                                                                              std::int64_t last) {
-    for (std::int64_t group = first; group < last; ++group) {
-        std::uint32_t words[4][kPhiloxLanes];
-        for (std::int64_t lane = 0; lane < kPhiloxLanes; ++lane) {
-            words[0][lane] = static_cast<std::uint32_t>(group * kPhiloxLanes + lane);
-            words[1][lane] = stream.c1;
-            words[2][lane] = stream.c2;
-            words[3][lane] = stream.c3;
-        }
-        std::uint32_t key0 = stream.key0;
-        std::uint32_t key1 = stream.key1;
-        for (int round = 0; round < kPhiloxRounds; ++round) {
-            for (std::int64_t lane = 0; lane < kPhiloxLanes; ++lane) {
-                philox_round(words[0][lane], words[1][lane], words[2][lane], words[3][lane], key0, key1);
-            }
-            key0 += kPhiloxWeyl0;
-            key1 += kPhiloxWeyl1;
-        }
-        float mask[kPhiloxGroup];
-        for (int half = 0; half < 8; ++half) {
-            for (std::int64_t lane = 0; lane < kPhiloxLanes; ++lane) {
-                const std::uint32_t bits = words[half / 2][lane] >> (16 * (half % 2)) & 0xFFFFU;
-                mask[half * kPhiloxLanes + lane] = bits >= stream.threshold ? stream.scale : 0.0F;
-            }
-        }
-        float* here = data + group * kPhiloxGroup;
-        const std::int64_t size = std::min(kPhiloxGroup, count - group * kPhiloxGroup);
-        if (size == kPhiloxGroup) {
-            for (std::int64_t i = 0; i < kPhiloxGroup; ++i) here[i] *= mask[i];
-        } else {
-            for (std::int64_t i = 0; i < size; ++i) here[i] *= mask[i];
-        }
-    }
 }
 
 /// x * mask, drawn anew in the backward pass.
@@ -101,11 +61,13 @@ class Dropout : public torch::autograd::Function<Dropout> {
     static at::Tensor masked(const at::Tensor& x, double p, const DropoutKey& key, std::int64_t layer,
                              DropoutSite site, std::span<const std::int64_t> rows,
                              std::span<const std::int64_t> examples) {
-        at::Tensor result = x.clone(at::MemoryFormat::Contiguous);
+        const at::Tensor from = x.contiguous();
+        at::Tensor result = at::empty(x.sizes(), x.options().dtype(at::kFloat));
         BV_EXPECT(rows.back() == x.size(0));
         for (std::size_t b = 0; b < examples.size(); ++b) {
-            apply_dropout_mask(result.narrow(0, rows[b], rows[b + 1] - rows[b]), p, key, layer, site,
-                               examples[b]);
+            const std::int64_t count = rows[b + 1] - rows[b];
+            apply_dropout_mask(from.narrow(0, rows[b], count), result.narrow(0, rows[b], count), p, key,
+                               layer, site, examples[b]);
         }
         return result;
     }
@@ -119,22 +81,35 @@ at::Tensor dropout(const at::Tensor& x, double p, const DropoutKey& key, std::in
     return Dropout::apply(x, p, key, layer, site, rows, examples);
 }
 
-void apply_dropout_mask(const at::Tensor& values, double p, const DropoutKey& key, std::int64_t layer,
-                        DropoutSite site, std::int64_t example) {
-    BV_EXPECT(values.is_contiguous() && values.scalar_type() == at::kFloat);
+void apply_dropout_mask(const at::Tensor& from, const at::Tensor& to, double p, const DropoutKey& key,
+                        std::int64_t layer, DropoutSite site, std::int64_t example) {
+    BV_EXPECT(from.is_contiguous() && to.is_contiguous() && from.numel() == to.numel());
     const DropoutStream stream = stream_of(p, key, layer, site, example);
-    float* data = values.data_ptr<float>();
-    const std::int64_t count = values.numel();
+    const std::int64_t count = from.numel();
 #ifdef BV_CUDA
-    if (values.is_cuda()) {
-        mask_on_gpu(data, count, stream);
+    if (to.is_cuda()) {
+        if (!to.is_same(from)) to.copy_(from);
+        if (to.scalar_type() == at::kFloat) {
+            mask_on_gpu(to.data_ptr<float>(), count, stream);
+        } else {
+            mask_on_gpu(to.data_ptr<at::BFloat16>(), count, stream);
+        }
         return;
     }
 #endif
-    const std::int64_t groups = (count + kPhiloxGroup - 1) / kPhiloxGroup;
-    at::parallel_for(0, groups, 256, [&](std::int64_t first, std::int64_t last) {
-        mask_groups(data, count, stream, first, last);
-    });
+    const auto masked = [&](const auto* in, auto* out) {
+        const std::int64_t groups = (count + kPhiloxGroup - 1) / kPhiloxGroup;
+        at::parallel_for(0, groups, 256, [&](std::int64_t first, std::int64_t last) {
+            mask_on_cpu(in, out, count, stream, first, last);
+        });
+    };
+    if (from.scalar_type() == at::kBFloat16) {
+        masked(from.const_data_ptr<at::BFloat16>(), to.data_ptr<float>());
+    } else if (to.scalar_type() == at::kBFloat16) {
+        masked(from.const_data_ptr<float>(), to.data_ptr<at::BFloat16>());
+    } else {
+        masked(from.const_data_ptr<float>(), to.data_ptr<float>());
+    }
 }
 
 }  // namespace bv

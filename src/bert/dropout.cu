@@ -7,7 +7,8 @@ namespace bv {
 namespace {
 
 /// One thread draws one counter and masks its eight elements, which stand kPhiloxLanes apart.
-__global__ void mask_kernel(float* data, std::int64_t count, DropoutStream stream) {
+template <typename T>
+__global__ void mask_kernel(T* data, std::int64_t count, DropoutStream stream) {
     const std::int64_t counter = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     const std::int64_t first = counter / kPhiloxLanes * kPhiloxGroup + counter % kPhiloxLanes;
     if (first >= count) return;
@@ -23,19 +24,28 @@ __global__ void mask_kernel(float* data, std::int64_t count, DropoutStream strea
         const std::int64_t element = first + half * kPhiloxLanes;
         if (element >= count) return;
         const std::uint32_t bits = words[half / 2] >> (16 * (half % 2)) & 0xFFFFU;
-        data[element] *= bits >= stream.threshold ? stream.scale : 0.0F;
+        data[element] = bits >= stream.threshold ? static_cast<float>(data[element]) * stream.scale : 0.0F;
     }
 }
 
-}  // namespace
-
-void mask_on_gpu(float* data, std::int64_t count, const DropoutStream& stream) {
+template <typename T>
+void mask(T* data, std::int64_t count, const DropoutStream& stream) {
     if (count == 0) return;
     constexpr std::int64_t kThreads = 256;
     const std::int64_t counters = (count + kPhiloxGroup - 1) / kPhiloxGroup * kPhiloxLanes;
     mask_kernel<<<static_cast<unsigned>((counters + kThreads - 1) / kThreads), kThreads>>>(data, count, stream);
     const cudaError_t code = cudaGetLastError();
     if (code != cudaSuccess) throw std::runtime_error(std::string("dropout kernel failed: ") + cudaGetErrorString(code));
+}
+
+}  // namespace
+
+void mask_on_gpu(float* data, std::int64_t count, const DropoutStream& stream) {
+    mask(data, count, stream);
+}
+
+void mask_on_gpu(c10::BFloat16* data, std::int64_t count, const DropoutStream& stream) {
+    mask(data, count, stream);
 }
 
 }  // namespace bv

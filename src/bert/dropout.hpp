@@ -22,13 +22,14 @@ struct DropoutKey {
 /// `x` with each element zeroed with probability `p`, the others divided by the exact probability of being
 /// kept
 /// (`p` is rounded to a multiple of 2^-16). `rows` (B + 1) says which rows of `x` (its first dimension)
-/// belong to which of `examples` (B). Differentiable. Returns `x` itself when p is 0.
+/// belong to which of `examples` (B). Differentiable. In float32 whatever `x` is in; `x` itself when p is 0.
 at::Tensor dropout(const at::Tensor& x, double p, const DropoutKey& key, std::int64_t layer, DropoutSite site,
                    std::span<const std::int64_t> rows, std::span<const std::int64_t> examples);
 
-/// Multiplies contiguous float `values` in place by the mask (0 or 1 / keep probability) of one example's
-/// elements from its element 0 on. CPU or GPU memory, the same mask.
-void apply_dropout_mask(const at::Tensor& values, double p, const DropoutKey& key, std::int64_t layer,
-                        DropoutSite site, std::int64_t example);
+/// to = from times the mask (0 or 1 / keep probability) of one example's elements from its element 0 on. Both
+/// contiguous, of equal size, float32 or one of them bfloat16; `to` may be `from`. CPU or GPU memory, the
+/// same mask.
+void apply_dropout_mask(const at::Tensor& from, const at::Tensor& to, double p, const DropoutKey& key,
+                        std::int64_t layer, DropoutSite site, std::int64_t example);
 
 }  // namespace bv

@@ -63,8 +63,9 @@ at::Tensor Encoder::forward(const Batch& batch, const DropoutKey* key, const OnS
                    ? x
                    : dropout(x, config_.hidden_dropout, *key, layer, site, batch.starts, batch.examples);
     };
-    const auto applied = [](const at::Tensor& x, const Linear& linear) {
-        return at::linear(x, linear.weight.tensor, linear.bias.tensor);
+    const auto applied = [this](const at::Tensor& x, const Linear& linear) {
+        return at::linear(x.to(precision_), linear.weight.tensor.to(precision_),
+                          linear.bias.tensor.to(precision_));
     };
     at::Tensor x = at::embedding(words_.tensor, batch.ids) + at::embedding(segments_.tensor, batch.segments) +
                    at::embedding(positions_.tensor, batch.positions);

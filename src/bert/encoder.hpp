@@ -20,6 +20,10 @@ class Encoder {
 
     const BertConfig& config() const { return config_; }
 
+    /// Matrix products run in `precision` (float32 or bfloat16) from now on; weights, gradients, sums,
+    /// LayerNorm and hidden states stay float32.
+    void multiply_in(at::ScalarType precision) { precision_ = precision; }
+
     /// Called with each hidden state (N, H) as it is made: 0 the embedding output, then each layer's output.
     using OnState = std::function<void(std::int64_t state, const at::Tensor& values)>;
 
@@ -46,6 +50,7 @@ class Encoder {
     at::Tensor norm(const at::Tensor& x, const LayerNorm& norm) const;
 
     BertConfig config_;
+    at::ScalarType precision_ = at::kFloat;
     Parameter words_, positions_, segments_;
     LayerNorm embedding_norm_;
     std::vector<Layer> layers_;

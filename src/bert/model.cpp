@@ -64,7 +64,8 @@ void Model::save(const std::filesystem::path& folder) const {
     write_weights(folder, parameters_, {head_name(task_) + "."});
 }
 
-void Model::to(at::Device device) {
+void Model::to(at::Device device, at::ScalarType precision) {
+    encoder_.multiply_in(precision);
     for (const Parameter& parameter : parameters_) parameter.tensor.set_data(parameter.tensor.to(device));
 }
 

@@ -38,8 +38,9 @@ class Model {
     /// Writes config.json and model.safetensors for Hugging Face's from_pretrained into an existing folder.
     void save(const std::filesystem::path& folder) const;
 
-    /// Moves all weights; forbidden once a flat buffer holds them.
-    void to(at::Device device);
+    /// Moves all weights, and sets what the encoder's matrix products run in: float32 (as made) or bfloat16.
+    /// Forbidden once a flat buffer holds the weights.
+    void to(at::Device device, at::ScalarType precision);
 
     const BertConfig& config() const { return encoder_.config(); }
     Task task() const { return task_; }

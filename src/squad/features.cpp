@@ -31,6 +31,12 @@ class Layout {
 
 }  // namespace
 
+std::vector<std::int64_t> Features::token_counts() const {
+    std::vector<std::int64_t> counts(static_cast<std::size_t>(count()));
+    for (std::size_t f = 0; f < counts.size(); ++f) counts[f] = starts[f + 1] - starts[f];
+    return counts;
+}
+
 std::string Features::fingerprint() const {
     Layout layout;
     layout.add(settings.vocabulary);

@@ -73,6 +73,9 @@ struct Features {
     std::int64_t tokens_of(std::int64_t feature) const {
         return starts[static_cast<std::size_t>(feature) + 1] - starts[static_cast<std::size_t>(feature)];
     }
+    /// (F) `tokens_of` every feature.
+    std::vector<std::int64_t> token_counts() const;
+
     /// Classification label of a feature: 1 = no answer in it.
     bool no_answer(std::int64_t feature) const { return start_label[static_cast<std::size_t>(feature)] == 0; }
 

@@ -48,18 +48,40 @@ int share_of_cores(const Communicator& ranks) {
     return bound ? mine : std::max(1, mine / ranks.local_size());
 }
 
+/// Whether this rank multiplies bfloat16 faster than float32.
+bool has_bfloat16(at::Device device) {
+#ifdef BV_CUDA
+    if (device.is_cuda()) {
+        int major = 0;
+        return cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.index()) ==
+                   cudaSuccess &&
+               major >= 8;
+    }
+#endif
+    return device.is_cpu() && __builtin_cpu_supports("avx512bf16") > 0;
+}
+
 }  // namespace
 
 void declare(CommandLine& line, ComputeOptions& options) {
     line.option("device", options.device,
                 "auto takes the GPU of the rank's number on its host where there is one")
         ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+    line.option("precision", options.precision,
+                "of BERT's matrix products; auto takes bfloat16 where every rank's processor or GPU has it. "
+                "Weights, sums and optimizer are float32 always")
+        ->check(CLI::IsMember({"auto", "float32", "bfloat16"}));
     line.option("threads", options.threads,
                 "threads of a rank on the CPU; 0 takes the rank's share of the cores")
         ->check(CLI::NonNegativeNumber);
 }
 
-at::Device open_device(const ComputeOptions& options, const Communicator& ranks) {
+std::string Compute::text() const {
+    return fmt::format("{}, {} thread{}, {}", device.is_cuda() ? "GPU" : "CPU", threads,
+                       threads == 1 ? "" : "s", precision == at::kBFloat16 ? "bfloat16" : "float32");
+}
+
+Compute open_device(const ComputeOptions& options, const Communicator& ranks) {
     at::Device device(at::kCPU);
     ranks.agree([&] {
         const int gpus = options.device == "cpu" ? 0 : gpu_count();
@@ -75,11 +97,14 @@ at::Device open_device(const ComputeOptions& options, const Communicator& ranks)
         open_gpu(ranks.local_rank());
         device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(ranks.local_rank()));
     });
+    const bool bfloat16 = options.precision == "auto"
+                              ? ranks.sum(std::int64_t{has_bfloat16(device)}) == ranks.size()
+                              : options.precision == "bfloat16";
     const int threads = options.threads > 0 ? options.threads : share_of_cores(ranks);
     at::set_num_threads(threads);
-    spdlog::info("{} rank{}, {} with {} thread{} each", ranks.size(), ranks.size() == 1 ? "" : "s",
-                 device.is_cuda() ? "a GPU each" : "on the CPU", threads, threads == 1 ? "" : "s");
-    return device;
+    const Compute compute{device, bfloat16 ? at::kBFloat16 : at::kFloat, threads};
+    spdlog::info("{} rank{}, each: {}", ranks.size(), ranks.size() == 1 ? "" : "s", compute.text());
+    return compute;
 }
 
 }  // namespace bv

@@ -138,7 +138,7 @@ Task task_of(const EvalOptions& options, const std::optional<CheckpointInfo>& in
 
 /// Collective.
 Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& ranks) {
-    const at::Device device = open_device(options.compute, ranks);
+    const Compute compute = open_device(options.compute, ranks);
     Evaluation evaluation;
     std::optional<Model> model;
     ranks.agree([&] {
@@ -158,8 +158,8 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
         evaluation.origin["parameters"] = model->parameter_count();
         evaluation.origin["checkpoint"] = checkpoint;
     });
-    model->to(device);
-    const auto collective = make_collective(ranks, device.is_cuda() ? device.index() : -1);
+    model->to(compute.device, compute.precision);
+    const auto collective = make_collective(ranks, compute.gpu());
     evaluation.models.push_back(
         predict(*model, evaluation.features, evaluation.fingerprint, ranks, *collective));
     evaluation.computed = true;
@@ -168,14 +168,14 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
 
 /// Collective.
 Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) {
-    const at::Device device = open_device(options.compute, ranks);
+    const Compute compute = open_device(options.compute, ranks);
     Evaluation evaluation;
     std::optional<TrainedHead> trained;
     std::unique_ptr<StateSource> source;
     ranks.agree([&] {
         trained = load_head(options.head);
         const std::string& task = trained->head.definition().task;
-        source = options.store.empty() ? open_checkpoint(options.checkpoint, options.features, task, device)
+        source = options.store.empty() ? open_checkpoint(options.checkpoint, options.features, task, compute)
                                        : open_store(options.store, 0);
         const bool other =
             require_fit(trained->head, trained->origin, *source, options.allow_other_checkpoint);
@@ -189,9 +189,10 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
                              {"other_checkpoint", other},
                              {"states", source_of(source->name(), source->info().checkpoint)}};
     });
-    trained->head.to(device);
-    const auto collective = make_collective(ranks, device.is_cuda() ? device.index() : -1);
-    evaluation.models = predict_heads({&trained->head}, *source, kHeadBatch, device, ranks, *collective);
+    trained->head.to(compute.device);
+    const auto collective = make_collective(ranks, compute.gpu());
+    evaluation.models =
+        predict_heads({&trained->head}, *source, kHeadBatch, compute.device, ranks, *collective);
     evaluation.computed = true;
     return evaluation;
 }

@@ -71,12 +71,6 @@ StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const
     return info;
 }
 
-std::vector<std::int64_t> token_counts(const Features& features) {
-    std::vector<std::int64_t> counts;
-    for (std::int64_t f = 0; f < features.count(); ++f) counts.push_back(features.tokens_of(f));
-    return counts;
-}
-
 /// Computes the blocks of a store.
 class BlockMaker {
   public:
@@ -226,7 +220,7 @@ void ExtractOptions::declare(CommandLine& line) {
 }
 
 void extract(const ExtractOptions& options, const CommandLine& line, const Communicator& ranks) {
-    const at::Device device = open_device(options.compute, ranks);
+    const Compute compute = open_device(options.compute, ranks);
     std::optional<Features> features;
     std::optional<Model> model;
     StoreInfo info;
@@ -238,8 +232,8 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
         info = describe(options, line, config, *features);
         model = Model::load(options.checkpoint, task_named(options.task), /*seed=*/0);
     });
-    model->to(device);
-    const auto tokens_of = token_counts(*features);
+    model->to(compute.device, compute.precision);
+    const auto tokens_of = features->token_counts();
     const std::vector<std::int64_t> one_row(tokens_of.size(), 1);
     const StoreLayout layout = lay_out(options.task == "span" ? tokens_of : one_row, options.block_features);
     const BlockMaker maker(*features, *model, info, layout, options.batch_tokens);

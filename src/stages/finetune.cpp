@@ -29,13 +29,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::vector<std::int64_t> token_counts(const Features& features) {
-    std::vector<std::int64_t> counts(static_cast<std::size_t>(features.count()));
-    for (std::int64_t f = 0; f < features.count(); ++f)
-        counts[static_cast<std::size_t>(f)] = features.tokens_of(f);
-    return counts;
-}
-
 FlatParameters flatten(const Model& model) {
     std::vector<at::Tensor> tensors;
     std::vector<bool> decays;
@@ -50,19 +43,20 @@ FlatParameters flatten(const Model& model) {
 class FineTuning {
   public:
     FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
-               at::Device device, const Features& features, Model& model, std::vector<EpochFraction> plan)
+               const Compute& compute, const Features& features, Model& model,
+               std::vector<EpochFraction> plan)
         : options_(options),
           config_(std::move(config)),
           ranks_(ranks),
-          device_(device),
+          compute_(compute),
           features_(features),
           model_(model),
           plan_(std::move(plan)),
-          tokens_of_(token_counts(features)),
+          tokens_of_(features.token_counts()),
           steps_per_epoch_(steps_per_epoch(features.count(), options.batch)),
           total_steps_(plan_.back().step(steps_per_epoch_)),
           flat_(flatten(model)),
-          collective_(make_collective(ranks, device.is_cuda() ? device.index() : -1)),
+          collective_(make_collective(ranks, compute.gpu())),
           optimizer_(flat_, {adam_named(options.optimizer), 0.9, 0.999, options.epsilon,
                              epsilon_named(options.epsilon_kind), options.weight_decay}),
           schedule_(schedule_named(options.schedule), options.learning_rate,
@@ -95,7 +89,8 @@ class FineTuning {
                               {"sequences", sequences_},
                               {"tokens", tokens_},
                               {"phases", clock_.all()},
-                              {"ranks", ranks_.size()}});
+                              {"ranks", ranks_.size()},
+                              {"compute", compute_.text()}});
         }
     }
 
@@ -126,7 +121,7 @@ class FineTuning {
         flat_.zero_gradients();
         double loss = 0;
         if (!share.empty()) {
-            const Batch batch = make_batch(features_, share, device_);
+            const Batch batch = make_batch(features_, share, compute_.device);
             clock_.end(PhaseClock::data);
             const DropoutKey key{options_.seed, step};
             const at::Tensor scaled =
@@ -135,7 +130,7 @@ class FineTuning {
             loss = scaled.item<double>();
             clock_.end(PhaseClock::forward);
             scaled.backward();
-            if (device_.is_cuda())
+            if (compute_.device.is_cuda())
                 flat_.gradients().select(0, 0).item();  // waits, so that phases are told apart
             clock_.end(PhaseClock::backward);
         }
@@ -191,7 +186,7 @@ class FineTuning {
     const FinetuneOptions& options_;
     std::string config_;
     const Communicator& ranks_;
-    at::Device device_;
+    Compute compute_;
     const Features& features_;
     Model& model_;
     std::vector<EpochFraction> plan_;
@@ -246,7 +241,7 @@ void FinetuneOptions::declare(CommandLine& line) {
 }
 
 void finetune(const FinetuneOptions& options, const CommandLine& line, const Communicator& ranks) {
-    const at::Device device = open_device(options.compute, ranks);
+    const Compute compute = open_device(options.compute, ranks);
     const Task task = task_named(options.task);
     std::vector<EpochFraction> plan;
     std::optional<Features> features;
@@ -263,9 +258,9 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         require_fit(*features, options.features, options.model, config);
         model = Model::load(options.model, task, options.seed);
     });
-    model->to(device);
+    model->to(compute.device, compute.precision);
     ranks.root_only([&] { write_file(options.output / "finetune.toml", line.resolved()); });
-    FineTuning(options, line.resolved(), ranks, device, *features, *model, plan).run();
+    FineTuning(options, line.resolved(), ranks, compute, *features, *model, plan).run();
 }
 
 }  // namespace bv

@@ -44,8 +44,7 @@ Logits predict(const Model& model, const Features& features, const std::string& 
     const bool span = model.task() == Task::span;
     std::vector<std::int64_t> order(static_cast<std::size_t>(features.count()));
     std::iota(order.begin(), order.end(), std::int64_t{0});
-    std::vector<std::int64_t> tokens_of;
-    for (const std::int64_t feature : order) tokens_of.push_back(features.tokens_of(feature));
+    const std::vector<std::int64_t> tokens_of = features.token_counts();
     const auto share =
         split_by_tokens(order, tokens_of, ranks.size())[static_cast<std::size_t>(ranks.rank())];
 

@@ -125,13 +125,13 @@ class StoreSource final : public StateSource {
 class CheckpointSource final : public StateSource {
   public:
     CheckpointSource(const std::filesystem::path& checkpoint, const std::filesystem::path& features,
-                     const std::string& task, at::Device device)
+                     const std::string& task, const Compute& compute)
         : name_(checkpoint.string() + " over " + features.string()),
           features_(read_features(features)),
           model_(Model::load(checkpoint, task_named(task), 0)),
-          device_(device) {
+          device_(compute.device) {
         require_fit(features_, features, checkpoint, model_.config());
-        model_.to(device);
+        model_.to(compute.device, compute.precision);
         info_.task = task;
         info_.dtype = DType::f32;
         info_.layers.resize(static_cast<std::size_t>(model_.config().states()));
@@ -188,8 +188,8 @@ std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, doubl
 
 std::unique_ptr<StateSource> open_checkpoint(const std::filesystem::path& checkpoint,
                                              const std::filesystem::path& features, const std::string& task,
-                                             at::Device device) {
-    return std::make_unique<CheckpointSource>(checkpoint, features, task, device);
+                                             const Compute& compute) {
+    return std::make_unique<CheckpointSource>(checkpoint, features, task, compute);
 }
 
 }  // namespace bv

@@ -11,6 +11,7 @@
 
 #include "adapter/state_batch.hpp"
 #include "squad/features.hpp"
+#include "stages/device.hpp"
 #include "store/layout.hpp"
 
 namespace bv {
@@ -48,9 +49,9 @@ class StateSource {
 std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, double cache_gib);
 
 /// Local: the states that the model in folder `checkpoint` makes of the features in file `features` for
-/// `task`, on `device`. Throws Error naming folder and file.
+/// `task`, as `compute` says. Throws Error naming folder and file.
 std::unique_ptr<StateSource> open_checkpoint(const std::filesystem::path& checkpoint,
                                              const std::filesystem::path& features, const std::string& task,
-                                             at::Device device);
+                                             const Compute& compute);
 
 }  // namespace bv

@@ -67,7 +67,7 @@ std::vector<HeadDefinition> read_definitions(const TrainOptions& options) {
     return definitions;
 }
 
-Sources open_sources(const TrainOptions& options, const std::string& task, at::Device device) {
+Sources open_sources(const TrainOptions& options, const std::string& task, const Compute& compute) {
     const bool stores = !options.store.empty() && !options.dev_store.empty();
     const bool computed =
         !options.checkpoint.empty() && !options.features.empty() && !options.dev_features.empty();
@@ -82,8 +82,8 @@ Sources open_sources(const TrainOptions& options, const std::string& task, at::D
     if (stores)
         return {open_store(options.store, options.cache_gib),
                 open_store(options.dev_store, options.cache_gib)};
-    return {open_checkpoint(options.checkpoint, options.features, task, device),
-            open_checkpoint(options.checkpoint, options.dev_features, task, device)};
+    return {open_checkpoint(options.checkpoint, options.features, task, compute),
+            open_checkpoint(options.checkpoint, options.dev_features, task, compute)};
 }
 
 void require_labels(const StateSource& source) {
@@ -95,12 +95,12 @@ void require_labels(const StateSource& source) {
 class HeadTraining {
   public:
     HeadTraining(const TrainOptions& options, std::string config, const Communicator& ranks,
-                 at::Device device)
+                 const Compute& compute)
         : options_(options),
           config_(std::move(config)),
           ranks_(ranks),
-          device_(device),
-          collective_(make_collective(ranks, device.is_cuda() ? device.index() : -1)) {
+          compute_(compute),
+          collective_(make_collective(ranks, compute.gpu())) {
         ranks.agree([&] { prepare(); });
         ranks.root_only([&] {
             for (Trainee& trainee : trainees_) {
@@ -131,7 +131,7 @@ class HeadTraining {
     void prepare() {
         std::vector<HeadDefinition> definitions = read_definitions(options_);
         task_ = definitions.front().task;
-        sources_ = open_sources(options_, task_, device_);
+        sources_ = open_sources(options_, task_, compute_);
         require_labels(*sources_.train);
         require_labels(*sources_.dev);
         epochs_ = options_.epochs > 0 ? options_.epochs : defaults_of(task_).epochs;
@@ -150,8 +150,8 @@ class HeadTraining {
             require_fit(head, trainee.origin, *sources_.train, false);
             trainee.origin.other_checkpoint =
                 require_fit(head, trainee.origin, *sources_.dev, options_.allow_other_checkpoint);
-            trainee.trainer =
-                std::make_unique<HeadTrainer>(std::move(head), options_.learning_rate, device_, *collective_);
+            trainee.trainer = std::make_unique<HeadTrainer>(std::move(head), options_.learning_rate,
+                                                            compute_.device, *collective_);
             trainees_.push_back(std::move(trainee));
         }
     }
@@ -166,7 +166,7 @@ class HeadTraining {
             shares.push_back(split_by_tokens(batch_of_step(order, batch_, step), rows_of_,
                                              ranks_.size())[static_cast<std::size_t>(ranks_.rank())]);
         }
-        StateFeed feed(*sources_.train, std::move(shares), device_);
+        StateFeed feed(*sources_.train, std::move(shares), compute_.device);
         Progress progress(fmt::format("epoch {} of {}", epoch + 1, epochs_), "sequences", count,
                           !ranks_.is_root());
         for (std::int64_t step = 0; step < steps; ++step) {
@@ -193,7 +193,7 @@ class HeadTraining {
     std::vector<Logits> predict() {
         std::vector<const Head*> heads;
         for (const Trainee& trainee : trainees_) heads.push_back(&trainee.trainer->head());
-        return predict_heads(heads, *sources_.dev, batch_, device_, ranks_, *collective_);
+        return predict_heads(heads, *sources_.dev, batch_, compute_.device, ranks_, *collective_);
     }
 
     /// Local: scores one head's epoch; after the last, writes its results.
@@ -227,7 +227,7 @@ class HeadTraining {
     const TrainOptions& options_;
     std::string config_;
     const Communicator& ranks_;
-    at::Device device_;
+    Compute compute_;
     std::unique_ptr<Collective> collective_;
     std::string task_;
     Sources sources_;
@@ -268,8 +268,8 @@ void TrainOptions::declare(CommandLine& line) {
 }
 
 void train(const TrainOptions& options, const CommandLine& line, const Communicator& ranks) {
-    const at::Device device = open_device(options.compute, ranks);
-    HeadTraining(options, line.resolved(), ranks, device).run();
+    const Compute compute = open_device(options.compute, ranks);
+    HeadTraining(options, line.resolved(), ranks, compute).run();
 }
 
 }  // namespace bv

@@ -45,7 +45,7 @@ TEST(PackedAttention, TrainingIsTheTextbookFormulaAndItsGradient) {
         for (std::size_t b = 0; b < batch.examples.size(); ++b) {
             const std::int64_t tokens = batch.starts[b + 1] - batch.starts[b];
             at::Tensor mask = at::ones({kHeads, tokens, tokens});
-            if (p > 0) apply_dropout_mask(mask, p, key, 2, DropoutSite::attention, batch.examples[b]);
+            if (p > 0) apply_dropout_mask(mask, mask, p, key, 2, DropoutSite::attention, batch.examples[b]);
             masks.push_back(mask);
         }
         at::Tensor x = random_input(batch.tokens()).set_requires_grad(true);

@@ -14,7 +14,7 @@ namespace {
 at::Tensor mask_of(std::int64_t count, double p, const DropoutKey& key, std::int64_t example,
                    DropoutSite site = DropoutSite::attention, std::int64_t layer = 3) {
     at::Tensor ones = at::ones({count});
-    apply_dropout_mask(ones, p, key, layer, site, example);
+    apply_dropout_mask(ones, ones, p, key, layer, site, example);
     return ones;
 }
 

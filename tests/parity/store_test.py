@@ -40,7 +40,7 @@ def made(corpus, model, tmp_path_factory):
 
 def extract(checkpoint, features, store, *flags, task="span", ranks=2, block=4, check=True):
     return bv.run("bv_extract", "--checkpoint", checkpoint, "--features", features, "--store", store, "--task", task,
-                  "--device", "cpu", "--threads", 1, "--block-features", block, *flags, ranks=ranks, check=check)
+                  "--device", "cpu", "--precision", "float32", "--threads", 1, "--block-features", block, *flags, ranks=ranks, check=check)
 
 
 def peer_states(folder, features):

@@ -29,8 +29,8 @@ def test_the_bytes_are_the_same_everywhere(full):
         name: hashlib.sha256((full / name).read_bytes()).hexdigest() for name in ("train.json", "dev.json")
     }
     assert sums == {
-        "train.json": "905cbc1fe563b46163f34e53016e75a1d8ce58c6760a49a7f8e4030bb4f03847",
-        "dev.json": "2b53e6da329a4c5b1b090d759e4095d28ee314ccbd47e6b321f1c83d94b76fc5",
+        "train.json": "cebc262bcadf10ee8cb071b3888d61facf982b48de0349dc31222682a51ab561",
+        "dev.json": "b6b77ef1b5a2b737ba43bdca6042abbb633faa8d57afeb8736ffd39661677a38",
     }
 
 

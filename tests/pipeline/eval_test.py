@@ -46,7 +46,7 @@ def expected_logits(model, features):
 def evaluate(fine_tuned, features, output, **kwargs):
     task, folder, _ = fine_tuned
     return bv.run("bv_eval", "--checkpoint", folder, "--task", task, "--features", features, "--output", output, "--threads", 1,
-                  "--device", "cpu", **kwargs)
+                  "--device", "cpu", "--precision", "float32", **kwargs)
 
 
 def found_logits(output):

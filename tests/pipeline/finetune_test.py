@@ -16,7 +16,7 @@ def features(corpus, model, tmp_path_factory):
 
 def finetune(output, model, features, *flags, ranks=2, check=True):
     return bv.run("bv_finetune", "--model", model, "--features", features, "--output", output, "--batch", 6, "--learning-rate",
-                  1e-3, "--device", "cpu", "--threads", 1, *flags, ranks=ranks, check=check)
+                  1e-3, "--device", "cpu", "--precision", "float32", "--threads", 1, *flags, ranks=ranks, check=check)
 
 
 def losses(output):

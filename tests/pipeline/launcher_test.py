@@ -72,10 +72,16 @@ def test_killed_rank_is_named():
     for _ in range(3):
         result = launch("--", "bash", "-c", 'if [ "$OMPI_COMM_WORLD_RANK" = 1 ]; then kill -KILL $$; fi; sleep 20')
         assert result.rc == 128 + signal.SIGKILL
-        if result.stderr:
+        if "mpirun did not say which" not in result.stderr:
             break
     assert result.stderr.startswith("rank 1 killed by signal 9 (Killed) on ")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_killed_rank_is_told_where_mpirun_says_nothing(tmp_path):
+    result = launch_fake(tmp_path, "exit 137")
+    assert result.rc == 137
+    assert result.stderr == "a rank was killed by signal 9; mpirun did not say which\n"
 
 
 def test_lines_of_ranks_stay_and_banners_go(tmp_path):

@@ -96,6 +96,7 @@ def write_run(run):
                     "sequences": 1920,
                     "tokens": 240_000,
                     "ranks": 2,
+                    "compute": "CPU, 1 thread, bfloat16",
                     "phases": {"data": 1, "forward": 40, "backward": 60, "all_reduce": 9, "optimizer": 10},
                 }
             )

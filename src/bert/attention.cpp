@@ -38,6 +38,15 @@ at::Tensor dropped(const at::Tensor& values, at::ScalarType precision, double p,
     return result;
 }
 
+/// The scaled products of queries and keys of one sequence, softmaxed: (A, T, T) in float32.
+at::Tensor probabilities_of(const at::Tensor& parts, double scale) {
+    return at::bmm(parts[0] * scale, parts[1].transpose(1, 2)).to(at::kFloat).softmax(-1);
+}
+
+double scale_of(const at::Tensor& query_key_value, std::int64_t heads) {
+    return 1.0 / std::sqrt(static_cast<double>(query_key_value.size(1) / 3 / heads));
+}
+
 /// Attention for training. It keeps the probabilities (A, T, T) of each sequence and draws their mask again
 /// backward, so that no (A, T, T) mask is stored and no key outside the sequence is ever multiplied. Products
 /// run in the precision of the input, softmax and dropout in float32.
@@ -47,15 +56,14 @@ class TrainingAttention : public torch::autograd::Function<TrainingAttention> {
                               const Batch& batch, std::int64_t heads, std::int64_t layer, double p,
                               const DropoutKey* dropout) {
         const std::int64_t hidden = query_key_value.size(1) / 3;
-        const double scale = 1.0 / std::sqrt(static_cast<double>(hidden / heads));
+        const double scale = scale_of(query_key_value, heads);
         const at::ScalarType precision = query_key_value.scalar_type();
         const DropoutKey key = dropout == nullptr ? DropoutKey{} : *dropout;
         at::Tensor output = at::empty({query_key_value.size(0), hidden}, query_key_value.options());
         torch::autograd::variable_list saved{query_key_value};
         for (std::size_t b = 0; b < batch.examples.size(); ++b) {
             const at::Tensor parts = by_head(query_key_value, batch.starts, b, heads);
-            at::Tensor probabilities =
-                at::bmm(parts[0] * scale, parts[1].transpose(1, 2)).to(at::kFloat).softmax(-1);
+            const at::Tensor probabilities = probabilities_of(parts, scale);
             const at::Tensor used = dropped(probabilities, precision, p, key, layer, batch.examples[b]);
             merged_by_head(output, batch.starts, b, heads).copy_(at::bmm(used, parts[2]));
             saved.push_back(probabilities);
@@ -82,7 +90,7 @@ class TrainingAttention : public torch::autograd::Function<TrainingAttention> {
         const double p = context->saved_data["p"].toDouble();
         const DropoutKey key{static_cast<std::uint64_t>(context->saved_data["seed"].toInt()),
                              context->saved_data["step"].toInt()};
-        const double scale = 1.0 / std::sqrt(static_cast<double>(query_key_value.size(1) / 3 / heads));
+        const double scale = scale_of(query_key_value, heads);
         const at::ScalarType precision = query_key_value.scalar_type();
         const at::Tensor output_gradient = gradients[0].contiguous();
         at::Tensor result = at::empty_like(query_key_value);
@@ -112,12 +120,14 @@ at::Tensor packed_attention(const at::Tensor& query_key_value, const Batch& batc
         return TrainingAttention::apply(query_key_value, batch, heads, layer, dropout == nullptr ? 0.0 : p,
                                         dropout);
     }
+    // Not scaled_dot_product_attention: on CPUs it multiplies bfloat16 in float32.
+    const double scale = scale_of(query_key_value, heads);
     at::Tensor output =
         at::empty({query_key_value.size(0), query_key_value.size(1) / 3}, query_key_value.options());
     for (std::size_t b = 0; b < batch.examples.size(); ++b) {
-        const at::Tensor parts = by_head(query_key_value, batch.starts, b, heads).unsqueeze(1);
-        merged_by_head(output, batch.starts, b, heads)
-            .copy_(at::scaled_dot_product_attention(parts[0], parts[1], parts[2])[0]);
+        const at::Tensor parts = by_head(query_key_value, batch.starts, b, heads);
+        const at::Tensor used = probabilities_of(parts, scale).to(query_key_value.scalar_type());
+        merged_by_head(output, batch.starts, b, heads).copy_(at::bmm(used, parts[2]));
     }
     return output;
 }

@@ -58,10 +58,21 @@ Model Model::load(const std::filesystem::path& folder, Task task, std::uint64_t 
 }
 
 void Model::save(const std::filesystem::path& folder) const {
+    snapshot()(folder);
+}
+
+std::function<void(const std::filesystem::path&)> Model::snapshot() const {
     const std::string architecture =
         task_ == Task::span ? "BertForQuestionAnswering" : "BertForSequenceClassification";
-    write_file(folder / "config.json", to_json(config(), architecture).dump(2) + "\n");
-    write_weights(folder, parameters_, {head_name(task_) + "."});
+    std::vector<Parameter> copies = parameters_;
+    for (Parameter& copy : copies) {
+        copy.tensor = copy.tensor.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true);
+    }
+    return [copies = std::move(copies), config = to_json(config(), architecture).dump(2) + "\n",
+            head = head_name(task_)](const std::filesystem::path& folder) {
+        write_file(folder / "config.json", config);
+        write_weights(folder, copies, {head + "."});
+    };
 }
 
 void Model::to(at::Device device, at::ScalarType precision) {

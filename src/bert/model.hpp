@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,10 @@ class Model {
 
     /// Writes config.json and model.safetensors for Hugging Face's from_pretrained into an existing folder.
     void save(const std::filesystem::path& folder) const;
+
+    /// As `save`, of the weights as they are now: holds a copy of them on the CPU; to be called later, on any
+    /// thread.
+    std::function<void(const std::filesystem::path&)> snapshot() const;
 
     /// Moves all weights, and sets what the encoder's matrix products run in: float32 (as made) or bfloat16.
     /// Forbidden once a flat buffer holds the weights.

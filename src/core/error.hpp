@@ -19,6 +19,7 @@ enum ExitCode : int {
     kSuccess = 0,
     kFailure = 1,      ///< a crash, a broken contract, a failed rank
     kUserMistake = 2,  ///< an `Error`
+    kRequeue = 85,     ///< told to stop, state saved: start it again
 };
 
 /// Throws an `Error` with a message formatted as by fmt.

@@ -13,8 +13,13 @@ std::string duration_text(double seconds) {
     return fmt::format("{}:{:02d}:{:02d}", whole / 3600, whole / 60 % 60, whole % 60);
 }
 
-Progress::Progress(std::string what, std::string unit, std::int64_t total, bool quiet)
-    : what_(std::move(what)), unit_(std::move(unit)), total_(total), quiet_(quiet) {}
+Progress::Progress(std::string what, std::string unit, std::int64_t total, bool quiet, std::int64_t before)
+    : what_(std::move(what)),
+      unit_(std::move(unit)),
+      total_(total),
+      quiet_(quiet),
+      before_(before),
+      done_(before) {}
 
 void Progress::advance(std::int64_t units, const std::string& note) {
     done_ += units;
@@ -23,7 +28,7 @@ void Progress::advance(std::int64_t units, const std::string& note) {
     // Lines grow rarer, so that a day's log stays readable: 2 s, 4 s ... up to a minute apart.
     interval_ = std::min(interval_ * 2, std::chrono::seconds(60));
     next_line_ = now + interval_;
-    const double rate = static_cast<double>(done_) / seconds();
+    const double rate = static_cast<double>(done_ - before_) / seconds();
     const double left = static_cast<double>(total_ - done_) / rate;
     spdlog::info("{}: {} of {} {} ({:.0f} %), {:.3g} {}/s, {} left{}{}", what_, done_, total_, unit_,
                  100.0 * static_cast<double>(done_) / static_cast<double>(std::max<std::int64_t>(total_, 1)),
@@ -33,8 +38,8 @@ void Progress::advance(std::int64_t units, const std::string& note) {
 double Progress::finish() {
     const double spent = seconds();
     if (!quiet_) {
-        spdlog::info("{}: {} {} in {} ({:.3g} {}/s)", what_, done_, unit_, duration_text(spent),
-                     static_cast<double>(done_) / std::max(spent, 1e-9), unit_);
+        spdlog::info("{}: {} {} in {} ({:.3g} {}/s)", what_, done_ - before_, unit_, duration_text(spent),
+                     static_cast<double>(done_ - before_) / std::max(spent, 1e-9), unit_);
     }
     return spent;
 }

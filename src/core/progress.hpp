@@ -13,8 +13,10 @@ std::string duration_text(double seconds);
 /// closing line with the whole time. Silent for work shorter than the first interval.
 class Progress {
   public:
-    /// `total` counts `unit`s ("features", "steps"); `quiet` prints nothing (ranks other than 0).
-    Progress(std::string what, std::string unit, std::int64_t total, bool quiet = false);
+    /// `total` counts `unit`s ("features", "steps"), of which an interrupted run did `before`; `quiet` prints
+    /// nothing (ranks other than 0).
+    Progress(std::string what, std::string unit, std::int64_t total, bool quiet = false,
+             std::int64_t before = 0);
 
     /// Counts `units` as done; prints a line when one is due. `note` is put at its end.
     void advance(std::int64_t units, const std::string& note = "");
@@ -32,7 +34,8 @@ class Progress {
     std::string unit_;
     std::int64_t total_;
     bool quiet_;
-    std::int64_t done_ = 0;
+    std::int64_t before_;
+    std::int64_t done_;
     Clock::time_point began_ = Clock::now();
     Clock::time_point next_line_ = began_ + std::chrono::seconds(2);
     std::chrono::seconds interval_{2};

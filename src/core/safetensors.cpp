@@ -51,8 +51,8 @@ void check_coverage(const std::map<std::string, TensorView>& tensors, std::strin
     std::size_t end = 0;
     for (const auto& [begin, name] : begins) {
         if (begin != end) {
-            fail("{}: tensor '{}' begins at data byte {}, where the one before it ends at {}", file, *name, begin,
-                 end);
+            fail("{}: tensor '{}' begins at data byte {}, where the one before it ends at {}", file, *name,
+                 begin, end);
         }
         end += tensors.at(*name).bytes.size();
     }

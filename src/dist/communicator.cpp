@@ -107,6 +107,11 @@ std::int64_t Communicator::sum(std::int64_t value) const {
     return value;
 }
 
+void Communicator::sum(std::span<double> values) const {
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), as_count(values.size()), MPI_DOUBLE, MPI_SUM, handle_),
+          "MPI_Allreduce");
+}
+
 double Communicator::max(double value) const {
     check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, handle_), "MPI_Allreduce");
     return value;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,9 @@ class Communicator {
     double sum(double value) const;
     std::int64_t sum(std::int64_t value) const;
     double max(double value) const;
+
+    /// Collective: replaces each value by its sum over ranks, on every rank.
+    void sum(std::span<double> values) const;
 
   private:
     MPI_Comm handle_ = MPI_COMM_NULL;

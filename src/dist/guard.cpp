@@ -5,6 +5,7 @@
 
 #include "core/command_line.hpp"
 #include "core/log.hpp"
+#include "core/stop_signal.hpp"
 
 namespace bv {
 namespace {
@@ -31,6 +32,9 @@ int run_on_ranks(const std::function<void(const Communicator&)>& program) {
     } catch (const AgreedError& mistake) {
         if (ranks.is_root()) fmt::print(stderr, "error: {}\n", mistake.what());
         return kUserMistake;
+    } catch (const Stopped& stop) {
+        spdlog::info("{}", stop.what());
+        return kRequeue;
     } catch (const Error& mistake) {
         if (ranks.size() > 1) abort_all(ranks, "error", mistake.what(), kUserMistake);
         fmt::print(stderr, "error: {}\n", mistake.what());

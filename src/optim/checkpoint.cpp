@@ -1,12 +1,10 @@
 #include "optim/checkpoint.hpp"
 
-#include <system_error>
-#include <vector>
-
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/whole_folder.hpp"
 
 namespace bv {
 namespace {
@@ -16,36 +14,7 @@ using Json = nlohmann::json;
 
 constexpr int kFormat = 1;
 
-fs::path marker_of(const fs::path& folder) {
-    return folder / "checkpoint.json";
-}
-
-/// A path without the trailing slash that users like to type.
-fs::path plain(fs::path folder) {
-    return folder.has_filename() ? folder : folder.parent_path();
-}
-
-/// Removes a file or folder; the marker first, so that a checkpoint half removed is none.
-void discard(const fs::path& folder) {
-    for (const fs::path& path : {marker_of(folder), folder}) {
-        std::error_code wrong;
-        fs::remove_all(path, wrong);
-        if (wrong && wrong != std::errc::not_a_directory) {
-            fail("cannot remove {}: {}", path.string(), wrong.message());
-        }
-    }
-}
-
-void create_folder(const fs::path& folder) {
-    std::error_code wrong;
-    fs::create_directories(folder, wrong);
-    if (wrong) fail("cannot create folder {}: {}", folder.string(), wrong.message());
-}
-
-void flush_folder(const fs::path& folder) {
-    for (const auto& entry : fs::recursive_directory_iterator(folder)) flush_to_disk(entry.path());
-    flush_to_disk(folder);
-}
+constexpr const char* kMarker = "checkpoint.json";
 
 Json to_json(const CheckpointInfo& info) {
     return {{"format", kFormat},
@@ -95,35 +64,20 @@ CheckpointInfo from_json(const Json& object, const std::string& file) {
 
 }  // namespace
 
-CheckpointInfo write_checkpoint(const fs::path& named, CheckpointInfo info,
+CheckpointInfo write_checkpoint(const fs::path& folder, CheckpointInfo info,
                                 const std::function<void(const fs::path&)>& write_model) {
-    const fs::path folder = plain(named);
-    fs::path partial = folder;
-    partial += ".partial";
-    discard(partial);
-    create_folder(partial);
-    try {
-        write_model(partial);
-        info.model_fingerprint = fingerprint(MappedFile(partial / "model.safetensors").bytes());
-        flush_folder(partial);
-    } catch (...) {
-        std::error_code ignored;
-        fs::remove_all(partial, ignored);
-        throw;
-    }
-    discard(folder);
-    std::error_code wrong;
-    fs::rename(partial, folder, wrong);
-    if (wrong) fail("cannot rename {} to {}: {}", partial.string(), folder.string(), wrong.message());
-    flush_to_disk(folder.has_parent_path() ? folder.parent_path() : ".");
-    write_file(marker_of(folder), to_json(info).dump(2) + "\n");
+    write_whole_folder(folder, kMarker, [&](const fs::path& path) {
+        write_model(path);
+        info.model_fingerprint = fingerprint(MappedFile(path / "model.safetensors").bytes());
+        return to_json(info).dump(2) + "\n";
+    });
     return info;
 }
 
 std::optional<CheckpointInfo> read_checkpoint(const fs::path& folder) {
     if (!fs::is_directory(folder)) fail("there is no model folder {}", folder.string());
     if (!is_whole(folder)) return std::nullopt;
-    const std::string file = marker_of(folder).string();
+    const std::string file = (folder / kMarker).string();
     const std::string text = read_file(file);
     Json object;
     try {
@@ -137,7 +91,7 @@ std::optional<CheckpointInfo> read_checkpoint(const fs::path& folder) {
 }
 
 bool is_whole(const fs::path& folder) {
-    return fs::is_regular_file(marker_of(folder));
+    return fs::is_regular_file(folder / kMarker);
 }
 
 }  // namespace bv

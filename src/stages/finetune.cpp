@@ -1,6 +1,7 @@
 #include "stages/finetune.hpp"
 
-#include <algorithm>
+#include <array>
+#include <chrono>
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
@@ -10,12 +11,11 @@
 #include "core/command_line.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
-#include "core/metrics_file.hpp"
 #include "core/progress.hpp"
+#include "core/stop_signal.hpp"
 #include "dist/collective.hpp"
 #include "dist/sharding.hpp"
 #include "optim/adam.hpp"
-#include "optim/checkpoint.hpp"
 #include "optim/epoch.hpp"
 #include "optim/flat_parameters.hpp"
 #include "optim/gradient_sync.hpp"
@@ -23,6 +23,8 @@
 #include "squad/features_file.hpp"
 #include "stages/fit.hpp"
 #include "stages/phase_clock.hpp"
+#include "stages/tuning_files.hpp"
+#include "stages/tuning_recipe.hpp"
 
 namespace bv {
 namespace {
@@ -42,14 +44,21 @@ FlatParameters flatten(const Model& model) {
 /// One run of training: what it reads, what it changes, and its steps.
 class FineTuning {
   public:
+    struct Origin {
+        std::string started_from;  ///< fingerprint of the weights
+        std::string data;          ///< fingerprint of the features
+    };
+
     FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
-               const Compute& compute, const Features& features, Model& model,
-               std::vector<EpochFraction> plan)
+               const Compute& compute, const StopSignal& stop, const Features& features, Origin origin,
+               Model& model, std::vector<EpochFraction> plan)
         : options_(options),
           config_(std::move(config)),
           ranks_(ranks),
           compute_(compute),
+          stop_(stop),
           features_(features),
+          origin_(std::move(origin)),
           model_(model),
           plan_(std::move(plan)),
           tokens_of_(features.token_counts()),
@@ -62,43 +71,93 @@ class FineTuning {
           schedule_(schedule_named(options.schedule), options.learning_rate,
                     warm_up_steps(options.warm_up, total_steps_), total_steps_) {}
 
-    void run() {
+    /// Collective: trains to the end, from `state` on where there is one. `files` is rank 0's.
+    void run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files) {
+        files_ = &files;
+        if (state) restore(*state);
         collective_->broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
-        started_from_ = weights_fingerprint(options_.model);
-        data_fingerprint_ = features_.fingerprint();
         spdlog::info(
             "{} parameters, {} trained; {} features, {} steps an epoch, {} steps in all; gradients by {}",
             model_.parameter_count(), trained_count(), features_.count(), steps_per_epoch_, total_steps_,
             collective_->name());
-        if (ranks_.is_root()) metrics_.emplace(options_.output / "metrics" / "finetune.jsonl");
-        save_due(0);
-        Progress progress("fine-tuning", "steps", total_steps_, !ranks_.is_root());
-        for (std::int64_t step = 0; step < total_steps_; ++step) {
-            const double loss = train(step);
-            const double seconds = progress.seconds();
-            progress.advance(1, fmt::format("loss {:.4f}, {:.1f} sequences/s, {:.0f} tokens/s", loss,
+        if (state) spdlog::info("resumed after {} steps", steps_);
+        on_root([&](TuningFiles& mine) { mine.begin(steps_); });
+        if (steps_ == 0) write_due_checkpoints();
+        Progress progress("fine-tuning", "steps", total_steps_, !ranks_.is_root(), steps_);
+        auto last_state = std::chrono::steady_clock::now();
+        while (steps_ < total_steps_) {
+            const Outcome outcome = train(steps_++);
+            const double seconds = earlier_seconds_ + progress.seconds();
+            progress.advance(1, fmt::format("loss {:.4f}, {:.1f} sequences/s, {:.0f} tokens/s", outcome.loss,
                                             static_cast<double>(sequences_) / seconds,
                                             static_cast<double>(tokens_) / seconds));
-            save_due(step + 1);
+            write_due_checkpoints();
+            const auto now = std::chrono::steady_clock::now();
+            const bool due =
+                options_.resume_every > 0 &&
+                now - last_state > std::chrono::duration<double, std::ratio<60>>(options_.resume_every);
+            on_root([&](TuningFiles& mine) {
+                mine.check();
+                if (due || (outcome.stop && steps_ < total_steps_)) mine.write_state(current_state(seconds));
+                if (outcome.stop) mine.wait();
+            });
+            if (due) last_state = now;
+            if (outcome.stop && steps_ < total_steps_) {
+                throw Stopped(
+                    fmt::format("told to stop: state saved after {} of {} steps; start again to go on",
+                                steps_, total_steps_));
+            }
         }
-        const double seconds = progress.finish();
+        on_root([](TuningFiles& mine) { mine.finish(); });
+        const double seconds = earlier_seconds_ + progress.finish();
         spdlog::info("time of rank 0: {}", clock_.shares());
-        if (metrics_) {
-            metrics_->append({{"done", true},
-                              {"seconds", seconds},
-                              {"sequences", sequences_},
-                              {"tokens", tokens_},
-                              {"phases", clock_.all()},
-                              {"ranks", ranks_.size()},
-                              {"compute", compute_.text()}});
-        }
+        on_root([&](TuningFiles& mine) {
+            Json summary = totals(seconds);
+            summary.update({{"done", true}, {"ranks", ranks_.size()}, {"compute", compute_.text()}});
+            mine.log(summary);
+        });
     }
 
   private:
+    struct Outcome {
+        double loss;  ///< of the global batch
+        bool stop;    ///< whether any rank was told to stop
+    };
+
+    /// Collective: runs `work` on rank 0; what goes wrong there ends all ranks with one line.
+    void on_root(const std::function<void(TuningFiles&)>& work) const {
+        ranks_.root_only([&] { work(**files_); });
+    }
+
     std::int64_t trained_count() const {
         std::int64_t count = 0;
         for (const Parameter& parameter : model_.trainable()) count += parameter.tensor.numel();
         return count;
+    }
+
+    Json totals(double seconds) const {
+        return {
+            {"seconds", seconds}, {"sequences", sequences_}, {"tokens", tokens_}, {"phases", clock_.all()}};
+    }
+
+    ResumeState current_state(double seconds) const {
+        const auto copy = [](const at::Tensor& x) { return x.detach().to(at::kCPU, false, /*copy=*/true); };
+        return {steps_, totals(seconds).dump(), copy(flat_.values()), copy(optimizer_.first_moments()),
+                copy(optimizer_.second_moments())};
+    }
+
+    void restore(const ResumeState& state) {
+        const at::NoGradGuard no_graph;
+        BV_EXPECT(state.values.numel() == flat_.elements());
+        flat_.values().copy_(state.values);
+        optimizer_.restore(state.step, state.first_moments, state.second_moments);
+        steps_ = state.step;
+        order_ = epoch_order(options_.seed, steps_ / steps_per_epoch_, features_.count());
+        const Json earlier = Json::parse(state.totals);
+        earlier_seconds_ = earlier.at("seconds").get<double>();
+        sequences_ = earlier.at("sequences").get<std::int64_t>();
+        tokens_ = earlier.at("tokens").get<std::int64_t>();
+        clock_.restore(earlier.at("phases"));
     }
 
     /// The loss a sequence contributes to the batch's, as a factor of its summed cross-entropies.
@@ -107,9 +166,8 @@ class FineTuning {
         return 1.0 / (heads * static_cast<double>(global_batch));
     }
 
-    /// One step: forward and backward over this rank's share, the sum over ranks, one update. Returns the
-    /// global loss.
-    double train(std::int64_t step) {
+    /// Collective: one step: forward and backward over this rank's share, the sum over ranks, one update.
+    Outcome train(std::int64_t step) {
         clock_.begin_step();
         const std::int64_t epoch = step / steps_per_epoch_;
         if (step % steps_per_epoch_ == 0) order_ = epoch_order(options_.seed, epoch, features_.count());
@@ -135,7 +193,10 @@ class FineTuning {
             clock_.end(PhaseClock::backward);
         }
         sum_gradients(flat_, *collective_);
-        loss = ranks_.sum(loss);
+        // One small sum carries the loss and whether to stop, so that all ranks stop after the same step.
+        std::array<double, 2> agreed{loss, stop_.requested() ? 1.0 : 0.0};
+        ranks_.sum(agreed);
+        loss = agreed[0];
         clock_.end(PhaseClock::all_reduce);
         const double norm = options_.clip > 0 ? clip_gradients(flat_, options_.clip) : gradient_norm(flat_);
         const double rate = schedule_.rate(step);
@@ -144,42 +205,28 @@ class FineTuning {
         clock_.end_step();
         sequences_ += static_cast<std::int64_t>(global.size());
         tokens_ += tokens;
-        if (metrics_) {
-            const double epochs = static_cast<double>(step + 1) / static_cast<double>(steps_per_epoch_);
-            metrics_->append({{"step", step + 1},
-                              {"epoch", epochs},
-                              {"loss", loss},
-                              {"learning_rate", rate},
-                              {"gradient_norm", norm},
-                              {"sequences", global.size()},
-                              {"tokens", tokens},
-                              {"phases", clock_.step()}});
+        if (*files_) {
+            (*files_)->log({{"step", step + 1},
+                            {"epoch", static_cast<double>(step + 1) / static_cast<double>(steps_per_epoch_)},
+                            {"loss", loss},
+                            {"learning_rate", rate},
+                            {"gradient_norm", norm},
+                            {"sequences", global.size()},
+                            {"tokens", tokens},
+                            {"phases", clock_.step()}});
         }
-        return loss;
+        return {loss, agreed[1] > 0};
     }
 
-    /// Writes the checkpoints that are due after `steps` steps.
-    void save_due(std::int64_t steps) {
+    /// Collective: starts to write the checkpoints that are due after the steps done.
+    void write_due_checkpoints() {
         for (const EpochFraction& epoch : plan_) {
-            if (epoch.step(steps_per_epoch_) != steps) continue;
-            const auto folder = options_.output / "checkpoints" / epoch.folder_name();
-            ranks_.root_only([&] {
-                write_checkpoint(folder,
-                                 {epoch, steps, steps_per_epoch_, options_.seed, options_.task,
-                                  data_fingerprint_, "", started_from_, config_},
-                                 [&](const std::filesystem::path& path) {
-                                     model_.save(path);
-                                     copy_tokenizer(options_.model, path);
-                                 });
+            if (epoch.step(steps_per_epoch_) != steps_) continue;
+            on_root([&](TuningFiles& mine) {
+                mine.write_checkpoint({epoch, steps_, steps_per_epoch_, options_.seed, options_.task,
+                                       origin_.data, "", origin_.started_from, config_},
+                                      model_);
             });
-            spdlog::info("checkpoint {} after {} steps", folder.string(), steps);
-        }
-    }
-
-    static void copy_tokenizer(const std::filesystem::path& from, const std::filesystem::path& to) {
-        for (const char* name :
-             {"vocab.txt", "tokenizer_config.json", "tokenizer.json", "special_tokens_map.json"}) {
-            if (std::filesystem::exists(from / name)) write_file(to / name, read_file(from / name));
         }
     }
 
@@ -187,7 +234,9 @@ class FineTuning {
     std::string config_;
     const Communicator& ranks_;
     Compute compute_;
+    const StopSignal& stop_;
     const Features& features_;
+    Origin origin_;
     Model& model_;
     std::vector<EpochFraction> plan_;
     std::vector<std::int64_t> tokens_of_;
@@ -198,10 +247,10 @@ class FineTuning {
     Adam optimizer_;
     Schedule schedule_;
     PhaseClock clock_;
-    std::optional<MetricsFile> metrics_;
+    std::optional<TuningFiles>* files_ = nullptr;
     std::vector<std::int64_t> order_;
-    std::string started_from_;
-    std::string data_fingerprint_;
+    std::int64_t steps_ = 0;  ///< done
+    double earlier_seconds_ = 0;
     std::int64_t sequences_ = 0;
     std::int64_t tokens_ = 0;
 };
@@ -236,31 +285,50 @@ void FinetuneOptions::declare(CommandLine& line) {
     line.option("loss", loss, "span: sum or mean of the start's and the end's cross-entropy")
         ->check(CLI::IsMember({"sum", "mean"}));
     line.option("no-dropout", no_dropout, "train without dropout");
+    line.option("resume", resume,
+                "auto goes on where a run of the same recipe in the output folder stopped, must fails where "
+                "there is none, never starts anew")
+        ->check(CLI::IsMember({"auto", "never", "must"}));
+    line.option("resume-every", resume_every,
+                "minutes between states to resume from; 0 saves one on the stop signal alone (SIGUSR1; under "
+                "srun SIGTERM too)")
+        ->check(CLI::NonNegativeNumber);
     bv::declare(line, compute);
     line.option("force", force, "replace the checkpoints of an earlier run");
 }
 
 void finetune(const FinetuneOptions& options, const CommandLine& line, const Communicator& ranks) {
+    const StopSignal stop;
     const Compute compute = open_device(options.compute, ranks);
-    const Task task = task_named(options.task);
     std::vector<EpochFraction> plan;
     std::optional<Features> features;
     std::optional<Model> model;
+    FineTuning::Origin origin;
+    Json recipe;
+    EarlierRun earlier;
     ranks.agree([&] {
         plan = parse_checkpoints(options.checkpoints);
-        for (const EpochFraction& epoch : plan) {
-            require_absent(options.output / "checkpoints" / epoch.folder_name(), options.force);
-        }
         const BertConfig config = read_bert_config(options.model);
         features = read_features(options.features);
         if (!features->labelled) fail("{} has no labels to train on", options.features.string());
         if (features->count() == 0) fail("{} holds no features", options.features.string());
         require_fit(*features, options.features, options.model, config);
-        model = Model::load(options.model, task, options.seed);
+        origin = {weights_fingerprint(options.model), features->fingerprint()};
+        recipe = recipe_of(options, origin.data, origin.started_from,
+                           plan.back().step(steps_per_epoch(features->count(), options.batch)));
+        earlier = find_earlier_run(options.output, recipe, plan, options.resume, options.force);
+        if (!earlier.finished) model = Model::load(options.model, task_named(options.task), options.seed);
     });
+    if (earlier.finished) {
+        spdlog::info("{}: trained already, all checkpoints are there", options.output.string());
+        return;
+    }
     model->to(compute.device, compute.precision);
+    std::optional<TuningFiles> files;
+    if (ranks.is_root()) files.emplace(options.output, options.model, recipe);
     ranks.root_only([&] { write_file(options.output / "finetune.toml", line.resolved()); });
-    FineTuning(options, line.resolved(), ranks, compute, *features, *model, plan).run();
+    FineTuning(options, line.resolved(), ranks, compute, stop, *features, origin, *model, plan)
+        .run(earlier.state, files);
 }
 
 }  // namespace bv

@@ -30,6 +30,8 @@ struct FinetuneOptions {
     double clip = 0.0;
     std::string loss = "sum";
     bool no_dropout = false;
+    std::string resume = "auto";
+    double resume_every = 10;  ///< minutes
     ComputeOptions compute;
     bool force = false;
 
@@ -38,7 +40,8 @@ struct FinetuneOptions {
 
 /// Collective: fine-tunes a model data-parallel over all ranks and writes a checkpoint at every wanted
 /// fraction of an epoch: OUTPUT/checkpoints/epoch-<fraction>/, and OUTPUT/metrics/finetune.jsonl with a line
-/// a step.
+/// a step. On the stop signal it finishes its step, writes OUTPUT/resume/ and throws Stopped on all ranks;
+/// started again, it goes on from there.
 void finetune(const FinetuneOptions& options, const CommandLine& line, const Communicator& ranks);
 
 }  // namespace bv

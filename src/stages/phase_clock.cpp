@@ -34,6 +34,10 @@ void PhaseClock::end_step() {
     for (std::size_t i = 0; i < count; ++i) all_[i] += step_[i];
 }
 
+void PhaseClock::restore(const nlohmann::json& all) {
+    for (std::size_t i = 0; i < count; ++i) all_[i] = all.at(kNames[i]).get<double>();
+}
+
 nlohmann::json PhaseClock::step() const {
     return by_name(step_);
 }

@@ -22,6 +22,9 @@ class PhaseClock {
     /// Adds the step to the sum of all steps.
     void end_step();
 
+    /// Continues from the sums of an earlier run, as `all` returns them.
+    void restore(const nlohmann::json& all);
+
     /// Seconds by phase name: of the last step, and of all steps.
     nlohmann::json step() const;
     nlohmann::json all() const;

@@ -50,7 +50,7 @@ Logits predict(const Model& model, const Features& features, const std::string& 
 
     at::Tensor all = at::zeros({span ? features.tokens() : features.count(), 2},
                                at::device(model.device()).dtype(at::kFloat));
-    Progress progress("predicting", "features of rank 0", static_cast<std::int64_t>(share.size()),
+    Progress progress("predicting rank 0's share", "features", static_cast<std::int64_t>(share.size()),
                       !ranks.is_root());
     for (const std::vector<std::int64_t>& which : batches_of(share, features)) {
         const Batch batch = make_batch(features, which, model.device());

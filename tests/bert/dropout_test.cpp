@@ -55,6 +55,20 @@ TEST(Dropout, MaskIsTheDocumentedLaw) {
     }
 }
 
+TEST(Dropout, TheMaskIsTheSameInBfloat16) {
+    const DropoutKey key{9, 4};
+    const at::Tensor values = at::linspace(-3, 3, 300);
+    at::Tensor wide = at::empty({300});
+    apply_dropout_mask(values, wide, 0.3, key, 1, DropoutSite::attention, 2);
+    at::Tensor narrow = at::empty({300}, at::kBFloat16);
+    apply_dropout_mask(values, narrow, 0.3, key, 1, DropoutSite::attention, 2);
+    EXPECT_TRUE(narrow.equal(wide.to(at::kBFloat16)));
+    apply_dropout_mask(values.to(at::kBFloat16), wide, 0.3, key, 1, DropoutSite::attention, 2);
+    at::Tensor rounded = values.to(at::kBFloat16).to(at::kFloat);
+    apply_dropout_mask(rounded, rounded, 0.3, key, 1, DropoutSite::attention, 2);
+    EXPECT_TRUE(wide.equal(rounded));
+}
+
 TEST(Dropout, KeepsTheWantedShareAndTheMean) {
     const at::Tensor mask = mask_of(1 << 20, 0.1, {1, 1}, 0);
     EXPECT_NEAR((mask == 0).sum().item<double>() / (1 << 20), 0.1, 0.002);

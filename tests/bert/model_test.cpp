@@ -5,9 +5,9 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-#include "small_batch.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "small_batch.hpp"
 
 namespace bv {
 namespace {
@@ -71,6 +71,28 @@ TEST(Model, GradientsOfSharesAddUpToThoseOfTheBatchWithDropout) {
         const at::Tensor whole = gradients_of({{0, 1, 2, 3}});
         EXPECT_TRUE(at::allclose(whole, gradients_of({{2, 0}, {3, 1}}), 1e-4, 1e-5));
     }
+}
+
+TEST(Model, Bfloat16ProductsChangeLossAndGradientsByTheirRoundingAlone) {
+    const Features features = features_of_lengths({15, 22, 9});
+    const Batch batch = batch_of(features, {0, 1, 2});
+    const DropoutKey key{4, 19};
+    const auto loss_and_gradients = [&](Model model) {
+        const auto parameters = require_gradients(model);
+        const at::Tensor loss = model.loss(batch, model.logits(batch, &key));
+        loss.backward();
+        std::vector<at::Tensor> gradients;
+        for (const Parameter& parameter : parameters) gradients.push_back(parameter.tensor.grad().flatten());
+        EXPECT_EQ(gradients.front().scalar_type(), at::kFloat);
+        return std::pair(loss.item<double>(), at::cat(gradients));
+    };
+    const auto [loss, gradients] = loss_and_gradients(Model(small_config(), Task::span, 3));
+    Model rounded(small_config(), Task::span, 3);
+    rounded.to(at::kCPU, at::kBFloat16);
+    const auto [rounded_loss, rounded_gradients] = loss_and_gradients(std::move(rounded));
+    EXPECT_NE(rounded_loss, loss);
+    EXPECT_NEAR(rounded_loss, loss, 0.02 * loss);
+    EXPECT_LT((rounded_gradients - gradients).norm().item<double>(), 0.03 * gradients.norm().item<double>());
 }
 
 TEST(Model, EveryTrainedParameterGetsAGradientAndOnlyThose) {

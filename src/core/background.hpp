@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <future>
+
+namespace bv {
+
+/// Runs one task at a time on a thread of its own, while the caller goes on.
+class Background {
+  public:
+    Background() = default;
+    Background(const Background&) = delete;
+    Background& operator=(const Background&) = delete;
+
+    /// Waits for the running task; what it threw stays unsaid, so call `wait` where that matters.
+    ~Background() {
+        if (running_.valid()) running_.wait();
+    }
+
+    /// Waits for the task before this one, throws what it threw, and starts `task`.
+    void run(std::function<void()> task) {
+        wait();
+        running_ = std::async(std::launch::async, std::move(task));
+    }
+
+    /// Throws what the running task threw, if it has ended; does not wait.
+    void check() {
+        if (running_.valid() && running_.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
+            running_.get();
+    }
+
+    /// Waits for the running task and throws what it threw.
+    void wait() {
+        if (running_.valid()) running_.get();
+    }
+
+  private:
+    std::future<void> running_;
+};
+
+}  // namespace bv

@@ -1,0 +1,103 @@
+#include "stages/tuning_files.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/log.hpp"
+#include "stages/tuning_recipe.hpp"
+
+namespace bv {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+fs::path recipe_path(const fs::path& output) {
+    return output / "resume" / "recipe.json";
+}
+
+/// The lines of `path` about the first `steps` steps; one cut short by a crash is left out.
+std::string lines_until(const fs::path& path, std::int64_t steps) {
+    if (steps == 0 || !fs::exists(path)) return "";
+    std::string kept;
+    std::istringstream lines(read_file(path));
+    for (std::string line; std::getline(lines, line);) {
+        const Json parsed = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+        if (parsed.is_object() && parsed.contains("step") && parsed["step"] <= steps) kept += line + "\n";
+    }
+    return kept;
+}
+
+void copy_tokenizer(const fs::path& from, const fs::path& to) {
+    for (const char* name :
+         {"vocab.txt", "tokenizer_config.json", "tokenizer.json", "special_tokens_map.json"}) {
+        if (fs::exists(from / name)) write_file(to / name, read_file(from / name));
+    }
+}
+
+}  // namespace
+
+TuningFiles::TuningFiles(fs::path output, fs::path model, const Json& recipe)
+    : output_(std::move(output)), model_(std::move(model)), recipe_(recipe) {}
+
+void TuningFiles::begin(std::int64_t steps) {
+    if (steps == 0) remove_resume_states(output_ / "resume");
+    write_file(recipe_path(output_), recipe_.dump(2) + "\n");
+    const fs::path path = output_ / "metrics" / "finetune.jsonl";
+    metrics_.emplace(path, lines_until(path, steps));
+}
+
+void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& model) {
+    background_.run([=, this, save = model.snapshot()] {
+        const fs::path folder = output_ / "checkpoints" / info.epoch.folder_name();
+        bv::write_checkpoint(folder, info, [&](const fs::path& path) {
+            save(path);
+            copy_tokenizer(model_, path);
+        });
+        spdlog::info("checkpoint {} after {} steps", folder.string(), info.step);
+    });
+}
+
+void TuningFiles::write_state(ResumeState state) {
+    background_.run([this, state = std::move(state)] { write_resume_state(output_ / "resume", state); });
+}
+
+void TuningFiles::finish() {
+    wait();
+    remove_resume_states(output_ / "resume");
+}
+
+EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
+                            const std::vector<EpochFraction>& plan, const std::string& resume, bool force) {
+    const auto folder_of = [&](const EpochFraction& epoch) {
+        return output / "checkpoints" / epoch.folder_name();
+    };
+    EarlierRun run;
+    if (resume != "never" && fs::exists(recipe_path(output))) {
+        const Json there = Json::parse(read_file(recipe_path(output)), nullptr, false);
+        const std::string difference = difference_of(there.is_object() ? there : Json::object(), recipe);
+        if (difference.empty()) {
+            run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
+                return is_whole(folder_of(epoch));
+            });
+            if (!run.finished) run.state = newest_resume_state(output / "resume");
+            if (!run.finished && !run.state && resume == "must") {
+                fail("--resume must: {} holds no whole state", (output / "resume").string());
+            }
+            if (!(run.finished && force)) return run;  // its checkpoints are this run's own
+            return {};
+        }
+        if (resume == "must" || !force) {
+            fail(
+                "{} belongs to another run: {}; --resume never --force starts anew, or name another --output",
+                output.string(), difference);
+        }
+    }
+    if (resume == "must") fail("--resume must: there is no run to resume in {}", output.string());
+    for (const EpochFraction& epoch : plan) require_absent(folder_of(epoch), force);
+    return {};
+}
+
+}  // namespace bv

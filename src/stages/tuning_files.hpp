@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "bert/model.hpp"
+#include "core/background.hpp"
+#include "core/metrics_file.hpp"
+#include "optim/checkpoint.hpp"
+#include "optim/resume_state.hpp"
+
+namespace bv {
+
+/// What a run of fine-tuning leaves in its output folder: checkpoints/, resume/ and metrics/. Rank 0 alone
+/// has one. Weights are written in the background, from copies.
+class TuningFiles {
+  public:
+    /// `model` is the folder training began with, whose tokenizer goes into every checkpoint.
+    TuningFiles(std::filesystem::path output, std::filesystem::path model, const nlohmann::json& recipe);
+
+    /// Begins the log: anew, or after `steps` steps of an interrupted run, whose lines stay. Throws Error.
+    void begin(std::int64_t steps);
+
+    /// Appends a line to metrics/finetune.jsonl. Throws Error.
+    void log(const nlohmann::json& line) { metrics_->append(line); }
+
+    /// Starts to write checkpoints/epoch-<fraction>/. Throws what went wrong with the writing before.
+    void write_checkpoint(const CheckpointInfo& info, const Model& model);
+
+    /// Starts to write a resume state. Throws what went wrong with the writing before.
+    void write_state(ResumeState state);
+
+    /// Throws what went wrong with the writing before, if it has ended; does not wait.
+    void check() { background_.check(); }
+
+    /// Waits until everything is on disk, and throws what went wrong.
+    void wait() { background_.wait(); }
+
+    /// Waits, and removes the resume states: training is over.
+    void finish();
+
+  private:
+    std::filesystem::path output_;
+    std::filesystem::path model_;
+    nlohmann::json recipe_;
+    std::optional<MetricsFile> metrics_;
+    Background background_;
+};
+
+/// What an output folder says of a run before this one.
+struct EarlierRun {
+    bool finished = false;             ///< all wanted checkpoints are there
+    std::optional<ResumeState> state;  ///< where it can go on
+};
+
+/// Local: looks into `output` for a run of the same recipe. `resume` is auto, never or must. Throws Error
+/// when there is something of another run that `force` does not allow to replace, or nothing to resume where
+/// there must be.
+EarlierRun find_earlier_run(const std::filesystem::path& output, const nlohmann::json& recipe,
+                            const std::vector<EpochFraction>& plan, const std::string& resume, bool force);
+
+}  // namespace bv

@@ -1,0 +1,46 @@
+#include "stages/tuning_recipe.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "stages/finetune.hpp"
+
+namespace bv {
+
+using Json = nlohmann::json;
+
+Json recipe_of(const FinetuneOptions& options, const std::string& data_fingerprint,
+               const std::string& started_from, std::int64_t total_steps) {
+    Json recipe = {{"task", options.task},
+                   {"model", started_from},
+                   {"features", data_fingerprint},
+                   {"batch", options.batch},
+                   {"seed", options.seed},
+                   {"optimizer", options.optimizer},
+                   {"learning_rate", options.learning_rate},
+                   {"epsilon", options.epsilon},
+                   {"epsilon_kind", options.epsilon_kind},
+                   {"weight_decay", options.weight_decay},
+                   {"schedule", options.schedule},
+                   {"warm_up", options.warm_up},
+                   {"clip", options.clip},
+                   {"loss", options.loss},
+                   {"no_dropout", options.no_dropout}};
+    // A constant rate without warm-up does not know where training ends: such a run may be prolonged.
+    if (options.schedule != "constant" || options.warm_up > 0) recipe["steps"] = total_steps;
+    return recipe;
+}
+
+std::string difference_of(const Json& there, const Json& here) {
+    std::string text;
+    for (const auto& [key, value] : here.items()) {
+        const Json other = there.value(key, Json());
+        if (other != value) {
+            text += fmt::format("{}{} {} there, {} here", text.empty() ? "" : "; ", key, other.dump(),
+                                value.dump());
+        }
+    }
+    return text;
+}
+
+}  // namespace bv

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace bv {
+
+struct FinetuneOptions;
+
+/// What decides the weights of a run of fine-tuning, as a JSON object: its settings, the fingerprints of data
+/// and model, and, where the schedule needs it, the number of steps.
+nlohmann::json recipe_of(const FinetuneOptions& options, const std::string& data_fingerprint,
+                         const std::string& started_from, std::int64_t total_steps);
+
+/// "learning_rate 0.0001 there, 5e-05 here": how two recipes differ; empty where they do not.
+std::string difference_of(const nlohmann::json& there, const nlohmann::json& here);
+
+}  // namespace bv

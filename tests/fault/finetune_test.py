@@ -1,0 +1,161 @@
+"""bv_finetune stopped and killed for real: nothing is lost, nothing counts twice, and the weights come out the same."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import bv
+import h5py
+import pytest
+
+ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "10"))
+STEPS = 60
+
+
+@pytest.fixture(scope="module")
+def features(corpus, model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("features") / "train.h5"
+    bv.run("bv_prepare", "--squad", corpus / "train.json", "--model", model, "--max-tokens", 96, "--stride", 24, "--limit", 12,
+           "--output", path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_model, features):
+    """Flags of a run of 60 steps whose schedule, clipping and dropout would tell any slip."""
+    with h5py.File(features) as file:
+        count = len(file["features/starts"]) - 1
+    end = f"{STEPS}/{-(-count // 4)}"
+    return ["--model", tiny_model, "--features", features, "--checkpoints", f"0,1,{end}", "--batch", 4, "--learning-rate", 1e-3,
+            "--optimizer", "adamw", "--weight-decay", 0.01, "--schedule", "linear", "--warm-up", 0.1, "--clip", 1,
+            "--device", "cpu", "--threads", 1]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(recipe, tmp_path_factory):
+    """The output of a run that nothing disturbed, on 2 ranks."""
+    output = tmp_path_factory.mktemp("undisturbed")
+    bv.run("bv_finetune", *recipe, "--output", output, ranks=2)
+    return output
+
+
+def weights(output):
+    return {path.parent.name: path.read_bytes() for path in sorted(output.glob("checkpoints/epoch-*/model.safetensors"))}
+
+
+def steps(output):
+    return [(line["step"], line["loss"], line["gradient_norm"])
+            for line in bv.read_json_lines(output / "metrics" / "finetune.jsonl") if "step" in line]
+
+
+def steps_done(output):
+    path = output / "metrics" / "finetune.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+def start(recipe, output, *flags, ranks=2):
+    command = [*bv.mpirun(ranks), bv.BIN / "bv_finetune", *recipe, "--output", output, *flags]
+    return subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def wait_for_step(process, output, step):
+    until = time.monotonic() + 60
+    while steps_done(output) < step and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.002)
+
+
+def ranks_of(process):
+    """Process ids of the ranks below an mpirun."""
+    found = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "bv_finetune"], stdout=subprocess.PIPE, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def assert_same_run(output, undisturbed):
+    assert weights(output) == weights(undisturbed)
+    assert steps(output) == steps(undisturbed)
+    assert bv.read_json_lines(output / "metrics" / "finetune.jsonl")[-1]["done"] is True
+    assert [path.name for path in (output / "resume").iterdir()] == ["recipe.json"]
+    assert not list(output.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_told_to_stop_at_any_step_it_saves_and_goes_on_with_the_same_bits(recipe, undisturbed, tmp_path, seed):
+    draw = random.Random(seed)
+    for at in sorted(draw.sample(range(1, STEPS - 5), 2)):
+        process = start(recipe, tmp_path, "--resume-every", 0)
+        wait_for_step(process, tmp_path, at)
+        process.send_signal(signal.SIGUSR1)
+        text, _ = process.communicate(timeout=60)
+        assert process.returncode == 85, text
+        assert "state saved after" in text
+    process = start(recipe, tmp_path, "--resume", "must")
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "resumed after" in text, text
+    assert_same_run(tmp_path, undisturbed)
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_a_rank_killed_at_any_step_loses_nothing_that_was_saved(recipe, undisturbed, tmp_path, seed):
+    draw = random.Random(1000 + seed)
+    process = start(recipe, tmp_path, "--resume-every", 0.0005)
+    wait_for_step(process, tmp_path, draw.randrange(1, STEPS - 5))
+    time.sleep(draw.random() * 0.02)
+    os.kill(draw.choice(ranks_of(process)), signal.SIGKILL)
+    began = time.monotonic()
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode not in (0, 2, 85), text
+    assert time.monotonic() - began < 30
+    bv.run("bv_finetune", *recipe, "--output", tmp_path, ranks=2)
+    assert_same_run(tmp_path, undisturbed)
+
+
+def stopped(recipe, output, at=20):
+    process = start(recipe, output)
+    wait_for_step(process, output, at)
+    process.send_signal(signal.SIGUSR1)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 85, text
+
+
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_another_number_of_ranks_keeps_data_order_and_losses(recipe, tmp_path, ranks):
+    flags = [*recipe, "--precision", "float32"]
+    bv.run("bv_finetune", *flags, "--output", tmp_path / "whole", ranks=2)
+    stopped(flags, tmp_path / "resumed")
+    bv.run("bv_finetune", *flags, "--output", tmp_path / "resumed", "--resume", "must", ranks=ranks)
+    whole, resumed = steps(tmp_path / "whole"), steps(tmp_path / "resumed")
+    assert [step for step, _, _ in resumed] == [step for step, _, _ in whole]
+    assert [loss for _, loss, _ in resumed] == pytest.approx([loss for _, loss, _ in whole], rel=1e-4)
+
+
+def test_a_run_that_is_finished_is_left_alone(recipe, undisturbed):
+    before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")}
+    result = bv.run("bv_finetune", *recipe, "--output", undisturbed, ranks=2)
+    assert "trained already" in result.stderr
+    assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")} == before
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_another_recipe_and_an_absent_state_are_refused_by_name(recipe, undisturbed, tmp_path, ranks):
+    for flags, words in (
+        (["--output", undisturbed, "--learning-rate", 1e-4], ["learning_rate 0.001 there, 0.0001 here", "--force"]),
+        (["--output", tmp_path / "new", "--resume", "must"], ["--resume must", "new"]),
+    ):
+        refused = bv.run("bv_finetune", *recipe[:8], *recipe[10:], *flags, ranks=ranks, check=False)
+        errors = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+        assert refused.rc == 2 and len(errors) == 1 and all(word in errors[0] for word in words), refused.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_damaged_state_is_passed_over_and_training_begins_anew(recipe, undisturbed, tmp_path):
+    stopped(recipe, tmp_path)
+    path, = tmp_path.glob("resume/step-*/state.safetensors")
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    result = bv.run("bv_finetune", *recipe, "--output", tmp_path, ranks=2)
+    assert "damaged" in result.stderr and str(path.parent) in result.stderr
+    assert_same_run(tmp_path, undisturbed)

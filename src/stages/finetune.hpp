@@ -30,6 +30,7 @@ struct FinetuneOptions {
     double clip = 0.0;
     std::string loss = "sum";
     bool no_dropout = false;
+    std::string non_finite = "stop";
     std::string resume = "auto";
     double resume_every = 10;  ///< minutes
     ComputeOptions compute;

@@ -1,8 +1,11 @@
 """bv_finetune from files to files: any number of ranks trains the same model, checkpoints open in transformers."""
 
+import shutil
+
 import bv
+import h5py
 import pytest
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import BertForQuestionAnswering, BertForSequenceClassification
 
 
@@ -91,3 +94,27 @@ def test_features_of_another_vocabulary_are_refused(tiny_model, features, tmp_pa
     result = finetune(tmp_path / "run", other, features, "--checkpoints", "1", check=False)
     assert result.rc == 2
     assert "vocabulary" in result.stderr and str(features) in result.stderr
+
+
+def test_a_loss_that_is_not_finite_is_reported_with_its_questions(tiny_model, features, tmp_path):
+    broken = shutil.copytree(tiny_model, tmp_path / "broken")
+    weights = load_file(broken / "model.safetensors")
+    with h5py.File(features) as file:
+        table = file["features"]
+        starts, ids = table["starts"][:], table["ids"][:]
+        text, ends = table["questions/id/bytes"][:].tobytes(), table["questions/id/starts"][:]
+        questions = [text[begin:end].decode() for begin, end in zip(ends, ends[1:])]
+        # A word that stands in few features only, so that some batches are whole.
+        word = min(set(ids), key=lambda word: (abs((ids == word).sum() - 1), word))
+        marked = {questions[table["question_of"][f]] for f in range(len(starts) - 1) if word in ids[starts[f]:starts[f + 1]]}
+    name, = (name for name in weights if name.endswith("word_embeddings.weight"))
+    weights[name][word] = float("nan")
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    stopped = finetune(tmp_path / "stopped", broken, features, "--checkpoints", "1", check=False)
+    assert stopped.rc == 2
+    line, = (line for line in stopped.stderr.splitlines() if line.startswith("error: "))
+    assert "the loss is not finite" in line and "rank" in line and any(question in line for question in marked)
+    skipped = finetune(tmp_path / "skipped", broken, features, "--checkpoints", "1", "--non-finite", "skip")
+    assert skipped.stderr.count("; skipped") == 1
+    trained = load_file(tmp_path / "skipped" / "checkpoints" / "epoch-1" / "model.safetensors")
+    assert all(values.isfinite().all() for name, values in trained.items() if "word_embeddings" not in name)

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "bert/model.hpp"
+#include "core/stop_signal.hpp"
+#include "dist/collective.hpp"
+#include "optim/adam.hpp"
+#include "optim/epoch.hpp"
+#include "optim/flat_parameters.hpp"
+#include "optim/resume_state.hpp"
+#include "optim/schedule.hpp"
+#include "squad/features.hpp"
+#include "stages/device.hpp"
+#include "stages/finetune.hpp"
+#include "stages/phase_clock.hpp"
+#include "stages/tuning_files.hpp"
+
+namespace bv {
+
+/// One run of training: what it reads, what it changes, and its steps.
+class FineTuning {
+  public:
+    /// What training began with.
+    struct Origin {
+        std::string weights;   ///< fingerprint
+        std::string features;  ///< fingerprint
+    };
+
+    /// Collective. `config` is the resolved configuration, for checkpoints; `plan` holds the epochs that get
+    /// one, the last of which ends training. Everything handed over by reference must outlive this object.
+    FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
+               const Compute& compute, const StopSignal& stop, const Features& features, Origin origin,
+               Model& model, std::vector<EpochFraction> plan);
+
+    /// Collective: trains to the end, from `state` on where there is one. `files` is rank 0's. Throws Stopped
+    /// on all ranks after the stop signal, with the state saved.
+    void run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files);
+
+  private:
+    struct Outcome {
+        double loss;  ///< of the global batch
+        bool stop;    ///< whether any rank was told to stop
+    };
+
+    void on_root(const std::function<void(TuningFiles&)>& work) const;
+    std::int64_t trained_count() const;
+    nlohmann::json totals(double seconds) const;
+    ResumeState current_state(double seconds) const;
+    void restore(const ResumeState& state);
+    double loss_scale(std::size_t global_batch) const;
+    Outcome train(std::int64_t step);
+    void report_non_finite(std::int64_t step, const std::vector<std::int64_t>& share, double own_loss);
+    void write_due_checkpoints();
+
+    const FinetuneOptions& options_;
+    std::string config_;
+    const Communicator& ranks_;
+    Compute compute_;
+    const StopSignal& stop_;
+    const Features& features_;
+    Origin origin_;
+    Model& model_;
+    std::vector<EpochFraction> plan_;
+    std::vector<std::int64_t> tokens_of_;
+    std::int64_t steps_per_epoch_;
+    std::int64_t total_steps_;
+    FlatParameters flat_;
+    std::unique_ptr<Collective> collective_;
+    Adam optimizer_;
+    Schedule schedule_;
+    PhaseClock clock_;
+    std::optional<TuningFiles>* files_ = nullptr;
+    std::vector<std::int64_t> order_;
+    std::int64_t steps_ = 0;  ///< done
+    double earlier_seconds_ = 0;
+    std::int64_t sequences_ = 0;
+    std::int64_t tokens_ = 0;
+};
+
+}  // namespace bv

@@ -63,4 +63,20 @@ std::vector<std::vector<std::int64_t>> split_by_tokens(std::span<const std::int6
     return shares;
 }
 
+std::vector<std::vector<std::int64_t>> cut_by_tokens(std::span<const std::int64_t> share,
+                                                     std::span<const std::int64_t> tokens_of,
+                                                     std::int64_t limit) {
+    std::vector<std::vector<std::int64_t>> passes;
+    std::int64_t tokens = 0;
+    for (const std::int64_t example : share) {
+        tokens += tokens_of[static_cast<std::size_t>(example)];
+        if (passes.empty() || tokens > limit) {
+            passes.emplace_back();
+            tokens = tokens_of[static_cast<std::size_t>(example)];
+        }
+        passes.back().push_back(example);
+    }
+    return passes;
+}
+
 }  // namespace bv

@@ -27,4 +27,9 @@ std::span<const std::int64_t> batch_of_step(std::span<const std::int64_t> order,
 std::vector<std::vector<std::int64_t>> split_by_tokens(std::span<const std::int64_t> batch,
                                                        std::span<const std::int64_t> tokens_of, int ranks);
 
+/// `share` in order, cut into passes of at most `limit` tokens each; an example with more is a pass alone.
+std::vector<std::vector<std::int64_t>> cut_by_tokens(std::span<const std::int64_t> share,
+                                                     std::span<const std::int64_t> tokens_of,
+                                                     std::int64_t limit);
+
 }  // namespace bv

@@ -1,8 +1,10 @@
 #include "stages/fine_tuning.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -49,7 +51,8 @@ FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const
       optimizer_(flat_, {adam_named(options.optimizer), 0.9, 0.999, options.epsilon,
                          epsilon_named(options.epsilon_kind), options.weight_decay}),
       schedule_(schedule_named(options.schedule), options.learning_rate,
-                warm_up_steps(options.warm_up, total_steps_), total_steps_) {}
+                warm_up_steps(options.warm_up, total_steps_), total_steps_),
+      sharing_(ranks.size()) {}
 
 /// Collective: trains to the end, from `state` on where there is one. `files` is rank 0's.
 void FineTuning::run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files) {
@@ -95,6 +98,20 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
         summary.update({{"done", true}, {"ranks", ranks_.size()}, {"compute", compute_.text()}});
         mine.log(summary);
     });
+}
+
+std::vector<double> FineTuning::losses(std::int64_t steps, int sharing) {
+    sharing_ = sharing;
+    collective_->broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
+    steps = std::min(steps, total_steps_);
+    std::vector<double> found;
+    Progress progress(fmt::format("self-test, {} sharing", sharing), "steps", steps, !ranks_.is_root());
+    for (std::int64_t step = 0; step < steps; ++step) {
+        found.push_back(train(step).loss);
+        progress.advance(1);
+    }
+    progress.finish();
+    return found;
 }
 
 /// Collective: runs `work` on rank 0; what goes wrong there ends all ranks with one line.
@@ -148,20 +165,23 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     const std::int64_t epoch = step / steps_per_epoch_;
     if (step % steps_per_epoch_ == 0) order_ = epoch_order(options_.seed, epoch, features_.count());
     const auto global = batch_of_step(order_, options_.batch, step % steps_per_epoch_);
-    const auto share =
-        split_by_tokens(global, tokens_of_, ranks_.size())[static_cast<std::size_t>(ranks_.rank())];
+    std::vector<std::int64_t> share;
+    if (ranks_.rank() < sharing_)
+        share = split_by_tokens(global, tokens_of_, sharing_)[static_cast<std::size_t>(ranks_.rank())];
     std::int64_t tokens = 0;
     for (const std::int64_t example : global) tokens += tokens_of_[static_cast<std::size_t>(example)];
     flat_.zero_gradients();
+    const std::int64_t limit =
+        options_.pass_tokens > 0 ? options_.pass_tokens : std::numeric_limits<std::int64_t>::max();
+    const DropoutKey key{options_.seed, step};
     double loss = 0;
-    if (!share.empty()) {
-        const Batch batch = make_batch(features_, share, compute_.device);
+    for (const auto& pass : cut_by_tokens(share, tokens_of_, limit)) {
+        const Batch batch = make_batch(features_, pass, compute_.device);
         clock_.end(PhaseClock::data);
-        const DropoutKey key{options_.seed, step};
         const at::Tensor scaled =
             model_.loss(batch, model_.logits(batch, options_.no_dropout ? nullptr : &key)) *
             loss_scale(global.size());
-        loss = scaled.item<double>();
+        loss += scaled.item<double>();
         clock_.end(PhaseClock::forward);
         scaled.backward();
         if (compute_.device.is_cuda())
@@ -185,7 +205,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     clock_.end_step();
     sequences_ += static_cast<std::int64_t>(global.size());
     tokens_ += tokens;
-    if (*files_) {
+    if (files_ != nullptr && *files_) {
         (*files_)->log({{"step", step + 1},
                         {"epoch", static_cast<double>(step + 1) / static_cast<double>(steps_per_epoch_)},
                         {"loss", loss},

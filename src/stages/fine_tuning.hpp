@@ -44,6 +44,10 @@ class FineTuning {
     /// on all ranks after the stop signal, with the state saved.
     void run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files);
 
+    /// Collective: the global losses of the first `steps` steps, with the first `sharing` ranks sharing the
+    /// batches. Writes nothing; the weights change.
+    std::vector<double> losses(std::int64_t steps, int sharing);
+
   private:
     struct Outcome {
         double loss;  ///< of the global batch
@@ -79,6 +83,7 @@ class FineTuning {
     PhaseClock clock_;
     std::optional<TuningFiles>* files_ = nullptr;
     std::vector<std::int64_t> order_;
+    int sharing_;             ///< ranks that get examples
     std::int64_t steps_ = 0;  ///< done
     double earlier_seconds_ = 0;
     std::int64_t sequences_ = 0;

@@ -1,5 +1,10 @@
 #include "stages/finetune.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <stdexcept>
+
 #include <nlohmann/json.hpp>
 
 #include "bert/pretrained.hpp"
@@ -24,6 +29,11 @@ void FinetuneOptions::declare(CommandLine& line) {
         "checkpoints", checkpoints,
         "epochs to keep a checkpoint at: fractions and ranges first:last:step; training ends at the last");
     line.option("batch", batch, "sequences a step, over all ranks")->check(CLI::PositiveNumber);
+    line.option(
+            "pass-tokens", pass_tokens,
+            "most tokens of one forward and backward pass on a rank, to fit its memory: gradients of several "
+            "passes add up to the batch's; 0 takes a rank's share at once")
+        ->check(CLI::NonNegativeNumber);
     line.option("seed", seed, "of a new head's weights, data order and dropout");
     line.option("optimizer", optimizer, "adam, or adamw with decoupled weight decay")
         ->check(CLI::IsMember({"adam", "adamw"}));
@@ -55,7 +65,42 @@ void FinetuneOptions::declare(CommandLine& line) {
         ->check(CLI::NonNegativeNumber);
     bv::declare(line, compute);
     line.option("force", force, "replace the checkpoints of an earlier run");
+    line.option(
+        "self-test", self_test,
+        "show in a minute that these ranks together train what one of them trains: compare the losses of a "
+        "few steps, write nothing");
 }
+
+namespace {
+
+constexpr std::int64_t kSelfTestSteps = 20;
+
+/// The relative difference of losses that sums in another order explain; bfloat16 rounds each rank's
+/// gradients to 8 bits before they are summed.
+double tolerance_of(at::ScalarType precision) {
+    return precision == at::kBFloat16 ? 1e-2 : 1e-5;
+}
+
+/// Collective. `losses(sharing)` trains anew from the same weights.
+void self_test(const std::function<std::vector<double>(int)>& losses, const Communicator& ranks,
+               at::ScalarType precision) {
+    const std::vector<double> together = losses(ranks.size());
+    const std::vector<double> alone = losses(1);
+    double largest = 0;
+    for (std::size_t i = 0; i < alone.size(); ++i)
+        largest = std::max(largest, std::abs(together[i] - alone[i]) / std::abs(alone[i]));
+    const std::string verdict =
+        fmt::format("{} ranks and one alone: largest relative difference of the losses of {} steps {:.1e}",
+                    ranks.size(), alone.size(), largest);
+    // Not "greater": a loss that is no number must not pass.
+    if (!(largest <= tolerance_of(precision))) {
+        throw std::runtime_error(
+            fmt::format("self-test failed: {}, allowed {:.0e}", verdict, tolerance_of(precision)));
+    }
+    spdlog::info("self-test passed: {} (allowed {:.0e})", verdict, tolerance_of(precision));
+}
+
+}  // namespace
 
 void finetune(const FinetuneOptions& options, const CommandLine& line, const Communicator& ranks) {
     const StopSignal stop;
@@ -76,19 +121,30 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         origin = {weights_fingerprint(options.model), features->fingerprint()};
         recipe = recipe_of(options, origin.features, origin.weights,
                            plan.back().step(steps_per_epoch(features->count(), options.batch)));
-        earlier = find_earlier_run(options.output, recipe, plan, options.resume, options.force);
+        if (!options.self_test)
+            earlier = find_earlier_run(options.output, recipe, plan, options.resume, options.force);
         if (!earlier.finished) model = Model::load(options.model, task_named(options.task), options.seed);
     });
+    const auto training = [&](Model& with) {
+        with.to(compute.device, compute.precision);
+        return FineTuning(options, line.resolved(), ranks, compute, stop, *features, origin, with, plan);
+    };
+    if (options.self_test) {
+        const auto losses = [&](int sharing) {
+            Model fresh = Model::load(options.model, task_named(options.task), options.seed);
+            return training(fresh).losses(kSelfTestSteps, sharing);
+        };
+        self_test(losses, ranks, compute.precision);
+        return;
+    }
     if (earlier.finished) {
         spdlog::info("{}: trained already, all checkpoints are there", options.output.string());
         return;
     }
-    model->to(compute.device, compute.precision);
     std::optional<TuningFiles> files;
     if (ranks.is_root()) files.emplace(options.output, options.model, recipe);
     ranks.root_only([&] { write_file(options.output / "finetune.toml", line.resolved()); });
-    FineTuning(options, line.resolved(), ranks, compute, stop, *features, origin, *model, plan)
-        .run(earlier.state, files);
+    training(*model).run(earlier.state, files);
 }
 
 }  // namespace bv

@@ -19,6 +19,7 @@ struct FinetuneOptions {
     std::string task = "span";
     std::string checkpoints = "0,0.1:0.9:0.1,1:6:1";
     std::int64_t batch = 4;
+    std::int64_t pass_tokens = 0;  ///< 0 = no limit
     std::uint64_t seed = 1;
     std::string optimizer = "adam";
     double learning_rate = 1e-5;
@@ -35,11 +36,14 @@ struct FinetuneOptions {
     double resume_every = 10;  ///< minutes
     ComputeOptions compute;
     bool force = false;
+    bool self_test = false;
 
     void declare(CommandLine& line);
 };
 
-/// Collective: fine-tunes a model data-parallel over all ranks and writes a checkpoint at every wanted
+/// Collective: under --self-test, trains a few steps with all ranks sharing each batch and again with rank 0
+/// alone, compares the losses, writes nothing, and throws std::runtime_error where they differ. Otherwise
+/// fine-tunes a model data-parallel over all ranks and writes a checkpoint at every wanted
 /// fraction of an epoch: OUTPUT/checkpoints/epoch-<fraction>/, and OUTPUT/metrics/finetune.jsonl with a line
 /// a step. On the stop signal it finishes its step, writes OUTPUT/resume/ and throws Stopped on all ranks;
 /// started again, it goes on from there.

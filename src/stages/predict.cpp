@@ -15,22 +15,6 @@ namespace {
 /// Tokens of one forward pass: enough for a GPU to be busy, few enough for its memory.
 constexpr std::int64_t kBatchTokens = 8192;
 
-/// `share` in order, in batches of at most kBatchTokens tokens (or a single longer feature).
-std::vector<std::vector<std::int64_t>> batches_of(const std::vector<std::int64_t>& share,
-                                                  const Features& features) {
-    std::vector<std::vector<std::int64_t>> batches;
-    std::int64_t tokens = kBatchTokens;
-    for (const std::int64_t feature : share) {
-        tokens += features.tokens_of(feature);
-        if (tokens > kBatchTokens) {
-            batches.emplace_back();
-            tokens = features.tokens_of(feature);
-        }
-        batches.back().push_back(feature);
-    }
-    return batches;
-}
-
 std::vector<float> copy_of(const at::Tensor& values) {
     const at::Tensor flat = values.contiguous();
     return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
@@ -52,7 +36,7 @@ Logits predict(const Model& model, const Features& features, const std::string& 
                                at::device(model.device()).dtype(at::kFloat));
     Progress progress("predicting rank 0's share", "features", static_cast<std::int64_t>(share.size()),
                       !ranks.is_root());
-    for (const std::vector<std::int64_t>& which : batches_of(share, features)) {
+    for (const std::vector<std::int64_t>& which : cut_by_tokens(share, tokens_of, kBatchTokens)) {
         const Batch batch = make_batch(features, which, model.device());
         const at::Tensor logits = model.logits(batch);
         for (std::size_t b = 0; b < which.size(); ++b) {

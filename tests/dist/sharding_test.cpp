@@ -143,5 +143,15 @@ TEST(Sharding, MoreRanksThanExamplesLeavesSomeWithNone) {
     for (const auto& share : shares) EXPECT_LE(share.size(), 1U);
 }
 
+TEST(CutByTokens, KeepsTheOrderAndTheLimit) {
+    const std::vector<std::int64_t> tokens_of{50, 60, 200, 10, 20};
+    const std::vector<std::int64_t> share{0, 1, 2, 3, 4};
+    using Passes = std::vector<std::vector<std::int64_t>>;
+    EXPECT_EQ(cut_by_tokens(share, tokens_of, 110), (Passes{{0, 1}, {2}, {3, 4}}));
+    EXPECT_EQ(cut_by_tokens(share, tokens_of, 1000), (Passes{share}));
+    EXPECT_EQ(cut_by_tokens(share, tokens_of, 1), (Passes{{0}, {1}, {2}, {3}, {4}}));
+    EXPECT_EQ(cut_by_tokens({}, tokens_of, 100), Passes{});
+}
+
 }  // namespace
 }  // namespace bv

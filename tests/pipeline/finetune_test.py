@@ -26,6 +26,20 @@ def losses(output):
     return [line["loss"] for line in bv.read_json_lines(output / "metrics" / "finetune.jsonl") if "step" in line]
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_self_test_passes_and_writes_nothing(tiny_model, features, tmp_path, precision):
+    result = bv.run("bv_finetune", "--model", tiny_model, "--features", features, "--output", tmp_path / "run", "--batch", 6,
+                    "--device", "cpu", "--threads", 1, "--self-test", "--precision", precision, ranks=3)
+    assert "self-test passed: 3 ranks" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_passes_of_few_tokens_change_memory_and_not_the_training(tiny_model, features, tmp_path):
+    for name, flags in (("whole", []), ("passes", ["--pass-tokens", 150])):
+        finetune(tmp_path / name, tiny_model, features, "--checkpoints", "0.5", *flags)
+    assert losses(tmp_path / "passes") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
+
+
 @pytest.mark.parametrize("task", ["span", "classification"])
 def test_any_number_of_ranks_trains_the_same_model_with_dropout(task, tiny_model, features, tmp_path):
     found = {}

@@ -54,7 +54,6 @@ FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const
                 warm_up_steps(options.warm_up, total_steps_), total_steps_),
       sharing_(ranks.size()) {}
 
-/// Collective: trains to the end, from `state` on where there is one. `files` is rank 0's.
 void FineTuning::run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files) {
     files_ = &files;
     if (state) restore(*state);

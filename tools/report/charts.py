@@ -3,8 +3,9 @@
 import altair
 from run_folder import label_of
 
-EM, F1 = "EM", "F1"
+EM, F1, ANSWERED = "EM", "F1", "F1 of answerable questions"
 COLORS = altair.Scale(domain=[EM, F1], range=["#8a5a00", "#1f5fa8"])
+CURVE_COLORS = altair.Scale(domain=[EM, F1, ANSWERED], range=["#8a5a00", "#1f5fa8", "#3c8c5a"])
 FONT = "Helvetica, Arial, sans-serif"
 
 
@@ -30,16 +31,23 @@ def _rows(result):
     return [{"score": name, "value": result.main[key]} for name, key in ((EM, "exact"), (F1, "f1"))]
 
 
+def _curve_rows(result):
+    answered = [{"score": ANSWERED, "value": result.main["HasAns_f1"]}] if "HasAns_f1" in result.main else []
+    return _rows(result) + answered
+
+
 def fine_tuning_curve(berts, baseline):
-    """EM and F1 over epochs: a point an evaluated checkpoint, a line through the mean of the seeds.
+    """EM and F1 over epochs: a point an evaluated checkpoint, a line through the mean of the seeds. In the span task
+    also F1 of the answerable questions: a model that says "none" to all has a fair F1 over all.
 
     `baseline` (percent, or None) is the score of the trivial answer: both EM and F1 in the span task.
     """
-    rows = [{"epoch": float(bert.epoch), "seed": bert.seed, **row} for bert in berts for row in _rows(bert)]
+    rows = [{"epoch": float(bert.epoch), "seed": bert.seed, **row} for bert in berts for row in _curve_rows(bert)]
     values = [row["value"] for row in rows] + ([] if baseline is None else [baseline])
+    scale_of_colors = CURVE_COLORS if any(row["score"] == ANSWERED for row in rows) else COLORS
     base = altair.Chart(altair.Data(values=rows)).encode(
         x=altair.X("epoch:Q", title="epochs of fine-tuning", axis=altair.Axis(tickCount=10, format="~g")),
-        color=altair.Color("score:N", scale=COLORS),
+        color=altair.Color("score:N", scale=scale_of_colors),
     )
     low, high = max(0, min(values) - 4), min(100, max(values) + 4)
     scale = altair.Scale(domain=[low, high], zero=False, nice=False)

@@ -72,6 +72,7 @@ def add_curve(page, task, berts):
         f"{task}-fine-tuning",
         charts.fine_tuning_curve(scored, line),
         f"{'EM' if task == 'span' else 'Accuracy (EM)'} and F1 of BERT on the dev questions at each checkpoint."
+        + (' F1 of the answerable questions shows what of F1 is not owed to the answer "none".' if task == "span" else "")
         + (dashed if line is not None else ""),
     )
     header = [

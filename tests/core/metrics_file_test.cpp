@@ -27,6 +27,14 @@ TEST(MetricsFile, ItStartsAnew) {
     EXPECT_EQ(read_file(folder / "metrics.jsonl"), "");
 }
 
+TEST(MetricsFile, ItGoesOnAfterTheLinesItIsGiven) {
+    const TemporaryFolder folder;
+    write_file(folder / "metrics.jsonl", "{\"step\":1}\n{\"step\":2}\n{\"st");
+    MetricsFile metrics(folder / "metrics.jsonl", "{\"step\":1}\n");
+    metrics.append({{"step", 2}});
+    EXPECT_EQ(read_file(folder / "metrics.jsonl"), "{\"step\":1}\n{\"step\":2}\n");
+}
+
 TEST(MetricsFile, AFullDiskAndAnImpossiblePlaceAreErrorsThatNameThePath) {
     MetricsFile full("/dev/full");
     BV_EXPECT_ERROR(full.append({{"step", 1}}), "/dev/full");

@@ -68,7 +68,8 @@ def test_a_hold_out_takes_whole_paragraphs_by_its_seed(corpus, model, empty):
     squad = corpus / "train.json"
 
     def split(name, seed):
-        prepare(squad, model, empty / f"{name}.h5", "--hold-out", 0.2, "--hold-out-output", empty / f"{name}-held.h5", "--seed", seed)
+        prepare(squad, model, empty / f"{name}.h5", "--hold-out", 0.2, "--hold-out-output", empty / f"{name}-held.h5",
+                "--unfound", "keep", "--seed", seed)
         return summary(empty / f"{name}.h5"), summary(empty / f"{name}-held.h5")
 
     (_, kept, kept_contexts), (_, held, held_contexts) = split("a", 1)
@@ -82,7 +83,7 @@ def test_a_hold_out_takes_whole_paragraphs_by_its_seed(corpus, model, empty):
 
 
 def test_a_limit_takes_the_first_questions(corpus, model, empty):
-    prepare(corpus / "train.json", model, empty / "some.h5", "--limit", 5)
+    prepare(corpus / "train.json", model, empty / "some.h5", "--limit", 5, "--unfound", "keep")
     assert summary(empty / "some.h5")[1] == question_ids(corpus / "train.json")[:5]
 
 

@@ -33,9 +33,11 @@ void mask(T* data, std::int64_t count, const DropoutStream& stream) {
     if (count == 0) return;
     constexpr std::int64_t kThreads = 256;
     const std::int64_t counters = (count + kPhiloxGroup - 1) / kPhiloxGroup * kPhiloxLanes;
-    mask_kernel<<<static_cast<unsigned>((counters + kThreads - 1) / kThreads), kThreads>>>(data, count, stream);
+    mask_kernel<<<static_cast<unsigned>((counters + kThreads - 1) / kThreads), kThreads>>>(data, count,
+                                                                                           stream);
     const cudaError_t code = cudaGetLastError();
-    if (code != cudaSuccess) throw std::runtime_error(std::string("dropout kernel failed: ") + cudaGetErrorString(code));
+    if (code != cudaSuccess)
+        throw std::runtime_error(std::string("dropout kernel failed: ") + cudaGetErrorString(code));
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "../core/expect_error.hpp"
-#include "core/files.hpp"
 #include "../core/temporary_folder.hpp"
+#include "core/files.hpp"
 
 namespace bv {
 namespace {

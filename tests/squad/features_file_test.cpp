@@ -4,8 +4,8 @@
 
 #include "../core/expect_error.hpp"
 #include "core/files.hpp"
-#include "squad/feature_builder.hpp"
 #include "small_model.hpp"
+#include "squad/feature_builder.hpp"
 
 namespace bv {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "squad/characters.hpp"
 #include "small_model.hpp"
+#include "squad/characters.hpp"
 
 namespace bv {
 namespace {

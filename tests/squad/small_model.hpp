@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "core/files.hpp"
 #include "../core/temporary_folder.hpp"
+#include "core/files.hpp"
 #include "squad/tokenizer.hpp"
 
 namespace bv {

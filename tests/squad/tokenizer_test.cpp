@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "../core/expect_error.hpp"
-#include "squad/characters.hpp"
 #include "small_model.hpp"
+#include "squad/characters.hpp"
 
 namespace bv {
 namespace {

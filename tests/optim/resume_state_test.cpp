@@ -1,0 +1,106 @@
+#include "optim/resume_state.hpp"
+
+#include <csignal>
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include "../core/expect_error.hpp"
+#include "../core/temporary_folder.hpp"
+#include "core/files.hpp"
+
+namespace bv {
+namespace {
+
+namespace fs = std::filesystem;
+
+ResumeState state_of(std::int64_t step) {
+    const auto number = static_cast<double>(step);
+    return {step, R"({"tokens":5})", at::full({128}, number), at::full({128}, number + 0.25),
+            at::full({128}, number + 0.5)};
+}
+
+class ResumeStateTest : public testing::Test {
+  protected:
+    std::vector<std::string> states() const {
+        std::vector<std::string> names;
+        for (const auto& entry : fs::directory_iterator(folder_.path()))
+            names.push_back(entry.path().filename().string());
+        return names;
+    }
+
+    const TemporaryFolder folder_;
+};
+
+TEST_F(ResumeStateTest, WhatIsWrittenReadsBack) {
+    write_resume_state(folder_.path(), state_of(7));
+    const auto found = newest_resume_state(folder_.path());
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->step, 7);
+    EXPECT_EQ(found->totals, R"({"tokens":5})");
+    EXPECT_TRUE(found->values.equal(state_of(7).values));
+    EXPECT_TRUE(found->first_moments.equal(state_of(7).first_moments));
+    EXPECT_TRUE(found->second_moments.equal(state_of(7).second_moments));
+}
+
+TEST_F(ResumeStateTest, AnEmptyOrAbsentFolderHasNone) {
+    EXPECT_FALSE(newest_resume_state(folder_.path()));
+    EXPECT_FALSE(newest_resume_state(folder_ / "absent"));
+}
+
+TEST_F(ResumeStateTest, ANewerStateReplacesTheOlderAndWhatAKilledRunBegan) {
+    write_resume_state(folder_.path(), state_of(7));
+    write_file(folder_ / "step-9.partial/state.safetensors", "begun");
+    write_resume_state(folder_.path(), state_of(12));
+    EXPECT_THAT(states(), testing::ElementsAre("step-12"));
+}
+
+TEST_F(ResumeStateTest, WithoutItsMarkerAStateIsNone) {
+    write_resume_state(folder_.path(), state_of(7));
+    fs::copy(folder_ / "step-7", folder_ / "step-9", fs::copy_options::recursive);
+    fs::remove(folder_ / "step-9/resume.json");
+    EXPECT_EQ(newest_resume_state(folder_.path())->step, 7);
+}
+
+TEST_F(ResumeStateTest, ADamagedStateIsPassedOver) {
+    write_resume_state(folder_.path(), state_of(7));
+    const fs::path path = folder_ / "step-7/state.safetensors";
+    std::string bytes = read_file(path);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    write_file(path, bytes);
+    EXPECT_FALSE(newest_resume_state(folder_.path()));
+}
+
+/// While it lives, no file of this process grows beyond so many bytes: writing fails as on a full disk.
+class FileSizeLimit {
+  public:
+    explicit FileSizeLimit(rlim_t bytes) {
+        std::signal(SIGXFSZ, SIG_IGN);
+        EXPECT_EQ(getrlimit(RLIMIT_FSIZE, &before_), 0);
+        const rlimit limit{bytes, before_.rlim_max};
+        EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    }
+    ~FileSizeLimit() {
+        setrlimit(RLIMIT_FSIZE, &before_);
+        std::signal(SIGXFSZ, SIG_DFL);
+    }
+    FileSizeLimit(const FileSizeLimit&) = delete;
+    FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+  private:
+    rlimit before_{};
+};
+
+TEST_F(ResumeStateTest, AStateThatCannotBeWrittenIsAnErrorThatLeavesTheOlderOne) {
+    write_resume_state(folder_.path(), state_of(7));
+    {
+        const FileSizeLimit limit(1000);
+        BV_EXPECT_ERROR(write_resume_state(folder_.path(), state_of(9)), "step-9.partial/state.safetensors");
+    }
+    EXPECT_THAT(states(), testing::ElementsAre("step-7"));
+    EXPECT_EQ(newest_resume_state(folder_.path())->step, 7);
+}
+
+}  // namespace
+}  // namespace bv

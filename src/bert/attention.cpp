@@ -1,135 +1,109 @@
 #include "bert/attention.hpp"
 
-#include <cmath>
-
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/custom_function.h>
+#include <ATen/Parallel.h>
 
-#include "core/error.hpp"
+#include "bert/attention_avx512.hpp"
+#include "bert/saved_value.hpp"
 
 namespace bv {
 namespace {
 
-/// The rows of sequence b as (3, A, T, D): a view.
-at::Tensor by_head(const at::Tensor& query_key_value, const std::vector<std::int64_t>& starts, std::size_t b,
-                   std::int64_t heads) {
-    const std::int64_t tokens = starts[b + 1] - starts[b];
-    const std::int64_t head_size = query_key_value.size(1) / 3 / heads;
-    return query_key_value.narrow(0, starts[b], tokens)
-        .view({tokens, 3, heads, head_size})
-        .permute({1, 2, 0, 3});
+/// Calls `work(head, b, a)` with head a of sequence b, over all of them, on all threads.
+template <typename Element, typename Work>
+void for_each_head(const at::Tensor& query_key_value, std::int64_t heads, const DropoutPlan& dropout,
+                   const Work& work) {
+    const std::int64_t hidden = query_key_value.size(1) / 3;
+    const auto sequences = static_cast<std::int64_t>(dropout.rows.size()) - 1;
+    const auto* in = query_key_value.const_data_ptr<Element>();
+    at::parallel_for(0, sequences * heads, 1, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t i = first; i < last; ++i) {
+            const auto b = static_cast<std::size_t>(i / heads);
+            const std::int64_t a = i % heads;
+            const std::int64_t tokens = dropout.rows[b + 1] - dropout.rows[b];
+            const std::int64_t size = hidden / heads;
+            DropoutStream stream{};
+            if (dropout.p > 0) stream = dropout.stream(b);
+            work(HeadRows<Element>{tokens, size, hidden, in + dropout.rows[b] * 3 * hidden + a * size,
+                                   dropout.p > 0 ? &stream : nullptr, a * tokens * tokens},
+                 dropout.rows[b], a);
+        }
+    });
 }
 
-/// The rows of sequence b of an (N, H) tensor as (A, T, D): a view.
-at::Tensor merged_by_head(const at::Tensor& merged, const std::vector<std::int64_t>& starts, std::size_t b,
-                          std::int64_t heads) {
-    const std::int64_t tokens = starts[b + 1] - starts[b];
-    return merged.narrow(0, starts[b], tokens)
-        .view({tokens, heads, merged.size(1) / heads})
-        .permute({1, 0, 2});
+template <typename Element>
+void attend_all(const at::Tensor& query_key_value, std::int64_t heads, const DropoutPlan& dropout,
+                at::Tensor& output, at::Tensor& log_sums) {
+    for_each_head<Element>(
+        query_key_value, heads, dropout,
+        [&](const HeadRows<Element>& head, std::int64_t row, std::int64_t a) {
+            attend(head, output.mutable_data_ptr<Element>() + row * head.hidden + a * head.head_size,
+                   log_sums.mutable_data_ptr<float>() + a * output.size(0) + row);
+        });
 }
 
-/// `values` with one example's attention mask applied, in `precision`.
-at::Tensor dropped(const at::Tensor& values, at::ScalarType precision, double p, const DropoutKey& key,
-                   std::int64_t layer, std::int64_t example) {
-    if (p == 0) return values.to(precision);
-    at::Tensor result = at::empty(values.sizes(), values.options().dtype(precision));
-    apply_dropout_mask(values, result, p, key, layer, DropoutSite::attention, example);
-    return result;
+template <typename Element>
+void attend_all_backward(const at::Tensor& query_key_value, std::int64_t heads, const DropoutPlan& dropout,
+                         const at::Tensor& log_sums, const at::Tensor& output_gradient, at::Tensor& result) {
+    for_each_head<Element>(
+        query_key_value, heads, dropout,
+        [&](const HeadRows<Element>& head, std::int64_t row, std::int64_t a) {
+            attend_backward(
+                head, output_gradient.const_data_ptr<Element>() + row * head.hidden + a * head.head_size,
+                log_sums.const_data_ptr<float>() + a * result.size(0) + row,
+                result.mutable_data_ptr<Element>() + row * 3 * head.hidden + a * head.head_size);
+        });
 }
 
-/// The scaled products of queries and keys of one sequence, softmaxed: (A, T, T) in float32.
-at::Tensor probabilities_of(const at::Tensor& parts, double scale) {
-    return at::bmm(parts[0] * scale, parts[1].transpose(1, 2)).to(at::kFloat).softmax(-1);
-}
-
-double scale_of(const at::Tensor& query_key_value, std::int64_t heads) {
-    return 1.0 / std::sqrt(static_cast<double>(query_key_value.size(1) / 3 / heads));
-}
-
-/// Attention for training. It keeps the probabilities (A, T, T) of each sequence and draws their mask again
-/// backward, so that no (A, T, T) mask is stored and no key outside the sequence is ever multiplied. Products
-/// run in the precision of the input, softmax and dropout in float32.
-class TrainingAttention : public torch::autograd::Function<TrainingAttention> {
+/// Attention by the AVX-512 kernels: keeps a float a row and head for the backward pass, not the
+/// probabilities.
+class KernelAttention : public torch::autograd::Function<KernelAttention> {
   public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query_key_value,
-                              const Batch& batch, std::int64_t heads, std::int64_t layer, double p,
-                              const DropoutKey* dropout) {
-        const std::int64_t hidden = query_key_value.size(1) / 3;
-        const double scale = scale_of(query_key_value, heads);
-        const at::ScalarType precision = query_key_value.scalar_type();
-        const DropoutKey key = dropout == nullptr ? DropoutKey{} : *dropout;
-        at::Tensor output = at::empty({query_key_value.size(0), hidden}, query_key_value.options());
-        torch::autograd::variable_list saved{query_key_value};
-        for (std::size_t b = 0; b < batch.examples.size(); ++b) {
-            const at::Tensor parts = by_head(query_key_value, batch.starts, b, heads);
-            const at::Tensor probabilities = probabilities_of(parts, scale);
-            const at::Tensor used = dropped(probabilities, precision, p, key, layer, batch.examples[b]);
-            merged_by_head(output, batch.starts, b, heads).copy_(at::bmm(used, parts[2]));
-            saved.push_back(probabilities);
+                              std::int64_t heads, const DropoutPlan& dropout) {
+        const at::Tensor in = query_key_value.contiguous();
+        at::Tensor output = at::empty({in.size(0), in.size(1) / 3}, in.options());
+        at::Tensor log_sums = at::empty({heads, in.size(0)}, in.options().dtype(at::kFloat));
+        if (in.scalar_type() == at::kFloat) {
+            attend_all<float>(in, heads, dropout, output, log_sums);
+        } else {
+            attend_all<c10::BFloat16>(in, heads, dropout, output, log_sums);
         }
-        context->save_for_backward(saved);
-        context->saved_data["starts"] = batch.starts;
-        context->saved_data["examples"] = batch.examples;
+        context->save_for_backward({in, log_sums});
         context->saved_data["heads"] = heads;
-        context->saved_data["layer"] = layer;
-        context->saved_data["p"] = p;
-        context->saved_data["seed"] = static_cast<std::int64_t>(key.seed);
-        context->saved_data["step"] = key.step;
+        save_value(*context, dropout);
         return output;
     }
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                    torch::autograd::variable_list gradients) {
         const auto saved = context->get_saved_variables();
-        const at::Tensor& query_key_value = saved[0];
-        const auto starts = context->saved_data["starts"].toIntVector();
-        const auto examples = context->saved_data["examples"].toIntVector();
+        const auto& dropout = saved_value<DropoutPlan>(*context);
         const std::int64_t heads = context->saved_data["heads"].toInt();
-        const std::int64_t layer = context->saved_data["layer"].toInt();
-        const double p = context->saved_data["p"].toDouble();
-        const DropoutKey key{static_cast<std::uint64_t>(context->saved_data["seed"].toInt()),
-                             context->saved_data["step"].toInt()};
-        const double scale = scale_of(query_key_value, heads);
-        const at::ScalarType precision = query_key_value.scalar_type();
-        const at::Tensor output_gradient = gradients[0].contiguous();
-        at::Tensor result = at::empty_like(query_key_value);
-        for (std::size_t b = 0; b < examples.size(); ++b) {
-            const at::Tensor parts = by_head(query_key_value, starts, b, heads);
-            const at::Tensor result_parts = by_head(result, starts, b, heads);
-            const at::Tensor outer = merged_by_head(output_gradient, starts, b, heads);
-            const at::Tensor& probabilities = saved[b + 1];
-            const at::Tensor used = dropped(probabilities, precision, p, key, layer, examples[b]);
-            result_parts[2].copy_(at::bmm(used.transpose(1, 2), outer));
-            const at::Tensor inner =
-                dropped(at::bmm(outer, parts[2].transpose(1, 2)), at::kFloat, p, key, layer, examples[b]);
-            const at::Tensor scores =
-                at::_softmax_backward_data(inner, probabilities, -1, at::kFloat).to(precision);
-            result_parts[0].copy_(at::bmm(scores, parts[1]).mul_(scale));
-            result_parts[1].copy_(at::bmm(scores.transpose(1, 2), parts[0] * scale));
+        const at::Tensor gradient = gradients[0].contiguous();
+        at::Tensor result = at::empty_like(saved[0]);
+        if (result.scalar_type() == at::kFloat) {
+            attend_all_backward<float>(saved[0], heads, dropout, saved[1], gradient, result);
+        } else {
+            attend_all_backward<c10::BFloat16>(saved[0], heads, dropout, saved[1], gradient, result);
         }
-        return {result, {}, {}, {}, {}, {}};
+        return {result, {}, {}};
     }
 };
 
+bool has_kernel(const at::Tensor& query_key_value, std::int64_t heads) {
+    if (!query_key_value.is_cpu()) return false;
+    const std::int64_t head_size = query_key_value.size(1) / 3 / heads;
+    return query_key_value.scalar_type() == at::kFloat ? has_attention_kernel<float>(head_size)
+                                                       : has_attention_kernel<c10::BFloat16>(head_size);
+}
+
 }  // namespace
 
-at::Tensor packed_attention(const at::Tensor& query_key_value, const Batch& batch, std::int64_t heads,
-                            std::int64_t layer, double p, const DropoutKey* dropout) {
-    if (at::GradMode::is_enabled()) {
-        return TrainingAttention::apply(query_key_value, batch, heads, layer, dropout == nullptr ? 0.0 : p,
-                                        dropout);
-    }
-    // Not scaled_dot_product_attention: on CPUs it multiplies bfloat16 in float32.
-    const double scale = scale_of(query_key_value, heads);
-    at::Tensor output =
-        at::empty({query_key_value.size(0), query_key_value.size(1) / 3}, query_key_value.options());
-    for (std::size_t b = 0; b < batch.examples.size(); ++b) {
-        const at::Tensor parts = by_head(query_key_value, batch.starts, b, heads);
-        const at::Tensor used = probabilities_of(parts, scale).to(query_key_value.scalar_type());
-        merged_by_head(output, batch.starts, b, heads).copy_(at::bmm(used, parts[2]));
-    }
-    return output;
+at::Tensor packed_attention(const at::Tensor& query_key_value, std::int64_t heads,
+                            const DropoutPlan& dropout) {
+    if (has_kernel(query_key_value, heads)) return KernelAttention::apply(query_key_value, heads, dropout);
+    return plain_attention(query_key_value, heads, dropout);
 }
 
 }  // namespace bv

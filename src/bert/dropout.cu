@@ -12,19 +12,12 @@ __global__ void mask_kernel(T* data, std::int64_t count, DropoutStream stream) {
     const std::int64_t counter = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     const std::int64_t first = counter / kPhiloxLanes * kPhiloxGroup + counter % kPhiloxLanes;
     if (first >= count) return;
-    std::uint32_t words[4] = {static_cast<std::uint32_t>(counter), stream.c1, stream.c2, stream.c3};
-    std::uint32_t key0 = stream.key0;
-    std::uint32_t key1 = stream.key1;
-    for (int round = 0; round < kPhiloxRounds; ++round) {
-        philox_round(words[0], words[1], words[2], words[3], key0, key1);
-        key0 += kPhiloxWeyl0;
-        key1 += kPhiloxWeyl1;
-    }
+    const PhiloxWords drawn = philox(stream, static_cast<std::uint32_t>(counter));
     for (int half = 0; half < 8; ++half) {
         const std::int64_t element = first + half * kPhiloxLanes;
         if (element >= count) return;
-        const std::uint32_t bits = words[half / 2] >> (16 * (half % 2)) & 0xFFFFU;
-        data[element] = bits >= stream.threshold ? static_cast<float>(data[element]) * stream.scale : 0.0F;
+        const bool kept = half_word(drawn, half) >= stream.threshold;
+        data[element] = kept ? static_cast<float>(data[element]) * stream.scale : 0.0F;
     }
 }
 

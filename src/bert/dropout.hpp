@@ -1,10 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+
+#include "bert/philox.hpp"
 
 namespace bv {
 
@@ -19,17 +20,27 @@ struct DropoutKey {
     std::int64_t step = 0;
 };
 
-/// `x` with each element zeroed with probability `p`, the others divided by the exact probability of being
-/// kept
-/// (`p` is rounded to a multiple of 2^-16). `rows` (B + 1) says which rows of `x` (its first dimension)
-/// belong to which of `examples` (B). Differentiable. In float32 whatever `x` is in; `x` itself when p is 0.
-at::Tensor dropout(const at::Tensor& x, double p, const DropoutKey& key, std::int64_t layer, DropoutSite site,
-                   std::span<const std::int64_t> rows, std::span<const std::int64_t> examples);
+/// The dropout of one site over one batch. Elements are dropped with probability `p`, the others divided by
+/// the exact probability of being kept (`p` is rounded to a multiple of 2^-16).
+struct DropoutPlan {
+    double p = 0;  ///< 0 drops nothing
+    DropoutKey key;
+    std::int64_t layer = 0;
+    DropoutSite site = DropoutSite::embedding;
+    std::vector<std::int64_t> rows;      ///< (B + 1) sequence b has rows [rows[b], rows[b + 1])
+    std::vector<std::int64_t> examples;  ///< (B)
+
+    /// The random bits of the plan's example `b`.
+    DropoutStream stream(std::size_t b) const;
+};
+
+/// `x` with the plan's mask applied to its rows (its first dimension). Differentiable. In float32 whatever
+/// `x` is in; `x` itself when p is 0.
+at::Tensor dropout(const at::Tensor& x, const DropoutPlan& plan);
 
 /// to = from times the mask (0 or 1 / keep probability) of one example's elements from its element 0 on. Both
 /// contiguous, of equal size, float32 or one of them bfloat16; `to` may be `from`. CPU or GPU memory, the
 /// same mask.
-void apply_dropout_mask(const at::Tensor& from, const at::Tensor& to, double p, const DropoutKey& key,
-                        std::int64_t layer, DropoutSite site, std::int64_t example);
+void apply_dropout_mask(const at::Tensor& from, const at::Tensor& to, const DropoutStream& stream);
 
 }  // namespace bv

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "bert/attention.hpp"
+#include "bert/residual_norm.hpp"
 
 namespace bv {
 namespace {
@@ -52,39 +53,42 @@ Encoder::Encoder(const BertConfig& config) : config_(config) {
     }
 }
 
-at::Tensor Encoder::norm(const at::Tensor& x, const LayerNorm& norm) const {
-    return at::layer_norm(x, {config_.hidden_size}, norm.weight.tensor, norm.bias.tensor,
-                          config_.layer_norm_epsilon);
-}
-
 at::Tensor Encoder::forward(const Batch& batch, const DropoutKey* key, const OnState& on_state) const {
-    const auto dropped = [&](const at::Tensor& x, std::int64_t layer, DropoutSite site) {
-        return key == nullptr
-                   ? x
-                   : dropout(x, config_.hidden_dropout, *key, layer, site, batch.starts, batch.examples);
+    const auto plan = [&](double p, std::int64_t layer, DropoutSite site) {
+        return DropoutPlan{
+            key == nullptr ? 0 : p, key == nullptr ? DropoutKey{} : *key, layer, site, batch.starts,
+            batch.examples};
     };
     const auto applied = [this](const at::Tensor& x, const Linear& linear) {
-        return at::linear(x.to(precision_), linear.weight.tensor.to(precision_),
-                          linear.bias.tensor.to(precision_));
+        return at::linear(x, linear.weight.tensor.to(precision_), linear.bias.tensor.to(precision_));
     };
-    at::Tensor x = at::embedding(words_.tensor, batch.ids) + at::embedding(segments_.tensor, batch.segments) +
-                   at::embedding(positions_.tensor, batch.positions);
-    x = dropped(norm(x, embedding_norm_), 0, DropoutSite::embedding);
-    if (on_state) on_state(0, x);
+    const auto added = [&](const at::Tensor& x, const HiddenState& residual, const LayerNorm& norm,
+                           std::int64_t layer, DropoutSite site) {
+        return residual_norm(x, residual.values, norm.weight.tensor, norm.bias.tensor,
+                             config_.layer_norm_epsilon, plan(config_.hidden_dropout, layer, site));
+    };
+    HiddenState x;
+    x.values = dropout(at::layer_norm(at::embedding(words_.tensor, batch.ids) +
+                                          at::embedding(segments_.tensor, batch.segments) +
+                                          at::embedding(positions_.tensor, batch.positions),
+                                      {config_.hidden_size}, embedding_norm_.weight.tensor,
+                                      embedding_norm_.bias.tensor, config_.layer_norm_epsilon),
+                       plan(config_.hidden_dropout, 0, DropoutSite::embedding));
+    x.rounded = x.values.to(precision_);
+    if (on_state) on_state(0, x.values);
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const Layer& layer = layers_[i];
         const auto number = static_cast<std::int64_t>(i);
-        const at::Tensor attended = packed_attention(applied(x, layer.query_key_value), batch, config_.heads,
-                                                     number, config_.attention_dropout, key);
-        x = norm(
-            dropped(applied(attended, layer.attention_output), number, DropoutSite::attention_output) + x,
-            layer.attention_norm);
-        const at::Tensor inner = activate(applied(x, layer.intermediate), config_.activation);
-        x = norm(dropped(applied(inner, layer.output), number, DropoutSite::layer_output) + x,
-                 layer.output_norm);
-        if (on_state) on_state(number + 1, x);
+        const at::Tensor attended =
+            packed_attention(applied(x.rounded, layer.query_key_value), config_.heads,
+                             plan(config_.attention_dropout, number, DropoutSite::attention));
+        x = added(applied(attended, layer.attention_output), x, layer.attention_norm, number,
+                  DropoutSite::attention_output);
+        const at::Tensor inner = activate(applied(x.rounded, layer.intermediate), config_.activation);
+        x = added(applied(inner, layer.output), x, layer.output_norm, number, DropoutSite::layer_output);
+        if (on_state) on_state(number + 1, x.values);
     }
-    return x;
+    return x.values;
 }
 
 std::vector<Parameter> Encoder::parameters() const {

@@ -47,8 +47,6 @@ class Encoder {
         LayerNorm output_norm;
     };
 
-    at::Tensor norm(const at::Tensor& x, const LayerNorm& norm) const;
-
     BertConfig config_;
     at::ScalarType precision_ = at::kFloat;
     Parameter words_, positions_, segments_;

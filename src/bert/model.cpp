@@ -118,7 +118,7 @@ at::Tensor Model::logits(const Batch& batch, const DropoutKey* key) const {
         if (key != nullptr) {
             std::vector<std::int64_t> rows(batch.examples.size() + 1);
             for (std::size_t b = 0; b < rows.size(); ++b) rows[b] = static_cast<std::int64_t>(b);
-            x = dropout(x, config().head_dropout, *key, 0, DropoutSite::head, rows, batch.examples);
+            x = dropout(x, {config().head_dropout, *key, 0, DropoutSite::head, rows, batch.examples});
         }
     }
     return at::linear(x, head_weight_.tensor, head_bias_.tensor);

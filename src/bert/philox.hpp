@@ -24,17 +24,6 @@ inline constexpr int kPhiloxRounds = 10;
 inline constexpr std::int64_t kPhiloxLanes = 16;
 inline constexpr std::int64_t kPhiloxGroup = 128;
 
-/// One round on one counter.
-BV_HOST_DEVICE inline void philox_round(std::uint32_t& c0, std::uint32_t& c1, std::uint32_t& c2,
-                                        std::uint32_t& c3, std::uint32_t key0, std::uint32_t key1) {
-    const std::uint64_t product0 = static_cast<std::uint64_t>(kPhiloxMultiplier0) * c0;
-    const std::uint64_t product1 = static_cast<std::uint64_t>(kPhiloxMultiplier1) * c2;
-    c0 = static_cast<std::uint32_t>(product1 >> 32) ^ c1 ^ key0;
-    c2 = static_cast<std::uint32_t>(product0 >> 32) ^ c3 ^ key1;
-    c1 = static_cast<std::uint32_t>(product1);
-    c3 = static_cast<std::uint32_t>(product0);
-}
-
 /// The words of the law that do not depend on the element.
 struct DropoutStream {
     std::uint32_t key0, key1;  ///< seed
@@ -42,5 +31,35 @@ struct DropoutStream {
     std::uint32_t threshold;   ///< an element is kept where its 16 bits are not below this
     float scale;               ///< 1 / keep probability
 };
+
+/// What one counter gives.
+struct PhiloxWords {
+    std::uint32_t c[4];
+};
+
+/// The words of counter (c0, c1, c2, c3) of `stream`.
+BV_HOST_DEVICE inline PhiloxWords philox(const DropoutStream& stream, std::uint32_t c0) {
+    std::uint32_t c1 = stream.c1;
+    std::uint32_t c2 = stream.c2;
+    std::uint32_t c3 = stream.c3;
+    std::uint32_t key0 = stream.key0;
+    std::uint32_t key1 = stream.key1;
+    for (int round = 0; round < kPhiloxRounds; ++round) {
+        const std::uint64_t product0 = static_cast<std::uint64_t>(kPhiloxMultiplier0) * c0;
+        const std::uint64_t product1 = static_cast<std::uint64_t>(kPhiloxMultiplier1) * c2;
+        c0 = static_cast<std::uint32_t>(product1 >> 32) ^ c1 ^ key0;
+        c2 = static_cast<std::uint32_t>(product0 >> 32) ^ c3 ^ key1;
+        c1 = static_cast<std::uint32_t>(product1);
+        c3 = static_cast<std::uint32_t>(product0);
+        key0 += kPhiloxWeyl0;
+        key1 += kPhiloxWeyl1;
+    }
+    return {{c0, c1, c2, c3}};
+}
+
+/// Half-word `half` (0 to 7) of the four words.
+BV_HOST_DEVICE inline std::uint32_t half_word(const PhiloxWords& words, int half) {
+    return words.c[half / 2] >> (16 * (half % 2)) & 0xFFFFU;
+}
 
 }  // namespace bv

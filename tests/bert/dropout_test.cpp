@@ -1,12 +1,8 @@
 #include "bert/dropout.hpp"
 
-#include <array>
-#include <cmath>
-
 #include <ATen/ATen.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "bert/philox.hpp"
 
 namespace bv {
 namespace {
@@ -14,24 +10,15 @@ namespace {
 at::Tensor mask_of(std::int64_t count, double p, const DropoutKey& key, std::int64_t example,
                    DropoutSite site = DropoutSite::attention, std::int64_t layer = 3) {
     at::Tensor ones = at::ones({count});
-    apply_dropout_mask(ones, ones, p, key, layer, site, example);
+    apply_dropout_mask(ones, ones, DropoutPlan{p, key, layer, site, {}, {example}}.stream(0));
     return ones;
 }
 
 TEST(Philox, GivesThePublishedVector) {
     // Random123's known answer for counter and key of digits of pi.
-    std::uint32_t c[4] = {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344};
-    std::uint32_t key0 = 0xa4093822;
-    std::uint32_t key1 = 0x299f31d0;
-    for (int round = 0; round < kPhiloxRounds; ++round) {
-        philox_round(c[0], c[1], c[2], c[3], key0, key1);
-        key0 += kPhiloxWeyl0;
-        key1 += kPhiloxWeyl1;
-    }
-    EXPECT_EQ(c[0], 0xd16cfe09U);
-    EXPECT_EQ(c[1], 0x94fdccebU);
-    EXPECT_EQ(c[2], 0x5001e420U);
-    EXPECT_EQ(c[3], 0x24126ea1U);
+    const DropoutStream stream{0xa4093822, 0x299f31d0, 0x85a308d3, 0x13198a2e, 0x03707344, 0, 1.0F};
+    const PhiloxWords drawn = philox(stream, 0x243f6a88);
+    EXPECT_THAT(drawn.c, testing::ElementsAre(0xd16cfe09U, 0x94fdccebU, 0x5001e420U, 0x24126ea1U));
 }
 
 TEST(Dropout, MaskIsTheDocumentedLaw) {
@@ -40,16 +27,9 @@ TEST(Dropout, MaskIsTheDocumentedLaw) {
     const at::Tensor mask = mask_of(kCount, 0.1, key, 5);
     const std::uint32_t threshold = 6554;  // round(0.1 * 65536)
     for (std::int64_t i = 0; i < kCount; ++i) {
-        std::uint32_t c[4] = {static_cast<std::uint32_t>(i / 128 * 16 + i % 16), 5, 3U << 8 | 1U, 77};
-        std::uint32_t key0 = 0x89ABCDEF;
-        std::uint32_t key1 = 0x01234567;
-        for (int round = 0; round < kPhiloxRounds; ++round) {
-            philox_round(c[0], c[1], c[2], c[3], key0, key1);
-            key0 += kPhiloxWeyl0;
-            key1 += kPhiloxWeyl1;
-        }
-        const std::int64_t half = i % 128 / 16;
-        const bool kept = (c[half / 2] >> (16 * (half % 2)) & 0xFFFF) >= threshold;
+        const DropoutStream stream{0x89ABCDEF, 0x01234567, 5, 3U << 8 | 1U, 77, threshold, 1.0F};
+        const PhiloxWords drawn = philox(stream, static_cast<std::uint32_t>(i / 128 * 16 + i % 16));
+        const bool kept = half_word(drawn, static_cast<int>(i % 128 / 16)) >= threshold;
         ASSERT_FLOAT_EQ(mask[i].item<float>(), kept ? 65536.0F / (65536.0F - 6554.0F) : 0.0F)
             << "element " << i;
     }
@@ -58,14 +38,15 @@ TEST(Dropout, MaskIsTheDocumentedLaw) {
 TEST(Dropout, TheMaskIsTheSameInBfloat16) {
     const DropoutKey key{9, 4};
     const at::Tensor values = at::linspace(-3, 3, 300);
+    const DropoutStream stream = DropoutPlan{0.3, key, 1, DropoutSite::attention, {}, {2}}.stream(0);
     at::Tensor wide = at::empty({300});
-    apply_dropout_mask(values, wide, 0.3, key, 1, DropoutSite::attention, 2);
+    apply_dropout_mask(values, wide, stream);
     at::Tensor narrow = at::empty({300}, at::kBFloat16);
-    apply_dropout_mask(values, narrow, 0.3, key, 1, DropoutSite::attention, 2);
+    apply_dropout_mask(values, narrow, stream);
     EXPECT_TRUE(narrow.equal(wide.to(at::kBFloat16)));
-    apply_dropout_mask(values.to(at::kBFloat16), wide, 0.3, key, 1, DropoutSite::attention, 2);
+    apply_dropout_mask(values.to(at::kBFloat16), wide, stream);
     at::Tensor rounded = values.to(at::kBFloat16).to(at::kFloat);
-    apply_dropout_mask(rounded, rounded, 0.3, key, 1, DropoutSite::attention, 2);
+    apply_dropout_mask(rounded, rounded, stream);
     EXPECT_TRUE(wide.equal(rounded));
 }
 
@@ -88,21 +69,14 @@ TEST(Dropout, EveryWordOfTheKeyMatters) {
 TEST(Dropout, AnExampleHasTheSameMaskInAnyBatch) {
     const at::Tensor x = at::ones({12, 7});
     const DropoutKey key{9, 4};
-    const std::array<std::int64_t, 3> together_rows{0, 5, 12};
-    const std::array<std::int64_t, 2> together{31, 8};
-    const at::Tensor both = dropout(x, 0.3, key, 1, DropoutSite::layer_output, together_rows, together);
-    const std::array<std::int64_t, 2> alone_rows{0, 7};
-    const std::array<std::int64_t, 1> alone{8};
-    const at::Tensor one =
-        dropout(at::ones({7, 7}), 0.3, key, 1, DropoutSite::layer_output, alone_rows, alone);
+    const at::Tensor both = dropout(x, {0.3, key, 1, DropoutSite::layer_output, {0, 5, 12}, {31, 8}});
+    const at::Tensor one = dropout(at::ones({7, 7}), {0.3, key, 1, DropoutSite::layer_output, {0, 7}, {8}});
     EXPECT_TRUE(at::equal(both.narrow(0, 5, 7), one));
 }
 
 TEST(Dropout, BackwardDrawsTheForwardMask) {
     at::Tensor x = at::ones({6, 50}).set_requires_grad(true);
-    const std::array<std::int64_t, 3> rows{0, 2, 6};
-    const std::array<std::int64_t, 2> examples{3, 4};
-    const at::Tensor y = dropout(x, 0.4, {5, 6}, 0, DropoutSite::embedding, rows, examples);
+    const at::Tensor y = dropout(x, {0.4, {5, 6}, 0, DropoutSite::embedding, {0, 2, 6}, {3, 4}});
     y.sum().backward();
     EXPECT_TRUE(at::equal(x.grad(), y.detach()));
     EXPECT_GT((y == 0).sum().item<std::int64_t>(), 60);

@@ -1,0 +1,457 @@
+#include "bert/attention_avx512.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "bert/dropout_bits.hpp"
+#include "bert/simd.hpp"
+#include "core/error.hpp"
+
+namespace bv {
+
+#ifdef BV_AVX512
+BV_AVX512_BEGIN
+namespace {
+
+using simd::kLanes;
+
+// Everything that is multiplied is a word of 32 bits: one float, or two BFloat16 that stand next to each
+// other along the summed dimension. A product is C[m][n] += word(A[m][u]) * word(B[u][n]), the words of B 16
+// to a register.
+using Word = std::int32_t;
+template <typename Element>
+constexpr std::int64_t kPerWord = static_cast<std::int64_t>(sizeof(Word) / sizeof(Element));
+
+constexpr std::int64_t kRows = 6;      // of a tile of C kept in registers
+constexpr std::int64_t kColumns = 4;   // in registers of 16
+constexpr std::int64_t kQueries = 24;  // whose scores are held at a time: a multiple of kRows, even
+
+constexpr std::int64_t rounded_up(std::int64_t x, std::int64_t to) {
+    return (x + to - 1) / to * to;
+}
+
+inline Word word_at(const void* from) {
+    Word word;
+    std::memcpy(&word, from, sizeof(word));
+    return word;
+}
+
+template <typename Element>
+inline __m512 multiply_add(Word a, __m512i b, __m512 sum) {
+    const __m512i all = _mm512_set1_epi32(a);
+    if constexpr (std::is_same_v<Element, float>) {
+        return _mm512_fmadd_ps(_mm512_castsi512_ps(all), _mm512_castsi512_ps(b), sum);
+    } else {
+        return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(all), reinterpret_cast<__m512bh>(b));
+    }
+}
+
+/// The words of A[m][u] stand at words + m * row + u * unit (in words).
+struct Left {
+    const char* words;
+    std::int64_t row;
+    std::int64_t unit;
+};
+
+/// A row-major array with `columns` columns, a multiple of 16.
+template <typename T>
+struct Panel {
+    T* data;
+    std::int64_t columns;
+};
+
+template <typename Element, int R, int V>
+inline void multiply_tile(const Left& a, Panel<const Word> b, std::int64_t units, Panel<float> c) {
+    __m512 sums[R][V];
+    for (auto& row : sums) {
+        for (__m512& sum : row) sum = _mm512_setzero_ps();
+    }
+    const char* left = a.words;
+    const Word* right = b.data;
+    for (std::int64_t u = 0; u < units; ++u, left += 4 * a.unit, right += b.columns) {
+        __m512i values[V];
+        for (int v = 0; v < V; ++v) values[v] = _mm512_loadu_si512(right + v * kLanes);
+        for (int r = 0; r < R; ++r) {
+            const Word word = word_at(left + 4 * r * a.row);
+            for (int v = 0; v < V; ++v) sums[r][v] = multiply_add<Element>(word, values[v], sums[r][v]);
+        }
+    }
+    for (int r = 0; r < R; ++r) {
+        for (int v = 0; v < V; ++v) _mm512_storeu_ps(c.data + r * c.columns + v * kLanes, sums[r][v]);
+    }
+}
+
+template <typename Element, int V>
+inline void multiply_columns(Left a, Panel<const Word> b, std::int64_t units, Panel<float> c,
+                             std::int64_t rows) {
+    for (; rows >= kRows; rows -= kRows) {
+        multiply_tile<Element, kRows, V>(a, b, units, c);
+        a.words += 4 * kRows * a.row;
+        c.data += kRows * c.columns;
+    }
+    switch (rows) {
+        case 1:
+            return multiply_tile<Element, 1, V>(a, b, units, c);
+        case 2:
+            return multiply_tile<Element, 2, V>(a, b, units, c);
+        case 3:
+            return multiply_tile<Element, 3, V>(a, b, units, c);
+        case 4:
+            return multiply_tile<Element, 4, V>(a, b, units, c);
+        case 5:
+            return multiply_tile<Element, 5, V>(a, b, units, c);
+        default:
+            return;
+    }
+}
+
+/// C (rows, c.columns) = A B over `units` words.
+template <typename Element>
+void multiply(const Left& a, Panel<const Word> b, std::int64_t units, Panel<float> c, std::int64_t rows) {
+    for (std::int64_t at = 0; at < c.columns; at += kColumns * kLanes) {
+        const Panel<const Word> right{b.data + at, b.columns};
+        const Panel<float> sums{c.data + at, c.columns};
+        switch (std::min((c.columns - at) / kLanes, kColumns)) {
+            case 1:
+                multiply_columns<Element, 1>(a, right, units, sums, rows);
+                break;
+            case 2:
+                multiply_columns<Element, 2>(a, right, units, sums, rows);
+                break;
+            case 3:
+                multiply_columns<Element, 3>(a, right, units, sums, rows);
+                break;
+            default:
+                multiply_columns<Element, 4>(a, right, units, sums, rows);
+        }
+    }
+}
+
+/// T rows of D elements, `stride` apart, turned: word (u, t) is word u of row t. to: (D / kPerWord, columns),
+/// zero beyond T.
+template <typename Element>
+void turn(const Element* rows, std::int64_t stride, std::int64_t tokens, std::int64_t head_size,
+          Panel<Word> to) {
+    const auto pitch = static_cast<int>(stride / kPerWord<Element>);
+    const __m512i places = _mm512_mullo_epi32(
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32(pitch));
+    for (std::int64_t t = 0; t < tokens; t += kLanes) {
+        const __mmask16 lanes = simd::first_lanes(tokens - t);
+        for (std::int64_t u = 0; u < head_size / kPerWord<Element>; ++u) {
+            const __m512i words = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), lanes, places,
+                                                              rows + t * stride + u * kPerWord<Element>, 4);
+            _mm512_storeu_si512(to.data + u * to.columns + t, words);
+        }
+    }
+}
+
+/// T rows of D elements, `stride` apart, as words along T: word (u, d) holds element d of rows u (float) or
+/// of 2 u and 2 u + 1. to: (ceil(T / kPerWord), D).
+template <typename Element>
+void stack(const Element* rows, std::int64_t stride, std::int64_t tokens, Panel<Word> to) {
+    for (std::int64_t t = 0; t < tokens; t += kPerWord<Element>, to.data += to.columns) {
+        const Element* row = rows + t * stride;
+        for (std::int64_t d = 0; d < to.columns; d += kLanes) {
+            __m512i words;
+            if constexpr (std::is_same_v<Element, float>) {
+                words = _mm512_loadu_si512(row + d);
+            } else {
+                const __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + d));
+                const __m256i high =
+                    t + 1 < tokens ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + stride + d))
+                                   : _mm256_setzero_si256();
+                words = _mm512_or_si512(_mm512_cvtepu16_epi32(low),
+                                        _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
+            }
+            _mm512_storeu_si512(to.data + d, words);
+        }
+    }
+}
+
+/// The keep bits of one head's probabilities.
+class HeadMask {
+  public:
+    template <typename Element>
+    explicit HeadMask(const HeadRows<Element>& head) : tokens_(head.tokens) {
+        if (head.dropout == nullptr) return;
+        const std::int64_t first = head.first_element / kPhiloxGroup;
+        const std::int64_t last =
+            rounded_up(head.first_element + tokens_ * tokens_, kPhiloxGroup) / kPhiloxGroup;
+        bits_.resize(
+            static_cast<std::size_t>((last - first) * kPhiloxGroup / 8 + 8));  // bits_at reads past the end
+        draw_keep_bits(*head.dropout, first, last, bits_.data());
+        offset_ = head.first_element - first * kPhiloxGroup;
+        scale_ = head.dropout->scale;
+    }
+
+    /// `values` of query q, keys k to k + 15, with the mask applied.
+    __m512 applied(__m512 values, std::int64_t q, std::int64_t k) const {
+        if (bits_.empty()) return values;
+        const __mmask16 kept = simd::bits_at(bits_.data(), offset_ + q * tokens_ + k);
+        return _mm512_maskz_mul_ps(kept, values, _mm512_set1_ps(scale_));
+    }
+
+  private:
+    std::int64_t tokens_;
+    std::int64_t offset_ = 0;
+    float scale_ = 1.0F;
+    std::vector<std::uint8_t> bits_;
+};
+
+/// Memory of one thread, kept between calls: pieces of it are taken one after the other.
+class Workspace {
+  public:
+    explicit Workspace(std::int64_t words) {
+        static thread_local std::vector<Word> memory;
+        const auto wanted = static_cast<std::size_t>(words + kLanes);
+        if (memory.size() < wanted) memory.resize(wanted);
+        const auto place = reinterpret_cast<std::uintptr_t>(memory.data()) / sizeof(Word);
+        next_ =
+            memory.data() + (kLanes - place % kLanes) % kLanes;  // registers then lie in one cache line each
+        end_ = memory.data() + memory.size();
+    }
+
+    template <typename T = Word>
+    Panel<T> take(std::int64_t rows, std::int64_t columns) {
+        const Panel<T> panel{reinterpret_cast<T*>(next_), columns};
+        next_ += rows * columns;
+        BV_EXPECT(next_ <= end_);
+        return panel;
+    }
+
+  private:
+    Word* next_;
+    Word* end_;
+};
+
+template <typename T>
+Panel<const T> read(Panel<T> panel) {
+    return {panel.data, panel.columns};
+}
+
+/// `values` of keys k to k + 15, rounded, into a row of elements.
+inline void put(float* row, std::int64_t k, __m512 values) {
+    simd::store(row + k, values);
+}
+inline void put(c10::BFloat16* row, std::int64_t k, __m512 values) {
+    simd::store(row + k, values);
+}
+
+/// Writes D sums times `factor` into a row of elements.
+template <typename Element>
+void put_row(const float* sums, std::int64_t head_size, float factor, Element* row) {
+    for (std::int64_t d = 0; d < head_size; d += kLanes)
+        put(row, d, _mm512_mul_ps(simd::load(sums + d), _mm512_set1_ps(factor)));
+}
+
+/// scores (T of them) to exp(scale * score - max) in place; returns the logarithm of the softmax's
+/// denominator.
+float softmax_terms(float* scores, std::int64_t tokens, float scale, float& sum) {
+    __m512 top = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+    for (std::int64_t k = 0; k < tokens; k += kLanes)
+        top = _mm512_mask_max_ps(top, simd::first_lanes(tokens - k), top, simd::load(scores + k));
+    const float largest = scale * _mm512_reduce_max_ps(top);
+    __m512 sums = _mm512_setzero_ps();
+    for (std::int64_t k = 0; k < tokens; k += kLanes) {
+        const __m512 shifted =
+            _mm512_fmsub_ps(simd::load(scores + k), _mm512_set1_ps(scale), _mm512_set1_ps(largest));
+        const __m512 term = _mm512_maskz_mov_ps(simd::first_lanes(tokens - k), simd::exp(shifted));
+        sums = _mm512_add_ps(sums, term);
+        simd::store(scores + k, term);
+    }
+    sum = _mm512_reduce_add_ps(sums);
+    return largest + std::log(sum);
+}
+
+template <typename Element>
+void attend_by_avx512(const HeadRows<Element>& head, Element* output, float* log_sums) {
+    const std::int64_t tokens = head.tokens;
+    const std::int64_t size = head.head_size;
+    const std::int64_t padded = rounded_up(tokens, kLanes);
+    const std::int64_t size_words = size / kPerWord<Element>;
+    const std::int64_t token_words = rounded_up(tokens, kPerWord<Element>) / kPerWord<Element>;
+    const std::int64_t stride = 3 * head.hidden;
+    const float scale = 1.0F / std::sqrt(static_cast<float>(size));
+    Workspace workspace(size_words * padded + token_words * size + kQueries * (2 * padded + size));
+    const auto keys = workspace.take(size_words, padded);
+    const auto values = workspace.take(token_words, size);
+    const auto scores = workspace.take<float>(kQueries, padded);
+    const auto probabilities =
+        workspace.take(kQueries, padded);  // rows of elements; half as long if BFloat16
+    const auto sums = workspace.take<float>(kQueries, size);
+    turn(head.query_key_value + head.hidden, stride, tokens, size, keys);
+    stack(head.query_key_value + 2 * head.hidden, stride, tokens, values);
+    const HeadMask mask(head);
+    for (std::int64_t first = 0; first < tokens; first += kQueries) {
+        const std::int64_t rows = std::min(kQueries, tokens - first);
+        const Left queries{reinterpret_cast<const char*>(head.query_key_value + first * stride),
+                           stride / kPerWord<Element>, 1};
+        multiply<Element>(queries, read(keys), size_words, scores, rows);
+        for (std::int64_t r = 0; r < rows; ++r) {
+            float* terms = scores.data + r * padded;
+            float sum = 0;
+            const float log_sum = softmax_terms(terms, tokens, scale, sum);
+            if (log_sums != nullptr) log_sums[first + r] = log_sum;
+            auto* row = reinterpret_cast<Element*>(probabilities.data + r * padded);
+            for (std::int64_t k = 0; k < padded; k += kLanes) {
+                const __m512 p = _mm512_div_ps(simd::load(terms + k), _mm512_set1_ps(sum));
+                put(row, k, mask.applied(p, first + r, k));
+            }
+        }
+        const Left used{reinterpret_cast<const char*>(probabilities.data), padded, 1};
+        multiply<Element>(used, read(values), token_words, sums, rows);
+        for (std::int64_t r = 0; r < rows; ++r)
+            put_row(sums.data + r * size, size, 1.0F, output + (first + r) * head.hidden);
+    }
+}
+
+template <typename Element>
+void attend_backward_by_avx512(const HeadRows<Element>& head, const Element* output_gradient,
+                               const float* log_sums, Element* query_key_value_gradient) {
+    const std::int64_t tokens = head.tokens;
+    const std::int64_t size = head.head_size;
+    const std::int64_t padded = rounded_up(tokens, kLanes);
+    const std::int64_t size_words = size / kPerWord<Element>;
+    const std::int64_t token_words = rounded_up(tokens, kPerWord<Element>) / kPerWord<Element>;
+    const std::int64_t stride = 3 * head.hidden;
+    const float scale = 1.0F / std::sqrt(static_cast<float>(size));
+    Workspace workspace(2 * size_words * padded + 3 * token_words * size + 2 * token_words * padded +
+                        kQueries * 3 * padded + padded * size);
+    const auto keys_turned = workspace.take(size_words, padded);
+    const auto values_turned = workspace.take(size_words, padded);
+    const auto keys = workspace.take(token_words, size);
+    const auto queries = workspace.take(token_words, size);
+    const auto outputs = workspace.take(token_words, size);
+    // Transposed: word (u, k) holds queries u (or 2 u and 2 u + 1) of key k.
+    const auto used = workspace.take(token_words, padded);
+    const auto score_gradients = workspace.take(token_words, padded);
+    const auto scores = workspace.take<float>(kQueries, padded);
+    const auto inner = workspace.take<float>(kQueries, padded);
+    const auto gradient_rows = workspace.take(kQueries, padded);
+    const auto sums = workspace.take<float>(padded, size);
+    const Element* in = head.query_key_value;
+    turn(in + head.hidden, stride, tokens, size, keys_turned);
+    turn(in + 2 * head.hidden, stride, tokens, size, values_turned);
+    stack(in + head.hidden, stride, tokens, keys);
+    stack(in, stride, tokens, queries);
+    stack(output_gradient, head.hidden, tokens, outputs);
+    const HeadMask mask(head);
+    for (std::int64_t first = 0; first < tokens; first += kQueries) {
+        const std::int64_t rows = std::min(kQueries, tokens - first);
+        multiply<Element>({reinterpret_cast<const char*>(in + first * stride), stride / kPerWord<Element>, 1},
+                          read(keys_turned), size_words, scores, rows);
+        multiply<Element>({reinterpret_cast<const char*>(output_gradient + first * head.hidden),
+                           head.hidden / kPerWord<Element>, 1},
+                          read(values_turned), size_words, inner, rows);
+        for (std::int64_t r = 0; r < rows; r += kPerWord<Element>) {
+            const std::int64_t together = std::min(kPerWord<Element>, rows - r);
+            float dots[2] = {};
+            for (std::int64_t i = 0; i < together;
+                 ++i) {  // scores to probabilities, inner to their gradients
+                float* p_row = scores.data + (r + i) * padded;
+                float* g_row = inner.data + (r + i) * padded;
+                const __m512 log_sum = _mm512_set1_ps(log_sums[first + r + i]);
+                __m512 dot = _mm512_setzero_ps();
+                for (std::int64_t k = 0; k < padded; k += kLanes) {
+                    const __m512 shifted =
+                        _mm512_fmsub_ps(simd::load(p_row + k), _mm512_set1_ps(scale), log_sum);
+                    const __m512 p = _mm512_maskz_mov_ps(simd::first_lanes(tokens - k), simd::exp(shifted));
+                    const __m512 g = mask.applied(simd::load(g_row + k), first + r + i, k);
+                    dot = _mm512_fmadd_ps(p, g, dot);
+                    simd::store(p_row + k, p);
+                    simd::store(g_row + k, g);
+                }
+                dots[i] = _mm512_reduce_add_ps(dot);
+            }
+            const std::int64_t unit = (first + r) / kPerWord<Element>;
+            for (std::int64_t k = 0; k < padded; k += kLanes) {
+                __m512i used_words = _mm512_setzero_si512();
+                __m512i gradient_words = _mm512_setzero_si512();
+                for (std::int64_t i = 0; i < together; ++i) {
+                    const __m512 p = simd::load(scores.data + (r + i) * padded + k);
+                    const __m512 g = simd::load(inner.data + (r + i) * padded + k);
+                    const __m512 s = _mm512_mul_ps(p, _mm512_sub_ps(g, _mm512_set1_ps(dots[i])));
+                    const __m512 d = mask.applied(p, first + r + i, k);
+                    auto* row = reinterpret_cast<Element*>(gradient_rows.data + (r + i) * padded);
+                    put(row, k, s);
+                    if constexpr (std::is_same_v<Element, float>) {
+                        used_words = _mm512_castps_si512(d);
+                        gradient_words = _mm512_castps_si512(s);
+                    } else {
+                        const auto shift = static_cast<unsigned>(16 * i);
+                        used_words = _mm512_or_si512(
+                            used_words, _mm512_slli_epi32(_mm512_cvtepu16_epi32(simd::narrowed(d)), shift));
+                        gradient_words = _mm512_or_si512(
+                            gradient_words,
+                            _mm512_slli_epi32(_mm512_cvtepu16_epi32(simd::narrowed(s)), shift));
+                    }
+                }
+                _mm512_storeu_si512(used.data + unit * padded + k, used_words);
+                _mm512_storeu_si512(score_gradients.data + unit * padded + k, gradient_words);
+            }
+        }
+        multiply<Element>({reinterpret_cast<const char*>(gradient_rows.data), padded, 1}, read(keys),
+                          token_words, {sums.data, size}, rows);
+        for (std::int64_t r = 0; r < rows; ++r)
+            put_row(sums.data + r * size, size, scale, query_key_value_gradient + (first + r) * stride);
+    }
+    const auto over_queries = [&](Panel<Word> left, Panel<Word> right, float factor, Element* to) {
+        multiply<Element>({reinterpret_cast<const char*>(left.data), 1, padded}, read(right), token_words,
+                          sums, tokens);
+        for (std::int64_t t = 0; t < tokens; ++t)
+            put_row(sums.data + t * size, size, factor, to + t * stride);
+    };
+    over_queries(score_gradients, queries, scale, query_key_value_gradient + head.hidden);
+    over_queries(used, outputs, 1.0F, query_key_value_gradient + 2 * head.hidden);
+}
+
+}  // namespace
+BV_AVX512_END
+
+template <typename Element>
+bool has_attention_kernel(std::int64_t head_size) {
+    return has_avx512<Element>() && head_size % kLanes == 0;
+}
+
+template <typename Element>
+void attend(const HeadRows<Element>& head, Element* output, float* log_sums) {
+    attend_by_avx512(head, output, log_sums);
+}
+
+template <typename Element>
+void attend_backward(const HeadRows<Element>& head, const Element* output_gradient, const float* log_sums,
+                     Element* query_key_value_gradient) {
+    attend_backward_by_avx512(head, output_gradient, log_sums, query_key_value_gradient);
+}
+
+#else
+
+template <typename Element>
+bool has_attention_kernel(std::int64_t) {
+    return false;
+}
+
+template <typename Element>
+void attend(const HeadRows<Element>&, Element*, float*) {
+    BV_EXPECT(false);
+}
+
+template <typename Element>
+void attend_backward(const HeadRows<Element>&, const Element*, const float*, Element*) {
+    BV_EXPECT(false);
+}
+
+#endif
+
+template bool has_attention_kernel<float>(std::int64_t);
+template bool has_attention_kernel<c10::BFloat16>(std::int64_t);
+template void attend(const HeadRows<float>&, float*, float*);
+template void attend(const HeadRows<c10::BFloat16>&, c10::BFloat16*, float*);
+template void attend_backward(const HeadRows<float>&, const float*, const float*, float*);
+template void attend_backward(const HeadRows<c10::BFloat16>&, const c10::BFloat16*, const float*,
+                              c10::BFloat16*);
+
+}  // namespace bv

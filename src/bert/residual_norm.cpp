@@ -1,0 +1,140 @@
+#include "bert/residual_norm.hpp"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "bert/residual_norm_avx512.hpp"
+#include "bert/saved_value.hpp"
+#include "bert/simd.hpp"
+
+namespace bv {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// Some rows of one sequence: what a thread does at a time.
+struct RowsOfSequence {
+    std::size_t sequence;
+    std::int64_t first;  ///< within the sequence
+    std::int64_t rows;
+};
+
+std::vector<RowsOfSequence> cut(const std::vector<std::int64_t>& starts) {
+    constexpr std::int64_t kRows = 32;
+    std::vector<RowsOfSequence> pieces;
+    for (std::size_t b = 0; b + 1 < starts.size(); ++b) {
+        const std::int64_t tokens = starts[b + 1] - starts[b];
+        for (std::int64_t first = 0; first < tokens; first += kRows)
+            pieces.push_back({b, first, std::min(kRows, tokens - first)});
+    }
+    return pieces;
+}
+
+/// Calls `work(rows, row)` for pieces of all sequences, on all threads; `row` is the first among the N.
+template <typename Element, typename Work>
+void for_each_piece(const at::Tensor& weight, const DropoutPlan& plan, const Work& work) {
+    const std::vector<RowsOfSequence> pieces = cut(plan.rows);
+    at::parallel_for(
+        0, static_cast<std::int64_t>(pieces.size()), 1, [&](std::int64_t first, std::int64_t last) {
+            for (std::int64_t i = first; i < last; ++i) {
+                const RowsOfSequence& piece = pieces[static_cast<std::size_t>(i)];
+                DropoutStream stream{};
+                if (plan.p > 0) stream = plan.stream(piece.sequence);
+                work(NormRows<Element>{piece.rows, weight.numel(), piece.first,
+                                       plan.p > 0 ? &stream : nullptr, weight.const_data_ptr<float>()},
+                     plan.rows[piece.sequence] + piece.first);
+            }
+        });
+}
+
+/// The row's place in a tensor of rows; null where there is no tensor.
+template <typename T>
+T* row_of(const at::Tensor& x, std::int64_t row) {
+    return x.defined() ? static_cast<T*>(x.data_ptr()) + row * (x.dim() == 2 ? x.size(1) : 1) : nullptr;
+}
+
+template <typename Element>
+class KernelNorm : public torch::autograd::Function<KernelNorm<Element>> {
+  public:
+    static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& residual,
+                                 const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+                                 const DropoutPlan& plan) {
+        const at::Tensor in = x.contiguous();
+        const at::Tensor rest = residual.contiguous();
+        const at::Tensor sum = at::empty_like(rest);
+        const at::Tensor output = at::empty_like(rest);
+        const at::Tensor rounded = in.scalar_type() == at::kFloat ? at::Tensor() : at::empty_like(in);
+        const at::Tensor means = at::empty({in.size(0)}, rest.options());
+        const at::Tensor deviations = at::empty_like(means);
+        for_each_piece<Element>(weight, plan, [&](const NormRows<Element>& rows, std::int64_t row) {
+            residual_norm(rows, row_of<const Element>(in, row), row_of<const float>(rest, row),
+                          bias.const_data_ptr<float>(), static_cast<float>(epsilon), row_of<float>(sum, row),
+                          row_of<float>(output, row), row_of<Element>(rounded, row),
+                          row_of<float>(means, row), row_of<float>(deviations, row));
+        });
+        context->save_for_backward({sum, means, deviations, weight});
+        context->set_materialize_grads(false);
+        save_value(*context, plan);
+        if (rounded.defined()) return {output, rounded};
+        return {output};
+    }
+
+    static variable_list backward(AutogradContext* context, variable_list gradients) {
+        const auto saved = context->get_saved_variables();
+        const auto& plan = saved_value<DropoutPlan>(*context);
+        const at::Tensor& sum = saved[0];
+        const at::Tensor& weight = saved[3];
+        for (at::Tensor& gradient : gradients) {
+            if (gradient.defined()) gradient = gradient.contiguous();
+        }
+        const at::Tensor rounded_gradient = gradients.size() > 1 ? gradients[1] : at::Tensor();
+        const at::Tensor residual_gradient = at::empty_like(sum);
+        const at::Tensor x_gradient =
+            at::empty(sum.sizes(), sum.options().dtype(c10::CppTypeToScalarType<Element>::value));
+        const at::Tensor sums = at::zeros({at::get_num_threads(), 2, weight.numel()}, sum.options());
+        for_each_piece<Element>(weight, plan, [&](const NormRows<Element>& rows, std::int64_t row) {
+            float* own_sums = sums.data_ptr<float>() + at::get_thread_num() * 2 * rows.hidden;
+            residual_norm_backward(rows, row_of<const float>(sum, row), row_of<const float>(saved[1], row),
+                                   row_of<const float>(saved[2], row), row_of<const float>(gradients[0], row),
+                                   row_of<const Element>(rounded_gradient, row),
+                                   row_of<Element>(x_gradient, row), row_of<float>(residual_gradient, row),
+                                   own_sums, own_sums + rows.hidden);
+        });
+        const at::Tensor of_weight_and_bias = sums.sum(0);
+        return {x_gradient, residual_gradient, of_weight_and_bias[0], of_weight_and_bias[1], {}, {}};
+    }
+};
+
+template <typename Element>
+HiddenState by_kernel(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
+                      const at::Tensor& bias, double epsilon, const DropoutPlan& plan) {
+    const variable_list outputs = KernelNorm<Element>::apply(x, residual, weight, bias, epsilon, plan);
+    return {outputs.front(), outputs.back()};
+}
+
+bool has_kernel([[maybe_unused]] const at::Tensor& x) {
+#ifdef BV_AVX512
+    return x.is_cpu() && (x.scalar_type() == at::kFloat ? has_avx512<float>() : has_avx512<c10::BFloat16>());
+#else
+    return false;
+#endif
+}
+
+}  // namespace
+
+HiddenState residual_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
+                          const at::Tensor& bias, double epsilon, const DropoutPlan& plan) {
+    if (has_kernel(x)) {
+        return x.scalar_type() == at::kFloat
+                   ? by_kernel<float>(x, residual, weight, bias, epsilon, plan)
+                   : by_kernel<c10::BFloat16>(x, residual, weight, bias, epsilon, plan);
+    }
+    const at::Tensor values =
+        at::layer_norm(dropout(x, plan) + residual, {weight.numel()}, weight, bias, epsilon);
+    return {values, values.to(x.scalar_type())};
+}
+
+}  // namespace bv

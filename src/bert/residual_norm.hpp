@@ -1,0 +1,21 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "bert/dropout.hpp"
+
+namespace bv {
+
+/// A hidden state (N, H) in float32, and its copy in the precision of matrix products: the same tensor where
+/// that is float32.
+struct HiddenState {
+    at::Tensor values;
+    at::Tensor rounded;
+};
+
+/// LayerNorm(dropped(x) + residual): `x` (N, H) in the precision of matrix products, `residual` (N, H),
+/// `weight` and `bias` (H) in float32. One pass over memory on CPUs with AVX-512. Differentiable.
+HiddenState residual_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
+                          const at::Tensor& bias, double epsilon, const DropoutPlan& dropout);
+
+}  // namespace bv

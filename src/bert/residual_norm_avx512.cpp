@@ -1,0 +1,187 @@
+#include "bert/residual_norm_avx512.hpp"
+
+#include <cmath>
+#include <vector>
+
+#include "bert/dropout_bits.hpp"
+#include "bert/simd.hpp"
+#include "core/error.hpp"
+
+namespace bv {
+
+#ifdef BV_AVX512
+BV_AVX512_BEGIN
+namespace {
+
+using simd::kLanes;
+
+/// The keep bits of some rows of a sequence.
+class RowsMask {
+  public:
+    template <typename Element>
+    explicit RowsMask(const NormRows<Element>& rows) : hidden_(rows.hidden) {
+        if (rows.dropout == nullptr) return;
+        const std::int64_t begin = rows.first_row * hidden_;
+        const std::int64_t end = begin + rows.rows * hidden_;
+        const std::int64_t first = begin / kPhiloxGroup;
+        const std::int64_t last = (end + kPhiloxGroup - 1) / kPhiloxGroup;
+        bits_.resize(
+            static_cast<std::size_t>((last - first) * kPhiloxGroup / 8 + 8));  // bits_at reads past the end
+        draw_keep_bits(*rows.dropout, first, last, bits_.data());
+        offset_ = begin - first * kPhiloxGroup;
+        scale_ = rows.dropout->scale;
+    }
+
+    /// `values` of row r, columns h to h + 15, with the mask applied.
+    __m512 applied(__m512 values, std::int64_t r, std::int64_t h) const {
+        if (bits_.empty()) return values;
+        const __mmask16 kept = simd::bits_at(bits_.data(), offset_ + r * hidden_ + h);
+        return _mm512_maskz_mul_ps(kept, values, _mm512_set1_ps(scale_));
+    }
+
+  private:
+    std::int64_t hidden_;
+    std::int64_t offset_ = 0;
+    float scale_ = 1.0F;
+    std::vector<std::uint8_t> bits_;
+};
+
+template <typename Element>
+void norm_by_avx512(const NormRows<Element>& rows, const Element* x, const float* residual, const float* bias,
+                    float epsilon, float* sum, float* output, Element* rounded, float* means,
+                    float* deviations) {
+    const std::int64_t hidden = rows.hidden;
+    const float share = 1.0F / static_cast<float>(hidden);
+    const RowsMask mask(rows);
+    for (std::int64_t r = 0; r < rows.rows; ++r) {
+        __m512 total = _mm512_setzero_ps();
+        for (std::int64_t h = 0; h < hidden; h += kLanes) {
+            const __mmask16 lanes = simd::first_lanes(hidden - h);
+            const __m512 added =
+                _mm512_add_ps(mask.applied(simd::load(x + h, lanes), r, h), simd::load(residual + h, lanes));
+            simd::store(sum + h, added, lanes);
+            total = _mm512_mask_add_ps(total, lanes, total, added);
+        }
+        const float mean = share * _mm512_reduce_add_ps(total);
+        __m512 squares = _mm512_setzero_ps();
+        for (std::int64_t h = 0; h < hidden; h += kLanes) {
+            const __mmask16 lanes = simd::first_lanes(hidden - h);
+            const __m512 centred =
+                _mm512_maskz_sub_ps(lanes, simd::load(sum + h, lanes), _mm512_set1_ps(mean));
+            squares = _mm512_fmadd_ps(centred, centred, squares);
+        }
+        const float deviation = 1.0F / std::sqrt(share * _mm512_reduce_add_ps(squares) + epsilon);
+        for (std::int64_t h = 0; h < hidden; h += kLanes) {
+            const __mmask16 lanes = simd::first_lanes(hidden - h);
+            const __m512 centred = _mm512_sub_ps(simd::load(sum + h, lanes), _mm512_set1_ps(mean));
+            const __m512 normal = _mm512_mul_ps(centred, _mm512_set1_ps(deviation));
+            const __m512 value =
+                _mm512_fmadd_ps(normal, simd::load(rows.weight + h, lanes), simd::load(bias + h, lanes));
+            simd::store(output + h, value, lanes);
+            if (rounded != nullptr) simd::store(rounded + h, value, lanes);
+        }
+        means[r] = mean;
+        deviations[r] = deviation;
+        x += hidden;
+        residual += hidden;
+        sum += hidden;
+        output += hidden;
+        if (rounded != nullptr) rounded += hidden;
+    }
+}
+
+template <typename Element>
+void norm_backward_by_avx512(const NormRows<Element>& rows, const float* sum, const float* means,
+                             const float* deviations, const float* output_gradient,
+                             const Element* rounded_gradient, Element* x_gradient, float* residual_gradient,
+                             float* weight_gradient, float* bias_gradient) {
+    const std::int64_t hidden = rows.hidden;
+    const float share = 1.0F / static_cast<float>(hidden);
+    const RowsMask mask(rows);
+    for (std::int64_t r = 0; r < rows.rows; ++r) {
+        const __m512 mean = _mm512_set1_ps(means[r]);
+        const __m512 deviation = _mm512_set1_ps(deviations[r]);
+        __m512 total = _mm512_setzero_ps();
+        __m512 along = _mm512_setzero_ps();
+        for (std::int64_t h = 0; h < hidden;
+             h += kLanes) {  // residual_gradient holds gradient times weight for now
+            const __mmask16 lanes = simd::first_lanes(hidden - h);
+            __m512 gradient = _mm512_setzero_ps();
+            if (output_gradient != nullptr) gradient = simd::load(output_gradient + h, lanes);
+            if (rounded_gradient != nullptr)
+                gradient = _mm512_add_ps(gradient, simd::load(rounded_gradient + h, lanes));
+            const __m512 normal =
+                _mm512_maskz_mul_ps(lanes, _mm512_sub_ps(simd::load(sum + h, lanes), mean), deviation);
+            simd::store(weight_gradient + h,
+                        _mm512_fmadd_ps(gradient, normal, simd::load(weight_gradient + h, lanes)), lanes);
+            simd::store(bias_gradient + h, _mm512_add_ps(gradient, simd::load(bias_gradient + h, lanes)),
+                        lanes);
+            const __m512 weighted = _mm512_mul_ps(gradient, simd::load(rows.weight + h, lanes));
+            simd::store(residual_gradient + h, weighted, lanes);
+            total = _mm512_add_ps(total, weighted);
+            along = _mm512_fmadd_ps(weighted, normal, along);
+        }
+        const __m512 shift = _mm512_set1_ps(share * _mm512_reduce_add_ps(total));
+        const __m512 slope = _mm512_set1_ps(share * _mm512_reduce_add_ps(along));
+        for (std::int64_t h = 0; h < hidden; h += kLanes) {
+            const __mmask16 lanes = simd::first_lanes(hidden - h);
+            const __m512 normal = _mm512_mul_ps(_mm512_sub_ps(simd::load(sum + h, lanes), mean), deviation);
+            const __m512 centred = _mm512_sub_ps(simd::load(residual_gradient + h, lanes), shift);
+            const __m512 gradient = _mm512_mul_ps(_mm512_fnmadd_ps(normal, slope, centred), deviation);
+            simd::store(residual_gradient + h, gradient, lanes);
+            simd::store(x_gradient + h, mask.applied(gradient, r, h), lanes);
+        }
+        sum += hidden;
+        if (output_gradient != nullptr) output_gradient += hidden;
+        if (rounded_gradient != nullptr) rounded_gradient += hidden;
+        x_gradient += hidden;
+        residual_gradient += hidden;
+    }
+}
+
+}  // namespace
+BV_AVX512_END
+
+template <typename Element>
+void residual_norm(const NormRows<Element>& rows, const Element* x, const float* residual, const float* bias,
+                   float epsilon, float* sum, float* output, Element* rounded, float* means,
+                   float* deviations) {
+    norm_by_avx512(rows, x, residual, bias, epsilon, sum, output, rounded, means, deviations);
+}
+
+template <typename Element>
+void residual_norm_backward(const NormRows<Element>& rows, const float* sum, const float* means,
+                            const float* deviations, const float* output_gradient,
+                            const Element* rounded_gradient, Element* x_gradient, float* residual_gradient,
+                            float* weight_gradient, float* bias_gradient) {
+    norm_backward_by_avx512(rows, sum, means, deviations, output_gradient, rounded_gradient, x_gradient,
+                            residual_gradient, weight_gradient, bias_gradient);
+}
+
+#else
+
+template <typename Element>
+void residual_norm(const NormRows<Element>&, const Element*, const float*, const float*, float, float*,
+                   float*, Element*, float*, float*) {
+    BV_EXPECT(false);
+}
+
+template <typename Element>
+void residual_norm_backward(const NormRows<Element>&, const float*, const float*, const float*, const float*,
+                            const Element*, Element*, float*, float*, float*) {
+    BV_EXPECT(false);
+}
+
+#endif
+
+template void residual_norm(const NormRows<float>&, const float*, const float*, const float*, float, float*,
+                            float*, float*, float*, float*);
+template void residual_norm(const NormRows<c10::BFloat16>&, const c10::BFloat16*, const float*, const float*,
+                            float, float*, float*, c10::BFloat16*, float*, float*);
+template void residual_norm_backward(const NormRows<float>&, const float*, const float*, const float*,
+                                     const float*, const float*, float*, float*, float*, float*);
+template void residual_norm_backward(const NormRows<c10::BFloat16>&, const float*, const float*, const float*,
+                                     const float*, const c10::BFloat16*, c10::BFloat16*, float*, float*,
+                                     float*);
+
+}  // namespace bv

@@ -1,0 +1,99 @@
+#pragma once
+
+// AVX-512 for the kernels of this folder. A file that includes this one is compiled for any x86-64 processor:
+// only functions between BV_AVX512_BEGIN and BV_AVX512_END use these instructions, and are called only where
+// `has_avx512` says so.
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include <c10/util/BFloat16.h>
+
+#if defined(__x86_64__)
+#define BV_AVX512 1
+#include <immintrin.h>
+#define BV_AVX512_BEGIN \
+    _Pragma("GCC push_options") _Pragma("GCC target(\"avx512f,avx512bw,avx512vl,avx512dq,avx512bf16\")")
+#define BV_AVX512_END _Pragma("GCC pop_options")
+
+namespace bv {
+
+/// Whether the processor runs kernels for float, and for BFloat16 whose products need instructions of their
+/// own.
+template <typename Element>
+bool has_avx512() {
+    static const bool has = __builtin_cpu_supports("avx512f") > 0 && __builtin_cpu_supports("avx512bw") > 0 &&
+                            __builtin_cpu_supports("avx512vl") > 0 &&
+                            __builtin_cpu_supports("avx512dq") > 0 &&
+                            (std::is_same_v<Element, float> || __builtin_cpu_supports("avx512bf16") > 0);
+    return has;
+}
+
+BV_AVX512_BEGIN
+
+namespace simd {
+
+inline constexpr std::int64_t kLanes = 16;
+
+/// The first `count` (at most 16) lanes.
+inline __mmask16 first_lanes(std::int64_t count) {
+    return count >= kLanes ? __mmask16{0xFFFF} : static_cast<__mmask16>((1U << count) - 1U);
+}
+
+inline __m512 widened(__m256i bfloat16) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bfloat16), 16));
+}
+
+inline __m512 load(const float* from, __mmask16 lanes = 0xFFFF) {
+    return _mm512_maskz_loadu_ps(lanes, from);
+}
+
+inline __m512 load(const c10::BFloat16* from, __mmask16 lanes = 0xFFFF) {
+    return widened(_mm256_maskz_loadu_epi16(lanes, from));
+}
+
+inline void store(float* to, __m512 values, __mmask16 lanes = 0xFFFF) {
+    _mm512_mask_storeu_ps(to, lanes, values);
+}
+
+/// Rounded to nearest even; subnormal numbers become 0.
+inline __m256i narrowed(__m512 values) {
+    return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(values));
+}
+
+inline void store(c10::BFloat16* to, __m512 values, __mmask16 lanes = 0xFFFF) {
+    _mm256_mask_storeu_epi16(to, lanes, narrowed(values));
+}
+
+/// e^x to about 1 unit in the last place: 2^round(x / ln 2) times a polynomial (Cody and Waite 1980). 0 below
+/// -87.
+inline __m512 exp(__m512 x) {
+    const __m512 whole = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504F)),
+                                              _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m512 rest = _mm512_fnmadd_ps(whole, _mm512_set1_ps(0.693359375F), x);
+    rest = _mm512_fnmadd_ps(whole, _mm512_set1_ps(-2.12194440e-4F), rest);
+    __m512 series = _mm512_set1_ps(1.9875691500e-4F);
+    for (const float next :
+         {1.3981999507e-3F, 8.3334519073e-3F, 4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F}) {
+        series = _mm512_fmadd_ps(series, rest, _mm512_set1_ps(next));
+    }
+    series = _mm512_fmadd_ps(series, _mm512_mul_ps(rest, rest), _mm512_add_ps(rest, _mm512_set1_ps(1.0F)));
+    const __mmask16 large_enough = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.0F), _CMP_NLT_UQ);
+    return _mm512_maskz_scalef_ps(large_enough, series, whole);
+}
+
+/// 16 bits of a bit string from bit `at` on; reads up to 3 bytes past them.
+inline __mmask16 bits_at(const std::uint8_t* bits, std::int64_t at) {
+    std::uint32_t word;
+    std::memcpy(&word, bits + at / 8, sizeof(word));
+    return static_cast<__mmask16>(word >> (at % 8));
+}
+
+}  // namespace simd
+
+BV_AVX512_END
+
+}  // namespace bv
+
+#endif

@@ -44,6 +44,10 @@ double Progress::finish() {
     return spent;
 }
 
+void Progress::leave_out(double seconds) {
+    began_ += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
 double Progress::seconds() const {
     return std::chrono::duration<double>(Clock::now() - began_).count();
 }

@@ -24,6 +24,9 @@ class Progress {
     /// The closing line. Returns the seconds since construction.
     double finish();
 
+    /// Takes `seconds` spent on something else out of all rates and times.
+    void leave_out(double seconds);
+
     /// Seconds since construction.
     double seconds() const;
 

@@ -54,8 +54,10 @@ FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const
                 warm_up_steps(options.warm_up, total_steps_), total_steps_),
       sharing_(ranks.size()) {}
 
-void FineTuning::run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files) {
+void FineTuning::run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files,
+                     std::optional<TuningEvaluation>& evaluation) {
     files_ = &files;
+    if (evaluation) evaluation_ = &*evaluation;
     if (state) restore(*state);
     collective_->broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
     spdlog::info(
@@ -64,37 +66,46 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
         collective_->name());
     if (state) spdlog::info("resumed after {} steps", steps_);
     on_root([&](TuningFiles& mine) { mine.begin(steps_); });
-    if (steps_ == 0) write_due_checkpoints();
+    if (steps_ == 0) reach_checkpoints(0);
     Progress progress("fine-tuning", "steps", total_steps_, !ranks_.is_root(), steps_);
     auto last_state = std::chrono::steady_clock::now();
-    while (steps_ < total_steps_) {
+    while (!is_finished()) {
         const Outcome outcome = train(steps_++);
         const double seconds = earlier_seconds_ + progress.seconds();
         progress.advance(1, fmt::format("loss {:.4f}, {:.1f} sequences/s, {:.0f} tokens/s", outcome.loss,
                                         static_cast<double>(sequences_) / seconds,
                                         static_cast<double>(tokens_) / seconds));
-        write_due_checkpoints();
+        progress.leave_out(reach_checkpoints(seconds));
         const auto now = std::chrono::steady_clock::now();
         const bool due =
             options_.resume_every > 0 &&
             now - last_state > std::chrono::duration<double, std::ratio<60>>(options_.resume_every);
+        const bool stopped_early = is_finished() && steps_ < total_steps_;
+        const bool stopped = outcome.stop && !is_finished();
         on_root([&](TuningFiles& mine) {
             mine.check();
-            if (due || (outcome.stop && steps_ < total_steps_)) mine.write_state(current_state(seconds));
+            if (due || stopped || stopped_early) mine.write_state(current_state(seconds));
             if (outcome.stop) mine.wait();
         });
         if (due) last_state = now;
-        if (outcome.stop && steps_ < total_steps_) {
+        if (stopped) {
             throw Stopped(fmt::format("told to stop: state saved after {} of {} steps; start again to go on",
                                       steps_, total_steps_));
         }
     }
-    on_root([](TuningFiles& mine) { mine.finish(); });
+    const bool stopped_early = steps_ < total_steps_;
+    on_root([&](TuningFiles& mine) { stopped_early ? mine.wait() : mine.finish(); });
     const double seconds = earlier_seconds_ + progress.finish();
     spdlog::info("time of rank 0: {}", clock_.shares());
+    if (stopped_early)
+        spdlog::info("stopped early: {} checkpoints in a row were no better than the best",
+                     options_.patience);
+    if (evaluation_ != nullptr) spdlog::info("best: {}", evaluation_->history().best_text());
     on_root([&](TuningFiles& mine) {
         Json summary = totals(seconds);
         summary.update({{"done", true}, {"ranks", ranks_.size()}, {"compute", compute_.text()}});
+        if (evaluation_ != nullptr)
+            summary.update({{"best", evaluation_->history().best()}, {"stopped_early", stopped_early}});
         mine.log(summary);
     });
 }
@@ -124,8 +135,18 @@ std::int64_t FineTuning::trained_count() const {
     return count;
 }
 
+/// Whether all steps are done, or --patience is spent.
+bool FineTuning::is_finished() const {
+    return steps_ >= total_steps_ || (evaluation_ != nullptr && evaluation_->history().out_of_patience());
+}
+
+double FineTuning::rank_hours(double seconds) const {
+    return earlier_rank_hours_ + ranks_.size() * (seconds - earlier_seconds_) / 3600;
+}
+
 Json FineTuning::totals(double seconds) const {
     return {{"seconds", seconds},
+            {"rank_hours", rank_hours(seconds)},
             {"updates", optimizer_.steps()},
             {"sequences", sequences_},
             {"tokens", tokens_},
@@ -134,7 +155,9 @@ Json FineTuning::totals(double seconds) const {
 
 ResumeState FineTuning::current_state(double seconds) const {
     const auto copy = [](const at::Tensor& x) { return x.detach().to(at::kCPU, false, /*copy=*/true); };
-    return {steps_, totals(seconds).dump(), copy(flat_.values()), copy(optimizer_.first_moments()),
+    Json sums = totals(seconds);
+    if (evaluation_ != nullptr) sums["evaluations"] = evaluation_->history().all();
+    return {steps_, sums.dump(), copy(flat_.values()), copy(optimizer_.first_moments()),
             copy(optimizer_.second_moments())};
 }
 
@@ -147,9 +170,11 @@ void FineTuning::restore(const ResumeState& state) {
     const Json earlier = Json::parse(state.totals);
     optimizer_.restore(earlier.at("updates").get<std::int64_t>(), state.first_moments, state.second_moments);
     earlier_seconds_ = earlier.at("seconds").get<double>();
+    earlier_rank_hours_ = earlier.at("rank_hours").get<double>();
     sequences_ = earlier.at("sequences").get<std::int64_t>();
     tokens_ = earlier.at("tokens").get<std::int64_t>();
     clock_.restore(earlier.at("phases"));
+    if (evaluation_ != nullptr) evaluation_->restore(state);
 }
 
 /// The loss a sequence contributes to the batch's, as a factor of its summed cross-entropies.
@@ -241,16 +266,26 @@ void FineTuning::report_non_finite(std::int64_t step, const std::vector<std::int
     if (ranks_.is_root()) spdlog::warn("{}; skipped", message);
 }
 
-/// Collective: starts to write the checkpoints that are due after the steps done.
-void FineTuning::write_due_checkpoints() {
+/// Collective: starts to write the checkpoints that are due after the steps done, `seconds` of training, and
+/// evaluates them. Returns the seconds evaluation took.
+double FineTuning::reach_checkpoints(double seconds) {
+    const EpochFraction* due = nullptr;
     for (const EpochFraction& epoch : plan_) {
         if (epoch.step(steps_per_epoch_) != steps_) continue;
+        due = &epoch;
         on_root([&](TuningFiles& mine) {
             mine.write_checkpoint({epoch, steps_, steps_per_epoch_, options_.seed, options_.task,
                                    origin_.features, "", origin_.weights, config_},
                                   model_);
         });
     }
+    if (due == nullptr || evaluation_ == nullptr) return 0;
+    clock_.begin_step();
+    evaluation_->evaluate(model_, *due, steps_, rank_hours(seconds), ranks_, *collective_);
+    on_root([&](TuningFiles& mine) { mine.log({{"evaluation", evaluation_->history().all().back()}}); });
+    const double spent = clock_.end(PhaseClock::evaluation);
+    clock_.end_step();
+    return spent;
 }
 
 }  // namespace bv

@@ -21,6 +21,7 @@
 #include "stages/device.hpp"
 #include "stages/finetune.hpp"
 #include "stages/phase_clock.hpp"
+#include "stages/tuning_evaluation.hpp"
 #include "stages/tuning_files.hpp"
 
 namespace bv {
@@ -40,9 +41,11 @@ class FineTuning {
                const Compute& compute, const StopSignal& stop, const Features& features, Origin origin,
                Model& model, std::vector<EpochFraction> plan);
 
-    /// Collective: trains to the end, from `state` on where there is one. `files` is rank 0's. Throws Stopped
-    /// on all ranks after the stop signal, with the state saved.
-    void run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files);
+    /// Collective: trains to the end, from `state` on where there is one. `files` is rank 0's. `evaluation`,
+    /// where there is one, scores the checkpoints and may end training early: then the state stays, so that
+    /// more patience can go on. Throws Stopped on all ranks after the stop signal, with the state saved.
+    void run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files,
+             std::optional<TuningEvaluation>& evaluation);
 
     /// Collective: the global losses of the first `steps` steps, with the first `sharing` ranks sharing the
     /// batches. Writes nothing; the weights change.
@@ -57,12 +60,14 @@ class FineTuning {
     void on_root(const std::function<void(TuningFiles&)>& work) const;
     std::int64_t trained_count() const;
     nlohmann::json totals(double seconds) const;
+    bool is_finished() const;
+    double rank_hours(double seconds) const;
     ResumeState current_state(double seconds) const;
     void restore(const ResumeState& state);
     double loss_scale(std::size_t global_batch) const;
     Outcome train(std::int64_t step);
     void report_non_finite(std::int64_t step, const std::vector<std::int64_t>& share, double own_loss);
-    void write_due_checkpoints();
+    double reach_checkpoints(double seconds);
 
     const FinetuneOptions& options_;
     std::string config_;
@@ -82,10 +87,12 @@ class FineTuning {
     Schedule schedule_;
     PhaseClock clock_;
     std::optional<TuningFiles>* files_ = nullptr;
+    TuningEvaluation* evaluation_ = nullptr;
     std::vector<std::int64_t> order_;
-    int sharing_;             ///< ranks that get examples
-    std::int64_t steps_ = 0;  ///< done
-    double earlier_seconds_ = 0;
+    int sharing_;                    ///< ranks that get examples
+    std::int64_t steps_ = 0;         ///< done
+    double earlier_seconds_ = 0;     ///< of training, without evaluations, as all seconds here
+    double earlier_rank_hours_ = 0;  ///< an interrupted run may have had other ranks
     std::int64_t sequences_ = 0;
     std::int64_t tokens_ = 0;
 };

@@ -14,6 +14,7 @@
 #include "squad/features_file.hpp"
 #include "stages/fine_tuning.hpp"
 #include "stages/fit.hpp"
+#include "stages/tuning_evaluation.hpp"
 #include "stages/tuning_recipe.hpp"
 
 namespace bv {
@@ -54,6 +55,19 @@ void FinetuneOptions::declare(CommandLine& line) {
     line.option("non-finite", non_finite,
                 "what to do where the loss or a gradient is not finite: stop, or skip the step's update")
         ->check(CLI::IsMember({"stop", "skip"}));
+    line.option(
+        "eval-features", eval_features,
+        "features file to score every checkpoint on, as bv_eval does: what bv_prepare held out, or dev");
+    line.option(
+            "eval-metric", eval_metric,
+            "names the best checkpoint, and is what --patience waits for: em, f1 or best_f1 (span), accuracy "
+            "or f1 (classification)")
+        ->check(CLI::IsMember({"em", "f1", "best_f1", "accuracy"}));
+    line.option(
+            "patience", patience,
+            "stop early after so many checkpoints in a row without a better --eval-metric; 0 trains to the "
+            "last checkpoint")
+        ->check(CLI::NonNegativeNumber);
     line.option("resume", resume,
                 "auto goes on where a run of the same recipe in the output folder stopped, must fails where "
                 "there is none, never starts anew")
@@ -110,6 +124,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     const Compute compute = open_device(options.compute, ranks);
     std::vector<EpochFraction> plan;
     std::optional<Features> features;
+    std::optional<TuningEvaluation> evaluation;
     std::optional<Model> model;
     FineTuning::Origin origin;
     nlohmann::json recipe;
@@ -121,11 +136,16 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         if (!features->labelled) fail("{} has no labels to train on", options.features.string());
         if (features->count() == 0) fail("{} holds no features", options.features.string());
         require_fit(*features, options.features, options.model, config);
+        if (!options.eval_features.empty()) evaluation.emplace(options, config);
+        if (options.patience > 0 && !evaluation) fail("--patience needs --eval-features");
         origin = {weights_fingerprint(options.model), features->fingerprint()};
         recipe = recipe_of(options, origin.features, origin.weights,
                            plan.back().step(steps_per_epoch(features->count(), options.batch)));
         if (!options.self_test)
-            earlier = find_earlier_run(options.output, recipe, plan, options.resume, options.force);
+            earlier = find_earlier_run(
+                options.output, recipe, plan, options.resume, options.force, [&](const ResumeState& state) {
+                    return evaluation && evaluation->history_of(state).out_of_patience();
+                });
         if (!earlier.finished) model = Model::load(options.model, task_named(options.task), options.seed);
     });
     const auto training = [&](Model& with) {
@@ -141,13 +161,15 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         return;
     }
     if (earlier.finished) {
-        spdlog::info("{}: trained already, all checkpoints are there", options.output.string());
+        spdlog::info(
+            "{}: trained already, {}", options.output.string(),
+            earlier.state ? "stopped early; a larger --patience goes on" : "all checkpoints are there");
         return;
     }
     std::optional<TuningFiles> files;
     if (ranks.is_root()) files.emplace(options.output, options.model, recipe);
     ranks.root_only([&] { write_file(options.output / "finetune.toml", line.resolved()); });
-    training(*model).run(earlier.state, files);
+    training(*model).run(earlier.state, files, evaluation);
 }
 
 }  // namespace bv

@@ -32,6 +32,9 @@ struct FinetuneOptions {
     std::string loss = "sum";
     bool no_dropout = false;
     std::string non_finite = "stop";
+    std::filesystem::path eval_features;  ///< empty = no evaluation
+    std::string eval_metric = "f1";
+    std::int64_t patience = 0;  ///< 0 = train to the last checkpoint
     std::string resume = "auto";
     double resume_every = 10;  ///< minutes
     ComputeOptions compute;
@@ -45,8 +48,9 @@ struct FinetuneOptions {
 /// alone, compares the losses, writes nothing, and throws std::runtime_error where they differ. Otherwise
 /// fine-tunes a model data-parallel over all ranks and writes a checkpoint at every wanted
 /// fraction of an epoch: OUTPUT/checkpoints/epoch-<fraction>/, and OUTPUT/metrics/finetune.jsonl with a line
-/// a step. On the stop signal it finishes its step, writes OUTPUT/resume/ and throws Stopped on all ranks;
-/// started again, it goes on from there.
+/// a step. With --eval-features it scores every checkpoint and logs {"evaluation": ...}; with --patience it
+/// may end before the last checkpoint. On the stop signal it finishes its step, writes OUTPUT/resume/ and
+/// throws Stopped on all ranks; started again, it goes on from there.
 void finetune(const FinetuneOptions& options, const CommandLine& line, const Communicator& ranks);
 
 }  // namespace bv

@@ -1,6 +1,7 @@
 #include "stages/phase_clock.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -8,12 +9,13 @@
 namespace bv {
 namespace {
 
-constexpr std::array<const char*, PhaseClock::count> kNames{"data", "forward", "backward", "all_reduce",
-                                                            "optimizer"};
+constexpr std::array<const char*, PhaseClock::count> kNames{"data",       "forward",   "backward",
+                                                            "all_reduce", "optimizer", "evaluation"};
 
-nlohmann::json by_name(const std::array<double, PhaseClock::count>& seconds) {
+/// The first `phases` of them.
+nlohmann::json by_name(const std::array<double, PhaseClock::count>& seconds, std::size_t phases) {
     nlohmann::json json;
-    for (std::size_t i = 0; i < seconds.size(); ++i) json[kNames[i]] = seconds[i];
+    for (std::size_t i = 0; i < phases; ++i) json[kNames[i]] = seconds[i];
     return json;
 }
 
@@ -24,10 +26,11 @@ void PhaseClock::begin_step() {
     last_ = Clock::now();
 }
 
-void PhaseClock::end(Phase phase) {
+double PhaseClock::end(Phase phase) {
     const auto now = Clock::now();
-    step_[phase] += std::chrono::duration<double>(now - last_).count();
-    last_ = now;
+    const double seconds = std::chrono::duration<double>(now - std::exchange(last_, now)).count();
+    step_[phase] += seconds;
+    return seconds;
 }
 
 void PhaseClock::end_step() {
@@ -39,11 +42,11 @@ void PhaseClock::restore(const nlohmann::json& all) {
 }
 
 nlohmann::json PhaseClock::step() const {
-    return by_name(step_);
+    return by_name(step_, evaluation);
 }
 
 nlohmann::json PhaseClock::all() const {
-    return by_name(all_);
+    return by_name(all_, count);
 }
 
 std::string PhaseClock::shares() const {
@@ -51,6 +54,7 @@ std::string PhaseClock::shares() const {
     for (const double seconds : all_) whole += seconds;
     std::string text;
     for (std::size_t i = 0; i < count; ++i) {
+        if (i == evaluation && all_[i] == 0) continue;
         text += fmt::format("{}{} {:.0f} %", i == 0 ? "" : ", ", kNames[i],
                             100 * all_[i] / std::max(whole, 1e-9));
     }

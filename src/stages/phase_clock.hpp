@@ -8,28 +8,28 @@
 
 namespace bv {
 
-/// Seconds spent in each phase of a training step, and of all steps so far.
+/// Seconds spent in each phase of a training step, and of all steps so far; and in evaluation, between steps.
 class PhaseClock {
   public:
-    enum Phase { data, forward, backward, all_reduce, optimizer, count };
+    enum Phase { data, forward, backward, all_reduce, optimizer, evaluation, count };
 
-    /// Starts a step.
+    /// Starts a step, or an evaluation.
     void begin_step();
 
-    /// Counts the time since the last call for `phase`.
-    void end(Phase phase);
+    /// Counts the time since the last call for `phase`. Returns its seconds.
+    double end(Phase phase);
 
-    /// Adds the step to the sum of all steps.
+    /// Adds it to the sums of all so far.
     void end_step();
 
     /// Continues from the sums of an earlier run, as `all` returns them.
     void restore(const nlohmann::json& all);
 
-    /// Seconds by phase name: of the last step, and of all steps.
+    /// Seconds by phase name: of the last step, and of all steps and evaluations.
     nlohmann::json step() const;
     nlohmann::json all() const;
 
-    /// "data 0 %, forward 35 %, ...": shares of the time of all steps.
+    /// "data 0 %, forward 35 %, ...": shares of the time of all steps and evaluations.
     std::string shares() const;
 
   private:

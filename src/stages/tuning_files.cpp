@@ -18,14 +18,23 @@ fs::path recipe_path(const fs::path& output) {
     return output / "resume" / "recipe.json";
 }
 
-/// The lines of `path` about the first `steps` steps; one cut short by a crash is left out.
+/// After how many steps a line was written; nothing where it is about no step.
+std::optional<std::int64_t> step_of(const Json& line) {
+    if (!line.is_object()) return {};
+    const Json& about = line.contains("evaluation") ? line["evaluation"] : line;
+    if (!about.contains("step")) return {};
+    return about["step"].get<std::int64_t>();
+}
+
+/// The lines of `path` about the first `steps` steps, evaluations after them included, as a state of those
+/// steps knows them; one cut short by a crash is left out.
 std::string lines_until(const fs::path& path, std::int64_t steps) {
     if (steps == 0 || !fs::exists(path)) return "";
     std::string kept;
     std::istringstream lines(read_file(path));
     for (std::string line; std::getline(lines, line);) {
-        const Json parsed = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-        if (parsed.is_object() && parsed.contains("step") && parsed["step"] <= steps) kept += line + "\n";
+        const auto step = step_of(Json::parse(line, nullptr, /*allow_exceptions=*/false));
+        if (step && *step <= steps) kept += line + "\n";
     }
     return kept;
 }
@@ -70,7 +79,8 @@ void TuningFiles::finish() {
 }
 
 EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
-                            const std::vector<EpochFraction>& plan, const std::string& resume, bool force) {
+                            const std::vector<EpochFraction>& plan, const std::string& resume, bool force,
+                            const std::function<bool(const ResumeState&)>& stopped_early) {
     const auto folder_of = [&](const EpochFraction& epoch) {
         return output / "checkpoints" / epoch.folder_name();
     };
@@ -83,6 +93,7 @@ EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
                 return is_whole(folder_of(epoch));
             });
             if (!run.finished) run.state = newest_resume_state(output / "resume");
+            if (run.state) run.finished = stopped_early(*run.state);
             if (!run.finished && !run.state && resume == "must") {
                 fail("--resume must: {} holds no whole state", (output / "resume").string());
             }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,14 +55,15 @@ class TuningFiles {
 
 /// What an output folder says of a run before this one.
 struct EarlierRun {
-    bool finished = false;             ///< all wanted checkpoints are there
-    std::optional<ResumeState> state;  ///< where it can go on
+    bool finished = false;             ///< all wanted checkpoints are there, or it stopped early
+    std::optional<ResumeState> state;  ///< where it can go on, or stopped early
 };
 
-/// Local: looks into `output` for a run of the same recipe. `resume` is auto, never or must. Throws Error
-/// when there is something of another run that `force` does not allow to replace, or nothing to resume where
-/// there must be.
+/// Local: looks into `output` for a run of the same recipe. `resume` is auto, never or must; `stopped_early`
+/// says whether a run that got as far as a state shall end there. Throws Error when there is something of
+/// another run that `force` does not allow to replace, or nothing to resume where there must be.
 EarlierRun find_earlier_run(const std::filesystem::path& output, const nlohmann::json& recipe,
-                            const std::vector<EpochFraction>& plan, const std::string& resume, bool force);
+                            const std::vector<EpochFraction>& plan, const std::string& resume, bool force,
+                            const std::function<bool(const ResumeState&)>& stopped_early);
 
 }  // namespace bv

@@ -48,6 +48,13 @@ TEST(Progress, ShortWorkPrintsOnlyItsClosingLine) {
     EXPECT_THAT(log.text(), testing::HasSubstr("reading: 10 features"));
 }
 
+TEST(Progress, WhatIsLeftOutCountsInNoTime) {
+    Progress progress("training", "steps", 10, /*quiet=*/true);
+    progress.leave_out(100);
+    progress.leave_out(20.5);
+    EXPECT_NEAR(progress.seconds(), -120.5, 20);
+}
+
 TEST(Progress, AQuietOnePrintsNothing) {
     const CapturedLog log;
     Progress progress("reading", "features", 1, /*quiet=*/true);

@@ -23,14 +23,23 @@ def features(corpus, model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def recipe(tiny_model, features):
-    """Flags of a run of 60 steps whose schedule, clipping and dropout would tell any slip."""
+def eval_features(corpus, model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("features") / "dev.h5"
+    bv.run("bv_prepare", "--squad", corpus / "dev.json", "--model", model, "--max-tokens", 96, "--stride", 24, "--limit", 6,
+           "--output", path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(tiny_model, features, eval_features):
+    """Flags of a run of 60 steps whose schedule, clipping and dropout would tell any slip, evaluated now and then."""
     with h5py.File(features) as file:
         count = len(file["features/starts"]) - 1
-    end = f"{STEPS}/{-(-count // 4)}"
-    return ["--model", tiny_model, "--features", features, "--checkpoints", f"0,1,{end}", "--batch", 4, "--learning-rate", 1e-3,
+    steps = -(-count // 4)
+    epochs = ",".join(f"{step}/{steps}" for step in range(0, STEPS + 1, 12))
+    return ["--model", tiny_model, "--features", features, "--checkpoints", epochs, "--batch", 4, "--learning-rate", 1e-3,
             "--optimizer", "adamw", "--weight-decay", 0.01, "--schedule", "linear", "--warm-up", 0.1, "--clip", 1,
-            "--device", "cpu", "--threads", 1]
+            "--device", "cpu", "--threads", 1, "--eval-features", eval_features]
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +57,12 @@ def weights(output):
 def steps(output):
     return [(line["step"], line["loss"], line["gradient_norm"])
             for line in bv.read_json_lines(output / "metrics" / "finetune.jsonl") if "step" in line]
+
+
+def evaluations(output):
+    """The evaluations without the time before them."""
+    found = [line["evaluation"] for line in bv.read_json_lines(output / "metrics" / "finetune.jsonl") if "evaluation" in line]
+    return [{key: value for key, value in evaluation.items() if key != "rank_hours"} for evaluation in found]
 
 
 def steps_done(output):
@@ -76,6 +91,7 @@ def ranks_of(process):
 def assert_same_run(output, undisturbed):
     assert weights(output) == weights(undisturbed)
     assert steps(output) == steps(undisturbed)
+    assert evaluations(output) == evaluations(undisturbed)
     assert bv.read_json_lines(output / "metrics" / "finetune.jsonl")[-1]["done"] is True
     assert [path.name for path in (output / "resume").iterdir()] == ["recipe.json"]
     assert not list(output.rglob("*.partial"))
@@ -129,6 +145,19 @@ def test_another_number_of_ranks_keeps_data_order_and_losses(recipe, tmp_path, r
     whole, resumed = steps(tmp_path / "whole"), steps(tmp_path / "resumed")
     assert [step for step, _, _ in resumed] == [step for step, _, _ in whole]
     assert [loss for _, loss, _ in resumed] == pytest.approx([loss for _, loss, _ in whole], rel=1e-4)
+
+
+def test_patience_goes_on_counting_where_the_run_was_stopped(recipe, tmp_path):
+    """At a vanishing learning rate no checkpoint is better than the first, so the fourth ends training."""
+    flags = [*recipe[:8], *recipe[10:], "--learning-rate", 1e-12, "--patience", 3]
+    bv.run("bv_finetune", *flags, "--output", tmp_path / "whole", ranks=2)
+    stopped(flags, tmp_path / "resumed", at=18)
+    assert 1 < len(evaluations(tmp_path / "resumed")) < 4
+    bv.run("bv_finetune", *flags, "--output", tmp_path / "resumed", "--resume", "must", ranks=2)
+    assert len(evaluations(tmp_path / "whole")) == 4
+    assert evaluations(tmp_path / "resumed") == evaluations(tmp_path / "whole")
+    assert steps(tmp_path / "resumed") == steps(tmp_path / "whole")
+    assert weights(tmp_path / "resumed") == weights(tmp_path / "whole")
 
 
 def test_a_run_that_is_finished_is_left_alone(recipe, undisturbed):

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace bv {
+
+/// The evaluations of one run of fine-tuning, in order, judged by one metric: which was best, what the last
+/// one gained, and whether it is time to stop. An evaluation is {"step", "epoch", "features" (fingerprint),
+/// "rank_hours" (of training so far), and the score objects of metrics.json}.
+class EvaluationHistory {
+  public:
+    /// `metric` is em, f1 or best_f1 in the span task, accuracy or f1 in classification. `patience` is the
+    /// number of evaluations in a row without a better value after which training stops; 0 never stops it.
+    /// Throws Error naming the flag.
+    EvaluationHistory(const std::string& task, const std::string& metric, std::int64_t patience);
+
+    /// Takes the evaluations of an earlier run, as `all` returns them, in place of its own.
+    void restore(nlohmann::json evaluations) { all_ = std::move(evaluations); }
+
+    void add(nlohmann::json evaluation) { all_.push_back(std::move(evaluation)); }
+
+    /// A JSON array.
+    const nlohmann::json& all() const { return all_; }
+
+    /// Whether the last `patience` evaluations were no better than the best before them.
+    bool out_of_patience() const;
+
+    /// The first evaluation with the highest value: {"epoch", "metric", "value"}; null where there is none.
+    nlohmann::json best() const;
+
+    /// "epoch 0.8, F1 61.23": `best` for people.
+    std::string best_text() const;
+
+    /// "epoch 0.3: EM 55.10, F1 60.30, has-answer F1 ..., best F1 61.02; +2.30 F1 in 0.05 rank-hours (46.0 F1
+    /// an hour)": the last evaluation for people. `hours` is what they are called: rank-hours, GPU-hours.
+    std::string last_text(const std::string& hours) const;
+
+  private:
+    double value(const nlohmann::json& evaluation) const;
+    std::size_t best_index() const;
+
+    std::string metric_;
+    std::string label_;  ///< of the metric
+    nlohmann::json::json_pointer place_;
+    std::int64_t patience_;
+    nlohmann::json all_ = nlohmann::json::array();
+};
+
+}  // namespace bv

@@ -1,0 +1,134 @@
+"""Evaluation in training: bv_eval's numbers at every checkpoint, the same weights as without, and early stopping."""
+
+import json
+
+import bv
+import pytest
+
+
+@pytest.fixture(scope="module")
+def prepared(corpus, model, tmp_path_factory):
+    """Folder with train.h5 and dev.h5."""
+    folder = tmp_path_factory.mktemp("features")
+    for split in ("train", "dev"):
+        bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", model, "--max-tokens", 96, "--stride", 24,
+               "--output", folder / f"{split}.h5", "--unfound", "keep")
+    return folder
+
+
+def finetune(output, model, prepared, *flags, rate=1e-3, ranks=2, check=True):
+    return bv.run("bv_finetune", "--model", model, "--features", prepared / "train.h5", "--output", output, "--batch", 6,
+                  "--learning-rate", rate, "--device", "cpu", "--threads", 1, *flags, ranks=ranks, check=check)
+
+
+def lines(output):
+    return bv.read_json_lines(output / "metrics" / "finetune.jsonl")
+
+
+def evaluations(output):
+    return [line["evaluation"] for line in lines(output) if "evaluation" in line]
+
+
+def weights(output):
+    return {path.parent.name: path.read_bytes() for path in output.glob("checkpoints/epoch-*/model.safetensors")}
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("task", ["span", "classification"])
+def test_the_numbers_are_those_of_bv_eval_and_the_weights_those_without(task, ranks, tiny_model, prepared, tmp_path):
+    flags = ["--task", task, "--checkpoints", "0,0.5,2"]
+    dev = prepared / "dev.h5"
+    result = finetune(tmp_path / "run", tiny_model, prepared, *flags, "--eval-features", dev, ranks=ranks)
+    found = {evaluation["epoch"]: evaluation for evaluation in evaluations(tmp_path / "run")}
+    assert list(found) == ["0", "1/2", "2"]
+    for name, epoch in (("epoch-0", "0"), ("epoch-0.5", "1/2"), ("epoch-2", "2")):
+        checkpoint, output = tmp_path / "run" / "checkpoints" / name, tmp_path / name
+        bv.run("bv_eval", "--checkpoint", checkpoint, "--features", dev, "--output", output, "--device", "cpu", "--threads", 1,
+               ranks=ranks)
+        separate = bv.read_json(output / "metrics.json")
+        assert found[epoch]["step"] == bv.read_json(checkpoint / "checkpoint.json")["step"]
+        assert found[epoch]["features"] == separate["features"]["fingerprint"]
+        for scorer in {"span": ["official", "reference"], "classification": ["classification"]}[task]:
+            assert found[epoch][scorer] == separate[scorer]
+    main = {"span": "official", "classification": "classification"}[task]
+    assert len({json.dumps(evaluation[main]) for evaluation in found.values()}) > 1
+    best = max(found.values(), key=lambda evaluation: evaluation[main]["f1"])
+    assert lines(tmp_path / "run")[-1]["best"] == {"epoch": best["epoch"], "metric": "f1", "value": best[main]["f1"]}
+    assert f"F1 {best[main]['f1']:.2f}" in next(line for line in result.stderr.splitlines() if "best: epoch" in line)
+    assert "F1 an hour)" in result.stderr and "rank-hours" in result.stderr
+
+    finetune(tmp_path / "without", tiny_model, prepared, *flags, ranks=ranks)
+    assert weights(tmp_path / "without") == weights(tmp_path / "run")
+
+
+def test_evaluation_is_a_phase_of_its_own_and_no_time_of_training(tiny_model, model, prepared, tmp_path):
+    corpus = bv.make_corpus(tmp_path / "corpus", train=600)
+    bv.run("bv_prepare", "--squad", corpus / "train.json", "--model", model, "--output", tmp_path / "many.h5")
+    finetune(tmp_path / "run", tiny_model, prepared, "--checkpoints", "0.25,0.5", "--eval-features", tmp_path / "many.h5")
+    summary = lines(tmp_path / "run")[-1]
+    assert summary["seconds"] < summary["phases"]["evaluation"]
+    assert summary["rank_hours"] == pytest.approx(2 * summary["seconds"] / 3600)
+    first, second = evaluations(tmp_path / "run")
+    assert 0 < first["rank_hours"] < second["rank_hours"] <= summary["rank_hours"]
+
+
+def test_training_stops_early_once_and_goes_on_with_more_patience(tiny_model, prepared, tmp_path):
+    """At a vanishing learning rate no checkpoint is better than the first."""
+    def train(output, *flags):
+        return finetune(output, tiny_model, prepared, "--checkpoints", "0:2:0.5", *flags, rate=1e-12)
+
+    stopping = ["--eval-features", prepared / "dev.h5", "--patience"]
+    train(tmp_path / "whole")
+    run = tmp_path / "run"
+    result = train(run, *stopping, 2)
+    assert [evaluation["epoch"] for evaluation in evaluations(run)] == ["0", "1/2", "1"]
+    assert "stopped early" in result.stderr and "best: epoch 0, F1" in result.stderr
+    assert lines(run)[-1]["done"] is lines(run)[-1]["stopped_early"] is True
+    assert weights(run).keys() == {"epoch-0", "epoch-0.5", "epoch-1"}
+
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    again = train(run, *stopping, 2)
+    assert "trained already, stopped early" in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+    train(run, *stopping, 5)
+    assert [evaluation["epoch"] for evaluation in evaluations(run)] == ["0", "1/2", "1", "3/2", "2"]
+    assert [line.get("done") for line in lines(run) if "done" in line] == [True]
+    assert lines(run)[-1]["stopped_early"] is False
+    assert weights(run) == weights(tmp_path / "whole")
+
+    train(tmp_path / "forced", *stopping, 1)
+    train(tmp_path / "forced", *stopping, 1, "--force")
+    assert [evaluation["epoch"] for evaluation in evaluations(tmp_path / "forced")] == ["0", "1/2"]
+
+
+def test_what_cannot_be_evaluated_on_is_refused_before_work_starts(tiny_model, model, prepared, corpus, tmp_path):
+    unlabelled = bv.read_json(corpus / "dev.json")
+    for article in unlabelled["data"]:
+        for paragraph in article["paragraphs"]:
+            for question in paragraph["qas"]:
+                question.pop("answers"), question.pop("is_impossible", None)
+    (tmp_path / "unlabelled.json").write_text(json.dumps(unlabelled), encoding="utf-8")
+    bv.run("bv_prepare", "--squad", tmp_path / "unlabelled.json", "--model", model, "--output", tmp_path / "unlabelled.h5")
+    other = bv.write_model(tmp_path / "other")
+    (other / "vocab.txt").write_text((other / "vocab.txt").read_text(encoding="utf-8") + "another\n", encoding="utf-8")
+    bv.run("bv_prepare", "--squad", corpus / "dev.json", "--model", other, "--output", tmp_path / "other.h5")
+    dev = prepared / "dev.h5"
+    for flags, expected in (
+        (["--patience", 2], ["--patience", "--eval-features"]),
+        (["--eval-features", tmp_path / "unlabelled.h5"], ["unlabelled.h5", "no gold answers"]),
+        (["--eval-features", tmp_path / "other.h5"], ["other.h5", "vocabulary"]),
+        (["--eval-features", dev, "--eval-metric", "accuracy"], ["--eval-metric is accuracy", "em, f1, best_f1"]),
+        (["--eval-features", dev, "--eval-metric", "loss"], ["--eval-metric", "loss"]),
+    ):
+        refused = finetune(tmp_path / "run", tiny_model, prepared, "--checkpoints", "1", *flags, check=False)
+        errors = [line for line in refused.stderr.splitlines() if line.startswith("error:")]
+        assert refused.rc == 2 and len(errors) == 1 and all(part in errors[0] for part in expected), refused.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_patience_on_other_features_is_refused(tiny_model, prepared, tmp_path):
+    flags = ["--checkpoints", "0:2:0.5", "--patience", 1, "--eval-features"]
+    finetune(tmp_path, tiny_model, prepared, *flags, prepared / "dev.h5", rate=1e-12)
+    refused = finetune(tmp_path, tiny_model, prepared, *flags, prepared / "train.h5", rate=1e-12, check=False)
+    assert refused.rc == 2 and "train.h5 holds other features" in refused.stderr

@@ -144,11 +144,12 @@ stage_prepare() {
 }
 
 stage_finetune() {
-    local task
+    local task watched=()
+    [[ ! $hold_out ]] || watched=(--eval-features "$run/features/held-out.h5")
     for task in "${tasks[@]}"; do
         once finished_tuning "$run/$task/seed-$seed" \
             on_ranks "$bin/bv_finetune" --config "$config" --model "$model" --task "$task" --seed "$seed" \
-            --features "$run/features/train.h5" --output "$run/$task/seed-$seed"
+            --features "$run/features/train.h5" --output "$run/$task/seed-$seed" ${watched[@]+"${watched[@]}"}
     done
 }
 

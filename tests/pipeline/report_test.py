@@ -89,6 +89,10 @@ def write_run(run):
         metrics.parent.mkdir()
         metrics.write_text(
             '{"step":1,"loss":5.9}\n'
+            + "".join(
+                json.dumps({"evaluation": {"epoch": epoch, "rank_hours": hours, **scores(task, exact)}}) + "\n"
+                for epoch, hours, exact in (("0", 0, 30.0), ("3/10", 0.05, 32.3), ("1", 0.15, 31.3))
+            )
             + json.dumps(
                 {
                     "done": True,
@@ -163,6 +167,27 @@ def test_every_checkpoint_and_head_stands_in_a_table_with_its_numbers_and_files(
         "53.00",
         "49.00",
     ] in [row[:-1] for row in rows]
+
+
+def test_what_each_fraction_of_an_epoch_bought_stands_in_a_table(run):
+    page = page_of(run)
+    assert page.count("What each fraction of an epoch bought") == 2
+    file = "span/seed-1/metrics/finetune.jsonl"
+    rows = [row for row in rows_of(page) if row and row[-1] == file and row[0] in ("0", "0.3", "1")]
+    assert rows == [
+        ["0", "1", "0", "30.00", "31.50", "33.00", "", "", file],
+        ["0.3", "1", "0.05", "32.30", "33.80", "35.30", "+2.30", "+46.0", file],
+        ["1", "1", "0.15", "31.30", "32.80", "34.30", "-1.00", "-10.0", file],
+    ]
+
+
+def test_evaluations_in_training_make_the_curve_where_there_is_no_other(run):
+    for path in (run / "span/seed-1/evaluations").glob("*/metrics.json"):
+        path.unlink()
+    page = page_of(run)
+    assert "the questions of its evaluations in training at each checkpoint" in page
+    file = "span/seed-1/metrics/finetune.jsonl"
+    assert ["0.3", "1", "32.30", "33.80", "29.30", "42.30", "34.30", "35.30", "31.30", "32.55", file] in rows_of(page)
 
 
 def test_trivial_answers_stand_beside_bert(run):
@@ -243,3 +268,11 @@ def test_a_malformed_file_is_an_error_that_names_it(run, content, complaint):
 def test_a_run_that_is_not_there_is_an_error(tmp_path):
     result = bv.run_tool("report/report.py", "--run", tmp_path / "none", check=False)
     assert (result.rc, result.stderr) == (2, f"error: report: {tmp_path / 'none'}: no such folder\n")
+
+
+def test_a_malformed_evaluation_in_training_is_an_error_that_names_its_file(run):
+    path = run / "span/seed-1/metrics/finetune.jsonl"
+    path.write_text('{"evaluation":{"epoch":"1","rank_hours":"few"}}\n', encoding="utf-8")
+    result = bv.run_tool("report/report.py", "--run", run, check=False)
+    assert result.rc == 2
+    assert str(path) in result.stderr and "'rank_hours'" in result.stderr

@@ -29,6 +29,7 @@ class Result:
     dev_epoch: Fraction | None = None  # of the states a head was scored on
     layers: list[int] = field(default_factory=list)
     layer_weights: list[dict] = field(default_factory=list)
+    rank_hours: float = 0.0  # of training so far, where it was evaluated in training
 
     @property
     def main(self):
@@ -52,6 +53,7 @@ class Run:
     berts: list[Result] = field(default_factory=list)
     others: list[Result] = field(default_factory=list)
     heads: list[Result] = field(default_factory=list)
+    in_training: list[Result] = field(default_factory=list)  # BERT at its checkpoints, by bv_finetune --eval-features
     tunings: list[Tuning] = field(default_factory=list)
     configs: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -128,6 +130,9 @@ def _read_seed(run, task, folder):
         )
     path = folder / "metrics" / "finetune.jsonl"
     lines = read_json_lines(path) if path.is_file() else []
+    run.in_training += [
+        _read_evaluation_in_training(line["evaluation"], task, seed, path) for line in lines if "evaluation" in line
+    ]
     if lines and lines[-1].get("done") is True:
         run.tunings.append(Tuning(task, seed, lines[-1], path))
     else:
@@ -169,6 +174,17 @@ def _read_evaluation(path, task, seed, folder):
     weights = checkpoint / "model.safetensors"
     if result.parameters is None and weights.is_file():
         result.parameters = _count_parameters(weights)
+    return result
+
+
+def _read_evaluation_in_training(evaluation, task, seed, path):
+    if not isinstance(evaluation, dict) or not _is_number(evaluation.get("rank_hours")):
+        raise RunError(f"{path}: 'evaluation' should be an object with a number 'rank_hours', is {evaluation!r}")
+    _check_scores(evaluation, path)
+    epoch = _epoch(evaluation, "epoch", path)
+    result = Result(task, seed, epoch, "BERT", evaluation, [path], rank_hours=evaluation["rank_hours"])
+    if not result.main:
+        raise RunError(f"{path}: the evaluation of epoch {epoch} has no scores of the {task} task")
     return result
 
 

@@ -56,7 +56,8 @@ def always_none(berts):
     return None, None
 
 
-def add_curve(page, task, berts):
+def add_curve(page, task, berts, questions):
+    """`questions`: what the BERTs were scored on."""
     page.add("<h3>Fine-tuning</h3>")
     scored = [bert for bert in berts if bert.main]
     if not scored:
@@ -71,7 +72,7 @@ def add_curve(page, task, berts):
     page.figure(
         f"{task}-fine-tuning",
         charts.fine_tuning_curve(scored, line),
-        f"{'EM' if task == 'span' else 'Accuracy (EM)'} and F1 of BERT on the dev questions at each checkpoint."
+        f"{'EM' if task == 'span' else 'Accuracy (EM)'} and F1 of BERT on {questions} at each checkpoint."
         + (' F1 of the answerable questions shows what of F1 is not owed to the answer "none".' if task == "span" else "")
         + (dashed if line is not None else ""),
     )
@@ -117,6 +118,37 @@ def add_curve(page, task, berts):
             )
         )
     page.table(f"BERT at each checkpoint, and trivial answers. {MEANINGS[task]}", header, rows)
+
+
+def add_gains(page, task, in_training):
+    """What each fraction of an epoch bought, by the evaluations in training."""
+    if not in_training:
+        return
+    columns = [column for column in COLUMNS[task] if column[0] in ("EM", "accuracy", "F1", "best F1")]
+    rows, before = [], None
+    for result in in_training:
+        cells = [label_of(result.epoch), html.escape(result.seed), f"{result.rank_hours:.3g}"]
+        cells += [percent((result.scores.get(group) or {}).get(key)) for _, group, key in columns]
+        gains = ["", ""]
+        if before and before.seed == result.seed:
+            gained, spent = result.main["f1"] - before.main["f1"], result.rank_hours - before.rank_hours
+            gains = [f"{gained:+.2f}", f"{gained / spent:+,.1f}" if spent > 0 else "–"]
+        rows.append(("", [*cells, *gains, page.link(result.files[0])]))
+        before = result
+    page.table(
+        "What each fraction of an epoch bought, by the evaluations in training. Rank-hours are hours of training, without "
+        "evaluation, times ranks (GPUs, where there are any); gains are over the checkpoint before.",
+        [
+            ("epoch", True),
+            ("seed", True),
+            ("rank-hours", True),
+            *((title, True) for title, _, _ in columns),
+            ("F1 gained", True),
+            ("F1 a rank-hour", True),
+            ("files", False),
+        ],
+        rows,
+    )
 
 
 def add_heads(page, task, berts, heads):
@@ -291,9 +323,14 @@ def write_report(run, output):
     for task in TASKS:
         berts = [bert for bert in run.berts if bert.task == task]
         heads = [head for head in run.heads if head.task == task]
-        if berts or heads:
+        in_training = [result for result in run.in_training if result.task == task]
+        if berts or heads or in_training:
             page.add(f'<h2>{"Span task" if task == "span" else "Classification task"}</h2>')
-            add_curve(page, task, berts)
+            if in_training and not berts:
+                add_curve(page, task, in_training, "the questions of its evaluations in training")
+            else:
+                add_curve(page, task, berts, "the dev questions")
+            add_gains(page, task, in_training)
             add_heads(page, task, berts, heads)
     add_cost(page)
     page.write()

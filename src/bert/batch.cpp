@@ -13,7 +13,17 @@ std::int64_t Batch::longest() const {
     return longest;
 }
 
-Batch make_batch(const Features& features, std::span<const std::int64_t> which, at::Device device) {
+Batch Batch::to(at::Device device) const {
+    Batch moved = *this;
+    for (at::Tensor* tensor :
+         {&moved.ids, &moved.segments, &moved.positions, &moved.first_tokens, &moved.sequence_of,
+          &moved.start_labels, &moved.end_labels, &moved.no_answer}) {
+        *tensor = tensor->to(device);
+    }
+    return moved;
+}
+
+Batch make_batch(const Features& features, std::span<const std::int64_t> which) {
     Batch batch;
     batch.examples.assign(which.begin(), which.end());
     batch.starts.push_back(0);
@@ -36,17 +46,14 @@ Batch make_batch(const Features& features, std::span<const std::int64_t> which, 
         end_labels.push_back(features.end_label[feature]);
         no_answer.push_back(features.no_answer(f) ? 1 : 0);
     }
-    const auto put = [&](const std::vector<std::int64_t>& values) {
-        return at::tensor(values, at::kLong).to(device);
-    };
-    batch.ids = put(ids);
-    batch.segments = put(segments);
-    batch.positions = put(positions);
-    batch.first_tokens = put(first_tokens);
-    batch.sequence_of = put(sequence_of);
-    batch.start_labels = put(start_labels);
-    batch.end_labels = put(end_labels);
-    batch.no_answer = put(no_answer);
+    batch.ids = at::tensor(ids, at::kLong);
+    batch.segments = at::tensor(segments, at::kLong);
+    batch.positions = at::tensor(positions, at::kLong);
+    batch.first_tokens = at::tensor(first_tokens, at::kLong);
+    batch.sequence_of = at::tensor(sequence_of, at::kLong);
+    batch.start_labels = at::tensor(start_labels, at::kLong);
+    batch.end_labels = at::tensor(end_labels, at::kLong);
+    batch.no_answer = at::tensor(no_answer, at::kLong);
     return batch;
 }
 

@@ -26,9 +26,12 @@ struct Batch {
     std::int64_t sequences() const { return static_cast<std::int64_t>(examples.size()); }
     std::int64_t tokens() const { return starts.back(); }
     std::int64_t longest() const;  ///< T of the longest sequence
+
+    /// The same batch in the memory of `device`.
+    Batch to(at::Device device) const;
 };
 
-/// The features `which` (in that order) as a batch on `device`.
-Batch make_batch(const Features& features, std::span<const std::int64_t> which, at::Device device);
+/// The features `which` (in that order) as a batch in host memory.
+Batch make_batch(const Features& features, std::span<const std::int64_t> which);
 
 }  // namespace bv

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "dist/communicator.hpp"
 
@@ -20,6 +21,16 @@ class Collective {
     /// each time.
     virtual void all_reduce(float* data, std::int64_t count) = 0;
 
+    /// Collective: as `all_reduce`, but returns at once: the sums are there after `wait`, and `data` must not
+    /// be touched before. All ranks start the same sums in the same order.
+    virtual void start_all_reduce(float* data, std::int64_t count) = 0;
+
+    /// Local: moves started sums on where nothing else does; to be called now and then.
+    virtual void poll() = 0;
+
+    /// Collective: returns when all started sums are there; on a GPU, for what is queued there from now on.
+    virtual void wait() = 0;
+
     /// Collective: replaces `count` floats by those of rank `root`.
     virtual void broadcast(float* data, std::int64_t count, int root) = 0;
 };
@@ -32,10 +43,14 @@ class MpiCollective final : public Collective {
 
     std::string_view name() const override { return "MPI"; }
     void all_reduce(float* data, std::int64_t count) override;
+    void start_all_reduce(float* data, std::int64_t count) override;
+    void poll() override;
+    void wait() override;
     void broadcast(float* data, std::int64_t count, int root) override;
 
   private:
     const Communicator& ranks_;
+    std::vector<MPI_Request> running_;
 };
 
 /// Collective: the collective for tensors on GPU `device`, or on the CPU when `device` is negative. The GPU

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include <cuda_runtime_api.h>
 #include <nccl.h>
 
 namespace bv {
@@ -15,6 +16,11 @@ void check(ncclResult_t code, const char* call) {
     }
 }
 
+void check(cudaError_t code, const char* call) {
+    if (code != cudaSuccess)
+        throw std::runtime_error(fmt::format("{} failed: {}", call, cudaGetErrorString(code)));
+}
+
 }  // namespace
 
 NcclCollective::NcclCollective(const Communicator& ranks) {
@@ -24,9 +30,15 @@ NcclCollective::NcclCollective(const Communicator& ranks) {
     std::memcpy(id.internal, text.data(), sizeof(id.internal));
     ranks.barrier();
     check(ncclCommInitRank(&handle_, ranks.size(), id, ranks.rank()), "ncclCommInitRank");
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
+    check(cudaEventCreateWithFlags(&ready_, cudaEventDisableTiming), "cudaEventCreate");
+    check(cudaEventCreateWithFlags(&summed_, cudaEventDisableTiming), "cudaEventCreate");
 }
 
 NcclCollective::~NcclCollective() {
+    cudaEventDestroy(summed_);
+    cudaEventDestroy(ready_);
+    cudaStreamDestroy(stream_);
     ncclCommDestroy(handle_);
 }
 
@@ -34,6 +46,18 @@ void NcclCollective::all_reduce(float* data, std::int64_t count) {
     check(ncclAllReduce(data, data, static_cast<std::size_t>(count), ncclFloat, ncclSum, handle_,
                         kDefaultStream),
           "ncclAllReduce");
+}
+
+void NcclCollective::start_all_reduce(float* data, std::int64_t count) {
+    check(cudaEventRecord(ready_, kDefaultStream), "cudaEventRecord");
+    check(cudaStreamWaitEvent(stream_, ready_, 0), "cudaStreamWaitEvent");
+    check(ncclAllReduce(data, data, static_cast<std::size_t>(count), ncclFloat, ncclSum, handle_, stream_),
+          "ncclAllReduce");
+}
+
+void NcclCollective::wait() {
+    check(cudaEventRecord(summed_, stream_), "cudaEventRecord");
+    check(cudaStreamWaitEvent(kDefaultStream, summed_, 0), "cudaStreamWaitEvent");
 }
 
 void NcclCollective::broadcast(float* data, std::int64_t count, int root) {

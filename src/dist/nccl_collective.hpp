@@ -3,11 +3,14 @@
 #include "dist/collective.hpp"
 
 using ncclComm_t = struct ncclComm*;
+using cudaStream_t = struct CUstream_st*;
+using cudaEvent_t = struct CUevent_st*;
 
 namespace bv {
 
-/// Collective over the memory of one GPU a rank, on CUDA's default stream, where Torch computes too: a sum
-/// starts when the kernels queued before it are done, and those queued after it wait for it.
+/// Collective over the memory of one GPU a rank, ordered with CUDA's default stream, where Torch computes: a
+/// sum starts when the kernels queued before it are done, and those queued after it (after `wait`, for
+/// started sums, which run on a stream of their own beside the backward pass) wait for it.
 class NcclCollective final : public Collective {
   public:
     /// Collective: the communicator's id travels over MPI. The rank's GPU must be current. Throws
@@ -19,10 +22,16 @@ class NcclCollective final : public Collective {
 
     std::string_view name() const override { return "NCCL"; }
     void all_reduce(float* data, std::int64_t count) override;
+    void start_all_reduce(float* data, std::int64_t count) override;
+    void poll() override {}
+    void wait() override;
     void broadcast(float* data, std::int64_t count, int root) override;
 
   private:
     ncclComm_t handle_ = nullptr;
+    cudaStream_t stream_ = nullptr;  ///< of started sums
+    cudaEvent_t ready_ = nullptr;    ///< what a started sum waits for
+    cudaEvent_t summed_ = nullptr;   ///< what the default stream waits for
 };
 
 }  // namespace bv

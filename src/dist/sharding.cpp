@@ -63,6 +63,20 @@ std::vector<std::vector<std::int64_t>> split_by_tokens(std::span<const std::int6
     return shares;
 }
 
+double token_imbalance(std::span<const std::vector<std::int64_t>> shares,
+                       std::span<const std::int64_t> tokens_of) {
+    std::int64_t all = 0;
+    std::int64_t largest = 0;
+    for (const auto& share : shares) {
+        std::int64_t tokens = 0;
+        for (const std::int64_t example : share) tokens += tokens_of[static_cast<std::size_t>(example)];
+        all += tokens;
+        largest = std::max(largest, tokens);
+    }
+    BV_EXPECT(all > 0);
+    return static_cast<double>(largest) * static_cast<double>(shares.size()) / static_cast<double>(all) - 1;
+}
+
 std::vector<std::vector<std::int64_t>> cut_by_tokens(std::span<const std::int64_t> share,
                                                      std::span<const std::int64_t> tokens_of,
                                                      std::int64_t limit) {

@@ -27,6 +27,11 @@ std::span<const std::int64_t> batch_of_step(std::span<const std::int64_t> order,
 std::vector<std::vector<std::int64_t>> split_by_tokens(std::span<const std::int64_t> batch,
                                                        std::span<const std::int64_t> tokens_of, int ranks);
 
+/// By how much the fullest share exceeds the mean share, in tokens: largest / mean - 1. What a step waits
+/// for.
+double token_imbalance(std::span<const std::vector<std::int64_t>> shares,
+                       std::span<const std::int64_t> tokens_of);
+
 /// `share` in order, cut into passes of at most `limit` tokens each; an example with more is a pass alone.
 std::vector<std::vector<std::int64_t>> cut_by_tokens(std::span<const std::int64_t> share,
                                                      std::span<const std::int64_t> tokens_of,

@@ -18,18 +18,32 @@ at::Tensor part_of(const at::Tensor& buffer, std::int64_t offset, const at::Tens
 
 }  // namespace
 
-FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, const std::vector<bool>& decays)
+FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, const std::vector<bool>& decays,
+                               std::int64_t bucket_elements)
     : parameters_(std::move(parameters)), offsets_(parameters_.size()) {
     BV_EXPECT(!parameters_.empty() && parameters_.size() == decays.size());
-    std::int64_t end = 0;
-    for (const bool decay : {true, false}) {
-        const std::int64_t begin = end;
-        for (std::size_t i = 0; i < parameters_.size(); ++i) {
-            if (decays[i] != decay) continue;
-            offsets_[i] = end;
-            end += aligned(parameters_[i].numel());
+    std::int64_t filled = bucket_elements;
+    for (std::size_t i = parameters_.size(); i-- > 0;) {
+        if (filled >= bucket_elements) {
+            buckets_.emplace_back();
+            filled = 0;
         }
-        if (end > begin) segments_.push_back({begin, end - begin, decay});
+        buckets_.back().parameters.push_back(i);
+        filled += parameters_[i].numel();
+    }
+    std::int64_t end = 0;
+    for (Bucket& bucket : buckets_) {
+        bucket.offset = end;
+        for (const bool decay : {true, false}) {
+            const std::int64_t begin = end;
+            for (const std::size_t i : bucket.parameters) {
+                if (decays[i] != decay) continue;
+                offsets_[i] = end;
+                end += aligned(parameters_[i].numel());
+            }
+            if (end > begin) segments_.push_back({begin, end - begin, decay});
+        }
+        bucket.length = end - bucket.offset;
     }
     const auto options = parameters_[0].options().requires_grad(false);
     BV_EXPECT(parameters_[0].scalar_type() == at::kFloat);

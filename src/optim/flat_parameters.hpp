@@ -1,15 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 namespace bv {
 
-/// Trained tensors and their gradients in one flat float32 buffer each, so that one all-reduce and one
-/// optimizer call serve them all. Layout: [decay | no decay], every parameter at a multiple of 64 elements,
-/// zeros between.
+/// Trained tensors and their gradients in one flat float32 buffer each, so that few all-reduces and optimizer
+/// calls serve them all. Layout: buckets, the last parameters first, because their gradients are ready first;
+/// within a bucket [decay | no decay], every parameter at a multiple of 64 elements, zeros between.
 ///
 /// Forbidden from then on: zero_grad() of a module, which drops the gradients' views; moving or replacing a
 /// parameter.
@@ -22,10 +23,21 @@ class FlatParameters {
         bool decay;  ///< whether weight decay applies
     };
 
+    /// A part of the buffers whose gradients are summed over ranks together, in elements.
+    struct Bucket {
+        std::int64_t offset;
+        std::int64_t length;
+        std::vector<std::size_t> parameters;  ///< places in the constructor's list
+    };
+
     /// Moves `parameters` (leaves, float32, all on one device) into a new buffer, with their values; each
     /// becomes a view of it, requires a gradient, and has a zero gradient. `decays[i]` says whether parameter
-    /// i takes weight decay.
-    FlatParameters(std::vector<at::Tensor> parameters, const std::vector<bool>& decays);
+    /// i takes weight decay. A bucket is closed once it has `bucket_elements`.
+    FlatParameters(std::vector<at::Tensor> parameters, const std::vector<bool>& decays,
+                   std::int64_t bucket_elements = std::numeric_limits<std::int64_t>::max());
+
+    /// As handed over: views of the buffers now.
+    const std::vector<at::Tensor>& parameters() const { return parameters_; }
 
     /// (elements) All values, and all gradients. The loss's backward pass adds into the gradients.
     const at::Tensor& values() const { return values_; }
@@ -34,7 +46,10 @@ class FlatParameters {
     /// The buffers' length: parameters and the zeros between them.
     std::int64_t elements() const { return values_.numel(); }
 
-    /// The parts that are not empty: decay first.
+    /// In the order in which a backward pass finishes their gradients.
+    const std::vector<Bucket>& buckets() const { return buckets_; }
+
+    /// Parts of one kind; none is empty.
     const std::vector<Segment>& segments() const { return segments_; }
 
     /// Sets every gradient to 0, before the backward passes of a step.
@@ -46,6 +61,7 @@ class FlatParameters {
   private:
     std::vector<at::Tensor> parameters_;
     std::vector<std::int64_t> offsets_;
+    std::vector<Bucket> buckets_;
     std::vector<Segment> segments_;
     at::Tensor values_;
     at::Tensor gradients_;

@@ -3,12 +3,70 @@
 #include <algorithm>
 
 #include <ATen/ops/linalg_vector_norm.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 
 namespace bv {
 
-void sum_gradients(FlatParameters& parameters, Collective& ranks) {
-    parameters.check();
-    ranks.all_reduce(parameters.gradients().data_ptr<float>(), parameters.elements());
+/// Called after a parameter's gradient has got its part of a backward pass.
+class GradientSync::Hook : public torch::autograd::FunctionPostHook {
+  public:
+    Hook(GradientSync& sync, std::size_t parameter) : sync_(sync), parameter_(parameter) {}
+
+    torch::autograd::variable_list operator()(const torch::autograd::variable_list& outputs,
+                                              const torch::autograd::variable_list&) override {
+        sync_.ready(parameter_);
+        return outputs;
+    }
+
+  private:
+    GradientSync& sync_;
+    std::size_t parameter_;
+};
+
+GradientSync::GradientSync(FlatParameters& parameters, Collective& ranks)
+    : parameters_(parameters), ranks_(ranks), bucket_of_(parameters.parameters().size()) {
+    for (std::size_t b = 0; b < parameters.buckets().size(); ++b) {
+        for (const std::size_t i : parameters.buckets()[b].parameters) bucket_of_[i] = b;
+    }
+    for (std::size_t i = 0; i < bucket_of_.size(); ++i) {
+        // A variable holds its accumulator weakly: without an owner the hook would go with it.
+        auto accumulator = torch::autograd::impl::grad_accumulator(parameters.parameters()[i]);
+        const std::uintptr_t key = accumulator->add_post_hook(std::make_unique<Hook>(*this, i));
+        hooks_.emplace_back(std::move(accumulator), key);
+    }
+}
+
+GradientSync::~GradientSync() {
+    for (const auto& [accumulator, key] : hooks_) accumulator->del_post_hook(key);
+}
+
+void GradientSync::begin_last_pass() {
+    last_pass_ = true;
+    unfinished_.clear();
+    for (const FlatParameters::Bucket& bucket : parameters_.buckets())
+        unfinished_.push_back(bucket.parameters.size());
+}
+
+void GradientSync::ready(std::size_t parameter) {
+    if (!last_pass_) return;
+    --unfinished_[bucket_of_[parameter]];
+    while (next_ < unfinished_.size() && unfinished_[next_] == 0) start_bucket();
+    ranks_.poll();
+}
+
+void GradientSync::start_bucket() {
+    const FlatParameters::Bucket& bucket = parameters_.buckets()[next_++];
+    ranks_.start_all_reduce(parameters_.gradients().data_ptr<float>() + bucket.offset, bucket.length);
+}
+
+void GradientSync::finish() {
+    parameters_.check();
+    while (next_ < parameters_.buckets().size()) start_bucket();
+    ranks_.wait();
+    next_ = 0;
+    last_pass_ = false;
 }
 
 double gradient_norm(const FlatParameters& parameters) {

@@ -1,12 +1,51 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "dist/collective.hpp"
 #include "optim/flat_parameters.hpp"
 
+namespace torch::autograd {
+struct Node;
+}
+
 namespace bv {
 
-/// Collective: replaces every gradient by its sum over all ranks, in one all-reduce of the flat buffer.
-void sum_gradients(FlatParameters& parameters, Collective& ranks);
+/// Sums gradients over all ranks, a bucket as soon as the backward pass has finished its gradients (Li et al.
+/// 2020, PyTorch Distributed), so that the sums run beside the rest of it.
+class GradientSync {
+  public:
+    /// Local. Both must outlive this object.
+    GradientSync(FlatParameters& parameters, Collective& ranks);
+    ~GradientSync();
+    GradientSync(const GradientSync&) = delete;
+    GradientSync& operator=(const GradientSync&) = delete;
+
+    /// Local: says that the next backward pass is the step's last, so that buckets may be summed during it.
+    void begin_last_pass();
+
+    /// Collective: returns when every gradient is its sum over all ranks, whether or not this rank had a
+    /// pass.
+    void finish();
+
+  private:
+    class Hook;
+
+    void ready(std::size_t parameter);
+    void start_bucket();
+
+    FlatParameters& parameters_;
+    Collective& ranks_;
+    std::vector<std::size_t> bucket_of_;   // parameter
+    std::vector<std::size_t> unfinished_;  // parameters of each bucket in the pass
+    std::size_t next_ = 0;                 // bucket to start: the same order on every rank
+    bool last_pass_ = false;
+    std::vector<std::pair<std::shared_ptr<torch::autograd::Node>, std::uintptr_t>> hooks_;  // and their keys
+};
 
 /// Local: the Euclidean norm of all gradients together.
 double gradient_norm(const FlatParameters& parameters);

@@ -134,7 +134,7 @@ class BlockMaker {
         std::vector<std::int64_t> which;
         for (const std::int64_t p : batch) which.push_back(feature(p));
         const std::vector<at::Tensor> states =
-            task_states(model_, make_batch(features_, which, model_.device()));
+            task_states(model_, make_batch(features_, which).to(model_.device()));
         // Before the layers, task_states has the pooled output in the classification task.
         const std::int64_t before = info_.states() - static_cast<std::int64_t>(info_.layers.size());
         for (std::int64_t s = 0; s < info_.states(); ++s) {

@@ -4,7 +4,6 @@
 #include <array>
 #include <chrono>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -12,7 +11,6 @@
 #include "core/log.hpp"
 #include "core/progress.hpp"
 #include "dist/sharding.hpp"
-#include "optim/gradient_sync.hpp"
 
 namespace bv {
 namespace {
@@ -26,14 +24,15 @@ FlatParameters flatten(const Model& model) {
         tensors.push_back(parameter.tensor);
         decays.push_back(parameter.decays());
     }
-    return {tensors, decays};
+    constexpr std::int64_t kBucket = std::int64_t{1} << 22;  // 16 MiB: few sums, the first of them early
+    return {tensors, decays, kBucket};
 }
 
 }  // namespace
 
 FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
                        const Compute& compute, const StopSignal& stop, const Features& features,
-                       Origin origin, Model& model, std::vector<EpochFraction> plan)
+                       Origin origin, Model& model, std::vector<EpochFraction> plan, int sharing)
     : options_(options),
       config_(std::move(config)),
       ranks_(ranks),
@@ -43,16 +42,16 @@ FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const
       origin_(std::move(origin)),
       model_(model),
       plan_(std::move(plan)),
-      tokens_of_(features.token_counts()),
       steps_per_epoch_(steps_per_epoch(features.count(), options.batch)),
       total_steps_(plan_.back().step(steps_per_epoch_)),
       flat_(flatten(model)),
       collective_(make_collective(ranks, compute.gpu())),
+      sync_(flat_, *collective_),
+      feed_(features, {options.seed, options.batch, options.pass_tokens, ranks.rank(), sharing}),
       optimizer_(flat_, {adam_named(options.optimizer), 0.9, 0.999, options.epsilon,
                          epsilon_named(options.epsilon_kind), options.weight_decay}),
       schedule_(schedule_named(options.schedule), options.learning_rate,
-                warm_up_steps(options.warm_up, total_steps_), total_steps_),
-      sharing_(ranks.size()) {}
+                warm_up_steps(options.warm_up, total_steps_), total_steps_) {}
 
 void FineTuning::run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files,
                      std::optional<TuningEvaluation>& evaluation) {
@@ -110,12 +109,11 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
     });
 }
 
-std::vector<double> FineTuning::losses(std::int64_t steps, int sharing) {
-    sharing_ = sharing;
+std::vector<double> FineTuning::losses(std::int64_t steps) {
     collective_->broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
     steps = std::min(steps, total_steps_);
     std::vector<double> found;
-    Progress progress(fmt::format("self-test, {} sharing", sharing), "steps", steps, !ranks_.is_root());
+    Progress progress("self-test", "steps", steps, !ranks_.is_root());
     for (std::int64_t step = 0; step < steps; ++step) {
         found.push_back(train(step).loss);
         progress.advance(1);
@@ -166,7 +164,6 @@ void FineTuning::restore(const ResumeState& state) {
     BV_EXPECT(state.values.numel() == flat_.elements());
     flat_.values().copy_(state.values);
     steps_ = state.step;
-    order_ = epoch_order(options_.seed, steps_ / steps_per_epoch_, features_.count());
     const Json earlier = Json::parse(state.totals);
     optimizer_.restore(earlier.at("updates").get<std::int64_t>(), state.first_moments, state.second_moments);
     earlier_seconds_ = earlier.at("seconds").get<double>();
@@ -178,7 +175,7 @@ void FineTuning::restore(const ResumeState& state) {
 }
 
 /// The loss a sequence contributes to the batch's, as a factor of its summed cross-entropies.
-double FineTuning::loss_scale(std::size_t global_batch) const {
+double FineTuning::loss_scale(std::int64_t global_batch) const {
     const double heads = options_.task == "span" && options_.loss == "mean" ? 2.0 : 1.0;
     return 1.0 / (heads * static_cast<double>(global_batch));
 }
@@ -186,33 +183,25 @@ double FineTuning::loss_scale(std::size_t global_batch) const {
 /// Collective: one step: forward and backward over this rank's share, the sum over ranks, one update.
 FineTuning::Outcome FineTuning::train(std::int64_t step) {
     clock_.begin_step();
-    const std::int64_t epoch = step / steps_per_epoch_;
-    if (step % steps_per_epoch_ == 0) order_ = epoch_order(options_.seed, epoch, features_.count());
-    const auto global = batch_of_step(order_, options_.batch, step % steps_per_epoch_);
-    std::vector<std::int64_t> share;
-    if (ranks_.rank() < sharing_)
-        share = split_by_tokens(global, tokens_of_, sharing_)[static_cast<std::size_t>(ranks_.rank())];
-    std::int64_t tokens = 0;
-    for (const std::int64_t example : global) tokens += tokens_of_[static_cast<std::size_t>(example)];
+    const StepBatch batch = feed_.take(step);
     flat_.zero_gradients();
-    const std::int64_t limit =
-        options_.pass_tokens > 0 ? options_.pass_tokens : std::numeric_limits<std::int64_t>::max();
     const DropoutKey key{options_.seed, step};
     double loss = 0;
-    for (const auto& pass : cut_by_tokens(share, tokens_of_, limit)) {
-        const Batch batch = make_batch(features_, pass, compute_.device);
+    for (std::size_t i = 0; i < batch.passes.size(); ++i) {
+        const Batch pass = batch.passes[i].to(compute_.device);
         clock_.end(PhaseClock::data);
         const at::Tensor scaled =
-            model_.loss(batch, model_.logits(batch, options_.no_dropout ? nullptr : &key)) *
-            loss_scale(global.size());
+            model_.loss(pass, model_.logits(pass, options_.no_dropout ? nullptr : &key)) *
+            loss_scale(batch.sequences);
         loss += scaled.item<double>();
         clock_.end(PhaseClock::forward);
+        if (i + 1 == batch.passes.size()) sync_.begin_last_pass();
         scaled.backward();
         if (compute_.device.is_cuda())
             flat_.gradients().select(0, 0).item();  // waits, so that phases are told apart
         clock_.end(PhaseClock::backward);
     }
-    sum_gradients(flat_, *collective_);
+    sync_.finish();
     // One small sum carries the loss and whether to stop, so that all ranks stop after the same step.
     std::array<double, 2> agreed{loss, stop_.requested() ? 1.0 : 0.0};
     ranks_.sum(agreed);
@@ -223,20 +212,21 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     if (std::isfinite(loss) && std::isfinite(norm)) {
         optimizer_.step(rate);
     } else {
-        report_non_finite(step, share, own_loss);
+        report_non_finite(step, batch.share, own_loss);
     }
     clock_.end(PhaseClock::optimizer);
     clock_.end_step();
-    sequences_ += static_cast<std::int64_t>(global.size());
-    tokens_ += tokens;
+    sequences_ += batch.sequences;
+    tokens_ += batch.tokens;
     if (files_ != nullptr && *files_) {
         (*files_)->log({{"step", step + 1},
                         {"epoch", static_cast<double>(step + 1) / static_cast<double>(steps_per_epoch_)},
                         {"loss", loss},
                         {"learning_rate", rate},
                         {"gradient_norm", norm},
-                        {"sequences", global.size()},
-                        {"tokens", tokens},
+                        {"sequences", batch.sequences},
+                        {"tokens", batch.tokens},
+                        {"imbalance", batch.imbalance},
                         {"phases", clock_.step()}});
     }
     return {loss, agreed[1] > 0};

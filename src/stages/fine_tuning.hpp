@@ -15,9 +15,11 @@
 #include "optim/adam.hpp"
 #include "optim/epoch.hpp"
 #include "optim/flat_parameters.hpp"
+#include "optim/gradient_sync.hpp"
 #include "optim/resume_state.hpp"
 #include "optim/schedule.hpp"
 #include "squad/features.hpp"
+#include "stages/batch_feed.hpp"
 #include "stages/device.hpp"
 #include "stages/finetune.hpp"
 #include "stages/phase_clock.hpp"
@@ -36,10 +38,11 @@ class FineTuning {
     };
 
     /// Collective. `config` is the resolved configuration, for checkpoints; `plan` holds the epochs that get
-    /// one, the last of which ends training. Everything handed over by reference must outlive this object.
+    /// one, the last of which ends training. The first `sharing` ranks share the batches. Everything handed
+    /// over by reference must outlive this object.
     FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
                const Compute& compute, const StopSignal& stop, const Features& features, Origin origin,
-               Model& model, std::vector<EpochFraction> plan);
+               Model& model, std::vector<EpochFraction> plan, int sharing);
 
     /// Collective: trains to the end, from `state` on where there is one. `files` is rank 0's. `evaluation`,
     /// where there is one, scores the checkpoints and may end training early: then the state stays, so that
@@ -47,9 +50,8 @@ class FineTuning {
     void run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files,
              std::optional<TuningEvaluation>& evaluation);
 
-    /// Collective: the global losses of the first `steps` steps, with the first `sharing` ranks sharing the
-    /// batches. Writes nothing; the weights change.
-    std::vector<double> losses(std::int64_t steps, int sharing);
+    /// Collective: the global losses of the first `steps` steps. Writes nothing; the weights change.
+    std::vector<double> losses(std::int64_t steps);
 
   private:
     struct Outcome {
@@ -64,7 +66,7 @@ class FineTuning {
     double rank_hours(double seconds) const;
     ResumeState current_state(double seconds) const;
     void restore(const ResumeState& state);
-    double loss_scale(std::size_t global_batch) const;
+    double loss_scale(std::int64_t global_batch) const;
     Outcome train(std::int64_t step);
     void report_non_finite(std::int64_t step, const std::vector<std::int64_t>& share, double own_loss);
     double reach_checkpoints(double seconds);
@@ -78,18 +80,17 @@ class FineTuning {
     Origin origin_;
     Model& model_;
     std::vector<EpochFraction> plan_;
-    std::vector<std::int64_t> tokens_of_;
     std::int64_t steps_per_epoch_;
     std::int64_t total_steps_;
     FlatParameters flat_;
     std::unique_ptr<Collective> collective_;
+    GradientSync sync_;
+    BatchFeed feed_;
     Adam optimizer_;
     Schedule schedule_;
     PhaseClock clock_;
     std::optional<TuningFiles>* files_ = nullptr;
     TuningEvaluation* evaluation_ = nullptr;
-    std::vector<std::int64_t> order_;
-    int sharing_;                    ///< ranks that get examples
     std::int64_t steps_ = 0;         ///< done
     double earlier_seconds_ = 0;     ///< of training, without evaluations, as all seconds here
     double earlier_rank_hours_ = 0;  ///< an interrupted run may have had other ranks

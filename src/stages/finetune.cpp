@@ -148,14 +148,15 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
                 });
         if (!earlier.finished) model = Model::load(options.model, task_named(options.task), options.seed);
     });
-    const auto training = [&](Model& with) {
+    const auto training = [&](Model& with, int sharing) {
         with.to(compute.device, compute.precision);
-        return FineTuning(options, line.resolved(), ranks, compute, stop, *features, origin, with, plan);
+        return FineTuning(options, line.resolved(), ranks, compute, stop, *features, origin, with, plan,
+                          sharing);
     };
     if (options.self_test) {
         const auto losses = [&](int sharing) {
             Model fresh = Model::load(options.model, task_named(options.task), options.seed);
-            return training(fresh).losses(kSelfTestSteps, sharing);
+            return training(fresh, sharing).losses(kSelfTestSteps);
         };
         self_test(losses, ranks, compute.precision);
         return;
@@ -169,7 +170,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     std::optional<TuningFiles> files;
     if (ranks.is_root()) files.emplace(options.output, options.model, recipe);
     ranks.root_only([&] { write_file(options.output / "finetune.toml", line.resolved()); });
-    training(*model).run(earlier.state, files, evaluation);
+    training(*model, ranks.size()).run(earlier.state, files, evaluation);
 }
 
 }  // namespace bv

@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include "optim/gradient_sync.hpp"
-
 namespace bv {
 namespace {
 
@@ -37,7 +35,7 @@ void HeadTrainer::step(const StateBatch& share, std::int64_t global_batch) {
         (loss / static_cast<double>(global_batch)).backward();
         loss_ += loss.detach();
     }
-    sum_gradients(parameters_, collective_);
+    collective_.all_reduce(parameters_.gradients().data_ptr<float>(), parameters_.elements());
     optimizer_.step(learning_rate_);
 }
 

@@ -37,7 +37,7 @@ Logits predict(const Model& model, const Features& features, const std::string& 
     Progress progress("predicting rank 0's share", "features", static_cast<std::int64_t>(share.size()),
                       !ranks.is_root());
     for (const std::vector<std::int64_t>& which : cut_by_tokens(share, tokens_of, kBatchTokens)) {
-        const Batch batch = make_batch(features, which, model.device());
+        const Batch batch = make_batch(features, which).to(model.device());
         const at::Tensor logits = model.logits(batch);
         for (std::size_t b = 0; b < which.size(); ++b) {
             const auto feature = static_cast<std::size_t>(which[b]);

@@ -157,7 +157,7 @@ class CheckpointSource final : public StateSource {
 
     StateBatch read(std::span<const std::int64_t> which) const override {
         const c10::NoGradGuard no_graph;
-        const Batch tokens = make_batch(features_, which, device_);
+        const Batch tokens = make_batch(features_, which).to(device_);
         StateBatch batch = describe(features_, which, info_.task == "span");
         batch.states = at::stack(task_states(model_, tokens));
         return batch;

@@ -26,7 +26,7 @@ inline Features features_of_lengths(const std::vector<std::int64_t>& lengths) {
 }
 
 inline Batch batch_of(const Features& features, const std::vector<std::int64_t>& which) {
-    return make_batch(features, which, at::kCPU);
+    return make_batch(features, which);
 }
 
 /// A BERT of 2 layers and 24 wide.

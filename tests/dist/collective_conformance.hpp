@@ -56,6 +56,21 @@ TYPED_TEST_P(CollectiveConformance, AllReduceSumsOverEveryRank) {
     }
 }
 
+TYPED_TEST_P(CollectiveConformance, StartedSumsAreThereAfterWait) {
+    std::vector<decltype(this->device_->buffer({}))> buffers;
+    for (const std::int64_t count : {1000, 1, 100000})
+        buffers.push_back(this->device_->buffer(this->mine(count)));
+    this->device_->collective().start_all_reduce(buffers[0].get(), 1000);
+    this->device_->collective().start_all_reduce(buffers[1].get(), 1);
+    this->device_->collective().poll();
+    this->device_->collective().start_all_reduce(buffers[2].get(), 100000);
+    this->device_->collective().wait();
+    EXPECT_EQ(this->device_->content(buffers[0], 1000), this->sum_over_ranks(1000));
+    EXPECT_EQ(this->device_->content(buffers[1], 1), this->sum_over_ranks(1));
+    EXPECT_EQ(this->device_->content(buffers[2], 100000), this->sum_over_ranks(100000));
+    this->device_->collective().wait();  // nothing left: returns at once
+}
+
 TYPED_TEST_P(CollectiveConformance, BroadcastCopiesFromAnyRoot) {
     for (int root = 0; root < this->ranks_.size(); ++root) {
         auto buffer = this->device_->buffer(this->mine(1000));
@@ -104,8 +119,8 @@ TYPED_TEST_P(CollectiveConformance, EveryRankGetsTheSameBits) {
     EXPECT_TRUE(this->ranks_.broadcast(bytes) == bytes);
 }
 
-REGISTER_TYPED_TEST_SUITE_P(CollectiveConformance, AllReduceSumsOverEveryRank, BroadcastCopiesFromAnyRoot,
-                            OnlyTheGivenFloatsChange, LargeCountsCrossEveryPiece, EqualInputsGiveEqualBits,
-                            EveryRankGetsTheSameBits);
+REGISTER_TYPED_TEST_SUITE_P(CollectiveConformance, AllReduceSumsOverEveryRank, StartedSumsAreThereAfterWait,
+                            BroadcastCopiesFromAnyRoot, OnlyTheGivenFloatsChange, LargeCountsCrossEveryPiece,
+                            EqualInputsGiveEqualBits, EveryRankGetsTheSameBits);
 
 }  // namespace bv

@@ -1,6 +1,7 @@
 #include "dist/sharding.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <set>
 
@@ -132,6 +133,45 @@ TEST(Sharding, TokenLoadsDifferByAtMostTheLongestExample) {
             }
         }
     }
+}
+
+/// Token counts spread as those of SQuAD's windows: its quantiles, joined by straight lines.
+std::vector<std::int64_t> squad_lengths(std::int64_t count) {
+    constexpr std::array<double, 6> kShare{0, 0.05, 0.25, 0.5, 0.75, 0.95};
+    constexpr std::array<double, 6> kTokens{41, 74, 122, 168, 249, 386};
+    std::vector<std::int64_t> tokens;
+    for (const std::int64_t place : epoch_order(3, 0, count)) {
+        const double share = (static_cast<double>(place) + 0.5) / static_cast<double>(count);
+        std::size_t part = kShare.size() - 1;
+        while (share < kShare[part]) --part;
+        const double slope = part + 1 < kShare.size()
+                                 ? (kTokens[part + 1] - kTokens[part]) / (kShare[part + 1] - kShare[part])
+                                 : 0;  // the twentieth of the windows that are cut at 386
+        tokens.push_back(static_cast<std::int64_t>(kTokens[part] + slope * (share - kShare[part])));
+    }
+    return tokens;
+}
+
+TEST(Sharding, TokensBalanceOnTheLengthsOfSquad) {
+    constexpr std::int64_t kCount = 64 * 100;
+    const auto tokens = squad_lengths(kCount);
+    const auto order = epoch_order(1, 0, kCount);
+    double sum = 0;
+    for (std::int64_t step = 0; step < 100; ++step) {
+        const auto shares = split_by_tokens(batch_of_step(order, 64, step), tokens, 8);
+        const double imbalance = token_imbalance(shares, tokens);
+        EXPECT_LE(imbalance, 0.03) << "step " << step;
+        sum += imbalance;
+    }
+    EXPECT_LE(sum / 100, 0.015);
+}
+
+TEST(Sharding, ImbalanceIsThatOfTheFullestShare) {
+    const std::vector<std::int64_t> tokens{30, 10, 20};
+    using Shares = std::vector<std::vector<std::int64_t>>;
+    EXPECT_DOUBLE_EQ(token_imbalance(Shares{{0}, {1, 2}}, tokens), 0);
+    EXPECT_DOUBLE_EQ(token_imbalance(Shares{{0, 1}, {2}}, tokens), 40.0 / 30 - 1);
+    EXPECT_DOUBLE_EQ(token_imbalance(Shares{{0, 1, 2}, {}, {}}, tokens), 2);
 }
 
 TEST(Sharding, MoreRanksThanExamplesLeavesSomeWithNone) {

@@ -23,6 +23,22 @@ TEST(FlatParameters, LayoutIsDecayThenNoDecayEachAtAMultipleOf64) {
     EXPECT_EQ(flat.values().sum().item<float>(), 3 + 65 + 64 + 4) << "what lies between parameters must be 0";
 }
 
+TEST(FlatParameters, BucketsHoldTheLastParametersFirst) {
+    const FlatParameters flat({at::ones({100}), at::ones({70}), at::ones({2, 64}), at::ones({3})},
+                              {false, false, true, false}, 128);
+    ASSERT_EQ(flat.buckets().size(), 2U);
+    EXPECT_THAT(flat.buckets()[0].parameters, testing::ElementsAre(3, 2));
+    EXPECT_EQ(flat.buckets()[0].offset, 0);
+    EXPECT_EQ(flat.buckets()[0].length, 128 + 64);
+    EXPECT_THAT(flat.buckets()[1].parameters, testing::ElementsAre(1, 0));
+    EXPECT_EQ(flat.buckets()[1].offset, 192);
+    EXPECT_EQ(flat.buckets()[1].length, 128 + 128);
+    ASSERT_EQ(flat.segments().size(), 3U);
+    EXPECT_TRUE(flat.segments()[0].decay);
+    EXPECT_FALSE(flat.segments()[1].decay);
+    EXPECT_FALSE(flat.segments()[2].decay);
+}
+
 TEST(FlatParameters, AnEmptySegmentIsLeftOut) {
     const FlatParameters flat({at::ones({3})}, {false});
     ASSERT_EQ(flat.segments().size(), 1U);

@@ -21,7 +21,7 @@ void probe(char** argv) {
     const bv::Model model = bv::Model::load(argv[1], bv::task_named(argv[3]), 1);
     std::vector<std::int64_t> first(std::stoul(argv[4]));
     std::iota(first.begin(), first.end(), 0);
-    const bv::Batch batch = bv::make_batch(features, first, at::kCPU);
+    const bv::Batch batch = bv::make_batch(features, first);
     std::map<std::string, at::Tensor> found;
     {
         const c10::NoGradGuard no_gradients;

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "bert/attention.hpp"
-#include "bert/residual_norm.hpp"
+#include "bert/layer_recomputation.hpp"
 
 namespace bv {
 namespace {
@@ -53,19 +53,21 @@ Encoder::Encoder(const BertConfig& config) : config_(config) {
     }
 }
 
+at::Tensor Encoder::multiplied(const at::Tensor& x, const Linear& linear) const {
+    return at::linear(x, linear.weight.tensor.to(precision_), linear.bias.tensor.to(precision_));
+}
+
+HiddenState Encoder::normed(const at::Tensor& x, const HiddenState& residual, const LayerNorm& norm,
+                            const DropoutPlan& dropout) const {
+    return residual_norm(x, residual.values, norm.weight.tensor, norm.bias.tensor, config_.layer_norm_epsilon,
+                         dropout);
+}
+
 at::Tensor Encoder::forward(const Batch& batch, const DropoutKey* key, const OnState& on_state) const {
     const auto plan = [&](double p, std::int64_t layer, DropoutSite site) {
         return DropoutPlan{
             key == nullptr ? 0 : p, key == nullptr ? DropoutKey{} : *key, layer, site, batch.starts,
             batch.examples};
-    };
-    const auto applied = [this](const at::Tensor& x, const Linear& linear) {
-        return at::linear(x, linear.weight.tensor.to(precision_), linear.bias.tensor.to(precision_));
-    };
-    const auto added = [&](const at::Tensor& x, const HiddenState& residual, const LayerNorm& norm,
-                           std::int64_t layer, DropoutSite site) {
-        return residual_norm(x, residual.values, norm.weight.tensor, norm.bias.tensor,
-                             config_.layer_norm_epsilon, plan(config_.hidden_dropout, layer, site));
     };
     HiddenState x;
     x.values = dropout(at::layer_norm(at::embedding(words_.tensor, batch.ids) +
@@ -77,15 +79,22 @@ at::Tensor Encoder::forward(const Batch& batch, const DropoutKey* key, const OnS
     x.rounded = x.values.to(precision_);
     if (on_state) on_state(0, x.values);
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-        const Layer& layer = layers_[i];
         const auto number = static_cast<std::int64_t>(i);
-        const at::Tensor attended =
-            packed_attention(applied(x.rounded, layer.query_key_value), config_.heads,
-                             plan(config_.attention_dropout, number, DropoutSite::attention));
-        x = added(applied(attended, layer.attention_output), x, layer.attention_norm, number,
-                  DropoutSite::attention_output);
-        const at::Tensor inner = activate(applied(x.rounded, layer.intermediate), config_.activation);
-        x = added(applied(inner, layer.output), x, layer.output_norm, number, DropoutSite::layer_output);
+        const EncoderLayer layer =
+            [this, &weights = layers_[i], bounds = batch.bounds,
+             attention = plan(config_.attention_dropout, number, DropoutSite::attention),
+             attention_output = plan(config_.hidden_dropout, number, DropoutSite::attention_output),
+             output =
+                 plan(config_.hidden_dropout, number, DropoutSite::layer_output)](const HiddenState& in) {
+                const at::Tensor attended = packed_attention(multiplied(in.rounded, weights.query_key_value),
+                                                             config_.heads, bounds, attention);
+                const HiddenState middle = normed(multiplied(attended, weights.attention_output), in,
+                                                  weights.attention_norm, attention_output);
+                const at::Tensor inner =
+                    activate(multiplied(middle.rounded, weights.intermediate), config_.activation);
+                return normed(multiplied(inner, weights.output), middle, weights.output_norm, output);
+            };
+        x = recompute_ && at::GradMode::is_enabled() ? recomputed(layer, x) : layer(x);
         if (on_state) on_state(number + 1, x.values);
     }
     return x.values;

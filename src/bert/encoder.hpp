@@ -10,6 +10,7 @@
 #include "bert/config.hpp"
 #include "bert/dropout.hpp"
 #include "bert/parameter.hpp"
+#include "bert/residual_norm.hpp"
 
 namespace bv {
 
@@ -23,6 +24,10 @@ class Encoder {
     /// Matrix products run in `precision` (float32 or bfloat16) from now on; weights, gradients, sums,
     /// LayerNorm and hidden states stay float32.
     void multiply_in(at::ScalarType precision) { precision_ = precision; }
+
+    /// Whether training keeps only each layer's input and computes the layer again in the backward pass: much
+    /// less memory, a third more time, the same gradients.
+    void recompute_layers(bool recompute) { recompute_ = recompute; }
 
     /// Called with each hidden state (N, H) as it is made: 0 the embedding output, then each layer's output.
     using OnState = std::function<void(std::int64_t state, const at::Tensor& values)>;
@@ -47,8 +52,13 @@ class Encoder {
         LayerNorm output_norm;
     };
 
+    at::Tensor multiplied(const at::Tensor& x, const Linear& linear) const;
+    HiddenState normed(const at::Tensor& x, const HiddenState& residual, const LayerNorm& norm,
+                       const DropoutPlan& dropout) const;
+
     BertConfig config_;
     at::ScalarType precision_ = at::kFloat;
+    bool recompute_ = false;
     Parameter words_, positions_, segments_;
     LayerNorm embedding_norm_;
     std::vector<Layer> layers_;

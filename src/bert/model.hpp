@@ -47,6 +47,9 @@ class Model {
     /// Forbidden once a flat buffer holds the weights.
     void to(at::Device device, at::ScalarType precision);
 
+    /// See Encoder::recompute_layers.
+    void recompute_layers(bool recompute) { encoder_.recompute_layers(recompute); }
+
     const BertConfig& config() const { return encoder_.config(); }
     Task task() const { return task_; }
     at::Device device() const;

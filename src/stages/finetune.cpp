@@ -34,6 +34,10 @@ void FinetuneOptions::declare(CommandLine& line) {
             "most tokens of one forward and backward pass on a rank, to fit its memory: gradients of several "
             "passes add up to the batch's; 0 takes a rank's share at once")
         ->check(CLI::NonNegativeNumber);
+    line.option(
+        "gradient-checkpointing", gradient_checkpointing,
+        "keep only each layer's input and compute the layer again in the backward pass: much less memory, a "
+        "third more time, the same result");
     line.option("seed", seed, "of a new head's weights, data order and dropout");
     line.option("optimizer", optimizer, "adam, or adamw with decoupled weight decay")
         ->check(CLI::IsMember({"adam", "adamw"}));
@@ -150,6 +154,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     });
     const auto training = [&](Model& with, int sharing) {
         with.to(compute.device, compute.precision);
+        with.recompute_layers(options.gradient_checkpointing);
         return FineTuning(options, line.resolved(), ranks, compute, stop, *features, origin, with, plan,
                           sharing);
     };

@@ -20,6 +20,7 @@ struct FinetuneOptions {
     std::string checkpoints = "0,0.1:0.9:0.1,1:6:1";
     std::int64_t batch = 4;
     std::int64_t pass_tokens = 0;  ///< 0 = no limit
+    bool gradient_checkpointing = false;
     std::uint64_t seed = 1;
     std::string optimizer = "adam";
     double learning_rate = 1e-5;

@@ -48,7 +48,11 @@ at::Tensor textbook(const at::Tensor& x, const DropoutPlan& plan) {
     return at::cat(outputs);
 }
 
-using Attention = decltype(&packed_attention);
+using Attention = at::Tensor (*)(const at::Tensor&, std::int64_t, const DropoutPlan&);
+
+at::Tensor packed(const at::Tensor& x, std::int64_t heads, const DropoutPlan& plan) {
+    return packed_attention(x, heads, at::tensor(plan.rows, at::kInt), plan);
+}
 
 /// Output and gradient of `attention` over `x`, whose loss weighs the output by fixed random numbers.
 std::pair<at::Tensor, at::Tensor> output_and_gradient(Attention attention, const at::Tensor& x,
@@ -74,7 +78,7 @@ TEST(PackedAttention, IsTheTextbookFormulaAndItsGradient) {
             const at::Tensor expected = textbook(leaf, plan);
             at::manual_seed(2);
             (expected * at::randn(expected.sizes())).sum().backward();
-            for (const Attention attention : {&packed_attention, &plain_attention}) {
+            for (const Attention attention : {&packed, &plain_attention}) {
                 const auto [y, gradient] = output_and_gradient(attention, x, plan);
                 EXPECT_TRUE(at::allclose(y, expected, 1e-5, 2e-6)) << head_size << ", p = " << p;
                 EXPECT_TRUE(at::allclose(gradient, leaf.grad(), 1e-4, 1e-5)) << head_size << ", p = " << p;
@@ -89,7 +93,7 @@ TEST(PackedAttention, Bfloat16DiffersByItsRoundingAlone) {
         const at::Tensor x = random_input(plan, head_size).to(at::kBFloat16);
         const auto [expected, expected_gradient] =
             output_and_gradient(&plain_attention, x.to(at::kFloat), plan);
-        for (const Attention attention : {&packed_attention, &plain_attention}) {
+        for (const Attention attention : {&packed, &plain_attention}) {
             const auto [y, gradient] = output_and_gradient(attention, x, plan);
             EXPECT_LT(relative_error(y, expected), 0.005) << head_size;
             EXPECT_LT(relative_error(gradient, expected_gradient), 0.01) << head_size;
@@ -101,9 +105,9 @@ TEST(PackedAttention, InferenceEqualsTrainingWithoutDropout) {
     for (const std::int64_t head_size : {8, 32}) {
         const DropoutPlan plan = plan_of({5, 9, 1, 14}, 0);
         const at::Tensor x = random_input(plan, head_size);
-        const at::Tensor training = packed_attention(x.clone().set_requires_grad(true), kHeads, plan);
+        const at::Tensor training = packed(x.clone().set_requires_grad(true), kHeads, plan);
         const at::NoGradGuard no_gradients;
-        EXPECT_TRUE(at::equal(packed_attention(x, kHeads, plan), training));
+        EXPECT_TRUE(at::equal(packed(x, kHeads, plan), training));
     }
 }
 
@@ -114,8 +118,8 @@ TEST(PackedAttention, ASequenceDoesNotSeeItsNeighbours) {
         at::Tensor other = x.clone();
         other.narrow(0, 5, 9).normal_();
         const at::NoGradGuard no_gradients;
-        const at::Tensor a = packed_attention(x, kHeads, plan);
-        const at::Tensor b = packed_attention(other, kHeads, plan);
+        const at::Tensor a = packed(x, kHeads, plan);
+        const at::Tensor b = packed(other, kHeads, plan);
         EXPECT_TRUE(at::equal(a.narrow(0, 0, 5), b.narrow(0, 0, 5)));
         EXPECT_FALSE(at::equal(a.narrow(0, 5, 9), b.narrow(0, 5, 9)));
     }
@@ -125,7 +129,7 @@ TEST(PackedAttention, WhatIsNotFiniteStaysSo) {
     const DropoutPlan plan = plan_of({20}, 0);
     at::Tensor x = random_input(plan, 32);
     x[3][5] = std::nanf("");
-    const at::Tensor y = packed_attention(x, kHeads, plan);
+    const at::Tensor y = packed(x, kHeads, plan);
     EXPECT_TRUE(y[3].slice(0, 0, 32).isnan().all().item<bool>());
     EXPECT_TRUE(y[4].isfinite().all().item<bool>());
 }

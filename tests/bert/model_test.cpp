@@ -73,6 +73,28 @@ TEST(Model, GradientsOfSharesAddUpToThoseOfTheBatchWithDropout) {
     }
 }
 
+TEST(Model, GradientCheckpointingGivesTheSameBits) {
+    const Features features = features_of_lengths({5, 12, 3, 8});
+    const Batch batch = batch_of(features, {0, 1, 2, 3});
+    const DropoutKey key{4, 19};
+    for (const at::ScalarType precision : {at::kFloat, at::kBFloat16}) {
+        const auto loss_and_gradients = [&](bool recompute) {
+            Model model(small_config(), Task::span, 3);
+            model.to(at::kCPU, precision);
+            model.recompute_layers(recompute);
+            std::vector<at::Tensor> found;
+            const auto parameters = require_gradients(model);
+            found.push_back(model.loss(batch, model.logits(batch, &key)));
+            found.back().backward();
+            for (const Parameter& parameter : parameters) found.push_back(parameter.tensor.grad());
+            return found;
+        };
+        const auto kept = loss_and_gradients(false);
+        const auto recomputed = loss_and_gradients(true);
+        for (std::size_t i = 0; i < kept.size(); ++i) EXPECT_TRUE(at::equal(kept[i], recomputed[i])) << i;
+    }
+}
+
 TEST(Model, Bfloat16ProductsChangeLossAndGradientsByTheirRoundingAlone) {
     const Features features = features_of_lengths({15, 22, 9});
     const Batch batch = batch_of(features, {0, 1, 2});

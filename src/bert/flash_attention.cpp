@@ -1,0 +1,37 @@
+#include <algorithm>
+#include <mutex>
+
+#include <ATen/ATen.h>
+
+#include "bert/attention.hpp"
+
+namespace bv {
+namespace {
+
+/// Makes the next mask that a kernel draws on the device a function of `dropout` alone.
+void seed_generator(at::Device device, const DropoutPlan& dropout) {
+    const PhiloxWords drawn = philox(dropout.stream(0), 0);
+    at::Generator generator = at::globalContext().defaultGenerator(device);
+    const std::scoped_lock lock(generator.mutex());
+    generator.set_current_seed(std::uint64_t{drawn.c[0]} << 32 | drawn.c[1]);
+}
+
+}  // namespace
+
+at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
+                           const DropoutPlan& dropout) {
+    const std::int64_t tokens = query_key_value.size(0);
+    const std::int64_t hidden = query_key_value.size(1) / 3;
+    std::int64_t longest = 0;
+    for (std::size_t b = 0; b + 1 < dropout.rows.size(); ++b)
+        longest = std::max(longest, dropout.rows[b + 1] - dropout.rows[b]);
+    const at::Tensor parts = query_key_value.view({tokens, 3, heads, hidden / heads});
+    if (dropout.p > 0) seed_generator(query_key_value.device(), dropout);
+    const at::Tensor output =
+        std::get<0>(at::_flash_attention_forward(parts.select(1, 0), parts.select(1, 1), parts.select(1, 2),
+                                                 bounds, bounds, longest, longest, dropout.p,
+                                                 /*is_causal=*/false, /*return_debug_mask=*/false));
+    return output.reshape({tokens, hidden});
+}
+
+}  // namespace bv

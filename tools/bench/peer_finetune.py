@@ -3,10 +3,12 @@
 
 Reads SQuAD 2.0 JSON itself with `transformers` own tokenizer, so that it shares nothing with this project but the
 recipe: AdamW, linear warm-up over the first tenth then linear decay, weight decay except for biases and LayerNorm,
-gradient clipping, mean of the start and end losses. Writes run_qa's files (predictions.json, best_texts.json,
-null_odds.json), which `bv_eval --predictions` scores.
+gradient clipping, mean of the start and end losses. Writes OUTPUT/steps.jsonl, a line a step with its seconds, real
+tokens and computed positions (padding too), and run_qa's files (predictions.json, best_texts.json, null_odds.json),
+which `bv_eval --predictions` scores.
 
 A batch of random examples is run as a few micro-batches sorted by length, which changes padding and nothing else.
+--micro-batches 1 pads it to its longest, as most jobs do; --pad-to 386 pads everything to one width, as run_qa does.
 """
 import argparse
 import json
@@ -59,8 +61,9 @@ def build_features(tokenizer, path, args):
     return features
 
 
-def collate(features):
-    width = max(len(f["ids"]) for f in features)
+def collate(features, width=0):
+    """Padded to `width` tokens, or to the longest feature where that is longer."""
+    width = max(width, *(len(f["ids"]) for f in features))
     ids = torch.zeros(len(features), width, dtype=torch.long)
     types, mask = torch.zeros_like(ids), torch.zeros_like(ids)
     for row, f in enumerate(features):
@@ -103,12 +106,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="Hugging Face BERT folder")
     parser.add_argument("--train", required=True, help="SQuAD 2.0 JSON to train on")
-    parser.add_argument("--dev", required=True, help="SQuAD 2.0 JSON to predict")
+    parser.add_argument("--dev", help="SQuAD 2.0 JSON to predict; not wanted with --steps")
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--micro-batches", type=int, default=4)
+    parser.add_argument("--micro-batches", type=int, default=4, help="passes a batch is cut into, by length")
+    parser.add_argument("--pad-to", type=int, default=0, help="pad to so many tokens; 0 = to the longest of a pass")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--max-tokens", type=int, default=386)
     parser.add_argument("--max-question-tokens", type=int, default=64)
@@ -116,14 +120,15 @@ def main():
     parser.add_argument("--steps", type=int, default=0, help="stop early, to time a few steps")
     parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
     args = parser.parse_args()
+    if not args.steps and not args.dev:
+        parser.error("--dev is missing: what to predict after training")
 
     random.seed(args.seed)
     torch.manual_seed(args.seed)
     tokenizer = BertTokenizerFast.from_pretrained(args.model)
     model = BertForQuestionAnswering.from_pretrained(args.model)
     train = build_features(tokenizer, args.train, args)
-    dev = build_features(tokenizer, args.dev, args)
-    print(f"{len(train)} training features, {len(dev)} dev features, {torch.get_num_threads()} threads", flush=True)
+    print(f"{len(train)} training features, {torch.get_num_threads()} threads", flush=True)
 
     plain = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
     decayed = [p for n, p in model.named_parameters() if not (n.endswith("bias") or "LayerNorm" in n)]
@@ -133,19 +138,23 @@ def main():
     schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
 
     args.output.mkdir(parents=True, exist_ok=True)
+    metrics = open(args.output / "steps.jsonl", "w", encoding="utf-8", buffering=1)
     done, tokens, began = 0, 0, time.time()
     for epoch in range(args.epochs):
         model.train()
         order = list(range(len(train)))
         random.shuffle(order)
         for at in range(0, len(order), args.batch):
+            step_began = time.perf_counter()
             batch = sorted((train[i] for i in order[at:at + args.batch]), key=lambda f: len(f["ids"]))
-            total = 0.0
+            total, positions = 0.0, 0
             size = -(-len(batch) // args.micro_batches)
             for first in range(0, len(batch), size):
                 rows = batch[first:first + size]
+                inputs = collate(rows, args.pad_to)
+                positions += inputs["input_ids"].numel()
                 with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
-                    out = model(**collate(rows), start_positions=torch.tensor([f["start"] for f in rows]),
+                    out = model(**inputs, start_positions=torch.tensor([f["start"] for f in rows]),
                                 end_positions=torch.tensor([f["end"] for f in rows]))
                 loss = out.loss * len(rows) / len(batch)
                 loss.backward()
@@ -154,8 +163,12 @@ def main():
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
+            seconds = time.perf_counter() - step_began
             done += 1
-            tokens += sum(len(f["ids"]) for f in batch)
+            real = sum(len(f["ids"]) for f in batch)
+            tokens += real
+            line = dict(step=done, loss=total, sequences=len(batch), tokens=real, positions=positions, seconds=seconds)
+            metrics.write(json.dumps(line) + "\n")
             if done % 25 == 0 or done == args.steps:
                 spent = time.time() - began
                 print(f"step {done}/{steps} loss {total:.4f} {tokens / spent:.0f} tokens/s "
@@ -163,7 +176,7 @@ def main():
             if done == args.steps:
                 return
     seconds = time.time() - began
-    predictions, best_texts, null_odds = predict(model, dev, args)
+    predictions, best_texts, null_odds = predict(model, build_features(tokenizer, args.dev, args), args)
     for name, value in dict(predictions=predictions, best_texts=best_texts, null_odds=null_odds,
                             cost=dict(train_seconds=seconds, tokens=tokens, steps=done)).items():
         (args.output / f"{name}.json").write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")

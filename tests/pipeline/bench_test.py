@@ -1,0 +1,111 @@
+"""tools/bench: every row of the table is measured, ratios are of those rows, and the scaling model is what it says."""
+
+import math
+
+import bv
+import pytest
+
+
+@pytest.fixture(scope="module")
+def quick(tiny_model, corpus, tmp_path_factory):
+    path = tmp_path_factory.mktemp("bench") / "bench.json"
+    # Threads that wait idle: other tests run beside this one.
+    result = bv.run_tool("bench/finetune.py", "--model", tiny_model, "--squad", corpus, "--programs", bv.BIN,
+                         "--batch", 4, "--quick", "--json", path,
+                         env={"SLURM_JOB_ID": "", "OMP_WAIT_POLICY": "PASSIVE"}, timeout=300)
+    return result.stdout, bv.read_json(path)
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """Makes the modules of tools/bench importable."""
+    monkeypatch.syspath_prepend(bv.SOURCE / "tools" / "bench")
+
+
+def test_one_run_measures_ours_and_the_peers(quick):
+    text, whole = quick
+    jobs = whole["jobs"]
+    assert {"ours_bf16_2x1", "ours_bf16_1x2", "ours_fp32_2x1", "ours_fp32_1x2", "python_bf16", "python_bf16_sorted",
+            "python_fp32", "run_qa"} < set(jobs)
+    for job in jobs.values():
+        assert job["tokens_per_second"]["median"] > 0
+        assert job["share_of_ceiling"] > 0
+        assert job["label"] in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_padding_is_what_each_peer_is_named_for(quick):
+    jobs = quick[1]["jobs"]
+    computed = {name: job["positions_per_token"]["median"] for name, job in jobs.items()}
+    assert all(computed[name] == 1 for name in jobs if name.startswith("ours"))
+    assert 1 <= computed["python_bf16_sorted"] < computed["python_bf16"] == computed["python_fp32"] < computed["run_qa"]
+    step = jobs["run_qa"]["step_tokens"]["median"]
+    assert computed["run_qa"] * step == pytest.approx(4 * 386)
+
+
+def test_ratios_are_of_the_rows_and_judged(quick):
+    text, whole = quick
+    jobs = whole["jobs"]
+    compared = [row for row in whole["targets"] if "peer" in row]
+    assert [row["wanted"] for row in compared] == [4, None, 6, 2.5]
+    for row in compared:
+        ours, peer = (jobs[row[side]]["tokens_per_second"]["median"] for side in ("ours", "peer"))
+        assert row["median"] == pytest.approx(ours / peer)  # one round
+        assert row["met"] is (None if row["wanted"] is None else row["median"] >= row["wanted"])
+    assert sum(line.endswith(("  pass", "  FAIL")) for line in text.splitlines()) == 5
+
+
+def test_the_scaling_models_error_is_shown_where_it_can_be(quick):
+    checks = quick[1]["scaling"]["checks"]
+    assert [(check["ranks"], check["batch"]) for check in checks] == [(1, 2), (2, 4)]
+    for check in checks:
+        assert check["error"] == pytest.approx(check["predicted_step_seconds"] / check["measured_step_seconds"] - 1)
+    assert all(projection["title"].startswith("ESTIMATE") for projection in quick[1]["scaling"]["projections"])
+
+
+def test_wrong_folders_are_one_line(tiny_model, tmp_path):
+    for flags, named in ((("--squad", tmp_path), "train-v2.0.json"),
+                         (("--squad", tmp_path, "--programs", tmp_path / "nowhere"), "nowhere")):
+        if "nowhere" in named:
+            (tmp_path / "train.json").write_text("{}")
+        result = bv.run_tool("bench/finetune.py", "--model", tiny_model, *flags, "--quick", check=False)
+        assert result.rc == 2
+        errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1 and named in errors[0]
+
+
+def test_sizes_are_those_of_the_real_model(bench, tiny_model):
+    from bert_sizes import BERT_LARGE, BertSizes
+    from transformers import BertForQuestionAnswering
+    trained = BertForQuestionAnswering.from_pretrained(tiny_model).parameters()
+    assert sum(BertSizes.of_folder(tiny_model).gradient_elements()) == sum(p.numel() for p in trained)
+    # Of BERT-Large: 24 layers of 12 H^2 weights, and QK^T and the values' sum over the tokens attended to.
+    assert BERT_LARGE.training_flop(0) == 6 * 24 * 12 * 1024**2
+    assert BERT_LARGE.training_flop(100) - BERT_LARGE.training_flop(0) == 3 * 24 * 2 * 2 * 1024 * 100
+
+
+def test_a_ring_sum_takes_its_bytes_and_its_hops(bench):
+    import scaling
+    inside, across = scaling.Link(1e9, 1e-3, ""), scaling.Link(1e8, 1e-2, "")
+    network = scaling.Network(4, inside, across)
+    assert scaling.all_reduce_seconds(1e9, 1, network) == 0
+    assert scaling.all_reduce_seconds(1e9, 4, network) == pytest.approx(1.5 + 6e-3)
+    assert scaling.all_reduce_seconds(1e9, 8, network) == pytest.approx(17.5 + 12e-3 + 2e-2)
+
+
+def test_a_step_is_the_fullest_ranks_and_buckets_hide_what_they_can(bench):
+    import scaling
+    from bert_sizes import BERT_LARGE
+    free = scaling.Network(8, scaling.Link(math.inf, 0, ""), scaling.Link(math.inf, 0, ""))
+    compute = scaling.Compute(1e-3, 2e-3, 0.5)
+    assert scaling.predict_step(compute, BERT_LARGE, 1000, 1, free, 0.1, 0) == (pytest.approx(3.5), 0)
+    assert scaling.predict_step(compute, BERT_LARGE, 1000, 4, free, 0.1, 0) == (pytest.approx(3 / 4 * 1.1 + 0.5), 0)
+    wire = scaling.Link(BERT_LARGE.gradient_bytes(), 0, "")  # all gradients once a second
+    network = scaling.Network(8, wire, wire)
+    late = scaling.exposed_seconds(BERT_LARGE, 2, network, 10, 0)
+    early = scaling.exposed_seconds(BERT_LARGE, 2, network, 10, 2**20)
+    assert late == pytest.approx(1)
+    # During 10 s all layers but the last are summed; it and the embeddings come after.
+    *_, layer, embeddings = BERT_LARGE.gradient_elements()
+    assert early == pytest.approx(4 * (layer + embeddings) / BERT_LARGE.gradient_bytes())
+    assert scaling.exposed_seconds(BERT_LARGE, 2, network, 0, 2**20) == pytest.approx(1)

@@ -1,0 +1,138 @@
+"""The ways to train that tools/bench/finetune.py compares, and how each is run."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from bert_sizes import BertSizes
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+CORES = 2
+
+
+class BenchError(Exception):
+    """Something a user can mend; the message names it."""
+
+
+class Job(NamedTuple):
+    """One row of the table: a way to train."""
+
+    label: str
+    bf16: bool
+    ranks: int = 0  # 0: Python
+    threads: int = CORES
+    part: int = 1  # the batch is divided by this
+    flags: tuple = ()
+
+
+JOBS = {
+    "ours_bf16_2x1": Job("bv_finetune bf16, 2 ranks x 1 thread", True, ranks=2, threads=1),
+    "ours_bf16_1x2": Job("bv_finetune bf16, 1 rank x 2 threads", True, ranks=1),
+    "ours_fp32_2x1": Job("bv_finetune fp32, 2 ranks x 1 thread", False, ranks=2, threads=1),
+    "ours_fp32_1x2": Job("bv_finetune fp32, 1 rank x 2 threads", False, ranks=1),
+    "ours_bf16_1x1": Job("bv_finetune bf16, 1 rank x 1 thread", True, ranks=1, threads=1),
+    "ours_bf16_1x1_half": Job("  the same, half the batch", True, ranks=1, threads=1, part=2),
+    "python_bf16": Job("best Python: bf16, padded to the longest", True, flags=("--micro-batches", 1)),
+    "python_bf16_sorted": Job("  the same in 4 sorted passes", True, flags=("--micro-batches", 4)),
+    "python_fp32": Job("Python fp32, padded to the longest", False, flags=("--micro-batches", 1)),
+    "run_qa": Job("run_qa as shipped: fp32, padded to 386", False, flags=("--micro-batches", 1, "--pad-to", 386)),
+}
+
+
+def run(command, **environment):
+    """Runs a command to its end and returns its standard output."""
+    command = [str(part) for part in command]
+    done = subprocess.run(command, env={**os.environ, "HF_HUB_OFFLINE": "1", **environment}, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    if done.returncode != 0:
+        raise BenchError(f"exit code {done.returncode}: {' '.join(command)}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+class Bench:
+    """The inputs of all jobs, and how each is run."""
+
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        self.steps = options.warm_up_steps + options.steps
+        self.sizes = BertSizes.of_folder(options.model)
+        names = ("train.json", "train-v2.0.json")
+        self.text = next((options.squad / name for name in names if (options.squad / name).is_file()), None)
+        if self.text is None:
+            raise BenchError(f"{options.squad} holds neither {' nor '.join(names)}")
+        self.features = folder / "train.h5"
+        run([self.program("bv_prepare"), "--squad", self.text, "--model", options.model, "--output", self.features])
+        with h5py.File(self.features) as file:
+            self.lengths = np.diff(file["features/starts"][:])
+        self.allocator = next((Path(line.split("=>")[1].split()[0]) for line in
+                               run(["ldd", self.program("bv_finetune")]).splitlines() if "tcmalloc" in line), None)
+        self.python = {"OMP_NUM_THREADS": str(CORES), "LD_PRELOAD": str(self.allocator or "")}
+
+    def program(self, name):
+        path = self.options.programs.resolve() / name
+        if not path.is_file():
+            raise BenchError(f"{path} is missing; build it (tools/build.sh) or set --programs")
+        return path
+
+    def attended(self):
+        """The mean over tokens of their own sequence's length."""
+        return float((self.lengths.astype(float) ** 2).sum() / self.lengths.sum())
+
+    def ceiling(self):
+        """What ceiling.py measures, on as many tokens as a batch has."""
+        tokens = round(self.options.batch * float(self.lengths.mean()))
+        return json.loads(run([sys.executable, HERE / "ceiling.py", "--model", self.options.model, "--tokens", tokens,
+                               "--threads", CORES, "--seconds", 0.01 if self.options.quick else 0.5], **self.python))
+
+    def train(self, job, seed):
+        """The lines of a job's steps that count; all jobs write step, sequences, tokens, and seconds or phases."""
+        output = self.folder / "run"
+        batch = max(1, self.options.batch // job.part)
+        per_epoch = math.ceil(len(self.lengths) / batch)
+        recipe = ["--batch", batch, "--seed", seed, "--output", output]
+        if job.ranks:
+            self.ours(self.options.model, job.ranks, job.threads, *recipe, "--checkpoints", f"{self.steps}/{per_epoch}",
+                      "--precision", "bfloat16" if job.bf16 else "float32")
+        else:
+            run([sys.executable, HERE / "peer_finetune.py", "--model", self.options.model, "--train", self.text,
+                 *recipe, "--steps", self.steps, "--epochs", math.ceil(self.steps / per_epoch),
+                 *(["--bf16"] if job.bf16 else []), *job.flags], **self.python)
+        lines = read_steps(output / ("metrics/finetune.jsonl" if job.ranks else "steps.jsonl"))
+        shutil.rmtree(output)
+        if len(lines) != self.steps:
+            raise BenchError(f"{job.label.strip()} made {len(lines)} steps, not {self.steps}")
+        return lines[self.options.warm_up_steps:]
+
+    def ours(self, model, ranks, threads, *flags):
+        """Runs bv_finetune with the recipe of peer_finetune.py."""
+        run([REPOSITORY / "launch/run_ranks.sh", "--ranks", ranks, "--threads", threads, "--",
+             self.program("bv_finetune"), "--config", REPOSITORY / "configs/minilm.toml", "--model", model,
+             "--features", self.features, "--task", "span", "--device", "cpu", "--threads", threads,
+             "--resume-every", 0, *flags])
+
+    def imbalances(self):
+        """Of an epoch's whole batches of 64, shared by 8 ranks. Only tokens count, so the model is tiny."""
+        from transformers import BertConfig, BertModel
+        tiny = self.folder / "tiny"
+        BertModel(BertConfig.from_pretrained(self.options.model, hidden_size=16, num_hidden_layers=1,
+                                             num_attention_heads=1, intermediate_size=16)).save_pretrained(tiny)
+        for file in ("vocab.txt", "tokenizer_config.json"):
+            if (self.options.model / file).is_file():
+                shutil.copy(self.options.model / file, tiny)
+        output = self.folder / "shares"
+        self.ours(tiny, 8, 1, "--batch", 64, "--checkpoints", 1, "--precision", "float32", "--output", output)
+        lines = read_steps(output / "metrics/finetune.jsonl")
+        return [line["imbalance"] for line in lines if line["sequences"] == 64 or len(lines) == 1]
+
+
+def read_steps(path):
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if "step" in line]

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/activity.hpp"
 #include "core/log.hpp"
 
 namespace bv {
@@ -19,10 +20,17 @@ Progress::Progress(std::string what, std::string unit, std::int64_t total, bool 
       total_(total),
       quiet_(quiet),
       before_(before),
-      done_(before) {}
+      done_(before) {
+    if (!what_.empty()) report();
+}
+
+void Progress::report() const {
+    report_work(fmt::format("{}: {} of {} {}", what_, done_, total_, unit_));
+}
 
 void Progress::advance(std::int64_t units, const std::string& note) {
     done_ += units;
+    report();
     const auto now = Clock::now();
     if (quiet_ || now < next_line_) return;
     // Lines grow rarer, so that a day's log stays readable: 2 s, 4 s ... up to a minute apart.
@@ -46,6 +54,7 @@ double Progress::finish() {
 
 void Progress::leave_out(double seconds) {
     began_ += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    report();  // that work may have reported its own
 }
 
 double Progress::seconds() const {

@@ -10,7 +10,8 @@ namespace bv {
 std::string duration_text(double seconds);
 
 /// Progress of one long piece of work: a log line with share, rate and time left every few seconds, and a
-/// closing line with the whole time. Silent for work shorter than the first interval.
+/// closing line with the whole time; on every rank it is reported as its activity. Silent for work shorter
+/// than the first interval.
 class Progress {
   public:
     /// `total` counts `unit`s ("features", "steps"), of which an interrupted run did `before`; `quiet` prints
@@ -31,6 +32,8 @@ class Progress {
     double seconds() const;
 
   private:
+    void report() const;
+
     using Clock = std::chrono::steady_clock;
 
     std::string what_;

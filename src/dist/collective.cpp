@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/activity.hpp"
+
 #ifdef BV_CUDA
 #include "dist/nccl_collective.hpp"
 #endif
@@ -25,6 +27,7 @@ void check(int code, const char* call) {
 }  // namespace
 
 void MpiCollective::all_reduce(float* data, std::int64_t count) {
+    const Waiting waiting;
     for_each_piece(data, count, [&](float* piece, int size) {
         check(MPI_Allreduce(MPI_IN_PLACE, piece, size, MPI_FLOAT, MPI_SUM, ranks_.handle()), "MPI_Allreduce");
     });
@@ -48,12 +51,14 @@ void MpiCollective::poll() {
 }
 
 void MpiCollective::wait() {
+    const Waiting waiting;
     check(MPI_Waitall(static_cast<int>(running_.size()), running_.data(), MPI_STATUSES_IGNORE),
           "MPI_Waitall");
     running_.clear();
 }
 
 void MpiCollective::broadcast(float* data, std::int64_t count, int root) {
+    const Waiting waiting;
     for_each_piece(data, count, [&](float* piece, int size) {
         check(MPI_Bcast(piece, size, MPI_FLOAT, root, ranks_.handle()), "MPI_Bcast");
     });

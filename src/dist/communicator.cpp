@@ -1,6 +1,12 @@
 #include "dist/communicator.hpp"
 
+#include <chrono>
 #include <numeric>
+#include <thread>
+
+#include <unistd.h>
+
+#include "core/activity.hpp"
 
 namespace bv {
 namespace {
@@ -25,13 +31,24 @@ Mpi::Mpi() {
     int provided = 0;
     check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
     BV_EXPECT(provided == MPI_THREAD_MULTIPLE);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }
 
 Mpi::~Mpi() {
     MPI_Finalize();
 }
 
+void Mpi::abort(int code) {
+    std::thread([code] {
+        std::this_thread::sleep_for(std::chrono::seconds(10));
+        _exit(code);
+    }).detach();
+    MPI_Abort(MPI_COMM_WORLD, code);
+    _exit(code);
+}
+
 Communicator::Communicator() {
+    const Waiting waiting;
     check(MPI_Comm_dup(MPI_COMM_WORLD, &handle_), "MPI_Comm_dup");
     MPI_Comm_set_errhandler(handle_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(handle_, &rank_);
@@ -48,6 +65,7 @@ Communicator::~Communicator() {
 }
 
 void Communicator::barrier() const {
+    const Waiting waiting;
     check(MPI_Barrier(handle_), "MPI_Barrier");
 }
 
@@ -62,7 +80,10 @@ void Communicator::agree(const std::function<void()>& check_here) const {
     }
     const int mine = wrong ? rank_ : size_;
     int first = size_;
-    check(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, handle_), "MPI_Allreduce");
+    {
+        const Waiting waiting;
+        check(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, handle_), "MPI_Allreduce");
+    }
     if (first < size_) throw AgreedError(broadcast(complaint, first));
 }
 
@@ -73,6 +94,7 @@ void Communicator::root_only(const std::function<void()>& work) const {
 }
 
 std::string Communicator::broadcast(std::string text, int root) const {
+    const Waiting waiting;
     std::uint64_t bytes = text.size();
     check(MPI_Bcast(&bytes, 1, MPI_UINT64_T, root, handle_), "MPI_Bcast");
     text.resize(bytes);
@@ -81,6 +103,7 @@ std::string Communicator::broadcast(std::string text, int root) const {
 }
 
 std::vector<std::string> Communicator::gather(const std::string& text) const {
+    const Waiting waiting;
     const int mine = as_count(text.size());
     std::vector<int> counts(static_cast<std::size_t>(size_));
     check(MPI_Allgather(&mine, 1, MPI_INT, counts.data(), 1, MPI_INT, handle_), "MPI_Allgather");
@@ -98,21 +121,25 @@ std::vector<std::string> Communicator::gather(const std::string& text) const {
 }
 
 double Communicator::sum(double value) const {
+    const Waiting waiting;
     check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_SUM, handle_), "MPI_Allreduce");
     return value;
 }
 
 std::int64_t Communicator::sum(std::int64_t value) const {
+    const Waiting waiting;
     check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_SUM, handle_), "MPI_Allreduce");
     return value;
 }
 
 void Communicator::sum(std::span<double> values) const {
+    const Waiting waiting;
     check(MPI_Allreduce(MPI_IN_PLACE, values.data(), as_count(values.size()), MPI_DOUBLE, MPI_SUM, handle_),
           "MPI_Allreduce");
 }
 
 double Communicator::max(double value) const {
+    const Waiting waiting;
     check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, handle_), "MPI_Allreduce");
     return value;
 }

@@ -19,6 +19,9 @@ class Mpi {
     ~Mpi();
     Mpi(const Mpi&) = delete;
     Mpi& operator=(const Mpi&) = delete;
+
+    /// Local: ends all ranks with this exit code; this process at any rate, should MPI_Abort not return.
+    [[noreturn]] static void abort(int code);
 };
 
 /// A user's mistake that every rank knows of: printed once, and every rank ends through MPI_Finalize.

@@ -6,6 +6,7 @@
 #include "core/command_line.hpp"
 #include "core/log.hpp"
 #include "core/stop_signal.hpp"
+#include "dist/watchdog.hpp"
 
 namespace bv {
 namespace {
@@ -13,14 +14,14 @@ namespace {
 [[noreturn]] void abort_all(const Communicator& ranks, const char* kind, const char* what, int code) {
     fmt::print(stderr, "{}: rank {} of {}: {}\n", kind, ranks.rank(), ranks.size(), what);
     std::fflush(stderr);
-    MPI_Abort(MPI_COMM_WORLD, code);
-    std::_Exit(code);
+    Mpi::abort(code);
 }
 
 }  // namespace
 
 int run_on_ranks(const std::function<void(const Communicator&)>& program) {
     const Mpi mpi;
+    const Watchdog watchdog;
     Communicator ranks;
     start_logging(ranks.rank(), ranks.size());
     try {

@@ -21,6 +21,14 @@ void check(cudaError_t code, const char* call) {
         throw std::runtime_error(fmt::format("{} failed: {}", call, cudaGetErrorString(code)));
 }
 
+std::string asynchronous_error(ncclComm_t handle) {
+    ncclResult_t state = ncclSuccess;
+    const ncclResult_t asked = ncclCommGetAsyncError(handle, &state);
+    const ncclResult_t code = asked == ncclSuccess ? state : asked;
+    if (code == ncclSuccess || code == ncclInProgress) return "";
+    return fmt::format("NCCL failed asynchronously: {}", ncclGetErrorString(code));
+}
+
 }  // namespace
 
 NcclCollective::NcclCollective(const Communicator& ranks) {
@@ -29,13 +37,16 @@ NcclCollective::NcclCollective(const Communicator& ranks) {
     const std::string text = ranks.broadcast(std::string(id.internal, sizeof(id.internal)));
     std::memcpy(id.internal, text.data(), sizeof(id.internal));
     ranks.barrier();
+    const Waiting waiting;
     check(ncclCommInitRank(&handle_, ranks.size(), id, ranks.rank()), "ncclCommInitRank");
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
     check(cudaEventCreateWithFlags(&ready_, cudaEventDisableTiming), "cudaEventCreate");
     check(cudaEventCreateWithFlags(&summed_, cudaEventDisableTiming), "cudaEventCreate");
+    watched_.emplace([this] { return asynchronous_error(handle_); });
 }
 
 NcclCollective::~NcclCollective() {
+    watched_.reset();
     cudaEventDestroy(summed_);
     cudaEventDestroy(ready_);
     cudaStreamDestroy(stream_);

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <optional>
+
 #include "dist/collective.hpp"
+#include "dist/watchdog.hpp"
 
 using ncclComm_t = struct ncclComm*;
 using cudaStream_t = struct CUstream_st*;
@@ -29,9 +32,10 @@ class NcclCollective final : public Collective {
 
   private:
     ncclComm_t handle_ = nullptr;
-    cudaStream_t stream_ = nullptr;  ///< of started sums
-    cudaEvent_t ready_ = nullptr;    ///< what a started sum waits for
-    cudaEvent_t summed_ = nullptr;   ///< what the default stream waits for
+    cudaStream_t stream_ = nullptr;   // of started sums
+    cudaEvent_t ready_ = nullptr;     // what a started sum waits for
+    cudaEvent_t summed_ = nullptr;    // what the default stream waits for
+    std::optional<Watched> watched_;  // its asynchronous errors, which no call of the main thread would tell
 };
 
 }  // namespace bv

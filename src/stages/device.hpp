@@ -8,11 +8,12 @@
 
 namespace bv {
 
-/// Where and how a rank shall compute.
+/// Where and how a rank shall compute, and when it is taken for hung.
 struct ComputeOptions {
     std::string device = "auto";     ///< auto, cpu or cuda
     std::string precision = "auto";  ///< auto, float32 or bfloat16
     int threads = 0;                 ///< threads of a rank on the CPU; 0 = its share of the cores
+    double hang_timeout = 120;       ///< seconds, see dist/watchdog.hpp; 0 = never hung
 };
 
 /// Where a rank computes, and in what BERT's matrix products run: float32 or bfloat16.
@@ -30,7 +31,7 @@ struct Compute {
 
 class CommandLine;
 
-/// Declares --device, --precision and --threads.
+/// Declares --device, --precision, --threads and --hang-timeout.
 void declare(CommandLine& line, ComputeOptions& options);
 
 /// Collective: chooses this rank's device (its GPU by its number on the host, else the CPU), makes it

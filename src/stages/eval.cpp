@@ -12,6 +12,7 @@
 #include "core/files.hpp"
 #include "core/log.hpp"
 #include "dist/collective.hpp"
+#include "dist/watchdog.hpp"
 #include "optim/checkpoint.hpp"
 #include "squad/class_scorer.hpp"
 #include "squad/dataset.hpp"
@@ -287,6 +288,7 @@ void EvalOptions::declare(CommandLine& line) {
 }
 
 void eval(const EvalOptions& options, const CommandLine& line, const Communicator& ranks) {
+    set_hang_timeout(options.compute.hang_timeout);
     ranks.agree([&] { require_mode(options); });
     if (!options.predictions.empty()) return ranks.root_only([&] { score_predictions(options, line); });
     if (!options.logits.empty()) {

@@ -16,6 +16,7 @@
 #include "core/log.hpp"
 #include "core/progress.hpp"
 #include "dist/sharding.hpp"
+#include "dist/watchdog.hpp"
 #include "optim/checkpoint.hpp"
 #include "optim/tensor_files.hpp"
 #include "squad/features_file.hpp"
@@ -184,8 +185,9 @@ Work write_blocks(StoreWriter& writer, const BlockMaker& maker, const StoreLayou
     };
     std::int64_t total = 0;
     for (const std::int64_t block : blocks) total += features_of(block);
-    Progress progress(ranks.size() == 1 ? "extracting" : "extracting (rank 0's share)", "features", total,
-                      !ranks.is_root());
+    Progress progress(
+        ranks.size() == 1 ? "extracting" : fmt::format("extracting (rank {}'s share)", ranks.rank()),
+        "features", total, !ranks.is_root());
     Work work;
     for (const std::int64_t block : blocks) {
         work.bytes += writer.write_block(block, maker.make(block).data_ptr());
@@ -220,6 +222,7 @@ void ExtractOptions::declare(CommandLine& line) {
 }
 
 void extract(const ExtractOptions& options, const CommandLine& line, const Communicator& ranks) {
+    set_hang_timeout(options.compute.hang_timeout);
     const Compute compute = open_device(options.compute, ranks);
     std::optional<Features> features;
     std::optional<Model> model;

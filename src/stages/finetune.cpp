@@ -11,6 +11,7 @@
 #include "core/files.hpp"
 #include "core/log.hpp"
 #include "dist/sharding.hpp"
+#include "dist/watchdog.hpp"
 #include "squad/features_file.hpp"
 #include "stages/fine_tuning.hpp"
 #include "stages/fit.hpp"
@@ -125,6 +126,7 @@ void self_test(const std::function<std::vector<double>(int)>& losses, const Comm
 
 void finetune(const FinetuneOptions& options, const CommandLine& line, const Communicator& ranks) {
     const StopSignal stop;
+    set_hang_timeout(options.compute.hang_timeout);
     const Compute compute = open_device(options.compute, ranks);
     std::vector<EpochFraction> plan;
     std::optional<Features> features;

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/activity.hpp"
+
 namespace bv {
 namespace {
 
@@ -24,12 +26,14 @@ nlohmann::json by_name(const std::array<double, PhaseClock::count>& seconds, std
 void PhaseClock::begin_step() {
     step_.fill(0);
     last_ = Clock::now();
+    report_phase(kNames[data]);
 }
 
 double PhaseClock::end(Phase phase) {
     const auto now = Clock::now();
     const double seconds = std::chrono::duration<double>(now - std::exchange(last_, now)).count();
     step_[phase] += seconds;
+    report_phase(phase < optimizer ? kNames[phase + 1] : "");
     return seconds;
 }
 

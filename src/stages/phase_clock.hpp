@@ -9,6 +9,7 @@
 namespace bv {
 
 /// Seconds spent in each phase of a training step, and of all steps so far; and in evaluation, between steps.
+/// Reports as this rank's activity the phase that follows the one ended last.
 class PhaseClock {
   public:
     enum Phase { data, forward, backward, all_reduce, optimizer, evaluation, count };

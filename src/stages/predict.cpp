@@ -34,8 +34,8 @@ Logits predict(const Model& model, const Features& features, const std::string& 
 
     at::Tensor all = at::zeros({span ? features.tokens() : features.count(), 2},
                                at::device(model.device()).dtype(at::kFloat));
-    Progress progress("predicting rank 0's share", "features", static_cast<std::int64_t>(share.size()),
-                      !ranks.is_root());
+    Progress progress(fmt::format("predicting rank {}'s share", ranks.rank()), "features",
+                      static_cast<std::int64_t>(share.size()), !ranks.is_root());
     for (const std::vector<std::int64_t>& which : cut_by_tokens(share, tokens_of, kBatchTokens)) {
         const Batch batch = make_batch(features, which).to(model.device());
         const at::Tensor logits = model.logits(batch);

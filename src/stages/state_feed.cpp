@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/activity.hpp"
 #include "core/error.hpp"
 
 namespace bv {
@@ -26,6 +27,7 @@ void StateFeed::start_reading() {
 StateBatch StateFeed::next() {
     BV_EXPECT(reading_.valid());
     const auto began = std::chrono::steady_clock::now();
+    report_phase("reading states");
     StateBatch batch = reading_.get();
     start_reading();
     if (batch.sequences() > 0) {
@@ -36,6 +38,7 @@ StateBatch StateFeed::next() {
         batch.end_labels = batch.end_labels.to(device_);
         batch.no_answer = batch.no_answer.to(device_);
     }
+    report_phase("heads");
     seconds_waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     return batch;
 }

@@ -16,6 +16,7 @@
 #include "core/progress.hpp"
 #include "dist/collective.hpp"
 #include "dist/sharding.hpp"
+#include "dist/watchdog.hpp"
 #include "optim/epoch.hpp"
 #include "squad/scores.hpp"
 #include "stages/head_evaluation.hpp"
@@ -268,6 +269,7 @@ void TrainOptions::declare(CommandLine& line) {
 }
 
 void train(const TrainOptions& options, const CommandLine& line, const Communicator& ranks) {
+    set_hang_timeout(options.compute.hang_timeout);
     const Compute compute = open_device(options.compute, ranks);
     HeadTraining(options, line.resolved(), ranks, compute).run();
 }

@@ -2,10 +2,13 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
+#include <thread>
 
 #include "core/command_line.hpp"
 #include "core/guard.hpp"
 #include "dist/guard.hpp"
+#include "dist/watchdog.hpp"
 
 namespace {
 
@@ -19,8 +22,18 @@ void on_ranks(const std::string& how, const bv::Communicator& ranks) {
     }
     if (how == "error" && last) bv::fail("a.json: truncated");
     if (how == "crash" && last) throw std::runtime_error("the engine fell off");
+    std::optional<bv::Watched> watched;
+    if (how.starts_with("hang-")) bv::set_hang_timeout(3);
+    if (how == "hang-watched" && last) {
+        watched.emplace([] { return "the network is gone"; });
+        std::this_thread::sleep_for(std::chrono::hours(1));
+    }
+    if (how == "hang-stopped" && last) std::raise(SIGSTOP);
+    if (how == "hang-stopped-two" && ranks.rank() % 2 == 1) std::raise(SIGSTOP);
+    if (how == "hang-busy" && last) std::this_thread::sleep_for(std::chrono::seconds(6));
     // Where the last rank failed, the others wait here until they are ended.
     if (how != "nothing") ranks.barrier();
+    if (how == "hang-at-end" && last) std::raise(SIGSTOP);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 """Every way a program ends, at 1, 2 and 4 ranks: one line, the right exit code, no rank left waiting."""
 import os
+import re
 import shlex
 import subprocess
 
@@ -7,6 +8,7 @@ import pytest
 
 PROBE = os.environ["BV_GUARD_PROBE"]
 MPIRUN = [os.environ["BV_MPIRUN"], *shlex.split(os.environ["BV_MPIRUN_FLAGS"])]
+HUNG = re.compile(r"hung: rank (\d) of (\d) \(host \S+\): no sign for [45] s, last in starting; seen by rank (\d)")
 RANKS = pytest.mark.parametrize("ranks", [1, 2, 4])
 
 
@@ -52,6 +54,32 @@ def test_a_crash_of_one_rank_names_it_and_ends_all_with_code_1(ranks):
     result = end("crash", ranks)
     assert result.returncode == 1
     assert lines(result, "failure:") == [f"failure: rank {ranks - 1} of {ranks}: the engine fell off"]
+
+
+@pytest.mark.parametrize("how, ranks", [("hang-stopped", 2), ("hang-stopped", 4), ("hang-at-end", 4)])
+def test_a_stopped_rank_is_named_by_every_other_and_all_end_with_code_1(how, ranks):
+    result = end(how, ranks)
+    assert result.returncode == 1
+    named = [HUNG.fullmatch(line).groups() for line in lines(result, "hung:")]
+    assert sorted(named) == [(str(ranks - 1), str(ranks), str(other)) for other in range(ranks - 1)]
+
+
+def test_ranks_between_two_stopped_ones_are_not_blamed():
+    found = lines(end("hang-stopped-two", 4), "hung:")
+    assert len(found) == 2
+    for line in found:
+        assert re.findall(r"rank (\d) of 4 \(host", line) == ["1", "3"]
+
+
+def test_a_rank_that_is_busy_for_longer_than_the_timeout_is_left_alone():
+    result = end("hang-busy", 4)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_what_is_wrong_beside_the_main_thread_ends_all():
+    result = end("hang-watched", 2)
+    assert result.returncode == 1
+    assert lines(result, "failure:") == ["failure: rank 1 of 2: the network is gone"]
 
 
 @pytest.mark.parametrize("how, code, line", [("alone-nothing", 0, ""), ("alone-error", 2, "error: a.json: truncated\n"),

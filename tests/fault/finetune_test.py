@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -88,6 +89,12 @@ def ranks_of(process):
     return [int(pid) for pid in found.stdout.split()]
 
 
+def rank_of(pid):
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        variables = file.read().decode().split("\0")
+    return next(int(value) for name, _, value in (variable.partition("=") for variable in variables) if name == "OMPI_COMM_WORLD_RANK")
+
+
 def assert_same_run(output, undisturbed):
     assert weights(output) == weights(undisturbed)
     assert steps(output) == steps(undisturbed)
@@ -126,6 +133,49 @@ def test_a_rank_killed_at_any_step_loses_nothing_that_was_saved(recipe, undistur
     assert time.monotonic() - began < 30
     bv.run("bv_finetune", *recipe, "--output", tmp_path, ranks=2)
     assert_same_run(tmp_path, undisturbed)
+
+
+def hung_lines(text):
+    return sorted(line for line in text.splitlines() if line.startswith("hung: "))
+
+
+@pytest.mark.parametrize("ranks, victim", [(2, 0), (2, 1), (4, 2)])
+def test_a_stopped_rank_is_named_by_all_others_and_the_run_goes_on_from_its_state(recipe, undisturbed, tmp_path, ranks, victim):
+    process = start(recipe, tmp_path / "run", "--resume-every", 0.0005, "--hang-timeout", 3, ranks=ranks)
+    wait_for_step(process, tmp_path / "run", 10)
+    pids = {rank_of(pid): pid for pid in ranks_of(process)}
+    assert sorted(pids) == list(range(ranks))
+    os.kill(pids[victim], signal.SIGSTOP)
+    began = time.monotonic()
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, text
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids.values()):
+        assert time.monotonic() - began < 3 + 30, "a rank outlived the timeout by 30 s"
+        time.sleep(0.05)
+    lines = hung_lines(text)
+    assert [line.rpartition(" ")[2] for line in lines] == [str(rank) for rank in range(ranks) if rank != victim], text
+    for line in lines:
+        assert re.fullmatch(rf"hung: rank {victim} of {ranks} \(host \S+\): no sign for [45] s, last in fine-tuning: \d+ of {STEPS} "
+                        r"steps(, \w+)?; seen by rank \d", line), line
+    bv.run("bv_finetune", *recipe, "--output", tmp_path / "run", "--resume", "must", ranks=ranks)
+    if ranks == 2:
+        assert_same_run(tmp_path / "run", undisturbed)
+    else:
+        bv.run("bv_finetune", *recipe, "--output", tmp_path / "whole", ranks=ranks)
+        assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_rank_stuck_in_a_file_system_is_named_by_all(recipe, tmp_path):
+    (tmp_path / "metrics").mkdir()
+    os.mkfifo(tmp_path / "metrics" / "finetune.jsonl")  # rank 0 waits for its reader, the others for rank 0
+    process = start(recipe, tmp_path, "--hang-timeout", 2, ranks=4)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, text
+    lines = hung_lines(text)
+    assert len(lines) == 4, text
+    for rank, line in enumerate(lines):
+        assert line.startswith("hung: rank 0 of 4 (host ") and line.endswith(f"seen by rank {rank}"), line
+        assert "alive, but no progress for 20 s" in line and line.count(" of 4") == 1, line
 
 
 def stopped(recipe, output, at=20):

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "core/activity.hpp"
+
 namespace bv {
 namespace {
 
@@ -34,6 +36,19 @@ TEST(PhaseClock, SumsGoOnFromThoseOfAnEarlierRun) {
     PhaseClock clock;
     clock.restore(earlier.all());
     EXPECT_EQ(clock.all(), earlier.all());
+}
+
+TEST(PhaseClock, ThePhaseAtHandIsTheRanksActivity) {
+    report_work("fine-tuning: 17 of 60 steps");
+    PhaseClock clock;
+    clock.begin_step();
+    EXPECT_EQ(activity().text, "fine-tuning: 17 of 60 steps, data");
+    clock.end(PhaseClock::data);
+    EXPECT_EQ(activity().text, "fine-tuning: 17 of 60 steps, forward");
+    clock.end(PhaseClock::backward);
+    EXPECT_EQ(activity().text, "fine-tuning: 17 of 60 steps, all_reduce");
+    clock.end(PhaseClock::optimizer);
+    EXPECT_EQ(activity().text, "fine-tuning: 17 of 60 steps");
 }
 
 }  // namespace

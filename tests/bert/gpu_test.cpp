@@ -1,0 +1,97 @@
+// What GPUs compute, against the CPU. Skipped by name where there is none.
+#include <ATen/ATen.h>
+#include <cuda_runtime_api.h>
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include "bert/attention.hpp"
+#include "bert/model.hpp"
+#include "small_batch.hpp"
+
+namespace bv {
+namespace {
+
+class Gpu : public testing::Test {
+  protected:
+    void SetUp() override {
+        int gpus = 0;
+        if (cudaGetDeviceCount(&gpus) != cudaSuccess || gpus == 0) GTEST_SKIP() << "0 GPUs for 1 rank";
+        ASSERT_NE(dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL), nullptr) << dlerror();
+    }
+
+    const at::Device device_{at::kCUDA, 0};
+};
+
+double relative_error(const at::Tensor& x, const at::Tensor& reference) {
+    const at::Tensor values = x.detach().to(at::kCPU, at::kFloat);
+    return (at::norm(values - reference) / at::norm(reference)).item<double>();
+}
+
+TEST_F(Gpu, DropoutMasksAreThoseOfTheCpu) {
+    const DropoutStream stream = DropoutPlan{0.3, {9, 4}, 1, DropoutSite::attention, {}, {2}}.stream(0);
+    for (const std::int64_t count : {1, 127, 128, 5000}) {
+        const at::Tensor values = at::linspace(-3, 3, count);
+        at::Tensor expected = at::empty_like(values);
+        apply_dropout_mask(values, expected, stream);
+        const at::Tensor masked = values.to(device_);
+        apply_dropout_mask(masked, masked, stream);
+        EXPECT_TRUE(at::equal(masked.cpu(), expected)) << count;
+    }
+}
+
+TEST_F(Gpu, FlashAttentionIsAttentionAndItsGradient) {
+    constexpr std::int64_t kHeads = 4;
+    const DropoutPlan plan{0, {}, 0, DropoutSite::attention, {0, 5, 14, 15, 145, 531}, {0, 1, 2, 3, 4}};
+    for (const std::int64_t head_size : {32, 64}) {
+        at::manual_seed(1);
+        const at::Tensor x = at::randn({plan.rows.back(), 3 * kHeads * head_size}).to(at::kBFloat16);
+        const at::Tensor weights = at::randn({plan.rows.back(), kHeads * head_size});
+        const at::Tensor expected_x = x.to(at::kFloat).set_requires_grad(true);
+        const at::Tensor expected = plain_attention(expected_x, kHeads, plan);
+        (expected * weights).sum().backward();
+        const at::Tensor gpu_x = x.to(device_).set_requires_grad(true);
+        const at::Tensor y =
+            flash_attention(gpu_x, kHeads, at::tensor(plan.rows, at::kInt).to(device_), plan);
+        (y * weights.to(device_)).sum().backward();
+        EXPECT_LT(relative_error(y, expected.detach()), 0.01) << head_size;
+        EXPECT_LT(relative_error(gpu_x.grad(), expected_x.grad()), 0.02) << head_size;
+    }
+}
+
+TEST_F(Gpu, FlashAttentionDropsTheSameEachTimeAndAnotherEachStep) {
+    const at::Tensor x = at::randn({100, 3 * 4 * 32}).to(device_, at::kBFloat16);
+    const at::Tensor bounds = at::tensor({0, 40, 100}, at::kInt).to(device_);
+    const auto of_step = [&](std::int64_t step) {
+        return flash_attention(x, 4, bounds,
+                               {0.2, {1, step}, 0, DropoutSite::attention, {0, 40, 100}, {7, 3}});
+    };
+    EXPECT_TRUE(at::equal(of_step(1), of_step(1)));
+    EXPECT_FALSE(at::equal(of_step(1), of_step(2)));
+}
+
+// float32 uses plain attention and the dropout law: the same masks, so the same loss. bfloat16 goes without
+// dropout here, because flash attention draws its own.
+TEST_F(Gpu, LossAndGradientsAreThoseOfTheCpu) {
+    const Features features = features_of_lengths({5, 12, 3, 40});
+    const DropoutKey key{4, 19};
+    for (const bool narrow : {false, true}) {
+        const auto loss_and_gradients = [&](at::Device device, at::ScalarType precision) {
+            Model model(small_config(), Task::span, 3);
+            model.to(device, precision);
+            for (const Parameter& parameter : model.trainable()) parameter.tensor.set_requires_grad(true);
+            const Batch batch = batch_of(features, {0, 1, 2, 3}).to(device);
+            const at::Tensor loss = model.loss(batch, model.logits(batch, narrow ? nullptr : &key));
+            loss.backward();
+            std::vector<at::Tensor> flat{loss.detach().flatten()};
+            for (const Parameter& parameter : model.trainable())
+                flat.push_back(parameter.tensor.grad().flatten());
+            return at::cat(flat).cpu();
+        };
+        const at::Tensor expected = loss_and_gradients(at::kCPU, at::kFloat);
+        const at::Tensor found = loss_and_gradients(device_, narrow ? at::kBFloat16 : at::kFloat);
+        EXPECT_LT(relative_error(found, expected), narrow ? 0.03 : 1e-4);
+    }
+}
+
+}  // namespace
+}  // namespace bv

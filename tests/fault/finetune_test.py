@@ -178,6 +178,42 @@ def test_a_rank_stuck_in_a_file_system_is_named_by_all(recipe, tmp_path):
         assert "alive, but no progress for 20 s" in line and line.count(" of 4") == 1, line
 
 
+@pytest.fixture
+def small_file_system(tmp_path):
+    """A file system of 64 MiB of its own."""
+    place = tmp_path / "small"
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", place], stderr=subprocess.PIPE, text=True, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"no right to mount a file system: {made.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undisturbed, small_file_system):
+    output = small_file_system / "run"
+    stopped(recipe, output)
+    state, = output.glob("resume/step-*")
+    before = {path: path.read_bytes() for path in state.iterdir()}
+    kept = weights(output)
+    ballast = small_file_system / "ballast"
+    with open(ballast, "wb", buffering=0) as file:  # leaves less than a state or a checkpoint takes
+        try:
+            while True:
+                file.write(bytes(64 << 10))
+        except OSError:
+            file.truncate(max(file.tell() - (256 << 10), 0))
+    full = bv.run("bv_finetune", *recipe, "--output", output, "--resume", "must", "--resume-every", 0.0005, ranks=2, check=False)
+    errors = [line for line in full.stderr.splitlines() if line.startswith("error: ")]
+    assert full.rc == 2 and len(errors) == 1, full.stderr
+    assert str(output) in errors[0] and "No space left on device" in errors[0]
+    assert {path: path.read_bytes() for path in state.iterdir()} == before
+    assert {name: values for name, values in weights(output).items() if name in kept} == kept
+    ballast.unlink()
+    bv.run("bv_finetune", *recipe, "--output", output, "--resume", "must", ranks=2)
+    assert_same_run(output, undisturbed)
+
+
 def stopped(recipe, output, at=20):
     process = start(recipe, output)
     wait_for_step(process, output, at)

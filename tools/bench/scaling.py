@@ -142,9 +142,9 @@ def assumed(sizes, attended):
 
 def declare(parser):
     """The flags that finetune.py shares."""
-    parser.add_argument("--bucket-mib", type=float, default=0,
-                        help="MiB of the buckets in which gradients are summed during the backward pass; 0 = all at "
-                             "once after it, as bv_finetune does [%(default)s]")
+    parser.add_argument("--bucket-mib", type=float, default=16,
+                        help="MiB of the buckets in which gradients are summed during the backward pass; "
+                             "bv_finetune's are 16, 0 = all at once after it [%(default)s]")
     parser.add_argument("--scaling-batch", type=int, default=512,
                         help="sequences of a step in strong scaling [%(default)s]")
     parser.add_argument("--rank-batch", type=int, default=64, help="sequences of a rank in weak scaling [%(default)s]")

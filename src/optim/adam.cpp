@@ -6,6 +6,7 @@
 #include <ATen/ops/_fused_adamw.h>
 
 #include "core/error.hpp"
+#include "optim/huge_pages.hpp"
 
 namespace bv {
 
@@ -24,8 +25,8 @@ EpsilonKind epsilon_named(std::string_view name) {
 Adam::Adam(FlatParameters& parameters, const AdamOptions& options)
     : parameters_(parameters),
       options_(options),
-      first_moments_(at::zeros_like(parameters.values())),
-      second_moments_(at::zeros_like(parameters.values())),
+      first_moments_(zeros_in_huge_pages(parameters.elements(), parameters.values().options())),
+      second_moments_(zeros_in_huge_pages(parameters.elements(), parameters.values().options())),
       steps_tensor_(at::zeros({}, parameters.values().options())) {}
 
 void Adam::step(double rate) {

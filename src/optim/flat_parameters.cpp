@@ -1,6 +1,7 @@
 #include "optim/flat_parameters.hpp"
 
 #include "core/error.hpp"
+#include "optim/huge_pages.hpp"
 
 namespace bv {
 namespace {
@@ -47,8 +48,8 @@ FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, const std::ve
     }
     const auto options = parameters_[0].options().requires_grad(false);
     BV_EXPECT(parameters_[0].scalar_type() == at::kFloat);
-    values_ = at::zeros({end}, options);
-    gradients_ = at::zeros({end}, options);
+    values_ = zeros_in_huge_pages(end, options);
+    gradients_ = zeros_in_huge_pages(end, options);
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
         at::Tensor& parameter = parameters_[i];
         BV_EXPECT(parameter.is_leaf() && parameter.scalar_type() == at::kFloat);

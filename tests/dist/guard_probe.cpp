@@ -23,7 +23,10 @@ void on_ranks(const std::string& how, const bv::Communicator& ranks) {
     if (how == "error" && last) bv::fail("a.json: truncated");
     if (how == "crash" && last) throw std::runtime_error("the engine fell off");
     std::optional<bv::Watched> watched;
-    if (how.starts_with("hang-")) bv::set_hang_timeout(3);
+    if (how.starts_with("hang-")) {
+        bv::set_hang_timeout(3);
+        std::this_thread::sleep_for(std::chrono::seconds(2));  // for a first beat
+    }
     if (how == "hang-watched" && last) {
         watched.emplace([] { return "the network is gone"; });
         std::this_thread::sleep_for(std::chrono::hours(1));

@@ -40,6 +40,13 @@ def test_passes_of_few_tokens_change_memory_and_not_the_training(tiny_model, fea
     assert losses(tmp_path / "passes") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
 
 
+def test_gradient_checkpointing_changes_memory_and_not_a_bit(tiny_model, features, tmp_path):
+    for name, flags in (("whole", []), ("recomputed", ["--gradient-checkpointing"])):
+        finetune(tmp_path / name, tiny_model, features, "--checkpoints", "0.5", *flags, ranks=2)
+    whole, recomputed = (tmp_path / name / "checkpoints/epoch-0.5/model.safetensors" for name in ("whole", "recomputed"))
+    assert whole.read_bytes() == recomputed.read_bytes()
+
+
 @pytest.mark.parametrize("task", ["span", "classification"])
 def test_any_number_of_ranks_trains_the_same_model_with_dropout(task, tiny_model, features, tmp_path):
     found = {}

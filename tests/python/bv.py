@@ -110,7 +110,7 @@ def make_corpus(output, *, train=24, dev=12, seed=0):
 
 
 def write_model(
-    folder, *, layers=2, hidden=32, heads=4, intermediate=64, positions=512, initializer_range=0.2, seed=0
+    folder, *, layers=2, hidden=32, heads=2, intermediate=64, positions=512, initializer_range=0.2, seed=0
 ):
     """Writes a random BERT (a Hugging Face folder) with the real model's vocabulary; returns the folder.
 

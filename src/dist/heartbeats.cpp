@@ -38,6 +38,10 @@ void Heartbeats::pass(double seconds) {
     }
 }
 
+bool Heartbeats::has_ended(int rank) const {
+    return ranks_[static_cast<std::size_t>(rank)].beat.last;
+}
+
 bool Heartbeats::all_ended() const {
     for (std::size_t r = 0; r < ranks_.size(); ++r) {
         if (r != rank_ && !ranks_[r].beat.last) return false;

@@ -37,7 +37,8 @@ class Heartbeats {
     /// `seconds` of this rank's own time have passed.
     void pass(double seconds);
 
-    /// Whether every other rank has sent its last beat.
+    /// Whether rank `rank`, or every other one than this, has sent its last beat.
+    bool has_ended(int rank) const;
     bool all_ended() const;
 
     /// One line naming the ranks that hang, empty where none does: those silent for `timeout` seconds; else,

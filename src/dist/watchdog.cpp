@@ -120,14 +120,16 @@ void Watchdog::run() {
 }
 
 void Watchdog::receive() {
-    for (;;) {
-        int come = 0;
-        MPI_Status status;
-        MPI_Iprobe(MPI_ANY_SOURCE, kTag, MPI_COMM_WORLD, &come, &status);
-        if (come == 0) return;
-        Beat beat;
-        MPI_Recv(&beat, sizeof(Beat), MPI_BYTE, status.MPI_SOURCE, kTag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
-        heartbeats_.hear(status.MPI_SOURCE, beat);
+    for (const Sending& other : sendings_) {
+        // After a rank's last beat may come those of its next watchdog: they are for ours.
+        while (!heartbeats_.has_ended(other.to)) {
+            int come = 0;
+            MPI_Iprobe(other.to, kTag, MPI_COMM_WORLD, &come, MPI_STATUS_IGNORE);
+            if (come == 0) break;
+            Beat beat;
+            MPI_Recv(&beat, sizeof(Beat), MPI_BYTE, other.to, kTag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+            heartbeats_.hear(other.to, beat);
+        }
     }
 }
 

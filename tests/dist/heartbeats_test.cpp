@@ -80,6 +80,8 @@ TEST_F(HeartbeatsTest, ARankThatHasEndedMayBeSilent) {
     live(200, {0, 3});
     EXPECT_EQ(all_.complaint(kTimeout), "");
     EXPECT_FALSE(all_.all_ended());
+    EXPECT_TRUE(all_.has_ended(1));
+    EXPECT_FALSE(all_.has_ended(3));
     all_.hear(3, beat(3, true, true));
     EXPECT_TRUE(all_.all_ended());
 }

@@ -26,11 +26,11 @@ class WatchdogTest : public testing::Test {
 };
 
 TEST_F(WatchdogTest, ItEndsAtOnceAndLeavesNoMessageBehind) {
-    for (int round = 0; round < 10; ++round) {
+    for (int round = 0; round < 100; ++round) {
         const Watchdog watchdog;
-        ranks_.barrier();
+        if (round % 2 == 0) ranks_.barrier();
     }
-    EXPECT_LT(seconds_since_start(), 5);
+    EXPECT_LT(seconds_since_start(), 20);
     ranks_.barrier();
     int come = 0;
     MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &come, MPI_STATUS_IGNORE);

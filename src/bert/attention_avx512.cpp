@@ -6,7 +6,6 @@
 #include <type_traits>
 #include <vector>
 
-#include "bert/dropout_bits.hpp"
 #include "bert/simd.hpp"
 #include "core/error.hpp"
 
@@ -171,34 +170,33 @@ void stack(const Element* rows, std::int64_t stride, std::int64_t tokens, Panel<
     }
 }
 
-/// The keep bits of one head's probabilities.
-class HeadMask {
-  public:
-    template <typename Element>
-    explicit HeadMask(const HeadRows<Element>& head) : tokens_(head.tokens) {
-        if (head.dropout == nullptr) return;
-        const std::int64_t first = head.first_element / kPhiloxGroup;
-        const std::int64_t last =
-            rounded_up(head.first_element + tokens_ * tokens_, kPhiloxGroup) / kPhiloxGroup;
-        bits_.resize(
-            static_cast<std::size_t>((last - first) * kPhiloxGroup / 8 + 8));  // bits_at reads past the end
-        draw_keep_bits(*head.dropout, first, last, bits_.data());
-        offset_ = head.first_element - first * kPhiloxGroup;
-        scale_ = head.dropout->scale;
-    }
+/// What both directions of one head share: lengths in elements and in words, and the mask of its
+/// probabilities.
+template <typename Element>
+struct Head {
+    explicit Head(const HeadRows<Element>& rows)
+        : tokens(rows.tokens),
+          size(rows.head_size),
+          padded(rounded_up(tokens, kLanes)),
+          size_words(size / kPerWord<Element>),
+          token_words(rounded_up(tokens, kPerWord<Element>) / kPerWord<Element>),
+          stride(3 * rows.hidden),
+          scale(1.0F / std::sqrt(static_cast<float>(size))),
+          mask(rows.dropout, rows.first_element, rows.first_element + tokens * tokens) {}
 
     /// `values` of query q, keys k to k + 15, with the mask applied.
-    __m512 applied(__m512 values, std::int64_t q, std::int64_t k) const {
-        if (bits_.empty()) return values;
-        const __mmask16 kept = simd::bits_at(bits_.data(), offset_ + q * tokens_ + k);
-        return _mm512_maskz_mul_ps(kept, values, _mm512_set1_ps(scale_));
+    __m512 masked(__m512 values, std::int64_t q, std::int64_t k) const {
+        return simd::masked(values, mask, q * tokens + k);
     }
 
-  private:
-    std::int64_t tokens_;
-    std::int64_t offset_ = 0;
-    float scale_ = 1.0F;
-    std::vector<std::uint8_t> bits_;
+    std::int64_t tokens;
+    std::int64_t size;
+    std::int64_t padded;       ///< tokens, rounded up to whole registers
+    std::int64_t size_words;   ///< of a row of queries
+    std::int64_t token_words;  ///< of a row of probabilities
+    std::int64_t stride;       ///< between rows of queries, in elements
+    float scale;
+    KeepBits mask;
 };
 
 /// Memory of one thread, kept between calls: pieces of it are taken one after the other.
@@ -268,13 +266,8 @@ float softmax_terms(float* scores, std::int64_t tokens, float scale, float& sum)
 
 template <typename Element>
 void attend_by_avx512(const HeadRows<Element>& head, Element* output, float* log_sums) {
-    const std::int64_t tokens = head.tokens;
-    const std::int64_t size = head.head_size;
-    const std::int64_t padded = rounded_up(tokens, kLanes);
-    const std::int64_t size_words = size / kPerWord<Element>;
-    const std::int64_t token_words = rounded_up(tokens, kPerWord<Element>) / kPerWord<Element>;
-    const std::int64_t stride = 3 * head.hidden;
-    const float scale = 1.0F / std::sqrt(static_cast<float>(size));
+    const Head<Element> own(head);
+    const auto& [tokens, size, padded, size_words, token_words, stride, scale, mask] = own;
     Workspace workspace(size_words * padded + token_words * size + kQueries * (2 * padded + size));
     const auto keys = workspace.take(size_words, padded);
     const auto values = workspace.take(token_words, size);
@@ -284,7 +277,6 @@ void attend_by_avx512(const HeadRows<Element>& head, Element* output, float* log
     const auto sums = workspace.take<float>(kQueries, size);
     turn(head.query_key_value + head.hidden, stride, tokens, size, keys);
     stack(head.query_key_value + 2 * head.hidden, stride, tokens, values);
-    const HeadMask mask(head);
     for (std::int64_t first = 0; first < tokens; first += kQueries) {
         const std::int64_t rows = std::min(kQueries, tokens - first);
         const Left queries{reinterpret_cast<const char*>(head.query_key_value + first * stride),
@@ -298,7 +290,7 @@ void attend_by_avx512(const HeadRows<Element>& head, Element* output, float* log
             auto* row = reinterpret_cast<Element*>(probabilities.data + r * padded);
             for (std::int64_t k = 0; k < padded; k += kLanes) {
                 const __m512 p = _mm512_div_ps(simd::load(terms + k), _mm512_set1_ps(sum));
-                put(row, k, mask.applied(p, first + r, k));
+                put(row, k, own.masked(p, first + r, k));
             }
         }
         const Left used{reinterpret_cast<const char*>(probabilities.data), padded, 1};
@@ -311,13 +303,8 @@ void attend_by_avx512(const HeadRows<Element>& head, Element* output, float* log
 template <typename Element>
 void attend_backward_by_avx512(const HeadRows<Element>& head, const Element* output_gradient,
                                const float* log_sums, Element* query_key_value_gradient) {
-    const std::int64_t tokens = head.tokens;
-    const std::int64_t size = head.head_size;
-    const std::int64_t padded = rounded_up(tokens, kLanes);
-    const std::int64_t size_words = size / kPerWord<Element>;
-    const std::int64_t token_words = rounded_up(tokens, kPerWord<Element>) / kPerWord<Element>;
-    const std::int64_t stride = 3 * head.hidden;
-    const float scale = 1.0F / std::sqrt(static_cast<float>(size));
+    const Head<Element> own(head);
+    const auto& [tokens, size, padded, size_words, token_words, stride, scale, mask] = own;
     Workspace workspace(2 * size_words * padded + 3 * token_words * size + 2 * token_words * padded +
                         kQueries * 3 * padded + padded * size);
     const auto keys_turned = workspace.take(size_words, padded);
@@ -338,7 +325,6 @@ void attend_backward_by_avx512(const HeadRows<Element>& head, const Element* out
     stack(in + head.hidden, stride, tokens, keys);
     stack(in, stride, tokens, queries);
     stack(output_gradient, head.hidden, tokens, outputs);
-    const HeadMask mask(head);
     for (std::int64_t first = 0; first < tokens; first += kQueries) {
         const std::int64_t rows = std::min(kQueries, tokens - first);
         multiply<Element>({reinterpret_cast<const char*>(in + first * stride), stride / kPerWord<Element>, 1},
@@ -359,7 +345,7 @@ void attend_backward_by_avx512(const HeadRows<Element>& head, const Element* out
                     const __m512 shifted =
                         _mm512_fmsub_ps(simd::load(p_row + k), _mm512_set1_ps(scale), log_sum);
                     const __m512 p = _mm512_maskz_mov_ps(simd::first_lanes(tokens - k), simd::exp(shifted));
-                    const __m512 g = mask.applied(simd::load(g_row + k), first + r + i, k);
+                    const __m512 g = own.masked(simd::load(g_row + k), first + r + i, k);
                     dot = _mm512_fmadd_ps(p, g, dot);
                     simd::store(p_row + k, p);
                     simd::store(g_row + k, g);
@@ -374,7 +360,7 @@ void attend_backward_by_avx512(const HeadRows<Element>& head, const Element* out
                     const __m512 p = simd::load(scores.data + (r + i) * padded + k);
                     const __m512 g = simd::load(inner.data + (r + i) * padded + k);
                     const __m512 s = _mm512_mul_ps(p, _mm512_sub_ps(g, _mm512_set1_ps(dots[i])));
-                    const __m512 d = mask.applied(p, first + r + i, k);
+                    const __m512 d = own.masked(p, first + r + i, k);
                     auto* row = reinterpret_cast<Element*>(gradient_rows.data + (r + i) * padded);
                     put(row, k, s);
                     if constexpr (std::is_same_v<Element, float>) {

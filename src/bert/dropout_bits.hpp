@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "bert/philox.hpp"
 
@@ -10,5 +11,15 @@ namespace bv {
 /// each, the lowest bit of a byte first, kPhiloxGroup / 8 bytes a group. With AVX-512 where the processor has
 /// it: the same bits everywhere.
 void draw_keep_bits(const DropoutStream& stream, std::int64_t first, std::int64_t last, std::uint8_t* bits);
+
+/// The keep bits of some elements of an example, for kernels to apply (simd.hpp).
+struct KeepBits {
+    /// Of elements [begin, end); without a stream all are kept.
+    KeepBits(const DropoutStream* stream, std::int64_t begin, std::int64_t end);
+
+    std::vector<std::uint8_t> bits;  ///< empty where all are kept; readable 4 bytes past the last element
+    std::int64_t offset = 0;         ///< of element `begin` among the bits
+    float scale = 1.0F;              ///< of kept elements
+};
 
 }  // namespace bv

@@ -1,9 +1,7 @@
 #include "bert/residual_norm_avx512.hpp"
 
 #include <cmath>
-#include <vector>
 
-#include "bert/dropout_bits.hpp"
 #include "bert/simd.hpp"
 #include "core/error.hpp"
 
@@ -15,36 +13,11 @@ namespace {
 
 using simd::kLanes;
 
-/// The keep bits of some rows of a sequence.
-class RowsMask {
-  public:
-    template <typename Element>
-    explicit RowsMask(const NormRows<Element>& rows) : hidden_(rows.hidden) {
-        if (rows.dropout == nullptr) return;
-        const std::int64_t begin = rows.first_row * hidden_;
-        const std::int64_t end = begin + rows.rows * hidden_;
-        const std::int64_t first = begin / kPhiloxGroup;
-        const std::int64_t last = (end + kPhiloxGroup - 1) / kPhiloxGroup;
-        bits_.resize(
-            static_cast<std::size_t>((last - first) * kPhiloxGroup / 8 + 8));  // bits_at reads past the end
-        draw_keep_bits(*rows.dropout, first, last, bits_.data());
-        offset_ = begin - first * kPhiloxGroup;
-        scale_ = rows.dropout->scale;
-    }
-
-    /// `values` of row r, columns h to h + 15, with the mask applied.
-    __m512 applied(__m512 values, std::int64_t r, std::int64_t h) const {
-        if (bits_.empty()) return values;
-        const __mmask16 kept = simd::bits_at(bits_.data(), offset_ + r * hidden_ + h);
-        return _mm512_maskz_mul_ps(kept, values, _mm512_set1_ps(scale_));
-    }
-
-  private:
-    std::int64_t hidden_;
-    std::int64_t offset_ = 0;
-    float scale_ = 1.0F;
-    std::vector<std::uint8_t> bits_;
-};
+template <typename Element>
+KeepBits mask_of(const NormRows<Element>& rows) {
+    const std::int64_t first = rows.first_row * rows.hidden;
+    return {rows.dropout, first, first + rows.rows * rows.hidden};
+}
 
 template <typename Element>
 void norm_by_avx512(const NormRows<Element>& rows, const Element* x, const float* residual, const float* bias,
@@ -52,13 +25,13 @@ void norm_by_avx512(const NormRows<Element>& rows, const Element* x, const float
                     float* deviations) {
     const std::int64_t hidden = rows.hidden;
     const float share = 1.0F / static_cast<float>(hidden);
-    const RowsMask mask(rows);
+    const KeepBits mask = mask_of(rows);
     for (std::int64_t r = 0; r < rows.rows; ++r) {
         __m512 total = _mm512_setzero_ps();
         for (std::int64_t h = 0; h < hidden; h += kLanes) {
             const __mmask16 lanes = simd::first_lanes(hidden - h);
-            const __m512 added =
-                _mm512_add_ps(mask.applied(simd::load(x + h, lanes), r, h), simd::load(residual + h, lanes));
+            const __m512 added = _mm512_add_ps(simd::masked(simd::load(x + h, lanes), mask, r * hidden + h),
+                                               simd::load(residual + h, lanes));
             simd::store(sum + h, added, lanes);
             total = _mm512_mask_add_ps(total, lanes, total, added);
         }
@@ -97,7 +70,7 @@ void norm_backward_by_avx512(const NormRows<Element>& rows, const float* sum, co
                              float* weight_gradient, float* bias_gradient) {
     const std::int64_t hidden = rows.hidden;
     const float share = 1.0F / static_cast<float>(hidden);
-    const RowsMask mask(rows);
+    const KeepBits mask = mask_of(rows);
     for (std::int64_t r = 0; r < rows.rows; ++r) {
         const __m512 mean = _mm512_set1_ps(means[r]);
         const __m512 deviation = _mm512_set1_ps(deviations[r]);
@@ -129,7 +102,7 @@ void norm_backward_by_avx512(const NormRows<Element>& rows, const float* sum, co
             const __m512 centred = _mm512_sub_ps(simd::load(residual_gradient + h, lanes), shift);
             const __m512 gradient = _mm512_mul_ps(_mm512_fnmadd_ps(normal, slope, centred), deviation);
             simd::store(residual_gradient + h, gradient, lanes);
-            simd::store(x_gradient + h, mask.applied(gradient, r, h), lanes);
+            simd::store(x_gradient + h, simd::masked(gradient, mask, r * hidden + h), lanes);
         }
         sum += hidden;
         if (output_gradient != nullptr) output_gradient += hidden;

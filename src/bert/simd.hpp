@@ -10,6 +10,8 @@
 
 #include <c10/util/BFloat16.h>
 
+#include "bert/dropout_bits.hpp"
+
 #if defined(__x86_64__)
 #define BV_AVX512 1
 #include <immintrin.h>
@@ -83,11 +85,15 @@ inline __m512 exp(__m512 x) {
     return _mm512_maskz_scalef_ps(large_enough, series, whole);
 }
 
-/// 16 bits of a bit string from bit `at` on; reads up to 3 bytes past them.
-inline __mmask16 bits_at(const std::uint8_t* bits, std::int64_t at) {
+/// `values` of 16 elements, the first of which is `element` counted from the mask's own first, with it
+/// applied.
+inline __m512 masked(__m512 values, const KeepBits& mask, std::int64_t element) {
+    if (mask.bits.empty()) return values;
+    const std::int64_t at = mask.offset + element;
     std::uint32_t word;
-    std::memcpy(&word, bits + at / 8, sizeof(word));
-    return static_cast<__mmask16>(word >> (at % 8));
+    std::memcpy(&word, mask.bits.data() + at / 8, sizeof(word));
+    const auto kept = static_cast<__mmask16>(word >> (at % 8));
+    return _mm512_maskz_mul_ps(kept, values, _mm512_set1_ps(mask.scale));
 }
 
 }  // namespace simd

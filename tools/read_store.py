@@ -14,7 +14,7 @@ import h5py
 import numpy
 
 FORMAT = "bertvision-store"
-VERSION = 1
+VERSION = 2
 
 
 class Store:

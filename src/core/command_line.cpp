@@ -18,7 +18,8 @@ std::string key_of(std::string name) {
 }
 
 const std::set<std::string>& tables() {
-    static const std::set<std::string> names{"study", "prepare", "finetune", "extract", "train", "eval"};
+    static const std::set<std::string> names{"study", "prepare", "finetune", "extract",
+                                             "train", "eval",    "store"};
     return names;
 }
 
@@ -146,6 +147,14 @@ std::string CommandLine::resolved() const {
     std::ostringstream text;
     text << toml::table{{program_.substr(program_.find('_') + 1), std::move(table)}} << "\n";
     return text.str();
+}
+
+std::optional<std::string> setting_in(const std::string& resolved, const std::string& key) {
+    const toml::table program = toml::parse(resolved);
+    for (const auto& [name, node] : program) {
+        if (const toml::table* settings = node.as_table()) return (*settings)[key].value<std::string>();
+    }
+    return {};
 }
 
 }  // namespace bv

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,12 @@ class CommandLine {
         }
     }
 
+    /// Declares an argument that stands without a name; the first declared comes first.
+    template <class T>
+    CLI::Option* argument(const std::string& name, T& value, const std::string& help) {
+        return app_.add_option(name, value, help);
+    }
+
     /// Throws Answered for --help, Error for anything wrong: an unknown flag, a bad value, an unknown key of
     /// the program's table (naming the nearest known one, the file and the line).
     void parse(int argc, const char* const* argv);
@@ -47,5 +54,8 @@ class CommandLine {
     std::string program_;
     CLI::App app_;
 };
+
+/// The value of `key` in what `resolved` gave a program, as text.
+std::optional<std::string> setting_in(const std::string& resolved, const std::string& key);
 
 }  // namespace bv

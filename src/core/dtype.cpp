@@ -22,6 +22,16 @@ constexpr std::array<Row, 7> kRows{{{DType::f64, 8, "float64"},
                                     {DType::i32, 4, "int32"},
                                     {DType::u8, 1, "uint8"}}};
 
+// Not a number and infinity have all bits of the exponent set. Without a branch in its loop, for the compiler
+// to use wide registers.
+template <class Word>
+bool none_has_all(Word exponent, const void* elements, std::int64_t count) {
+    const auto* words = static_cast<const Word*>(elements);
+    Word found = 0;
+    for (std::int64_t i = 0; i < count; ++i) found |= static_cast<Word>((words[i] & exponent) == exponent);
+    return found == 0;
+}
+
 const Row& row_of(DType dtype) {
     return kRows[static_cast<std::size_t>(dtype)];
 }
@@ -44,6 +54,20 @@ DType dtype_named(std::string_view name) {
         known += row.name;
     }
     fail("'{}' is no known element type; known: {}", name, known);
+}
+
+bool all_finite(DType dtype, const void* elements, std::int64_t count) {
+    switch (dtype) {
+        case DType::f32:
+            return none_has_all<std::uint32_t>(0x7F800000, elements, count);
+        case DType::f16:
+            return none_has_all<std::uint16_t>(0x7C00, elements, count);
+        case DType::bf16:
+            return none_has_all<std::uint16_t>(0x7F80, elements, count);
+        default:
+            BV_EXPECT(false);
+    }
+    return false;
 }
 
 }  // namespace bv

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace bv {
@@ -16,5 +17,8 @@ std::string_view name_of(DType dtype);
 
 /// The inverse of `name_of`. Throws Error naming the known types.
 DType dtype_named(std::string_view name);
+
+/// Whether all `count` elements of a floating type of at most 4 bytes are finite.
+bool all_finite(DType dtype, const void* elements, std::int64_t count);
 
 }  // namespace bv

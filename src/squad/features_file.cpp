@@ -43,7 +43,7 @@ struct QuestionColumns {
     std::vector<std::int64_t> answer_places;
 };
 
-void write_questions(h5::Group& table, const std::vector<Question>& questions, h5::Data data) {
+void write_questions(h5::Group& table, const std::vector<Question>& questions) {
     QuestionColumns columns;
     for (const Question& question : questions) {
         columns.ids.push_back(question.id);
@@ -57,13 +57,13 @@ void write_questions(h5::Group& table, const std::vector<Question>& questions, h
         columns.answer_starts.push_back(static_cast<std::int64_t>(columns.answer_texts.size()));
     }
     h5::Group group = table.create_group("questions");
-    group.write_strings("id", columns.ids, data);
-    group.write_strings("text", columns.texts, data);
-    group.write("context", columns.contexts, data);
-    group.write("impossible", columns.impossible, data);
-    group.write("answer_starts", columns.answer_starts, data);
-    group.write_strings("answer_text", columns.answer_texts, data);
-    group.write("answer_place", columns.answer_places, data);
+    group.write_strings("id", columns.ids);
+    group.write_strings("text", columns.texts);
+    group.write("context", columns.contexts);
+    group.write("impossible", columns.impossible);
+    group.write("answer_starts", columns.answer_starts);
+    group.write_strings("answer_text", columns.answer_texts);
+    group.write("answer_place", columns.answer_places);
 }
 
 /// Throws Error "PLACE: its table contradicts itself: WHAT".
@@ -191,7 +191,7 @@ class Aside {
 
 }  // namespace
 
-void write_features_table(h5::Group& root, const Features& features, h5::Data data) {
+void write_features_table(h5::Group& root, const Features& features) {
     h5::Group table = root.create_group(kGroup);
     table.write_attribute("schema", kSchema);
     table.write_attribute("version", kVersion);
@@ -204,9 +204,9 @@ void write_features_table(h5::Group& root, const Features& features, h5::Data da
     table.write_attribute("stride_means", features.settings.stride_means);
     table.write_attribute("label_rule", features.settings.label_rule);
     table.write_attribute("labelled", std::int64_t{features.labelled});
-    for_each_column(features, [&](const char* name, const auto& column) { table.write(name, column, data); });
-    table.write_strings("contexts", features.contexts, data);
-    write_questions(table, features.questions, data);
+    for_each_column(features, [&](const char* name, const auto& column) { table.write(name, column); });
+    table.write_strings("contexts", features.contexts);
+    write_questions(table, features.questions);
 }
 
 void write_features(const std::filesystem::path& path, const Features& features, bool force) {
@@ -228,8 +228,8 @@ void write_features(const std::filesystem::path& path, const Features& features,
     flush_to_disk(parent);
 }
 
-Features read_features(const std::filesystem::path& path) {
-    const h5::File file = h5::File::open(path);
+Features read_features(const std::filesystem::path& path, h5::File::Truncated truncated) {
+    const h5::File file = h5::File::open(path, truncated);
     const h5::Group root = file.root();
     if (!root.has(kGroup))
         fail("{} has no group \"{}\"; expected a features file or a store", path.string(), kGroup);

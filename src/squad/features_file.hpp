@@ -12,11 +12,12 @@ namespace bv {
 void write_features(const std::filesystem::path& path, const Features& features, bool force);
 
 /// Reads the features of a features file or of an embedding store, which carries the same table. Throws Error
-/// naming the file: missing, truncated, another HDF5 file, or a table that contradicts itself.
-Features read_features(const std::filesystem::path& path);
+/// naming the file: missing, truncated, another HDF5 file, or a table that contradicts itself. A store of which
+/// only states are cut off still has its features: `truncated` says whether they are wanted.
+Features read_features(const std::filesystem::path& path,
+                       h5::File::Truncated truncated = h5::File::Truncated::refuse);
 
-/// Writes the table as group "features" of `root`. In a file opened by several ranks: Collective with equal
-/// features; exactly one rank passes Data::write.
-void write_features_table(h5::Group& root, const Features& features, h5::Data data = h5::Data::write);
+/// Writes the table as group "features" of `root`.
+void write_features_table(h5::Group& root, const Features& features);
 
 }  // namespace bv

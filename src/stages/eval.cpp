@@ -176,8 +176,10 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
     ranks.agree([&] {
         trained = load_head(options.head);
         const std::string& task = trained->head.definition().task;
-        source = options.store.empty() ? open_checkpoint(options.checkpoint, options.features, task, compute)
-                                       : open_store(options.store, 0);
+        const std::vector<std::int64_t>& layers = trained->origin.layers;
+        source = options.store.empty()
+                     ? open_checkpoint(options.checkpoint, options.features, task, compute, layers)
+                     : open_store(options.store, 0, layers);
         const bool other =
             require_fit(trained->head, trained->origin, *source, options.allow_other_checkpoint);
         evaluation.features = source->features();

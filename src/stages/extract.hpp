@@ -6,6 +6,7 @@
 
 #include "dist/communicator.hpp"
 #include "stages/device.hpp"
+#include "store/layout.hpp"
 
 namespace bv {
 
@@ -20,7 +21,7 @@ struct ExtractOptions {
     std::string dtype = "float16";
     std::string layers = "all";
     std::int64_t batch_tokens = 4096;
-    std::int64_t block_features = 64;
+    double block_mib = static_cast<double>(kBlockBytes >> 20);
     ComputeOptions compute;
     bool force = false;
 

@@ -11,12 +11,12 @@ namespace bv {
 namespace {
 
 /// This rank's part of the features in batches, neighbours in reading order.
-std::vector<std::vector<std::int64_t>> batches_of_rank(const std::vector<std::int64_t>& order,
-                                                       std::int64_t batch, const Communicator& ranks) {
+FeatureBatches batches_of_rank(const std::vector<std::int64_t>& order, std::int64_t batch,
+                               const Communicator& ranks) {
     const auto count = static_cast<std::int64_t>(order.size());
     const std::int64_t begin = count * ranks.rank() / ranks.size();
     const std::int64_t end = count * (ranks.rank() + 1) / ranks.size();
-    std::vector<std::vector<std::int64_t>> batches;
+    FeatureBatches batches;
     for (std::int64_t first = begin; first < end; first += batch) {
         batches.emplace_back(order.begin() + first, order.begin() + std::min(end, first + batch));
     }
@@ -48,9 +48,9 @@ std::vector<Logits> predict_heads(const std::vector<const Head*>& heads, const S
     for (std::size_t k = 0; k < heads.size(); ++k) {
         all.push_back(at::zeros({first_row.back(), 2}, at::device(device).dtype(at::kFloat)));
     }
-    auto batches = batches_of_rank(source.reading_order(), batch, ranks);
+    auto batches = batches_of_rank(source.layout().original, batch, ranks);
     const std::size_t count = batches.size();
-    StateFeed feed(source, std::move(batches), device);
+    StateFeed feed(source, group_batches(source, std::move(batches), kBlockBytes), device);
     for (std::size_t i = 0; i < count; ++i) {
         const StateBatch states = feed.next();
         for (std::size_t k = 0; k < heads.size(); ++k) {

@@ -9,27 +9,39 @@
 
 namespace bv {
 
-StateFeed::StateFeed(const StateSource& source, std::vector<std::vector<std::int64_t>> batches,
-                     at::Device device)
-    : source_(source), batches_(std::move(batches)), device_(device) {
+StateFeed::StateFeed(const StateSource& source, std::vector<FeatureBatches> groups, at::Device device)
+    : source_(source), device_(device) {
+    for (FeatureBatches& group : groups) {
+        if (source.worth_reading_ahead()) {
+            groups_.push_back(std::move(group));
+        } else {
+            // What is computed anyway need not lie in memory.
+            for (auto& batch : group) groups_.push_back({std::move(batch)});
+        }
+    }
     start_reading();
 }
 
 void StateFeed::start_reading() {
-    if (next_ == batches_.size()) return;
+    if (next_ == groups_.size()) return;
     const auto policy = source_.worth_reading_ahead() ? std::launch::async : std::launch::deferred;
-    reading_ = std::async(policy, [this, which = batches_[next_]] {
-        return which.empty() ? StateBatch{} : source_.read(which);
-    });
+    reading_ = std::async(policy, [this, &group = groups_[next_]] { return source_.read(group); });
     ++next_;
 }
 
 StateBatch StateFeed::next() {
-    BV_EXPECT(reading_.valid());
-    const auto began = std::chrono::steady_clock::now();
-    report_phase("reading states");
-    StateBatch batch = reading_.get();
-    start_reading();
+    while (read_.empty()) {
+        BV_EXPECT(reading_.valid());
+        const auto began = std::chrono::steady_clock::now();
+        report_phase("reading states");
+        std::vector<StateBatch> group = reading_.get();
+        seconds_waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        start_reading();
+        read_.insert(read_.end(), std::make_move_iterator(group.begin()),
+                     std::make_move_iterator(group.end()));
+    }
+    StateBatch batch = std::move(read_.front());
+    read_.pop_front();
     if (batch.sequences() > 0) {
         // The reading thread only moves bytes: a thread of its own would start a second team of OpenMP
         // threads.
@@ -39,8 +51,25 @@ StateBatch StateFeed::next() {
         batch.no_answer = batch.no_answer.to(device_);
     }
     report_phase("heads");
-    seconds_waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     return batch;
+}
+
+std::vector<FeatureBatches> group_batches(const StateSource& source, FeatureBatches batches,
+                                          std::int64_t bytes) {
+    const std::vector<std::int64_t> rows_of = source.rows_of_features();
+    const std::int64_t row_bytes = source.info().states() * source.info().row_bytes();
+    std::vector<FeatureBatches> groups;
+    std::int64_t filled = bytes;
+    for (auto& batch : batches) {
+        if (filled >= bytes) {
+            groups.emplace_back();
+            filled = 0;
+        }
+        for (const std::int64_t feature : batch)
+            filled += rows_of[static_cast<std::size_t>(feature)] * row_bytes;
+        groups.back().push_back(std::move(batch));
+    }
+    return groups;
 }
 
 }  // namespace bv

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <future>
 #include <vector>
 
@@ -10,12 +11,13 @@
 
 namespace bv {
 
-/// Batches of states in a given order: while one is used, the next is read in a thread, where that pays.
+/// Batches of states in a given order: while those of one group are used, the next group is read in a thread,
+/// where that pays. The states of two groups are held, no more.
 class StateFeed {
   public:
-    /// Local. `batches[i]` holds the features of batch i (none is allowed); `source` must outlive this
-    /// object. States come out in float32 on `device`.
-    StateFeed(const StateSource& source, std::vector<std::vector<std::int64_t>> batches, at::Device device);
+    /// Local. `groups[g]` are batches that are read together (a batch may be empty); `source` must outlive
+    /// this object. States come out in float32 on `device`.
+    StateFeed(const StateSource& source, std::vector<FeatureBatches> groups, at::Device device);
 
     /// Local: the next batch. Throws Error when reading failed.
     StateBatch next();
@@ -27,11 +29,16 @@ class StateFeed {
     void start_reading();
 
     const StateSource& source_;
-    std::vector<std::vector<std::int64_t>> batches_;
+    std::vector<FeatureBatches> groups_;
     at::Device device_;
     std::size_t next_ = 0;
-    std::future<StateBatch> reading_;
+    std::future<std::vector<StateBatch>> reading_;
+    std::deque<StateBatch> read_;
     double seconds_waited_ = 0;
 };
+
+/// `batches` in groups of about `bytes` of `source`'s states.
+std::vector<FeatureBatches> group_batches(const StateSource& source, FeatureBatches batches,
+                                          std::int64_t bytes);
 
 }  // namespace bv

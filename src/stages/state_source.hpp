@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <span>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +16,9 @@
 
 namespace bv {
 
+/// Batches, each as the indices of its features in their features file.
+using FeatureBatches = std::vector<std::vector<std::int64_t>>;
+
 /// Hidden states of features, from a store or computed on the way: heads cannot tell which.
 class StateSource {
   public:
@@ -27,15 +30,16 @@ class StateSource {
     /// The table of the features, whose indices `read` takes.
     virtual const Features& features() const = 0;
 
-    /// (F) All features in the order in which they are read fastest.
-    virtual const std::vector<std::int64_t>& reading_order() const = 0;
+    /// How the features lie in the store, or would lie in one of usual block size: the order of training
+    /// follows from it (store/reading_order.hpp), so that it is the same for both.
+    virtual const StoreLayout& layout() const = 0;
 
     /// Whether `read` waits for a disk rather than for a processor, so that reading ahead in a thread pays.
     virtual bool worth_reading_ahead() const = 0;
 
-    /// Local: the states of the features `which`, in that order, in the source's element type and on its
-    /// device.
-    virtual StateBatch read(std::span<const std::int64_t> which) const = 0;
+    /// Local: the states of batches, which are read together, in the source's element type and on its device.
+    /// An empty batch has no states.
+    virtual std::vector<StateBatch> read(const FeatureBatches& batches) const = 0;
 
     /// Where the states come from, for messages.
     virtual std::string name() const = 0;
@@ -44,14 +48,19 @@ class StateSource {
     std::vector<std::int64_t> rows_of_features() const;
 };
 
-/// Local: the states of a store. One of at most `cache_gib` GiB is read into memory as a whole, front to
-/// back. Throws Error naming the file when it is no complete store.
-std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, double cache_gib);
+/// Layers to read, all where there is no value: a subset of the source's, ascending.
+using Layers = std::optional<std::vector<std::int64_t>>;
+
+/// Local: the states of a store; of `layers` alone the bytes are read, each checked against its checksum. A
+/// store whose wanted states are at most `cache_gib` GiB is read into memory as a whole. Throws Error naming
+/// the file when it is no complete store or lacks a layer.
+std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, double cache_gib,
+                                        const Layers& layers = {});
 
 /// Local: the states that the model in folder `checkpoint` makes of the features in file `features` for
 /// `task`, as `compute` says. Throws Error naming folder and file.
 std::unique_ptr<StateSource> open_checkpoint(const std::filesystem::path& checkpoint,
                                              const std::filesystem::path& features, const std::string& task,
-                                             const Compute& compute);
+                                             const Compute& compute, const Layers& layers = {});
 
 }  // namespace bv

@@ -1,8 +1,39 @@
 #include "stages/task_states.hpp"
 
+#include <charconv>
+#include <set>
+#include <sstream>
+
 #include <ATen/ATen.h>
 
+#include "core/error.hpp"
+
 namespace bv {
+
+std::vector<std::int64_t> parse_layers(const std::string& list) {
+    std::set<std::int64_t> layers;
+    std::stringstream items(list);
+    for (std::string item; std::getline(items, item, ',');) {
+        std::int64_t layer = -1;
+        const auto [end, wrong] = std::from_chars(item.data(), item.data() + item.size(), layer);
+        if (wrong != std::errc() || end != item.data() + item.size() || layer < 0) {
+            fail("--layers {}: '{}' is no hidden state; give 'all' or a list such as 0,12,24", list, item);
+        }
+        layers.insert(layer);
+    }
+    if (layers.empty()) fail("--layers names no hidden state; give 'all' or a list such as 0,12,24");
+    return {layers.begin(), layers.end()};
+}
+
+std::vector<std::int64_t> state_rows(const Features& features, const std::string& task) {
+    if (task == "span") return features.token_counts();
+    return std::vector<std::int64_t>(static_cast<std::size_t>(features.count()), 1);
+}
+
+StoreLayout lay_out_states(const StoreInfo& info, const Features& features, std::int64_t block_bytes) {
+    const std::vector<std::int64_t> rows = state_rows(features, info.task);
+    return lay_out(rows, features_per_block(info, rows, block_bytes));
+}
 
 std::vector<at::Tensor> task_states(const Model& model, const Batch& batch) {
     std::vector<at::Tensor> states = model.states(batch);

@@ -23,6 +23,8 @@
 #include "stages/head_trainer.hpp"
 #include "stages/state_feed.hpp"
 #include "stages/state_source.hpp"
+#include "stages/task_states.hpp"
+#include "store/reading_order.hpp"
 
 namespace bv {
 namespace {
@@ -80,11 +82,12 @@ Sources open_sources(const TrainOptions& options, const std::string& task, const
             "states come either from --store and --dev-store, or from --checkpoint, --features and "
             "--dev-features");
     }
+    const Layers layers = options.layers == "all" ? Layers() : parse_layers(options.layers);
     if (stores)
-        return {open_store(options.store, options.cache_gib),
-                open_store(options.dev_store, options.cache_gib)};
-    return {open_checkpoint(options.checkpoint, options.features, task, compute),
-            open_checkpoint(options.checkpoint, options.dev_features, task, compute)};
+        return {open_store(options.store, options.cache_gib, layers),
+                open_store(options.dev_store, options.cache_gib, layers)};
+    return {open_checkpoint(options.checkpoint, options.features, task, compute, layers),
+            open_checkpoint(options.checkpoint, options.dev_features, task, compute, layers)};
 }
 
 void require_labels(const StateSource& source) {
@@ -143,7 +146,8 @@ class HeadTraining {
             Trainee trainee;
             trainee.folder = options_.output / definition.name /
                              EpochFraction::parse(info.epoch).folder_name() /
-                             fmt::format("lr-{}-seed-{}", options_.learning_rate, options_.seed);
+                             fmt::format("lr-{}-seed-{}{}", options_.learning_rate, options_.seed,
+                                         options_.layers == "all" ? "" : "-layers-" + options_.layers);
             require_absent(trainee.folder / "metrics.json", options_.force);
             Head head(std::move(definition), info.states(), info.hidden_size, options_.seed);
             trainee.origin = {info.checkpoint,        info.epoch, info.layers, info.features, options_.seed,
@@ -157,22 +161,37 @@ class HeadTraining {
         }
     }
 
+    /// This rank's shares of an epoch's batches; those that begin in one window are read together.
+    std::vector<FeatureBatches> shares_of_rank(const std::vector<std::vector<std::int64_t>>& windows,
+                                               std::int64_t steps) const {
+        std::vector<std::int64_t> order;
+        for (const auto& window : windows) order.insert(order.end(), window.begin(), window.end());
+        std::vector<FeatureBatches> groups;
+        std::int64_t step = 0;
+        std::int64_t end = 0;
+        for (const auto& window : windows) {
+            end += static_cast<std::int64_t>(window.size());
+            groups.emplace_back();
+            for (; step < steps && step * batch_ < end; ++step) {
+                groups.back().push_back(
+                    split_by_tokens(batch_of_step(order, batch_, step), rows_of_,
+                                    ranks_.size())[static_cast<std::size_t>(ranks_.rank())]);
+            }
+        }
+        return groups;
+    }
+
     /// One pass over the training states. Returns what the log says of its speed.
     Json train_epoch(std::int64_t epoch) {
         const std::int64_t count = sources_.train->features().count();
-        const std::vector<std::int64_t> order = epoch_order(options_.seed, epoch, count);
         const std::int64_t steps = steps_per_epoch(count, batch_);
-        std::vector<std::vector<std::int64_t>> shares;
-        for (std::int64_t step = 0; step < steps; ++step) {
-            shares.push_back(split_by_tokens(batch_of_step(order, batch_, step), rows_of_,
-                                             ranks_.size())[static_cast<std::size_t>(ranks_.rank())]);
-        }
-        StateFeed feed(*sources_.train, std::move(shares), compute_.device);
+        const auto windows = reading_windows(sources_.train->layout(), options_.seed, epoch);
+        StateFeed feed(*sources_.train, shares_of_rank(windows, steps), compute_.device);
         Progress progress(fmt::format("epoch {} of {}", epoch + 1, epochs_), "sequences", count,
                           !ranks_.is_root());
         for (std::int64_t step = 0; step < steps; ++step) {
             const StateBatch share = feed.next();
-            const auto global = static_cast<std::int64_t>(batch_of_step(order, batch_, step).size());
+            const std::int64_t global = std::min(batch_, count - step * batch_);
             for (Trainee& trainee : trainees_) trainee.trainer->step(share, global);
             progress.advance(global);
         }
@@ -253,6 +272,8 @@ void TrainOptions::declare(CommandLine& line) {
         ->required();
     line.option("output", output, "folder; results go to OUTPUT/<head>/epoch-<e>/lr-<rate>-seed-<seed>/")
         ->required();
+    line.option("layers", layers,
+                "hidden states to read: all there are, or a list such as 0,12,24 (0 = embedding output)");
     line.option("epochs", epochs, "passes over the training states; 0 = 1 for span, 10 for classification")
         ->check(CLI::NonNegativeNumber);
     line.option("batch", batch, "sequences a step, over all ranks; 0 = 16 for span, 64 for classification")

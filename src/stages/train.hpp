@@ -21,6 +21,7 @@ struct TrainOptions {
     std::filesystem::path dev_features;
     std::vector<std::string> heads;
     std::filesystem::path output;
+    std::string layers = "all";
     std::int64_t epochs = 0;  ///< 0 = the task's default
     std::int64_t batch = 0;   ///< 0 = the task's default
     double learning_rate = 1e-3;

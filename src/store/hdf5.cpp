@@ -144,17 +144,20 @@ Group Group::open_group(const std::string& child) const {
 }
 
 template <Element T>
-void Group::write(const std::string& child, std::span<const T> values, Data data) {
+void Group::write(const std::string& child, std::span<const T> values) {
     const std::string what = fmt::format("cannot write dataset {}", place(child));
     const hsize_t size = values.size();
     const Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose, what);
     const Handle creation = property_list(H5P_DATASET_CREATE);
     check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), what);
+    // Metadata have checksums in a store.
+    constexpr std::size_t kSmall = 1024;
+    if (values.size_bytes() <= kSmall) check(H5Pset_layout(creation.get(), H5D_COMPACT), what);
     check(H5Pset_obj_track_times(creation.get(), false), what);  // equal content, equal bytes
     Handle dataset(H5Dcreate2(id(), child.c_str(), file_type<T>(), space.get(), H5P_DEFAULT, creation.get(),
                               H5P_DEFAULT),
                    H5Dclose, what);
-    if (data == Data::write && size > 0) {
+    if (size > 0) {
         check(H5Dwrite(dataset.get(), memory_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), what);
     }
     dataset.close(what);
@@ -187,7 +190,7 @@ std::vector<T> Group::read(const std::string& child) const {
     return values;
 }
 
-void Group::write_strings(const std::string& child, const std::vector<std::string>& strings, Data data) {
+void Group::write_strings(const std::string& child, const std::vector<std::string>& strings) {
     std::vector<std::int64_t> starts{0};
     std::vector<std::uint8_t> bytes;
     for (const std::string& text : strings) {
@@ -195,8 +198,8 @@ void Group::write_strings(const std::string& child, const std::vector<std::strin
         starts.push_back(static_cast<std::int64_t>(bytes.size()));
     }
     Group list = create_group(child);
-    list.write("starts", starts, data);
-    list.write("bytes", bytes, data);
+    list.write("starts", starts);
+    list.write("bytes", bytes);
 }
 
 std::vector<std::string> Group::read_strings(const std::string& child) const {
@@ -255,9 +258,15 @@ File File::create(const std::filesystem::path& path, hid_t access) {
                 path.string());
 }
 
-File File::open(const std::filesystem::path& path) {
+File File::open(const std::filesystem::path& path, Truncated truncated) {
     const Handle access = property_list(H5P_FILE_ACCESS);
     check(H5Pset_file_locking(access.get(), false, true), "cannot turn off HDF5's file locks");
+    // The property by which HDF5's own h5clear opens such files.
+    constexpr const char* kSkipCheck = "skip_eof_check";
+    if (truncated == Truncated::open && H5Pexist(access.get(), kSkipCheck) > 0) {
+        const hbool_t skip = true;
+        check(H5Pset(access.get(), kSkipCheck, &skip), "cannot open truncated HDF5 files");
+    }
     return File(open_file(path, H5F_ACC_RDONLY, access.get()), path.string());
 }
 
@@ -278,8 +287,8 @@ void File::close() {
     handle_.close(fmt::format("cannot close {}", path_));
 }
 
-#define BV_INSTANTIATE(T)                                                        \
-    template void Group::write<T>(const std::string&, std::span<const T>, Data); \
+#define BV_INSTANTIATE(T)                                                  \
+    template void Group::write<T>(const std::string&, std::span<const T>); \
     template std::vector<T> Group::read<T>(const std::string&) const;
 BV_INSTANTIATE(std::uint8_t)
 BV_INSTANTIATE(std::int32_t)

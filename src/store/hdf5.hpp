@@ -51,13 +51,8 @@ concept Element = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t>
     std::same_as<T, std::int64_t> || std::same_as<T, std::uint32_t> || std::same_as<T, std::uint64_t> ||
     std::same_as<T, float> || std::same_as<T, double>;
 
-/// Whether this process writes the data of an array: in a file opened by several ranks all of them create it
-/// (collective), one writes it.
-enum class Data { write, leave_to_another };
-
-/// A group of an HDF5 file. Every error names the file and the dataset or attribute. In a file opened by
-/// several ranks all creating, attribute and `write` calls are Collective with equal names, sizes and
-/// attribute values; in one opened by a single process everything is Local.
+/// A group of an HDF5 file. Every error names the file and the dataset or attribute. Local: what several
+/// ranks write into one file goes other ways.
 class Group {
   public:
     Group(Handle handle, std::string file, std::string name);
@@ -71,12 +66,12 @@ class Group {
     /// Throws Error when there is none.
     Group open_group(const std::string& child) const;
 
-    /// Writes a new 1-D dataset, contiguous and never filled.
+    /// Writes a new 1-D dataset, contiguous; a small one within the file's metadata.
     template <Element T>
-    void write(const std::string& child, std::span<const T> values, Data data = Data::write);
+    void write(const std::string& child, std::span<const T> values);
     template <Element T>
-    void write(const std::string& child, const std::vector<T>& values, Data data = Data::write) {
-        write(child, std::span<const T>(values), data);
+    void write(const std::string& child, const std::vector<T>& values) {
+        write(child, std::span<const T>(values));
     }
 
     /// Reads a whole 1-D dataset. Throws Error when it is missing, of another rank or of another class of
@@ -86,8 +81,7 @@ class Group {
 
     /// A list of strings is a group with `starts` (n + 1, int64) and `bytes` (UTF-8, all strings end to end):
     /// HDF5's own variable-length strings cannot be written through MPI-IO.
-    void write_strings(const std::string& child, const std::vector<std::string>& strings,
-                       Data data = Data::write);
+    void write_strings(const std::string& child, const std::vector<std::string>& strings);
     std::vector<std::string> read_strings(const std::string& child) const;
 
     void write_attribute(const std::string& name, const std::string& text);
@@ -108,9 +102,12 @@ class File {
     /// the path.
     static File create(const std::filesystem::path& path, hid_t access = H5P_DEFAULT);
 
+    /// Whether a file that ends before its last array does is opened: what is left of it can be read.
+    enum class Truncated { refuse, open };
+
     /// Opens `path` for reading alone, by the default driver without file locks. Throws Error naming the
     /// path: missing, not HDF5, truncated.
-    static File open(const std::filesystem::path& path);
+    static File open(const std::filesystem::path& path, Truncated truncated = Truncated::refuse);
 
     /// Opens `path` for reading and writing.
     static File open_to_write(const std::filesystem::path& path, hid_t access = H5P_DEFAULT);

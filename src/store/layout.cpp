@@ -1,6 +1,7 @@
 #include "store/layout.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/error.hpp"
 #include "dist/sharding.hpp"
@@ -16,6 +17,14 @@ std::int64_t StoreLayout::rows_of(std::int64_t block) const {
            first_row(block);
 }
 
+std::int64_t StoreLayout::first_position(std::int64_t block) const {
+    return block_starts[static_cast<std::size_t>(block)];
+}
+
+std::int64_t StoreLayout::positions_of(std::int64_t block) const {
+    return block_starts[static_cast<std::size_t>(block) + 1] - first_position(block);
+}
+
 StoreLayout lay_out(std::span<const std::int64_t> rows_of, std::int64_t block_features) {
     BV_EXPECT(block_features > 0);
     const auto features = static_cast<std::int64_t>(rows_of.size());
@@ -28,6 +37,16 @@ StoreLayout lay_out(std::span<const std::int64_t> rows_of, std::int64_t block_fe
     for (std::int64_t p = 0; p < features; p += block_features) layout.block_starts.push_back(p);
     layout.block_starts.push_back(features);
     return layout;
+}
+
+std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int64_t> rows_of,
+                                std::int64_t block_bytes) {
+    const auto features = static_cast<std::int64_t>(rows_of.size());
+    const std::int64_t rows = std::accumulate(rows_of.begin(), rows_of.end(), std::int64_t{0});
+    const std::int64_t all = info.states() * rows * info.row_bytes();
+    return std::max<std::int64_t>(
+        1, static_cast<std::int64_t>(static_cast<double>(block_bytes) / static_cast<double>(all) *
+                                     static_cast<double>(features)));
 }
 
 std::string list_text(std::span<const std::int64_t> numbers) {

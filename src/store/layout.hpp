@@ -16,6 +16,7 @@ struct StoreInfo {
     std::vector<std::int64_t> layers;  ///< hidden states kept, ascending; 0 = embedding output
     std::int64_t hidden_size = 0;      ///< H
     std::string checkpoint;            ///< fingerprint of the weights that made the states
+    std::string precision;             ///< what BERT's matrix products ran in: "float32" or "bfloat16"
     std::string epoch;                 ///< how long they were fine-tuned, as an exact fraction ("3/10")
     std::string features;              ///< fingerprint of the features file
     std::string config;                ///< the resolved configuration of the run, TOML
@@ -25,6 +26,9 @@ struct StoreInfo {
     std::int64_t states() const {
         return static_cast<std::int64_t>(layers.size()) + (task == "classification" ? 1 : 0);
     }
+
+    /// Bytes of one row of one state: H elements.
+    std::int64_t row_bytes() const { return hidden_size * static_cast<std::int64_t>(size_of(dtype)); }
 };
 
 /// Where each of F features lies among the rows of a store, and which features make up each of its blocks. A
@@ -44,6 +48,16 @@ struct StoreLayout {
     std::int64_t first_row(std::int64_t block) const;
     std::int64_t rows_of(std::int64_t block) const;
 
+    /// The positions of a block: [first, last).
+    std::int64_t first_position(std::int64_t block) const;
+    std::int64_t positions_of(std::int64_t block) const;
+
+    /// First row of the feature at a position, and its number of rows.
+    std::int64_t row_at(std::int64_t position) const { return starts[static_cast<std::size_t>(position)]; }
+    std::int64_t rows_at(std::int64_t position) const {
+        return starts[static_cast<std::size_t>(position) + 1] - row_at(position);
+    }
+
     bool operator==(const StoreLayout&) const = default;
 };
 
@@ -51,6 +65,14 @@ struct StoreLayout {
 /// paragraph) are not neighbours in the store, in blocks of `block_features` (the last may be smaller).
 /// `rows_of[f]` is the number of rows of feature f. A function of its arguments alone.
 StoreLayout lay_out(std::span<const std::int64_t> rows_of, std::int64_t block_features);
+
+/// Bytes of a block unless the user wants another size: pieces large enough for a disk's full rate, few
+/// enough bytes to lose with a killed rank.
+inline constexpr std::int64_t kBlockBytes = std::int64_t{64} << 20;
+
+/// Features of mean length that make blocks of about `block_bytes`, at least one.
+std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int64_t> rows_of,
+                                std::int64_t block_bytes);
 
 /// "0, 12, 24": numbers for messages.
 std::string list_text(std::span<const std::int64_t> numbers);

@@ -1,28 +1,72 @@
 #include "store/store.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
+#include <memory>
 
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "core/error.hpp"
+#include "store/crc32c.hpp"
+#include "store/hdf5.hpp"
 #include "store/store_format.hpp"
 
 namespace bv {
+namespace {
 
-Store::Store(const std::filesystem::path& path) : path_(path) {
-    const h5::File file = h5::File::open(path);
-    info_ = read_info(file);
-    layout_ = read_layout(file, info_);
-    offset_ = offset_of_states(file);
-    const std::int64_t end = offset_ + states() * rows() * row_bytes();
-    const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path));
-    if (size < end)
-        fail("{} is truncated: it has {} bytes, its states end at byte {}", path.string(), size, end);
-    if (const auto missing = missing_blocks(file, info_, layout_); !missing.empty()) {
-        fail("{} is not complete: {} of its {} blocks are missing; the same bv_extract command finishes it",
-             path.string(), missing.size(), layout_.blocks());
+/// Reads until `parts` are full or the file ends; returns the bytes read.
+std::int64_t read_into(int descriptor, std::int64_t offset, std::vector<iovec> parts,
+                       const std::filesystem::path& path) {
+    std::int64_t all = 0;
+    for (std::size_t next = 0; next < parts.size();) {
+        const auto count = static_cast<int>(std::min<std::size_t>(parts.size() - next, IOV_MAX));
+        const ssize_t got = ::preadv(descriptor, &parts[next], count, offset + all);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
+        if (got == 0) break;
+        all += got;
+        auto left = static_cast<std::size_t>(got);
+        while (next < parts.size() && left >= parts[next].iov_len) left -= parts[next++].iov_len;
+        if (left > 0) {
+            parts[next].iov_base = static_cast<char*>(parts[next].iov_base) + left;
+            parts[next].iov_len -= left;
+        }
+    }
+    return all;
+}
+
+h5::File open_file(const std::filesystem::path& path, Store::Accept accept) {
+    h5::File file = h5::File::open(path, h5::File::Truncated::open);
+    hsize_t whole = 0;
+    h5::check(H5Fget_filesize(file.id(), &whole), fmt::format("cannot tell the size of {}", path.string()));
+    const auto size = std::filesystem::file_size(path);
+    if (accept == Store::Accept::complete && size < whole) {
+        fail(
+            "{} is truncated: it has {} of its {} bytes; bv_store repair mends it where only states are lost",
+            path.string(), size, whole);
+    }
+    return file;
+}
+
+}  // namespace
+
+Store::Store(const std::filesystem::path& path, Accept accept)
+    : Store(path, accept, open_file(path, accept)) {}
+
+Store::Store(const std::filesystem::path& path, Accept accept, const h5::File& file)
+    : path_(path),
+      info_(read_info(file)),
+      layout_(read_layout(file, info_)),
+      records_(read_records(file, info_, layout_)),
+      offset_(offset_of_states(file)) {
+    if (accept == Accept::complete) require_complete();
+    block_of_.reserve(static_cast<std::size_t>(features()));
+    for (std::int64_t b = 0; b < layout_.blocks(); ++b) {
+        block_of_.insert(block_of_.end(), static_cast<std::size_t>(layout_.positions_of(b)), b);
     }
     descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor_ < 0) fail("cannot open {}: {}", path.string(), std::strerror(errno));
@@ -32,24 +76,66 @@ Store::~Store() {
     ::close(descriptor_);
 }
 
-std::int64_t Store::row_bytes() const {
-    return hidden_size() * static_cast<std::int64_t>(size_of(info_.dtype));
+void Store::require_complete() const {
+    if (const auto missing = records_.missing(); !missing.empty()) {
+        fail("{} is not complete: {} of its {} blocks are missing; the same bv_extract command finishes it",
+             path_.string(), missing.size(), layout_.blocks());
+    }
 }
 
-void Store::read(std::int64_t state, std::int64_t first_row, std::int64_t rows, void* out) const {
+std::vector<std::int64_t> Store::read_and_check(std::int64_t state, std::int64_t first,
+                                                std::span<void* const> targets) const {
     BV_EXPECT(state >= 0 && state < states());
-    BV_EXPECT(first_row >= 0 && rows >= 0 && first_row + rows <= this->rows());
-    auto* target = static_cast<char*>(out);
-    off_t offset = offset_ + (state * this->rows() + first_row) * row_bytes();
-    for (std::int64_t left = rows * row_bytes(); left > 0;) {
-        const ssize_t got = ::pread(descriptor_, target, static_cast<std::size_t>(left), offset);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) fail("cannot read {}: {}", path_.string(), std::strerror(errno));
-        if (got == 0) fail("{} ends at byte {}: it was truncated while it was read", path_.string(), offset);
-        target += got;
-        offset += got;
-        left -= got;
+    const auto count = static_cast<std::int64_t>(targets.size());
+    BV_EXPECT(first >= 0 && first + count <= features());
+    std::vector<iovec> parts;
+    for (std::int64_t i = 0; i < count; ++i) {
+        parts.push_back({targets[static_cast<std::size_t>(i)], bytes_at(first + i)});
     }
+    const std::int64_t row = state * rows() + layout_.row_at(first);
+    std::int64_t left = read_into(descriptor_, offset_ + row * info_.row_bytes(), std::move(parts), path_);
+
+    std::vector<std::int64_t> damaged;
+    for (std::int64_t i = 0; i < count; ++i) {
+        const std::int64_t position = first + i;
+        const std::size_t bytes = bytes_at(position);
+        const std::int64_t block = block_of_[static_cast<std::size_t>(position)];
+        left -= static_cast<std::int64_t>(bytes);
+        if (left < 0 || crc32c(targets[static_cast<std::size_t>(i)], bytes) !=
+                            records_.checksum(block, position - layout_.first_position(block), state)) {
+            damaged.push_back(block);
+        }
+    }
+    damaged.erase(std::unique(damaged.begin(), damaged.end()), damaged.end());
+    return damaged;
+}
+
+void Store::read(std::int64_t state, std::int64_t first, std::span<void* const> targets) const {
+    const std::vector<std::int64_t> damaged = read_and_check(state, first, targets);
+    if (damaged.empty()) return;
+    fail("{} is damaged: state {} of block {} is not what was written; bv_store repair mends it",
+         path_.string(), state, list_text(damaged));
+}
+
+bool Store::sound(std::int64_t block) const {
+    if (!records_.written(block)) return false;
+    const auto rows = static_cast<std::size_t>(layout_.rows_of(block));
+    const std::size_t bytes = rows * static_cast<std::size_t>(info_.row_bytes());
+    const auto buffer = std::make_unique_for_overwrite<char[]>(bytes);
+    std::vector<void*> targets;
+    char* target = buffer.get();
+    for (std::int64_t i = 0; i < layout_.positions_of(block); ++i) {
+        targets.push_back(target);
+        target += bytes_at(layout_.first_position(block) + i);
+    }
+    for (std::int64_t s = 0; s < states(); ++s) {
+        if (!read_and_check(s, layout_.first_position(block), targets).empty()) return false;
+    }
+    return true;
+}
+
+std::size_t Store::bytes_at(std::int64_t position) const {
+    return static_cast<std::size_t>(layout_.rows_at(position) * info_.row_bytes());
 }
 
 }  // namespace bv

@@ -2,18 +2,28 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
+#include <vector>
 
+#include "store/block_records.hpp"
 #include "store/layout.hpp"
 
 namespace bv {
 
-/// A complete embedding store, opened for reading by one process (no MPI). README.md of this folder is the
-/// format. The features' table is the group kFeaturesGroup of the same file.
+namespace h5 {
+class File;
+}
+
+/// An embedding store, opened for reading by one process (no MPI). README.md of this folder is the format.
+/// The features' table is the group kFeaturesGroup of the same file.
 class Store {
   public:
-    /// Throws Error naming the file when it is missing, no store, of another version, truncated, contradicts
-    /// itself, or is not complete yet.
-    explicit Store(const std::filesystem::path& path);
+    /// What a reader can do with: a whole store, or whatever can be opened.
+    enum class Accept { complete, damaged };
+
+    /// Throws Error naming the file when it is missing, no store, of another version, or contradicts itself;
+    /// and, unless `accept` is damaged, when it is truncated or not complete yet.
+    explicit Store(const std::filesystem::path& path, Accept accept = Accept::complete);
     ~Store();
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
@@ -21,29 +31,41 @@ class Store {
     const std::filesystem::path& path() const { return path_; }
     const StoreInfo& info() const { return info_; }
     const StoreLayout& layout() const { return layout_; }
+    const BlockRecords& records() const { return records_; }
 
     std::int64_t states() const { return info_.states(); }        ///< pooled output included
     std::int64_t features() const { return layout_.features(); }  ///< F
     std::int64_t rows() const { return layout_.rows(); }  ///< tokens (span) or features (classification)
     std::int64_t hidden_size() const { return info_.hidden_size; }  ///< H
 
-    /// Positions of the store: feature at position p is features-file feature original()[p] and has the rows
-    /// [starts()[p], starts()[p + 1]) of every state.
-    const std::vector<std::int64_t>& starts() const { return layout_.starts; }
-    const std::vector<std::int64_t>& original() const { return layout_.original; }
+    /// Bytes of all states; and where they end in the file, which is shorter only if it is truncated.
+    std::int64_t state_bytes() const { return states() * rows() * info_.row_bytes(); }
+    std::int64_t end() const { return offset_ + state_bytes(); }
 
-    /// Bytes of one row of one state: H elements of info().dtype.
-    std::int64_t row_bytes() const;
+    /// Reads the rows of `state` of the features at the positions from `first` on, one after the other in the
+    /// file, each to its own place of `targets`, (rows of the feature, H) of info().dtype, and checks them
+    /// against their checksums. Any number of threads may call it. Throws Error naming file and block when
+    /// the disk fails or the bytes are not those that were written.
+    void read(std::int64_t state, std::int64_t first, std::span<void* const> targets) const;
 
-    /// Reads `rows` rows of `state` from `first_row` on into `out`, (rows, H) of info().dtype. Any number of
-    /// threads may call it. Throws Error naming the file when the disk fails.
-    void read(std::int64_t state, std::int64_t first_row, std::int64_t rows, void* out) const;
+    /// Whether every byte of a block is on disk as it was written. Throws Error when the disk fails.
+    bool sound(std::int64_t block) const;
 
   private:
+    Store(const std::filesystem::path& path, Accept accept, const h5::File& file);
+
+    void require_complete() const;
+    std::size_t bytes_at(std::int64_t position) const;
+    // As `read`, but returns the blocks whose bytes are not those that were written.
+    std::vector<std::int64_t> read_and_check(std::int64_t state, std::int64_t first,
+                                             std::span<void* const> targets) const;
+
     std::filesystem::path path_;
     StoreInfo info_;
     StoreLayout layout_;
-    std::int64_t offset_ = 0;  // of `states` in the file
+    BlockRecords records_;
+    std::vector<std::int64_t> block_of_;  // (F) block of each position
+    std::int64_t offset_ = 0;             // of `states` in the file
     int descriptor_ = -1;
 };
 

@@ -8,7 +8,7 @@ namespace bv {
 namespace {
 
 constexpr const char* kFormat = "bertvision-store";
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 constexpr const char* kStates = "states";
 constexpr const char* kRecords = "block_records";
 
@@ -90,6 +90,7 @@ void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout
     root.write_attribute("task", info.task);
     root.write_attribute("dtype", std::string(name_of(info.dtype)));
     root.write_attribute("checkpoint", info.checkpoint);
+    root.write_attribute("precision", info.precision);
     root.write_attribute("epoch", info.epoch);
     root.write_attribute("features_fingerprint", info.features);
     root.write_attribute("config", info.config);
@@ -98,11 +99,9 @@ void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout
     root.write("starts", layout.starts);
     root.write("block_starts", layout.block_starts);
 
-    const auto width = static_cast<std::size_t>(1 + info.states());
-    const std::vector<std::uint32_t> none(static_cast<std::size_t>(layout.blocks()) * width, 0);
-    const h5::Handle records =
-        make_array(file, kRecords, H5T_STD_U32LE, {layout.blocks(), 1 + info.states()});
-    h5::check(H5Dwrite(records.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, none.data()),
+    const BlockRecords none(info, layout);
+    const h5::Handle records = make_array(file, kRecords, H5T_STD_U32LE, {layout.blocks(), none.width()});
+    h5::check(H5Dwrite(records.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, none.values().data()),
               fmt::format("cannot write {}:/{}", file.path(), kRecords));
     make_array(file, kStates, state_type(info.dtype).get(), {info.states(), layout.rows(), info.hidden_size});
 }
@@ -125,6 +124,7 @@ StoreInfo read_info(const h5::File& file) {
         fail("{}: dtype is {}, expected float16, float32 or bfloat16", file.path(), dtype);
     }
     info.checkpoint = root.read_text_attribute("checkpoint");
+    info.precision = root.read_text_attribute("precision");
     info.epoch = root.read_text_attribute("epoch");
     info.features = root.read_text_attribute("features_fingerprint");
     info.config = root.read_text_attribute("config");
@@ -156,7 +156,7 @@ StoreLayout read_layout(const h5::File& file, const StoreInfo& info) {
     if (H5Tequal(type.get(), state_type(info.dtype).get()) <= 0) {
         fail("{}:/{}: its element type is not {}", file.path(), kStates, name_of(info.dtype));
     }
-    require_shape(file, kRecords, open_records(file), {layout.blocks(), 1 + info.states()});
+    require_shape(file, kRecords, open_records(file), {layout.blocks(), BlockRecords(info, layout).width()});
     return layout;
 }
 
@@ -174,18 +174,12 @@ h5::Handle open_records(const h5::File& file) {
     return open_array(file, kRecords);
 }
 
-std::vector<std::int64_t> missing_blocks(const h5::File& file, const StoreInfo& info,
-                                         const StoreLayout& layout) {
-    const auto width = static_cast<std::size_t>(1 + info.states());
-    std::vector<std::uint32_t> records(static_cast<std::size_t>(layout.blocks()) * width);
-    h5::check(
-        H5Dread(open_records(file).get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, records.data()),
-        fmt::format("cannot read {}:/{}", file.path(), kRecords));
-    std::vector<std::int64_t> missing;
-    for (std::size_t b = 0; b < records.size() / width; ++b) {
-        if (records[b * width] != kWritten) missing.push_back(static_cast<std::int64_t>(b));
-    }
-    return missing;
+BlockRecords read_records(const h5::File& file, const StoreInfo& info, const StoreLayout& layout) {
+    BlockRecords records(info, layout);
+    h5::check(H5Dread(open_records(file).get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+                      records.values().data()),
+              fmt::format("cannot read {}:/{}", file.path(), kRecords));
+    return records;
 }
 
 }  // namespace bv

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
+#include "store/block_records.hpp"
 #include "store/hdf5.hpp"
 #include "store/layout.hpp"
 
@@ -27,15 +27,10 @@ StoreLayout read_layout(const h5::File& file, const StoreInfo& info);
 h5::Handle open_states(const h5::File& file);
 std::int64_t offset_of_states(const h5::File& file);
 
-/// A block's record: a mark (kWritten once all its states are on disk, else 0), then the CRC-32C of the
-/// block's rows of each state.
-inline constexpr std::uint32_t kWritten = 1;
-
-/// The dataset `block_records` (blocks, 1 + states).
+/// The dataset `block_records` (blocks, width of a record; see BlockRecords).
 h5::Handle open_records(const h5::File& file);
 
-/// Blocks whose record bears no mark.
-std::vector<std::int64_t> missing_blocks(const h5::File& file, const StoreInfo& info,
-                                         const StoreLayout& layout);
+/// What `block_records` holds. Throws Error naming the file when it cannot be read.
+BlockRecords read_records(const h5::File& file, const StoreInfo& info, const StoreLayout& layout);
 
 }  // namespace bv

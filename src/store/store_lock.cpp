@@ -12,6 +12,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/log.hpp"
 
 namespace bv {
 namespace {
@@ -41,6 +42,11 @@ StoreLock::StoreLock(const std::filesystem::path& store) : path_(store) {
         if (descriptor_ < 0) fail("cannot create {}: {}", path_.string(), std::strerror(errno));
         if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
             const int why = errno;
+            if (why == ENOSYS || why == EOPNOTSUPP || why == ENOLCK) {
+                spdlog::warn("{}: its file system has no locks; make sure that no other job writes it",
+                             store.string());
+                break;
+            }
             ::close(descriptor_);
             if (why != EWOULDBLOCK) fail("cannot lock {}: {}", path_.string(), std::strerror(why));
             std::string holder = read_file(path_);

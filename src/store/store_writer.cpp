@@ -12,7 +12,6 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
-#include "store/crc32c.hpp"
 #include "store/store.hpp"
 #include "store/store_format.hpp"
 #include "store/store_lock.hpp"
@@ -42,9 +41,8 @@ std::filesystem::path parent_of(const std::filesystem::path& path) {
     return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
-// Takes the disk's space for the whole file.
-void reserve(const std::filesystem::path& path, const std::filesystem::path& shown) {
-    const auto size = std::filesystem::file_size(path);
+// Takes the disk's space for a file of `size` bytes; what the file holds stays.
+void reserve(const std::filesystem::path& path, std::uintmax_t size, const std::filesystem::path& shown) {
     const Descriptor file(path);
     if (::fallocate(file.get(), 0, 0, static_cast<off_t>(size)) == 0) return;
     const int why = errno;
@@ -66,6 +64,11 @@ void create(const std::filesystem::path& path, const StoreInfo& info, const Stor
     try {
         const h5::Handle access = h5::property_list(H5P_FILE_ACCESS);
         h5::check(H5Pset_alignment(access.get(), kAlignment, kAlignment), "cannot align an HDF5 file");
+        // Metadata with checksums of their own: damage to them is found on opening. They come in one piece
+        // before the states, so that a file cut short has lost states alone.
+        h5::check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18),
+                  "cannot choose HDF5's format");
+        h5::check(H5Pset_meta_block_size(access.get(), kAlignment), "cannot choose HDF5's format");
         h5::File file = h5::File::create(aside, access.get());
         {
             h5::Group root = file.root();
@@ -73,7 +76,7 @@ void create(const std::filesystem::path& path, const StoreInfo& info, const Stor
         }
         write_head(file, info, layout);
         file.close();
-        reserve(aside, path);
+        reserve(aside, std::filesystem::file_size(aside), path);
         flush_to_disk(aside);
         std::filesystem::rename(aside, path);
         flush_to_disk(parent_of(path));
@@ -84,13 +87,13 @@ void create(const std::filesystem::path& path, const StoreInfo& info, const Stor
     }
 }
 
-// Throws Error unless the store at `path` is an incomplete one of what is about to be written.
+// Throws Error unless the store at `path` is, or was to become, what is about to be written.
 void require_resumable(const std::filesystem::path& path, const StoreInfo& info, const StoreLayout& layout) {
     const h5::File file = [&] {
         try {
             return h5::File::open(path);
         } catch (const Error& error) {
-            fail("{} exists already and is no store to finish ({}); --force replaces it", path.string(),
+            fail("{} exists already and is no store to go on with ({}); --force replaces it", path.string(),
                  error.what());
         }
     }();
@@ -106,15 +109,24 @@ void require_resumable(const std::filesystem::path& path, const StoreInfo& info,
     agree("layers", list_text(found.layers), list_text(info.layers));
     agree("hidden size", found.hidden_size, info.hidden_size);
     agree("checkpoint", found.checkpoint, info.checkpoint);
+    agree("precision", found.precision, info.precision);
     agree("epoch", found.epoch, info.epoch);
     agree("features", found.features, info.features);
     if (read_layout(file, found) != layout) {
         fail("{} exists already and lays its features out in other blocks; --force replaces it",
              path.string());
     }
-    if (missing_blocks(file, found, layout).empty()) {
-        fail("{} exists already and is complete; --force replaces it", path.string());
-    }
+}
+
+// Writes a part of `dataset` that begins at `first` and has `extent`.
+template <std::size_t N>
+void write_part(const h5::Handle& dataset, hid_t type, const std::array<hsize_t, N>& first,
+                const std::array<hsize_t, N>& extent, const void* values, const std::string& what) {
+    const h5::Handle all(H5Dget_space(dataset.get()), H5Sclose, what);
+    const h5::Handle part(H5Screate_simple(N, extent.data(), nullptr), H5Sclose, what);
+    h5::check(H5Sselect_hyperslab(all.get(), H5S_SELECT_SET, first.data(), nullptr, extent.data(), nullptr),
+              what);
+    h5::check(H5Dwrite(dataset.get(), type, part.get(), all.get(), H5P_DEFAULT, values), what);
 }
 
 }  // namespace
@@ -125,6 +137,30 @@ struct StoreWriter::Open {
     std::optional<h5::File> file;
     h5::Handle states, records, type;
 };
+
+void mark_missing(const std::filesystem::path& path, std::span<const std::int64_t> blocks) {
+    const StoreLock lock(path);
+    hsize_t size = 0;
+    {
+        const h5::File file = h5::File::open(path, h5::File::Truncated::open);
+        h5::check(H5Fget_filesize(file.id(), &size),
+                  fmt::format("cannot tell the size of {}", path.string()));
+    }
+    reserve(path, size, path);
+    h5::File file = h5::File::open_to_write(path);
+    const StoreInfo info = read_info(file);
+    const std::vector<std::uint32_t> none(
+        static_cast<std::size_t>(BlockRecords(info, read_layout(file, info)).width()), 0);
+    {
+        const h5::Handle records = open_records(file);
+        for (const std::int64_t block : blocks) {
+            write_part<2>(records, H5T_NATIVE_UINT32, {static_cast<hsize_t>(block), 0}, {1, none.size()},
+                          none.data(), fmt::format("cannot mark block {} of {}", block, path.string()));
+        }
+    }
+    file.close();
+    flush_to_disk(path);
+}
 
 StoreWriter::StoreWriter(const Communicator& ranks, const std::filesystem::path& path, const StoreInfo& info,
                          const StoreLayout& layout, bool force, const WriteTable& write_table)
@@ -150,7 +186,7 @@ StoreWriter::StoreWriter(const Communicator& ranks, const std::filesystem::path&
             open_->records = open_records(*open_->file);
             open_->type = state_type(info.dtype);
             open_->descriptor.emplace(path);
-            missing_ = missing_blocks(*open_->file, info, layout);
+            missing_ = read_records(*open_->file, info, layout).missing();
         });
     } catch (...) {
         abandon();
@@ -169,39 +205,27 @@ void StoreWriter::abandon() {
 
 std::int64_t StoreWriter::write_block(std::int64_t block, const void* data) {
     const std::string what = fmt::format("cannot write block {} of {}", block, path_.string());
-    const auto rows = static_cast<hsize_t>(layout_.rows_of(block));
-    const auto hidden = static_cast<hsize_t>(info_.hidden_size);
-    const std::size_t bytes = rows * hidden * size_of(info_.dtype);
-    const h5::Handle space(H5Dget_space(open_->states.get()), H5Sclose, what);
-    const std::array<hsize_t, 3> count{1, rows, hidden};
-    const h5::Handle memory(H5Screate_simple(3, count.data(), nullptr), H5Sclose, what);
-
-    std::vector<std::uint32_t> record{kWritten};
-    for (std::int64_t s = 0; s < info_.states(); ++s) {
-        const auto* values = static_cast<const char*>(data) + static_cast<std::size_t>(s) * bytes;
-        const std::array<hsize_t, 3> first{static_cast<hsize_t>(s),
-                                           static_cast<hsize_t>(layout_.first_row(block)), 0};
-        h5::check(
-            H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, first.data(), nullptr, count.data(), nullptr),
-            what);
-        h5::check(
-            H5Dwrite(open_->states.get(), open_->type.get(), memory.get(), space.get(), H5P_DEFAULT, values),
-            what);
-        record.push_back(crc32c(values, bytes));
+    try {
+        const auto rows = static_cast<hsize_t>(layout_.rows_of(block));
+        const auto hidden = static_cast<hsize_t>(info_.hidden_size);
+        const auto first_row = static_cast<hsize_t>(layout_.first_row(block));
+        const std::int64_t bytes = layout_.rows_of(block) * info_.row_bytes();
+        for (std::int64_t s = 0; s < info_.states(); ++s) {
+            write_part<3>(open_->states, open_->type.get(), {static_cast<hsize_t>(s), first_row, 0},
+                          {1, rows, hidden}, static_cast<const char*>(data) + s * bytes, what);
+        }
+        const std::vector<std::uint32_t> record = BlockRecords::of(info_, layout_, block, data);
+        // A record vouches for its data, so it must not reach the disk before them.
+        if (::fdatasync(open_->descriptor->get()) != 0) fail("{}: {}", what, std::strerror(errno));
+        write_part<2>(open_->records, H5T_NATIVE_UINT32, {static_cast<hsize_t>(block), 0}, {1, record.size()},
+                      record.data(), what);
+        return info_.states() * bytes;
+    } catch (const Error& error) {
+        // HDF5 does not say that a disk is full.
+        std::error_code unknown;
+        fail("{} ({} bytes are free on its file system; the same command goes on from here)", error.what(),
+             std::filesystem::space(path_, unknown).available);
     }
-    // A record vouches for its data, so it must not reach the disk before them.
-    if (::fdatasync(open_->descriptor->get()) != 0) fail("{}: {}", what, std::strerror(errno));
-
-    const h5::Handle all(H5Dget_space(open_->records.get()), H5Sclose, what);
-    const std::array<hsize_t, 2> row{static_cast<hsize_t>(block), 0};
-    const std::array<hsize_t, 2> width{1, record.size()};
-    const h5::Handle one(H5Screate_simple(2, width.data(), nullptr), H5Sclose, what);
-    h5::check(H5Sselect_hyperslab(all.get(), H5S_SELECT_SET, row.data(), nullptr, width.data(), nullptr),
-              what);
-    h5::check(
-        H5Dwrite(open_->records.get(), H5T_NATIVE_UINT32, one.get(), all.get(), H5P_DEFAULT, record.data()),
-        what);
-    return info_.states() * static_cast<std::int64_t>(bytes);
 }
 
 void StoreWriter::close() {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "dist/communicator.hpp"
@@ -12,16 +13,20 @@
 
 namespace bv {
 
+/// Local: makes blocks of an existing store missing, so that a StoreWriter writes them again, and gives a
+/// truncated file its size back. Throws Error naming the file: another process writes it, no space.
+void mark_missing(const std::filesystem::path& path, std::span<const std::int64_t> blocks);
+
 /// An embedding store being written by R ranks through MPI-IO, each block by any one of them.
 class StoreWriter {
   public:
     /// Writes the table of the features as group kFeaturesGroup of `root`. Called on rank 0 alone.
     using WriteTable = std::function<void(h5::Group& root)>;
 
-    /// Collective: creates `path`, or opens it to write its missing blocks, where it is an incomplete store
-    /// of equal `info` (but for its config) and `layout`. The disk's space is taken now, so that a full disk
-    /// is found before any work is spent. `force` replaces whatever stands at `path`. Throws AgreedError
-    /// naming the path: it exists and is something else or complete, another process writes it, no space.
+    /// Collective: creates `path`, or opens it to write its missing blocks (none, where it is complete),
+    /// where it is a store of equal `info` (but for its config) and `layout`. The disk's space is taken now,
+    /// so that a full disk is found before any work is spent. `force` replaces whatever stands at `path`.
+    /// Throws AgreedError naming the path: it is something else, another process writes it, no space.
     StoreWriter(const Communicator& ranks, const std::filesystem::path& path, const StoreInfo& info,
                 const StoreLayout& layout, bool force, const WriteTable& write_table);
 
@@ -35,7 +40,8 @@ class StoreWriter {
     const std::vector<std::int64_t>& missing() const { return missing_; }
 
     /// Local: writes a block, (states, rows of the block, H) of the store's dtype, and when it is on disk,
-    /// its record. Returns the bytes written. Throws Error naming the path when the disk fails.
+    /// its record. Returns the bytes of the states. May be called on another thread than the constructor, by
+    /// one thread at a time. Throws Error naming the path and the space left when the disk fails.
     std::int64_t write_block(std::int64_t block, const void* data);
 
     /// Collective: closes the file and frees the lock.

@@ -174,5 +174,13 @@ TEST_F(CommandLineTest, TheResolvedConfigurationHoldsDefaultsTooAndReadsBack) {
     EXPECT_THAT(found.heads, testing::ElementsAre("one", "two"));
 }
 
+TEST_F(CommandLineTest, ASettingIsFoundInTheResolvedConfiguration) {
+    Program program;
+    program.parse({"--model", "a \"quoted\" name"});
+    EXPECT_EQ(setting_in(program.resolved(), "model"), "a \"quoted\" name");
+    EXPECT_EQ(setting_in(program.resolved(), "batch_size"), "16");
+    EXPECT_EQ(setting_in(program.resolved(), "batch"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace bv

@@ -1,5 +1,9 @@
 #include "core/dtype.hpp"
 
+#include <cmath>
+#include <limits>
+#include <vector>
+
 #include <gmock/gmock.h>
 
 #include "expect_error.hpp"
@@ -20,6 +24,26 @@ TEST(DType, EveryNameReadsBackAndHasItsSize) {
 
 TEST(DType, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
     BV_EXPECT_ERROR(dtype_named("half"), "'half'", "float16", "bfloat16");
+}
+
+TEST(DType, InfinityAndNotANumberAreFoundInEveryFloatingType) {
+    const std::pair<DType, std::uint16_t> halves[] = {{DType::f16, 0x7C00}, {DType::bf16, 0x7F80}};
+    for (const auto& [dtype, infinity] : halves) {
+        std::vector<std::uint16_t> values(70,
+                                          static_cast<std::uint16_t>(infinity - 1));  // largest finite one
+        EXPECT_TRUE(all_finite(dtype, values.data(), 70));
+        for (const std::size_t place : {0U, 41U, 69U}) {
+            for (const int wrong : {0, 0x8000, 1}) {  // infinity, minus infinity, not a number
+                values[place] = static_cast<std::uint16_t>(infinity | wrong);
+                EXPECT_FALSE(all_finite(dtype, values.data(), 70)) << name_of(dtype) << " at " << place;
+                values[place] = 0;
+            }
+        }
+    }
+    std::vector<float> singles(9, std::numeric_limits<float>::max());
+    EXPECT_TRUE(all_finite(DType::f32, singles.data(), 9));
+    singles[8] = std::nanf("");
+    EXPECT_FALSE(all_finite(DType::f32, singles.data(), 9));
 }
 
 }  // namespace

@@ -72,21 +72,13 @@ def steps_done(output):
 
 
 def start(recipe, output, *flags, ranks=2):
-    command = [*bv.mpirun(ranks), bv.BIN / "bv_finetune", *recipe, "--output", output, *flags]
-    return subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return bv.start("bv_finetune", *recipe, "--output", output, *flags, ranks=ranks)
 
 
 def wait_for_step(process, output, step):
     until = time.monotonic() + 60
     while steps_done(output) < step and process.poll() is None and time.monotonic() < until:
         time.sleep(0.002)
-
-
-def ranks_of(process):
-    """Process ids of the ranks below an mpirun."""
-    found = subprocess.run(["pgrep", "-P", str(process.pid), "-f", "bv_finetune"], stdout=subprocess.PIPE, text=True, check=False)
-    return [int(pid) for pid in found.stdout.split()]
 
 
 def rank_of(pid):
@@ -126,7 +118,7 @@ def test_a_rank_killed_at_any_step_loses_nothing_that_was_saved(recipe, undistur
     process = start(recipe, tmp_path, "--resume-every", 0.0005)
     wait_for_step(process, tmp_path, draw.randrange(1, STEPS - 5))
     time.sleep(draw.random() * 0.02)
-    os.kill(draw.choice(ranks_of(process)), signal.SIGKILL)
+    os.kill(draw.choice(bv.ranks_of(process)), signal.SIGKILL)
     began = time.monotonic()
     text, _ = process.communicate(timeout=60)
     assert process.returncode not in (0, 2, 85), text
@@ -143,7 +135,7 @@ def hung_lines(text):
 def test_a_stopped_rank_is_named_by_all_others_and_the_run_goes_on_from_its_state(recipe, undisturbed, tmp_path, ranks, victim):
     process = start(recipe, tmp_path / "run", "--resume-every", 0.0005, "--hang-timeout", 3, ranks=ranks)
     wait_for_step(process, tmp_path / "run", 10)
-    pids = {rank_of(pid): pid for pid in ranks_of(process)}
+    pids = {rank_of(pid): pid for pid in bv.ranks_of(process)}
     assert sorted(pids) == list(range(ranks))
     os.kill(pids[victim], signal.SIGSTOP)
     began = time.monotonic()
@@ -178,19 +170,8 @@ def test_a_rank_stuck_in_a_file_system_is_named_by_all(recipe, tmp_path):
         assert "alive, but no progress for 20 s" in line and line.count(" of 4") == 1, line
 
 
-@pytest.fixture
-def small_file_system(tmp_path):
-    """A file system of 64 MiB of its own."""
-    place = tmp_path / "small"
-    place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", place], stderr=subprocess.PIPE, text=True, check=False)
-    if made.returncode != 0:
-        pytest.skip(f"no right to mount a file system: {made.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
-def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undisturbed, small_file_system):
+def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undisturbed, mounted):
+    small_file_system = mounted("tmpfs", 64)
     output = small_file_system / "run"
     stopped(recipe, output)
     state, = output.glob("resume/step-*")
@@ -204,7 +185,7 @@ def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undist
         except OSError:
             file.truncate(max(file.tell() - (256 << 10), 0))
     full = bv.run("bv_finetune", *recipe, "--output", output, "--resume", "must", "--resume-every", 0.0005, ranks=2, check=False)
-    errors = [line for line in full.stderr.splitlines() if line.startswith("error: ")]
+    errors = bv.error_lines(full.stderr)
     assert full.rc == 2 and len(errors) == 1, full.stderr
     assert str(output) in errors[0] and "No space left on device" in errors[0]
     assert {path: path.read_bytes() for path in state.iterdir()} == before
@@ -260,7 +241,7 @@ def test_another_recipe_and_an_absent_state_are_refused_by_name(recipe, undistur
         (["--output", tmp_path / "new", "--resume", "must"], ["--resume must", "new"]),
     ):
         refused = bv.run("bv_finetune", *recipe[:8], *recipe[10:], *flags, ranks=ranks, check=False)
-        errors = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+        errors = bv.error_lines(refused.stderr)
         assert refused.rc == 2 and len(errors) == 1 and all(word in errors[0] for word in words), refused.stderr
     assert not (tmp_path / "new").exists()
 

@@ -38,9 +38,9 @@ def made(corpus, model, tmp_path_factory):
     return path
 
 
-def extract(checkpoint, features, store, *flags, task="span", ranks=2, block=4, check=True):
+def extract(checkpoint, features, store, *flags, task="span", ranks=2, block=0.06, check=True):
     return bv.run("bv_extract", "--checkpoint", checkpoint, "--features", features, "--store", store, "--task", task,
-                  "--device", "cpu", "--precision", "float32", "--threads", 1, "--block-features", block, *flags, ranks=ranks, check=check)
+                  "--device", "cpu", "--precision", "float32", "--threads", 1, "--block-mib", block, *flags, ranks=ranks, check=check)
 
 
 def peer_states(folder, features):
@@ -122,7 +122,7 @@ def test_mistakes_are_one_line_and_leave_nothing(tiny_model, made, tmp_path, ran
     def refusal(checkpoint, features, store, *flags, **options):
         result = extract(checkpoint, features, store, *flags, ranks=ranks, check=False, **options)
         assert result.rc == 2, result.stderr
-        lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+        lines = bv.error_lines(result.stderr)
         assert len(lines) == 1, result.stderr
         return lines[0]
 
@@ -138,7 +138,7 @@ def test_mistakes_are_one_line_and_leave_nothing(tiny_model, made, tmp_path, ran
 
     extract(tiny_model, made, output, ranks=ranks)
     before = content(output)
-    assert "store.h5 exists already and is complete" in refusal(tiny_model, made, output)
+    assert "is complete already" in extract(tiny_model, made, output, ranks=ranks).stderr
     assert "store.h5" in refusal(tiny_model, made, output, "--dtype", "bfloat16")
     assert content(output) == before
     extract(tiny_model, made, output, "--force", "--layers", "1", ranks=ranks)

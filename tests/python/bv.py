@@ -96,6 +96,32 @@ def run(program, *args, ranks=None, check=True, timeout=120, env=None, cwd=None)
     return run_command([*launcher, path, *args], check=check, timeout=timeout, env=env, cwd=cwd)
 
 
+def start(program, *args, ranks):
+    """Starts one of our programs under mpirun, its output and errors together in a pipe; returns the process."""
+    command = [*mpirun(ranks), BIN / program, *args]
+    return subprocess.Popen(
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def ranks_of(process):
+    """Process ids of the ranks below an mpirun that `start` started."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(process.pid), "-f", str(BIN)], stdout=subprocess.PIPE, text=True, check=False
+    )
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def error_lines(text):
+    """The lines of a program's output that say what went wrong."""
+    return [line for line in text.splitlines() if line.startswith("error: ")]
+
+
 def run_tool(script, *args, check=True, timeout=120, env=None, cwd=None):
     """Runs a Python script of tools/ by its path there ("report/report.py")."""
     return run_command(

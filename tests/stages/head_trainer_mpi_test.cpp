@@ -1,9 +1,8 @@
-#include <numeric>
-
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 #include "dist/sharding.hpp"
+#include "random_source.hpp"
 #include "stages/head_evaluation.hpp"
 #include "stages/head_trainer.hpp"
 
@@ -21,63 +20,6 @@ class Alone final : public Collective {
     void broadcast(float*, std::int64_t, int) override {}
 };
 
-/// Random states of 21 sequences of 1 to 9 tokens, the same on every rank.
-class RandomSource final : public StateSource {
-  public:
-    RandomSource() {
-        info_.task = "span";
-        info_.layers = {0, 1, 2};
-        info_.hidden_size = 8;
-        info_.checkpoint = "one";
-        info_.epoch = "1";
-        features_.starts.push_back(0);
-        for (std::int64_t f = 0; f < 21; ++f) {
-            const std::int64_t tokens = 1 + (f * 5) % 9;
-            features_.starts.push_back(features_.starts.back() + tokens);
-            features_.question_of.push_back(f);
-            features_.start_label.push_back(static_cast<std::int32_t>(tokens / 2));
-            features_.end_label.push_back(static_cast<std::int32_t>(tokens - 1));
-        }
-        order_.resize(21);
-        std::iota(order_.rbegin(), order_.rend(), 0);
-        at::manual_seed(3);
-        states_ = at::randn({3, features_.tokens(), 8});
-    }
-
-    const StoreInfo& info() const override { return info_; }
-    const Features& features() const override { return features_; }
-    const std::vector<std::int64_t>& reading_order() const override { return order_; }
-    bool worth_reading_ahead() const override { return true; }
-    std::string name() const override { return "random states"; }
-
-    StateBatch read(std::span<const std::int64_t> which) const override {
-        StateBatch batch;
-        batch.examples.assign(which.begin(), which.end());
-        batch.starts.push_back(0);
-        std::vector<at::Tensor> parts;
-        std::vector<std::int64_t> start, end;
-        for (const std::int64_t f : which) {
-            const std::int64_t tokens = features_.tokens_of(f);
-            batch.starts.push_back(batch.starts.back() + tokens);
-            parts.push_back(states_.narrow(1, features_.starts[static_cast<std::size_t>(f)], tokens));
-            start.push_back(tokens / 2);
-            end.push_back(tokens - 1);
-        }
-        batch.states = at::cat(parts, 1);
-        batch.start_labels = at::tensor(start, at::kLong);
-        batch.end_labels = at::tensor(end, at::kLong);
-        batch.no_answer = at::zeros({batch.sequences()}, at::kLong);
-        return batch;
-    }
-
-    StoreInfo info_;
-
-  private:
-    Features features_;
-    std::vector<std::int64_t> order_;
-    at::Tensor states_;
-};
-
 /// Trains heads on two epochs of `source`, rank `rank` of `size`, in batches of 4: the last one has a single
 /// sequence.
 void train_two_epochs(const StateSource& source, const std::vector<HeadTrainer*>& heads, int rank, int size) {
@@ -87,7 +29,7 @@ void train_two_epochs(const StateSource& source, const std::vector<HeadTrainer*>
         for (std::int64_t step = 0; step < steps_per_epoch(source.features().count(), 4); ++step) {
             const auto global = batch_of_step(order, 4, step);
             const auto share = split_by_tokens(global, tokens, size)[static_cast<std::size_t>(rank)];
-            const StateBatch batch = share.empty() ? StateBatch{} : source.read(share);
+            const StateBatch batch = source.read({share}).front();
             for (HeadTrainer* head : heads) head->step(batch, static_cast<std::int64_t>(global.size()));
         }
     }
@@ -147,7 +89,7 @@ TEST(PredictHeads, GivesEachTokenItsOwnLogitsOnAnyNumberOfRanks) {
     for (std::size_t k = 0; k < heads.size(); ++k) {
         const auto& found = std::get<SpanLogits>(logits[k]);
         for (std::int64_t f = 0; f < source.features().count(); ++f) {
-            const at::Tensor own = heads[k]->forward(source.read(std::vector<std::int64_t>{f}));
+            const at::Tensor own = heads[k]->forward(source.read({{f}}).front());
             for (std::int64_t t = 0; t < own.size(0); ++t) {
                 const auto row =
                     static_cast<std::size_t>(source.features().starts[static_cast<std::size_t>(f)] + t);

@@ -54,5 +54,13 @@ TEST(Layout, SeparatesNeighbours) {
     EXPECT_LT(neighbours, 10);  // a random permutation of 1000 has about two
 }
 
+TEST(Layout, BlocksHaveAboutTheWantedSizeAndAtLeastOneFeature) {
+    const StoreInfo info{.task = "span", .dtype = DType::f16, .layers = {0, 1, 2}, .hidden_size = 16};
+    const std::vector<std::int64_t> rows(1000, 10);  // 960 bytes a feature
+    EXPECT_EQ(features_per_block(info, rows, 9600), 10);
+    EXPECT_EQ(features_per_block(info, rows, 10559), 10);
+    EXPECT_EQ(features_per_block(info, rows, 1), 1);
+}
+
 }  // namespace
 }  // namespace bv

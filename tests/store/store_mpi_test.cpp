@@ -4,11 +4,12 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include "../core/expect_error.hpp"
 #include "core/files.hpp"
 #include "dist/communicator.hpp"
 #include "store/crc32c.hpp"
+#include "store/hdf5.hpp"
 #include "store/store.hpp"
-#include "store/store_format.hpp"
 #include "store/store_writer.hpp"
 
 namespace bv {
@@ -24,6 +25,7 @@ StoreInfo some_info(DType dtype = DType::f16, const std::string& task = "span") 
             .layers = {0, 2, 5},
             .hidden_size = kHidden,
             .checkpoint = "c0ffee",
+            .precision = "float32",
             .epoch = "3/10",
             .features = "f00d",
             .config = "[extract]\nbatch_tokens = 7\n"};
@@ -54,6 +56,23 @@ std::vector<std::uint8_t> fake_block(const StoreInfo& info, const StoreLayout& l
         const auto rows = fake_rows(info, s, layout.first_row(block), layout.rows_of(block));
         bytes.insert(bytes.end(), rows.begin(), rows.end());
     }
+    return bytes;
+}
+
+/// The rows of the features at `count` positions from `first` on, one after the other, as a reader gets them.
+std::vector<std::uint8_t> read_rows(const Store& store, std::int64_t state, std::int64_t first,
+                                    std::int64_t count) {
+    const StoreLayout& layout = store.layout();
+    std::vector<std::uint8_t> bytes;
+    for (std::int64_t p = first; p < first + count; ++p) {
+        bytes.resize(bytes.size() + static_cast<std::size_t>(layout.rows_at(p) * store.info().row_bytes()));
+    }
+    std::vector<void*> targets;
+    for (std::int64_t p = first; p < first + count; ++p) {
+        targets.push_back(bytes.data() +
+                          (layout.row_at(p) - layout.row_at(first)) * store.info().row_bytes());
+    }
+    store.read(state, first, targets);
     return bytes;
 }
 
@@ -90,6 +109,14 @@ class StoreTest : public testing::Test {
         ranks_.barrier();
     }
 
+    void flip(std::int64_t byte) {
+        std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+        file.seekg(byte);
+        const auto old = static_cast<char>(file.get());
+        file.seekp(byte);
+        file.put(static_cast<char>(old ^ 1));
+    }
+
     std::string refusal(const StoreInfo& info) {
         try {
             StoreWriter(ranks_, path_, info, layout_, false, write_table);
@@ -121,35 +148,81 @@ TEST_F(StoreTest, ReadsBackWhatRanksWrote) {
             EXPECT_EQ(store.layout(), layout_);
             ASSERT_EQ(store.states(), info.states());
             for (std::int64_t s = 0; s < store.states(); ++s) {
-                std::vector<std::uint8_t> found(static_cast<std::size_t>(store.rows() * store.row_bytes()));
-                store.read(s, 0, store.rows(), found.data());
-                EXPECT_EQ(found, fake_rows(info, s, 0, store.rows())) << task << " state " << s;
+                EXPECT_EQ(read_rows(store, s, 0, store.features()), fake_rows(info, s, 0, store.rows()))
+                    << task << " state " << s;
             }
-            std::vector<std::uint8_t> middle(static_cast<std::size_t>(5 * store.row_bytes()));
-            store.read(1, 40, 5, middle.data());
-            EXPECT_EQ(middle, fake_rows(info, 1, 40, 5));
+            EXPECT_EQ(read_rows(store, 1, 9, 2),
+                      fake_rows(info, 1, layout_.row_at(9), layout_.rows_at(9) + layout_.rows_at(10)));
             ranks_.barrier();
         }
     }
 }
 
-TEST_F(StoreTest, RecordsTheChecksumOfEachBlocksBytes) {
+TEST_F(StoreTest, RecordsTheChecksumOfEachFeaturesBytesInEachState) {
     const StoreInfo info = some_info();
     write(info);
-    const h5::File file = h5::File::open(path_);
-    const auto width = static_cast<std::size_t>(1 + info.states());
-    std::vector<std::uint32_t> records(static_cast<std::size_t>(layout_.blocks()) * width);
-    h5::check(
-        H5Dread(open_records(file).get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, records.data()),
-        "");
+    const Store store(path_);
     for (std::int64_t b = 0; b < layout_.blocks(); ++b) {
-        const std::uint32_t* record = &records[static_cast<std::size_t>(b) * width];
-        EXPECT_EQ(record[0], kWritten);
-        for (std::int64_t s = 0; s < info.states(); ++s) {
-            const auto rows = fake_rows(info, s, layout_.first_row(b), layout_.rows_of(b));
-            EXPECT_EQ(record[1 + s], crc32c(rows.data(), rows.size()));
+        EXPECT_TRUE(store.records().written(b));
+        for (std::int64_t i = 0; i < layout_.positions_of(b); ++i) {
+            const std::int64_t position = layout_.first_position(b) + i;
+            for (std::int64_t s = 0; s < info.states(); ++s) {
+                const auto rows = fake_rows(info, s, layout_.row_at(position), layout_.rows_at(position));
+                EXPECT_EQ(store.records().checksum(b, i, s), crc32c(rows.data(), rows.size()));
+            }
         }
     }
+}
+
+TEST_F(StoreTest, FlippedBytesAreFoundByReadersAndMendedBlockByBlock) {
+    const StoreInfo info = some_info();
+    write(info);
+    if (ranks_.is_root()) {
+        // One byte of the last state of block 5, one of the first state of block 2.
+        const Store store(path_);
+        flip(store.end() - store.state_bytes() +
+             (2 * store.rows() + layout_.first_row(5)) * info.row_bytes());
+        flip(store.end() - store.state_bytes() + layout_.first_row(2) * info.row_bytes() + 3);
+    }
+    ranks_.barrier();
+    {
+        const Store store(path_);
+        for (std::int64_t b = 0; b < layout_.blocks(); ++b) EXPECT_EQ(store.sound(b), b != 2 && b != 5) << b;
+        EXPECT_NO_THROW(read_rows(store, 0, layout_.first_position(5), 1));
+        BV_EXPECT_ERROR(read_rows(store, 2, 0, store.features()), path_.string(), "state 2 of block 5");
+    }
+    ranks_.barrier();
+    if (ranks_.is_root()) mark_missing(path_, std::vector<std::int64_t>{2, 5});
+    ranks_.barrier();
+    write(info);
+    const Store mended(path_);
+    EXPECT_EQ(read_rows(mended, 2, 0, mended.features()), fake_rows(info, 2, 0, mended.rows()));
+    EXPECT_EQ(read_rows(mended, 0, 0, mended.features()), fake_rows(info, 0, 0, mended.rows()));
+}
+
+TEST_F(StoreTest, WhatIsCutOffIsMended) {
+    const StoreInfo info = some_info();
+    write(info);
+    if (ranks_.is_root()) {
+        const Store store(path_);
+        const auto end = static_cast<std::uintmax_t>(store.end());
+        // The last state's rows of the last two blocks, but for their first byte.
+        std::filesystem::resize_file(
+            path_,
+            end - static_cast<std::uintmax_t>((store.rows() - layout_.first_row(6)) * info.row_bytes()) + 1);
+    }
+    ranks_.barrier();
+    BV_EXPECT_ERROR(Store{path_}, path_.string(), "truncated");
+    {
+        const Store store(path_, Store::Accept::damaged);
+        for (std::int64_t b = 0; b < layout_.blocks(); ++b) EXPECT_EQ(store.sound(b), b < 6) << b;
+    }
+    ranks_.barrier();
+    if (ranks_.is_root()) mark_missing(path_, std::vector<std::int64_t>{6, 7});
+    ranks_.barrier();
+    write(info);
+    const Store mended(path_);
+    EXPECT_EQ(read_rows(mended, 2, 0, mended.features()), fake_rows(info, 2, 0, mended.rows()));
 }
 
 TEST_F(StoreTest, CarriesTheFeaturesTable) {
@@ -189,9 +262,14 @@ TEST_F(StoreTest, IsNotFinishedAsAnotherOne) {
     EXPECT_THAT(refusal(some_info()), HasSubstr("blocks"));
 }
 
-TEST_F(StoreTest, CompleteIsReplacedByForceAlone) {
+TEST_F(StoreTest, CompleteHasNothingMissingAndIsReplacedByForceAlone) {
     write(some_info());
-    EXPECT_THAT(refusal(some_info()), testing::AllOf(HasSubstr("complete"), HasSubstr("--force")));
+    {
+        StoreWriter writer(ranks_, path_, some_info(), layout_, false, write_table);
+        EXPECT_TRUE(writer.missing().empty());
+        writer.close();
+    }
+    EXPECT_THAT(refusal(some_info(DType::f32)), HasSubstr("--force"));
     write(some_info(DType::f32), /*force=*/true);
     EXPECT_EQ(Store(path_).info().dtype, DType::f32);
 }

@@ -1,0 +1,211 @@
+#include "stages/store_tool.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+
+#include "bert/pretrained.hpp"
+#include "core/command_line.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/parallel.hpp"
+#include "core/progress.hpp"
+#include "dist/watchdog.hpp"
+#include "optim/tensor_files.hpp"
+#include "squad/features_file.hpp"
+#include "stages/extraction.hpp"
+#include "stages/task_states.hpp"
+#include "store/store.hpp"
+
+namespace bv {
+namespace {
+
+/// A store that may be damaged, and the table of its features, which may not.
+struct Opened {
+    explicit Opened(const std::filesystem::path& path)
+        : store(path, Store::Accept::damaged), features(read_features(path, h5::File::Truncated::open)) {
+        const StoreLayout& found = store.layout();
+        const bool fits = features.count() == found.features() &&
+                          features.fingerprint() == store.info().features &&
+                          lay_out(state_rows(features, store.info().task), found.positions_of(0)) == found;
+        if (!fits) {
+            fail(
+                "{}: its table of features and its layout do not fit each other; it can only be extracted "
+                "again",
+                path.string());
+        }
+    }
+
+    Store store;
+    Features features;
+};
+
+std::string size_text(double bytes) {
+    return bytes < 1e9    ? fmt::format("{:.1f} MB", bytes * 1e-6)
+           : bytes < 1e12 ? fmt::format("{:.2f} GB", bytes * 1e-9)
+                          : fmt::format("{:.2f} TB", bytes * 1e-12);
+}
+
+void show(const Opened& opened) {
+    const Store& store = opened.store;
+    const StoreInfo& info = store.info();
+    const StoreLayout& layout = store.layout();
+    const auto missing = static_cast<std::int64_t>(store.records().missing().size());
+    const bool span = info.task == "span";
+    const auto size = static_cast<double>(store.state_bytes());
+    const double reference = 4.0 * static_cast<double>(info.states() * info.hidden_size * store.features()) *
+                             static_cast<double>(span ? opened.features.settings.max_tokens : 1);
+    fmt::print("{}: an embedding store, {}\n", store.path().string(),
+               missing == 0 ? "complete" : fmt::format("{} of {} blocks missing", missing, layout.blocks()));
+    fmt::print("  made from   epoch {} of {}, weights {}\n", info.epoch,
+               setting_in(info.config, "checkpoint").value_or("an unknown checkpoint"), info.checkpoint);
+    fmt::print("              {}, features {}\n",
+               setting_in(info.config, "features").value_or("an unknown features file"), info.features);
+    fmt::print("  task        {}, matrix products in {}\n", info.task, info.precision);
+    fmt::print("  states      {}{} of width {} in {}\n", span ? "" : "pooled output and CLS of ",
+               fmt::format("layer{} {}", info.layers.size() == 1 ? "" : "s", list_text(info.layers)),
+               info.hidden_size, name_of(info.dtype));
+    fmt::print("  features    {}{}\n", store.features(),
+               span ? fmt::format(", {} tokens, {:.1f} each", store.rows(),
+                                  static_cast<double>(store.rows()) / static_cast<double>(store.features()))
+                    : "");
+    fmt::print("  blocks      {} of {} features, {} each\n", layout.blocks(), layout.positions_of(0),
+               size_text(size / static_cast<double>(layout.blocks())));
+    fmt::print("  size        {}; in the reference's layout ({}float32) {}, {:.1f} times as much\n",
+               size_text(size),
+               span ? fmt::format("padded to {} tokens, ", opened.features.settings.max_tokens) : "",
+               size_text(reference), reference / size);
+}
+
+/// Blocks that are not on disk as they were written, missing ones among them.
+std::vector<std::int64_t> unsound_blocks(const Store& store, int threads) {
+    const StoreLayout& layout = store.layout();
+    Progress progress("verifying", "blocks", layout.blocks());
+    std::vector<std::int64_t> unsound;
+    std::mutex guard;
+    parallel_for(layout.blocks(), threads, [&](std::int64_t block) {
+        const bool sound = store.sound(block);
+        const std::scoped_lock lock(guard);
+        if (!sound) unsound.push_back(block);
+        progress.advance(1);
+    });
+    const double seconds = progress.finish();
+    spdlog::info("{}: {} of {} blocks are sound; {} read in {} ({:.0f} MB/s)", store.path().string(),
+                 layout.blocks() - static_cast<std::int64_t>(unsound.size()), layout.blocks(),
+                 size_text(static_cast<double>(store.state_bytes())), duration_text(seconds),
+                 static_cast<double>(store.state_bytes()) * 1e-6 / std::max(seconds, 1e-9));
+    std::sort(unsound.begin(), unsound.end());
+    return unsound;
+}
+
+/// "missing blocks 3, 4; damaged blocks 7": what is wrong with `unsound`, which is not empty.
+std::string wrong_text(const Store& store, const std::vector<std::int64_t>& unsound) {
+    std::string text;
+    for (const bool written : {false, true}) {
+        std::vector<std::int64_t> blocks;
+        for (const std::int64_t b : unsound) {
+            if (store.records().written(b) == written) blocks.push_back(b);
+        }
+        if (blocks.empty()) continue;
+        text += fmt::format("{}{} block{} {}", text.empty() ? "" : "; ", written ? "damaged" : "missing",
+                            blocks.size() == 1 ? "" : "s", list_text(blocks));
+    }
+    return text;
+}
+
+int reading_threads() {
+    // More than one read in flight keeps a disk busy, whatever the number of cores.
+    return std::max(4, available_cores());
+}
+
+std::filesystem::path checkpoint_of(const StoreToolOptions& options, const StoreInfo& info) {
+    const std::filesystem::path folder =
+        !options.checkpoint.empty()
+            ? options.checkpoint
+            : std::filesystem::path(setting_in(info.config, "checkpoint").value_or(""));
+    if (!std::filesystem::is_directory(folder)) {
+        fail("{} was made from {}, which is no folder; name it by --checkpoint", options.store.string(),
+             folder.string());
+    }
+    const std::string found = weights_fingerprint(folder);
+    if (found != info.checkpoint) {
+        fail("{} was made from weights {}; {} holds {}", options.store.string(), info.checkpoint,
+             folder.string(), found);
+    }
+    return folder;
+}
+
+/// Collective.
+void repair(const StoreToolOptions& options, const Communicator& ranks) {
+    std::string wrong;
+    ranks.root_only([&] {
+        const Opened opened(options.store);
+        const std::vector<std::int64_t> unsound = unsound_blocks(opened.store, reading_threads());
+        if (unsound.empty()) return;
+        wrong = wrong_text(opened.store, unsound);
+        checkpoint_of(options, opened.store.info());  // before anything is changed
+        mark_missing(options.store, unsound);
+    });
+    wrong = ranks.broadcast(wrong);
+    if (wrong.empty()) {
+        spdlog::info("{}: nothing to repair", options.store.string());
+        return;
+    }
+    spdlog::info("{}: computing {} again", options.store.string(), wrong);
+
+    std::optional<Opened> opened;
+    std::optional<Model> model;
+    std::int64_t batch_tokens = 0;
+    ComputeOptions wanted = options.compute;
+    ranks.agree([&] {
+        opened.emplace(options.store);
+        const StoreInfo& info = opened->store.info();
+        if (wanted.precision != "auto" && wanted.precision != info.precision) {
+            fail("--precision {}, but {} was made in {}", wanted.precision, options.store.string(),
+                 info.precision);
+        }
+        wanted.precision = info.precision;
+        batch_tokens = std::stoll(setting_in(info.config, "batch_tokens").value_or("4096"));
+        model = Model::load(checkpoint_of(options, info), task_named(info.task), /*seed=*/0);
+    });
+    const Compute compute = open_device(wanted, ranks);
+    model->to(compute.device, compute.precision);
+    const StoreInfo& info = opened->store.info();
+    const StoreLayout& layout = opened->store.layout();
+    BlockMaker maker(opened->features, *model, info, layout, batch_tokens);
+    StoreWriter writer(ranks, options.store, info, layout, /*force=*/false, [](h5::Group&) {});
+    const Extraction done = extract_missing(writer, maker, layout, ranks);
+    spdlog::info("{}: repaired; {}", options.store.string(), done.text());
+}
+
+}  // namespace
+
+void StoreToolOptions::declare(CommandLine& line) {
+    line.argument("action", action, "info, verify or repair")
+        ->required()
+        ->check(CLI::IsMember({"info", "verify", "repair"}));
+    line.argument("store", store, "embedding store of bv_extract")->required();
+    line.option("checkpoint", checkpoint,
+                "repair: the folder the states were made from, where it is no longer at the place that the "
+                "store names");
+    bv::declare(line, compute);
+}
+
+void run_store_tool(const StoreToolOptions& options, const Communicator& ranks) {
+    set_hang_timeout(options.compute.hang_timeout);
+    if (options.action == "repair") {
+        repair(options, ranks);
+        return;
+    }
+    ranks.root_only([&] {
+        const Opened opened(options.store);
+        if (options.action == "info") {
+            show(opened);
+        } else if (const auto unsound = unsound_blocks(opened.store, reading_threads()); !unsound.empty()) {
+            fail("{}: {}; bv_store repair computes them again", options.store.string(),
+                 wrong_text(opened.store, unsound));
+        }
+    });
+}
+
+}  // namespace bv

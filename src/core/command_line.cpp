@@ -19,7 +19,7 @@ std::string key_of(std::string name) {
 
 const std::set<std::string>& tables() {
     static const std::set<std::string> names{"study", "prepare", "finetune", "extract",
-                                             "train", "eval",    "store"};
+                                             "train", "eval",    "store",    "plan"};
     return names;
 }
 
@@ -126,6 +126,11 @@ void CommandLine::parse(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& wrong) {
         fail("{}; see {} --help", wrong.what(), program_);
     }
+}
+
+std::string CommandLine::config_file() const {
+    const CLI::Option* option = app_.get_config_ptr();
+    return option->count() == 0 ? "" : option->as<std::string>();
 }
 
 std::string CommandLine::resolved() const {

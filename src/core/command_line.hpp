@@ -47,6 +47,9 @@ class CommandLine {
     /// The values every option ended up with, as the program's TOML table; written beside every result.
     std::string resolved() const;
 
+    /// The file that --config named, empty without one.
+    std::string config_file() const;
+
     /// The program's name.
     const std::string& program() const { return program_; }
 

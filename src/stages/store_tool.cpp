@@ -10,6 +10,7 @@
 #include "core/log.hpp"
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
+#include "core/size_text.hpp"
 #include "dist/watchdog.hpp"
 #include "optim/tensor_files.hpp"
 #include "squad/features_file.hpp"
@@ -39,12 +40,6 @@ struct Opened {
     Store store;
     Features features;
 };
-
-std::string size_text(double bytes) {
-    return bytes < 1e9    ? fmt::format("{:.1f} MB", bytes * 1e-6)
-           : bytes < 1e12 ? fmt::format("{:.2f} GB", bytes * 1e-9)
-                          : fmt::format("{:.2f} TB", bytes * 1e-12);
-}
 
 void show(const Opened& opened) {
     const Store& store = opened.store;

@@ -31,14 +31,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Defaults of a task, those of the reference.
-struct TaskDefaults {
-    std::int64_t epochs;
-    std::int64_t batch;
-};
-
-TaskDefaults defaults_of(const std::string& task) {
-    return task == "span" ? TaskDefaults{1, 16} : TaskDefaults{10, 64};
+std::int64_t default_batch(const std::string& task) {
+    return task == "span" ? 16 : 64;  // the reference's
 }
 
 /// The states to train and to score on.
@@ -138,8 +132,8 @@ class HeadTraining {
         sources_ = open_sources(options_, task_, compute_);
         require_labels(*sources_.train);
         require_labels(*sources_.dev);
-        epochs_ = options_.epochs > 0 ? options_.epochs : defaults_of(task_).epochs;
-        batch_ = options_.batch > 0 ? options_.batch : defaults_of(task_).batch;
+        epochs_ = options_.epochs > 0 ? options_.epochs : default_head_epochs(task_);
+        batch_ = options_.batch > 0 ? options_.batch : default_batch(task_);
         rows_of_ = sources_.train->rows_of_features();
         const StoreInfo& info = sources_.train->info();
         for (HeadDefinition& definition : definitions) {
@@ -259,6 +253,10 @@ class HeadTraining {
 };
 
 }  // namespace
+
+std::int64_t default_head_epochs(const std::string& task) {
+    return task == "span" ? 1 : 10;
+}
 
 void TrainOptions::declare(CommandLine& line) {
     line.option("store", store, "store of bv_extract to train on");

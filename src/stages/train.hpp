@@ -34,6 +34,9 @@ struct TrainOptions {
     void declare(CommandLine& line);
 };
 
+/// Passes over the training states where the user names no number: the reference's.
+std::int64_t default_head_epochs(const std::string& task);
+
 /// Collective: trains heads data-parallel over all ranks, all of them on each batch of states read once, and
 /// scores them on the dev states after each epoch. Writes
 /// OUTPUT/<head>/epoch-<fraction>/lr-<rate>-seed-<seed>/ for every head: metrics.jsonl (a line an epoch),

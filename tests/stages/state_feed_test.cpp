@@ -51,7 +51,7 @@ TEST(GroupBatches, AreOfAboutTheWantedSizeInOrder) {
     FeatureBatches joined;
     for (const FeatureBatches& group : groups) joined.insert(joined.end(), group.begin(), group.end());
     EXPECT_EQ(joined, batches);
-    EXPECT_EQ(groups.size(), 4u);  // 105 tokens in all
+    EXPECT_EQ(groups.size(), 3u);  // 105 tokens in all
 }
 
 }  // namespace

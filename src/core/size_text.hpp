@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string>
+
+namespace bv {
+
+/// "1.2 kB", "65.4 MB", "1.50 GB" or "5.23 TB": decimal units, as disks are sold.
+std::string size_text(double bytes);
+
+}  // namespace bv

@@ -1,0 +1,106 @@
+#include "stages/study.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include <toml++/toml.h>
+
+#include "core/command_line.hpp"
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/nearest.hpp"
+#include "stages/extract.hpp"
+#include "stages/finetune.hpp"
+#include "stages/train.hpp"
+
+namespace bv {
+namespace {
+
+/// Keys of [study]; those that cost nothing to plan are read by the scripts that run a study.
+const std::vector<std::string> kKeys{
+    "seed",         "seeds",      "tasks",    "states_at",  "span_heads", "classification_heads",
+    "corpus_train", "corpus_dev", "hold_out", "keep_stores"};
+
+/// The options that a program would read from its table of the study at `path`. `required` are flags without
+/// which it does not start, and whose values no plan needs.
+template <class Options>
+Options options_of(const std::string& program, const std::filesystem::path& path,
+                   const std::vector<std::string>& required) {
+    Options options;
+    CommandLine line(program, "");
+    options.declare(line);
+    std::vector<std::string> words{program, "--config", path.string()};
+    for (const std::string& flag : required) words.insert(words.end(), {"--" + flag, "unused"});
+    std::vector<const char*> arguments;
+    for (const std::string& word : words) arguments.push_back(word.c_str());
+    line.parse(static_cast<int>(arguments.size()), arguments.data());
+    return options;
+}
+
+template <class T>
+std::vector<T> list_of(const toml::table& table, const std::string& key, const std::string& file) {
+    const toml::node* node = table.get(key);
+    if (node == nullptr) return {};
+    std::vector<T> values;
+    if (const toml::array* array = node->as_array()) {
+        for (const toml::node& item : *array) {
+            if (const auto value = item.value<T>()) values.push_back(*value);
+        }
+        if (values.size() == array->size()) return values;
+    } else if (const auto value = node->value<T>()) {
+        return {*value};
+    }
+    fail("{}:{}: '{}' must be a list of {}", file, node->source().begin.line, key,
+         std::is_same_v<T, std::string> ? "strings" : "whole numbers");
+}
+
+void read_table(const toml::table& table, const std::string& file, Study& study) {
+    for (const auto& [key, node] : table) {
+        const std::string name(key.str());
+        if (std::find(kKeys.begin(), kKeys.end(), name) != kKeys.end()) continue;
+        fail("{}:{}: unknown key '{}' in [study]; the nearest known one is '{}'", file,
+             node.source().begin.line, name, nearest(name, kKeys));
+    }
+    if (const auto tasks = list_of<std::string>(table, "tasks", file); !tasks.empty()) study.tasks = tasks;
+    for (const std::string& task : study.tasks) {
+        if (task != "span" && task != "classification") {
+            fail("{}: [study] tasks: '{}' is neither span nor classification", file, task);
+        }
+    }
+    for (const char* key : {"seed", "seeds"}) {
+        const auto seeds = list_of<std::int64_t>(table, key, file);
+        if (!seeds.empty()) study.seeds.assign(seeds.begin(), seeds.end());
+    }
+    for (const std::string& epoch : list_of<std::string>(table, "states_at", file)) {
+        study.states_at.push_back(EpochFraction::parse(epoch));
+    }
+    study.keep_stores = table["keep_stores"].value_or(true);
+}
+
+}  // namespace
+
+Study read_study(const std::filesystem::path& path) {
+    const std::string file = path.string();
+    Study study;
+    const auto tuning = options_of<FinetuneOptions>("bv_finetune", path, {"model", "features", "output"});
+    study.checkpoints = parse_checkpoints(tuning.checkpoints);
+    study.batch = tuning.batch;
+    const auto states = options_of<ExtractOptions>("bv_extract", path, {"checkpoint", "features", "store"});
+    study.dtype = states.dtype;
+    study.layers = states.layers;
+    const auto heads = options_of<TrainOptions>("bv_train", path, {"heads", "output"});
+    study.span_head_epochs = heads.epochs > 0 ? heads.epochs : default_head_epochs("span");
+    study.classification_head_epochs =
+        heads.epochs > 0 ? heads.epochs : default_head_epochs("classification");
+    const toml::table all = toml::parse(read_file(path), file);
+    if (const toml::table* table = all["study"].as_table()) read_table(*table, file, study);
+    for (const EpochFraction& epoch : study.states_at) {
+        if (std::find(study.checkpoints.begin(), study.checkpoints.end(), epoch) == study.checkpoints.end()) {
+            fail("{}: [study] states_at names epoch {}, at which [finetune] keeps no checkpoint", file,
+                 epoch.text());
+        }
+    }
+    return study;
+}
+
+}  // namespace bv

@@ -115,11 +115,12 @@ TEST_P(EveryHead, GivesASequenceTheSameLogitsWhateverItsNeighbours) {
     expect_independence(head, batch(), std::nullopt);
 }
 
-TEST_P(EveryHead, GivesASequenceTheSameLogitsInTrainingToo) {
-    const Head head = make();
-    if (!head.buffers().empty()) GTEST_SKIP() << "batch normalisation sees all of a batch";
+/// Batch normalisation in training sees all of a batch; heads without it do not.
+class HeadWithoutBatchNorm : public EveryHead {};
+
+TEST_P(HeadWithoutBatchNorm, GivesASequenceTheSameLogitsInTrainingToo) {
     const c10::NoGradGuard no_graph;
-    expect_independence(head, batch(), 3);
+    expect_independence(make(), batch(), 3);
 }
 
 TEST_P(EveryHead, HasTheGradientOfItsLoss) {
@@ -136,25 +137,37 @@ TEST_P(EveryHead, HasTheGradientOfItsLoss) {
     const auto loss = [&] { return head_loss(head.definition().task, states, head.forward(states, 0)); };
     loss().backward();
     const c10::NoGradGuard no_graph;
-    constexpr double kStep = 1e-6;
+    constexpr double kStep = 1e-7;
     at::manual_seed(11);
-    for (const NamedTensor& parameter : head.parameters()) {
-        const at::Tensor gradient = parameter.tensor.grad();
-        ASSERT_TRUE(gradient.defined()) << parameter.name;
-        const at::Tensor value = parameter.tensor.clone();
+    // The largest heads repeat themselves: a dozen tensors of them will do.
+    const std::vector<NamedTensor>& parameters = head.parameters();
+    for (std::size_t i = 0; i < parameters.size(); i += 1 + parameters.size() / 12) {
+        const at::Tensor& tensor = parameters[i].tensor;
+        ASSERT_TRUE(tensor.grad().defined()) << parameters[i].name;
+        const at::Tensor value = tensor.clone();
         at::Tensor direction = at::randn_like(value);
         direction /= direction.norm();
-        parameter.tensor.copy_(value + kStep * direction);
+        tensor.copy_(value + kStep * direction);
         const double above = loss().item<double>();
-        parameter.tensor.copy_(value - kStep * direction);
+        tensor.copy_(value - kStep * direction);
         const double below = loss().item<double>();
-        parameter.tensor.copy_(value);
-        const double expected = (gradient * direction).sum().item<double>();
-        EXPECT_NEAR((above - below) / (2 * kStep), expected, 1e-7 + 1e-4 * std::abs(expected))
-            << parameter.name;
+        tensor.copy_(value);
+        const double expected = (tensor.grad() * direction).sum().item<double>();
+        EXPECT_NEAR((above - below) / (2 * kStep), expected, 1e-6 + 1e-4 * std::abs(expected))
+            << parameters[i].name;
+    }
+}
+
+TEST_P(EveryHead, LetsItsLossReachEveryParameter) {
+    const Head head = make();
+    for (const NamedTensor& parameter : head.parameters()) parameter.tensor.set_requires_grad(true);
+    const StateBatch states = batch();
+    head_loss(head.definition().task, states, head.forward(states)).backward();
+    for (const NamedTensor& parameter : head.parameters()) {
+        ASSERT_TRUE(parameter.tensor.grad().defined()) << parameter.name;
         // A softmax over the tokens of a sequence is blind to a bias they share.
-        const bool blind = head.definition().task == "span" && parameter.name.ends_with("linear.bias");
-        EXPECT_EQ(gradient.norm().item<double>() > 1e-9, !blind) << parameter.name;
+        if (head.definition().task == "span" && parameter.name.ends_with("linear.bias")) continue;
+        EXPECT_GT(parameter.tensor.grad().norm().item<double>(), 0) << parameter.name;
     }
 }
 
@@ -170,11 +183,17 @@ TEST_P(EveryHead, IsDrawnFromItsSeedAlone) {
     EXPECT_TRUE(differs);
 }
 
-INSTANTIATE_TEST_SUITE_P(Zoo, EveryHead, testing::ValuesIn([] {
-                             std::vector<std::string> names;
-                             for (const BuiltInHead& head : built_in_heads()) names.emplace_back(head.name);
-                             return names;
-                         }()),
+std::vector<std::string> names(bool batch_norm) {
+    std::vector<std::string> all;
+    for (const BuiltInHead& head : built_in_heads()) {
+        if (batch_norm || head.text.find("batch_norm") == std::string_view::npos) all.emplace_back(head.name);
+    }
+    return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Zoo, EveryHead, testing::ValuesIn(names(true)),
+                         [](const auto& about) { return about.param; });
+INSTANTIATE_TEST_SUITE_P(Zoo, HeadWithoutBatchNorm, testing::ValuesIn(names(false)),
                          [](const auto& about) { return about.param; });
 
 TEST(LearnedPooling, StartsAsAScalarMixOfSmallWeightsAndUnitScale) {

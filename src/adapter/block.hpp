@@ -51,9 +51,9 @@ class Block {
     /// What a block is made from.
     struct Context {
         const BlockDefinition& definition;
-        BlockShape input;          ///< what the block before it hands on
-        std::int64_t hidden_size;  ///< H of the states
-        at::Generator& generator;  ///< where its initial values come from
+        BlockShape input;              ///< what the block before it hands on
+        std::int64_t hidden_size = 0;  ///< H of the states
+        at::Generator& generator;      ///< where its initial values come from
 
         /// Throws Error naming the place unless the input has channels, or one vector a row.
         void require_channels() const;

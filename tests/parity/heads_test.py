@@ -14,7 +14,7 @@ from torch_head import TorchHead
 SEED = 3
 HEADS = {
     "span": ["learned_pooling", "adapter_64_shared", "adapter_64_shared_skip", "adapter_64_unshared_skip",
-             "learned_pooling_adapter_386", "cnn_1xn_no_dropout"],
+             "learned_pooling_adapter_386", "adapter_386_shared_skip_learned_pooling"],
     "classification": ["tenney_small", "adapter_pooler_tenney", "adapter_pooler_mean"],
 }
 BATCH = 8

@@ -2,7 +2,12 @@
 
 #include <algorithm>
 
+#include "adapter/batch_norm.hpp"
 #include "adapter/blocks.hpp"
+#include "adapter/composites.hpp"
+#include "adapter/convolutions.hpp"
+#include "adapter/dropout.hpp"
+#include "adapter/pools.hpp"
 #include "core/error.hpp"
 
 namespace bv {
@@ -15,14 +20,53 @@ std::unique_ptr<Block> make(const Block::Context& context) {
 
 }  // namespace
 
+std::string to_string(const BlockShape& shape) {
+    if (shape.channels == 0) return fmt::format("width {}", shape.width);
+    return fmt::format("{} channels of width {}", shape.channels, shape.width);
+}
+
+void Block::Context::require_channels() const {
+    if (input.channels == 0) {
+        fail(
+            "{}: block '{}' works on channels (the layers, at first), but a block before it has already "
+            "pooled "
+            "or flattened them; unflatten makes channels of a vector",
+            definition.place, definition.type);
+    }
+}
+
+void Block::Context::require_vectors() const {
+    if (input.channels > 0) {
+        fail(
+            "{}: block '{}' works on one vector a row, but there are {}; put learned_pooling, "
+            "average_pooling, "
+            "flatten or global_average_pool before it",
+            definition.place, definition.type, to_string(input));
+    }
+}
+
 const std::vector<BlockType>& block_types() {
     static const std::vector<BlockType> types{
         {"learned_pooling", {}, make<LearnedPooling>},
         {"average_pooling", {}, make<AveragePooling>},
         {"adapter", {"width", "shared"}, make<Adapter>},
         {"flatten", {}, make<Flatten>},
+        {"unflatten", {"channels"}, make<Unflatten>},
         {"skip", {}, make<Skip>},
         {"linear", {"width"}, make<Linear>},
+        {"conv", {"filters", "kernel", "tokens", "stride", "dilation", "padding", "bias"}, make<Convolution>},
+        {"separable_conv",
+         {"filters", "kernel", "tokens", "stride", "dilation", "padding", "bias"},
+         make<SeparableConvolution>},
+        {"pool", {"of", "kernel", "stride", "padding"}, make<Pool>},
+        {"global_average_pool", {}, make<GlobalAveragePool>},
+        {"batch_norm", {}, make<BatchNorm>},
+        {"relu", {}, make<Activation>},
+        {"gelu", {}, make<Activation>},
+        {"dropout", {"rate"}, make<Dropout>},
+        {"repeat", {"times", "blocks"}, make<Repeat>},
+        {"residual", {"blocks", "shortcut"}, make<Residual>},
+        {"branches", {"of"}, make<Branches>},
     };
     return types;
 }

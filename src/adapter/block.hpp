@@ -14,16 +14,23 @@
 
 namespace bv {
 
-/// Shape of what flows from block to block: (L, N, width) where there are layers, else (N, width).
+/// Shape of what flows from block to block: (C, N, width) where there are channels, else (N, width). The L
+/// states are the first channels; convolutions see an image of N rows (tokens) whose pixels have C values.
 struct BlockShape {
-    std::int64_t layers = 0;  ///< L; 0 = one vector a row
+    std::int64_t channels = 0;  ///< C; 0 = one vector a row
     std::int64_t width = 0;
+
+    bool operator==(const BlockShape&) const = default;
 };
 
-/// A trained tensor of a block or head.
+/// "12 channels of width 7", or "width 7".
+std::string to_string(const BlockShape& shape);
+
+/// A tensor of a block or head (a leaf, float32).
 struct NamedTensor {
     std::string name;
     at::Tensor tensor;
+    bool trained = true;  ///< by gradients, or a buffer that `forward` keeps in training
 };
 
 /// What a learned pooling made of its layers.
@@ -32,31 +39,40 @@ struct LayerWeights {
     double gamma = 1;             ///< learned scale of their mix
 };
 
-/// A building block of heads: a function of what flows through the head, with trained tensors (leaves,
-/// float32).
+/// What every block of a head knows of the call it is in.
+struct Pass {
+    const StateBatch& batch;
+    std::optional<std::int64_t> step;  ///< of training, counted from 0; none = evaluation
+};
+
+/// A building block of heads: a function of what flows through the head, with tensors of its own.
 class Block {
   public:
     /// What a block is made from.
     struct Context {
         const BlockDefinition& definition;
-        BlockShape input;          ///< what the block before it hands on
-        std::int64_t hidden_size;  ///< H of the states
-        at::Generator& generator;  ///< where its initial values come from
+        BlockShape input;              ///< what the block before it hands on
+        std::int64_t hidden_size = 0;  ///< H of the states
+        at::Generator& generator;      ///< where its initial values come from
+
+        /// Throws Error naming the place unless the input has channels, or one vector a row.
+        void require_channels() const;
+        void require_vectors() const;
     };
 
     virtual ~Block() = default;
 
-    /// x as `input` was declared, from the same `batch`.
-    virtual at::Tensor forward(const at::Tensor& x, const StateBatch& batch) const = 0;
+    /// x as `input` was declared. In training it may change the block's buffers.
+    virtual at::Tensor forward(const at::Tensor& x, const Pass& pass) const = 0;
 
     /// The shape of what `forward` returns.
     virtual BlockShape output() const = 0;
 
-    /// Trained tensors, named within the block.
-    virtual std::vector<NamedTensor> parameters() const { return {}; }
+    /// Its tensors, named within the block.
+    virtual std::vector<NamedTensor> tensors() const { return {}; }
 
-    /// What the block learned of its layers, where it pools them.
-    virtual std::optional<LayerWeights> layer_weights() const { return {}; }
+    /// What it learned of its layers, for every learned pooling in it.
+    virtual std::vector<LayerWeights> layer_weights() const { return {}; }
 };
 
 /// A type of block, the keys its definition may have beside "type", and its maker.

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -15,12 +14,10 @@ namespace bv {
 class LearnedPooling final : public Block {
   public:
     explicit LearnedPooling(const Context& context);
-    at::Tensor forward(const at::Tensor& x, const StateBatch& batch) const override;
+    at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
     BlockShape output() const override { return {0, input_.width}; }
-    std::vector<NamedTensor> parameters() const override {
-        return {{"weights", weights_}, {"gamma", gamma_}};
-    }
-    std::optional<LayerWeights> layer_weights() const override;
+    std::vector<NamedTensor> tensors() const override { return {{"weights", weights_}, {"gamma", gamma_}}; }
+    std::vector<LayerWeights> layer_weights() const override;
 
   private:
     BlockShape input_;
@@ -32,7 +29,7 @@ class LearnedPooling final : public Block {
 class AveragePooling final : public Block {
   public:
     explicit AveragePooling(const Context& context);
-    at::Tensor forward(const at::Tensor& x, const StateBatch& batch) const override;
+    at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
     BlockShape output() const override { return {0, input_.width}; }
 
   private:
@@ -46,9 +43,9 @@ class AveragePooling final : public Block {
 class Adapter final : public Block {
   public:
     explicit Adapter(const Context& context);
-    at::Tensor forward(const at::Tensor& x, const StateBatch& batch) const override;
-    BlockShape output() const override { return {input_.layers, width_}; }
-    std::vector<NamedTensor> parameters() const override { return {{"weight", weight_}, {"bias", bias_}}; }
+    at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
+    BlockShape output() const override { return {input_.channels, width_}; }
+    std::vector<NamedTensor> tensors() const override { return {{"weight", weight_}, {"bias", bias_}}; }
 
   private:
     BlockShape input_;
@@ -62,18 +59,30 @@ class Adapter final : public Block {
 class Flatten final : public Block {
   public:
     explicit Flatten(const Context& context);
-    at::Tensor forward(const at::Tensor& x, const StateBatch& batch) const override;
-    BlockShape output() const override { return {0, input_.layers * input_.width}; }
+    at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
+    BlockShape output() const override { return {0, input_.channels * input_.width}; }
 
   private:
     BlockShape input_;
+};
+
+/// The inverse of Flatten: (N, channels * W) to (channels, N, W). One channel makes an image of a vector, as
+/// many as it is wide make a channel of each of its values.
+class Unflatten final : public Block {
+  public:
+    explicit Unflatten(const Context& context);
+    at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
+    BlockShape output() const override { return output_; }
+
+  private:
+    BlockShape output_;
 };
 
 /// The last state concatenated behind: (N, W) to (N, W + H).
 class Skip final : public Block {
   public:
     explicit Skip(const Context& context);
-    at::Tensor forward(const at::Tensor& x, const StateBatch& batch) const override;
+    at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
     BlockShape output() const override { return {0, width_}; }
 
   private:
@@ -84,13 +93,26 @@ class Skip final : public Block {
 class Linear final : public Block {
   public:
     explicit Linear(const Context& context);
-    at::Tensor forward(const at::Tensor& x, const StateBatch& batch) const override;
+    at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
     BlockShape output() const override { return {0, weight_.size(0)}; }
-    std::vector<NamedTensor> parameters() const override { return {{"weight", weight_}, {"bias", bias_}}; }
+    std::vector<NamedTensor> tensors() const override { return {{"weight", weight_}, {"bias", bias_}}; }
 
   private:
     at::Tensor weight_;  // (width, W)
     at::Tensor bias_;    // (width)
+};
+
+/// max(x, 0), or the tanh-approximated GELU, of every value.
+class Activation final : public Block {
+  public:
+    explicit Activation(const Context& context)
+        : shape_(context.input), relu_(context.definition.type == "relu") {}
+    at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
+    BlockShape output() const override { return shape_; }
+
+  private:
+    BlockShape shape_;
+    bool relu_;
 };
 
 }  // namespace bv

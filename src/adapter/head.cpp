@@ -6,36 +6,38 @@
 #include "core/error.hpp"
 
 namespace bv {
+namespace {
+
+BlockChain make_blocks(const HeadDefinition& definition, BlockShape input, std::uint64_t seed) {
+    at::Generator generator = make_generator(seed);
+    return {definition.blocks, input, input.width, generator};
+}
+
+}  // namespace
 
 Head::Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_size, std::uint64_t seed)
-    : definition_(std::move(definition)), states_(states), hidden_size_(hidden_size) {
-    at::Generator generator = make_generator(seed);
-    BlockShape shape{states, hidden_size};
-    for (const BlockDefinition& block : definition_.blocks) {
-        blocks_.push_back(make_block({block, shape, hidden_size, generator}));
-        shape = blocks_.back()->output();
-        const std::string place = std::to_string(blocks_.size() - 1) + "." + block.type + ".";
-        for (const NamedTensor& parameter : blocks_.back()->parameters()) {
-            parameters_.push_back({place + parameter.name, parameter.tensor});
-        }
+    : definition_(std::move(definition)),
+      states_(states),
+      hidden_size_(hidden_size),
+      blocks_(make_blocks(definition_, {states, hidden_size}, seed)) {
+    for (NamedTensor& own : blocks_.tensors()) {
+        (own.trained ? parameters_ : buffers_).push_back(std::move(own));
     }
     const BlockDefinition& last = definition_.blocks.back();
-    if (shape.layers != 0 || shape.width != 2) {
+    if (blocks_.output() != BlockShape{0, 2}) {
         fail(
             "{}: a head must end in two values a row, as after {{ type = \"linear\", width = 2 }}; this "
-            "block gives {}{}",
-            last.place, shape.layers > 0 ? fmt::format("{} layers of ", shape.layers) : "", shape.width);
+            "block gives {}",
+            last.place, to_string(blocks_.output()));
     }
     if (parameters_.empty()) fail("{}: a head needs a block that can be trained", last.place);
 }
 
-at::Tensor Head::forward(const StateBatch& batch) const {
+at::Tensor Head::forward(const StateBatch& batch, std::optional<std::int64_t> step) const {
     BV_EXPECT(batch.states.dim() == 3 && batch.states.size(0) == states_ &&
               batch.states.size(2) == hidden_size_);
     BV_EXPECT(batch.states.size(1) == batch.rows());
-    at::Tensor x = batch.states;
-    for (const auto& block : blocks_) x = block->forward(x, batch);
-    return x;
+    return blocks_.forward(batch.states, {batch, step});
 }
 
 std::int64_t Head::parameter_count() const {
@@ -44,16 +46,10 @@ std::int64_t Head::parameter_count() const {
     return count;
 }
 
-std::vector<LayerWeights> Head::layer_weights() const {
-    std::vector<LayerWeights> all;
-    for (const auto& block : blocks_) {
-        if (auto weights = block->layer_weights()) all.push_back(std::move(*weights));
-    }
-    return all;
-}
-
 void Head::to(at::Device device) {
-    for (NamedTensor& parameter : parameters_) parameter.tensor.set_data(parameter.tensor.to(device));
+    for (const auto* tensors : {&parameters_, &buffers_}) {
+        for (const NamedTensor& own : *tensors) own.tensor.set_data(own.tensor.to(device));
+    }
 }
 
 }  // namespace bv

@@ -2,11 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
-#include "adapter/block.hpp"
+#include "adapter/block_chain.hpp"
 #include "adapter/head_definition.hpp"
 #include "adapter/state_batch.hpp"
 
@@ -16,8 +17,9 @@ namespace bv {
 class Head {
   public:
     /// A new head over `states` states (L; the pooled output included, in the classification task) of width
-    /// `hidden_size`. Its initial values are drawn from `seed` alone. Throws Error naming file and line of a
-    /// block that cannot follow the one before it, or when the head does not end in two values a row.
+    /// `hidden_size`. Its initial values and dropout masks are drawn from `seed` alone. Throws Error naming
+    /// file and line of a block that cannot follow the one before it, or when the head does not end in two
+    /// values a row.
     Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_size, std::uint64_t seed);
 
     const HeadDefinition& definition() const { return definition_; }
@@ -25,27 +27,36 @@ class Head {
     std::int64_t hidden_size() const { return hidden_size_; }
 
     /// Logits (N, 2): start and end of every token in the span task; the two classes of every sequence in the
-    /// classification task, class 1 = no answer.
-    at::Tensor forward(const StateBatch& batch) const;
+    /// classification task, class 1 = no answer. With a `step`, counted from 0, as training computes them:
+    /// with dropout, whose masks follow seed, step and example, and with batch normalisation by the batch's
+    /// own statistics, which the buffers follow. Without, as evaluation does.
+    at::Tensor forward(const StateBatch& batch, std::optional<std::int64_t> step = std::nullopt) const;
 
     /// Trained tensors in the order of the blocks, named "<place>.<block type>.<tensor>": "0.adapter.weight".
     const std::vector<NamedTensor>& parameters() const { return parameters_; }
+
+    /// Running statistics that training keeps beside the parameters. Ranks that train one head data-parallel
+    /// normalise by the statistics of their own shares; what these buffers then hold is a moving average of
+    /// those, different on each rank. A moving average is linear, so the mean of the ranks' buffers follows
+    /// the mean of their statistics: ranks must average the buffers before they score or save the head.
+    const std::vector<NamedTensor>& buffers() const { return buffers_; }
 
     /// Number of trained elements.
     std::int64_t parameter_count() const;
 
     /// What its learned poolings learned, in the order of the blocks.
-    std::vector<LayerWeights> layer_weights() const;
+    std::vector<LayerWeights> layer_weights() const { return blocks_.layer_weights(); }
 
-    /// Moves the parameters; forbidden once flat buffers hold them.
+    /// Moves parameters and buffers; forbidden once flat buffers hold them.
     void to(at::Device device);
 
   private:
     HeadDefinition definition_;
     std::int64_t states_;
     std::int64_t hidden_size_;
-    std::vector<std::unique_ptr<Block>> blocks_;
+    BlockChain blocks_;
     std::vector<NamedTensor> parameters_;
+    std::vector<NamedTensor> buffers_;
 };
 
 }  // namespace bv

@@ -29,7 +29,28 @@ BlockDefinition::Value value_of(const toml::node& node, const std::string& place
     if (auto whole = node.value_exact<std::int64_t>()) return *whole;
     if (auto real = node.value_exact<double>()) return *real;
     if (auto text = node.value_exact<std::string>()) return *text;
-    fail("{}: '{}' must be a string, a number or a boolean", place, key);
+    fail("{}: '{}' must be a string, a number, a boolean or an array of blocks", place, key);
+}
+
+BlockDefinition read_block(const toml::node& node, const std::string& file);
+
+BlockDefinition::Chain read_chain(const toml::array& array, const std::string& file, const std::string& key) {
+    if (array.empty()) fail("{}: '{}' holds no block", place_in(file, array), key);
+    BlockDefinition::Chain chain;
+    for (const toml::node& block : array) chain.push_back(read_block(block, file));
+    return chain;
+}
+
+/// One chain from an array of blocks; several from an array of such arrays.
+std::vector<BlockDefinition::Chain> read_chains(const toml::array& array, const std::string& file,
+                                                const std::string& key) {
+    if (array.empty() || !array.front().is_array()) return {read_chain(array, file, key)};
+    std::vector<BlockDefinition::Chain> chains;
+    for (const toml::node& chain : array) {
+        if (!chain.is_array()) fail("{}: '{}' mixes blocks and arrays of blocks", place_in(file, chain), key);
+        chains.push_back(read_chain(*chain.as_array(), file, key));
+    }
+    return chains;
 }
 
 BlockDefinition read_block(const toml::node& node, const std::string& file) {
@@ -53,7 +74,12 @@ BlockDefinition read_block(const toml::node& node, const std::string& file) {
         const std::string name(key.str());
         const std::string place = place_in(file, value);
         require_known(place, "key of block '" + block.type + "'", name, keys);
-        if (name != "type") block.settings.emplace(name, value_of(value, place, name));
+        if (name == "type") continue;
+        if (value.is_array()) {
+            block.chains.emplace(name, read_chains(*value.as_array(), file, name));
+        } else {
+            block.settings.emplace(name, value_of(value, place, name));
+        }
     }
     return block;
 }
@@ -79,8 +105,8 @@ HeadDefinition parse_head(std::string name, std::string text, const std::string&
     head.task = task->value_or(std::string());
     require_known(place_in(place, *task), "task", head.task, {"span", "classification"});
     const toml::array* blocks = table.get_as<toml::array>("blocks");
-    if (blocks == nullptr || blocks->empty()) fail("{}: no 'blocks', an array of at least one block", place);
-    for (const toml::node& block : *blocks) head.blocks.push_back(read_block(block, place));
+    if (blocks == nullptr) fail("{}: no 'blocks', an array of at least one block", place);
+    head.blocks = read_chain(*blocks, place, "blocks");
     head.name = std::move(name);
     head.text = std::move(text);
     return head;

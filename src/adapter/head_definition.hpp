@@ -14,7 +14,7 @@ namespace bv {
 struct HeadDefinition {
     std::string name;  ///< the file's name without .toml
     std::string task;  ///< "span" or "classification"
-    std::vector<BlockDefinition> blocks;
+    BlockDefinition::Chain blocks;
     std::string text;  ///< the TOML it was read from
 };
 

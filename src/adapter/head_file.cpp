@@ -80,8 +80,9 @@ TrainedHead read_description(const std::filesystem::path& path) {
 
 void save_head(const std::filesystem::path& folder, const Head& head, const HeadOrigin& origin) {
     std::map<std::string, at::Tensor> tensors;
-    for (const NamedTensor& parameter : head.parameters())
-        tensors.emplace(parameter.name, parameter.tensor.detach());
+    for (const auto* own : {&head.parameters(), &head.buffers()}) {
+        for (const NamedTensor& named : *own) tensors.emplace(named.name, named.tensor.detach());
+    }
     save_tensors(folder / "head.safetensors", tensors);
     write_file(folder / "head.json", to_json(head, origin).dump(2) + "\n");
 }
@@ -90,14 +91,16 @@ TrainedHead load_head(const std::filesystem::path& folder) {
     TrainedHead trained = read_description(folder / "head.json");
     const std::filesystem::path path = folder / "head.safetensors";
     const auto tensors = load_tensors(path, at::kFloat);
-    for (const NamedTensor& parameter : trained.head.parameters()) {
-        const auto found = tensors.find(parameter.name);
-        if (found == tensors.end()) fail("{}: no tensor '{}'", path.string(), parameter.name);
-        if (found->second.sizes() != parameter.tensor.sizes()) {
-            fail("{}: tensor '{}' has {} elements, its head.json wants {}", path.string(), parameter.name,
-                 found->second.numel(), parameter.tensor.numel());
+    std::vector<NamedTensor> wanted = trained.head.parameters();
+    wanted.insert(wanted.end(), trained.head.buffers().begin(), trained.head.buffers().end());
+    for (const NamedTensor& own : wanted) {
+        const auto found = tensors.find(own.name);
+        if (found == tensors.end()) fail("{}: no tensor '{}'", path.string(), own.name);
+        if (found->second.sizes() != own.tensor.sizes()) {
+            fail("{}: tensor '{}' has {} elements, its head.json wants {}", path.string(), own.name,
+                 found->second.numel(), own.tensor.numel());
         }
-        parameter.tensor.copy_(found->second);
+        own.tensor.copy_(found->second);
     }
     return trained;
 }

@@ -28,8 +28,8 @@ struct TrainedHead {
     HeadOrigin origin;
 };
 
-/// Writes head.safetensors (the parameters) and, after it, head.json (everything to build the head again, its
-/// origin and learned layer weights) into `folder`. Throws Error naming the path.
+/// Writes head.safetensors (parameters and buffers) and, after it, head.json (everything to build the head
+/// again, its origin and learned layer weights) into `folder`. Throws Error naming the path.
 void save_head(const std::filesystem::path& folder, const Head& head, const HeadOrigin& origin);
 
 /// Reads what `save_head` wrote, on the CPU. Throws Error naming the file and the key or tensor that is

@@ -23,9 +23,10 @@ at::Tensor truncated_normal(at::IntArrayRef shape, double deviation, at::Generat
     return quantiles.erfinv_().mul_(std::numbers::sqrt2 * deviation).to(at::kFloat);
 }
 
-at::Tensor glorot_uniform(std::int64_t outputs, std::int64_t inputs, at::Generator& generator) {
+at::Tensor glorot_uniform(at::IntArrayRef shape, std::int64_t outputs, std::int64_t inputs,
+                          at::Generator& generator) {
     const double bound = std::sqrt(6.0 / static_cast<double>(inputs + outputs));
-    return at::empty({outputs, inputs}, at::kFloat).uniform_(-bound, bound, generator);
+    return at::empty(shape, at::kFloat).uniform_(-bound, bound, generator);
 }
 
 }  // namespace bv

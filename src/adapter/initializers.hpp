@@ -16,8 +16,9 @@ at::Tensor normal(at::IntArrayRef shape, double deviation, at::Generator& genera
 /// N(0, deviation) without values beyond two deviations, as Keras's TruncatedNormal.
 at::Tensor truncated_normal(at::IntArrayRef shape, double deviation, at::Generator& generator);
 
-/// Uniform in +-sqrt(6 / (inputs + outputs)) for a weight (outputs, inputs) (Glorot and Bengio 2010), Keras's
-/// default.
-at::Tensor glorot_uniform(std::int64_t outputs, std::int64_t inputs, at::Generator& generator);
+/// Uniform in +-sqrt(6 / (inputs + outputs)) for a weight between so many values (Glorot and Bengio 2010),
+/// Keras's default.
+at::Tensor glorot_uniform(at::IntArrayRef shape, std::int64_t outputs, std::int64_t inputs,
+                          at::Generator& generator);
 
 }  // namespace bv

@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "bert/philox.hpp"
+#include "core/philox.hpp"
 
 namespace bv {
 

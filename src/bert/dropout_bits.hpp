@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "bert/philox.hpp"
+#include "core/philox.hpp"
 
 namespace bv {
 

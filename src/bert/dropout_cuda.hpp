@@ -4,7 +4,7 @@
 
 #include <c10/util/BFloat16.h>
 
-#include "bert/philox.hpp"
+#include "core/philox.hpp"
 
 namespace bv {
 

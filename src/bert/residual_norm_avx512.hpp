@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "bert/philox.hpp"
+#include "core/philox.hpp"
 
 namespace bv {
 

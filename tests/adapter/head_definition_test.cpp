@@ -31,6 +31,51 @@ TEST(HeadDefinition, ComposesBlocksNoBuiltInHeadComposes) {
               "");
 }
 
+TEST(HeadDefinition, ComposesConvolutionsBranchesAndResiduals) {
+    EXPECT_EQ(complaint(with_blocks(R"(
+        { type = "residual", blocks = [
+            { type = "repeat", times = 2, blocks = [
+                { type = "separable_conv", filters = 3, kernel = 3, tokens = 3 },
+                { type = "batch_norm" },
+                { type = "gelu" },
+            ] },
+        ] },
+        { type = "branches", of = [
+            [{ type = "pool", of = "max", kernel = 3, stride = 2 }, { type = "flatten" }],
+            [{ type = "learned_pooling" }, { type = "dropout", rate = 0.5 }],
+        ] },
+        { type = "unflatten", channels = 5 },
+        { type = "conv", filters = 2, kernel = 2, padding = "valid" },
+        { type = "global_average_pool" })")),
+              "");
+}
+
+TEST(HeadDefinition, NamesTheLineOfANestedBlock) {
+    EXPECT_THAT(complaint(with_blocks("{ type = \"residual\", blocks = [\n{ type = \"rely\" },\n] }")),
+                AllOf(HasSubstr("mine.toml:4"), HasSubstr("'rely'"), HasSubstr("'relu'")));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"branches\", of = [\n[{ type = \"relu\" }],\n[{ type = "
+                                      "\"conv\",\tkernal = 3 }],\n] }")),
+                AllOf(HasSubstr("mine.toml:5"), HasSubstr("'kernal'"), HasSubstr("'kernel'")));
+    EXPECT_THAT(
+        complaint(with_blocks("{ type = \"repeat\", times = 2, blocks = [\n{ type = \"skip\" },\n] }")),
+        AllOf(HasSubstr("mine.toml:4"), HasSubstr("3 channels of width 4")));
+}
+
+TEST(HeadDefinition, RefusesWhatIsNoChainOfBlocks) {
+    EXPECT_THAT(complaint(with_blocks("{ type = \"residual\" }")),
+                AllOf(HasSubstr("mine.toml:3"), HasSubstr("needs 'blocks'")));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"residual\", blocks = 3 }")), HasSubstr("needs 'blocks'"));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"residual\", blocks = [] }")), HasSubstr("holds no block"));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"residual\", blocks = [3] }")),
+                HasSubstr("a block must be a table"));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"branches\", of = [{ type = \"relu\" }] }")),
+                HasSubstr("at least two arrays"));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"branches\", of = [[{ type = \"relu\" }], 3] }")),
+                HasSubstr("mixes blocks"));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = [{ type = \"relu\" }] }")),
+                HasSubstr("'width', a whole number"));
+}
+
 TEST(HeadDefinition, NamesTheLineAndTheNearestOfAnUnknownBlock) {
     EXPECT_THAT(complaint(with_blocks("{ type = \"learned_pooling\" },\n{ type = \"liner\", width = 2 }")),
                 AllOf(HasSubstr("mine.toml:4"), HasSubstr("'liner'"), HasSubstr("'linear'")));
@@ -56,6 +101,12 @@ TEST(HeadDefinition, RefusesValuesOfTheWrongType) {
     EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = 0 }")), HasSubstr("at least 1"));
     EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = 2, shared = 1 }")),
                 HasSubstr("true or false"));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"dropout\", rate = 1.5 }")),
+                AllOf(HasSubstr("mine.toml:3"), HasSubstr("'rate', a number above 0 and below 1")));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"conv\", filters = 2, padding = \"sane\" }")),
+                AllOf(HasSubstr("mine.toml:3"), HasSubstr("'sane'"), HasSubstr("'same'")));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"conv\", filters = 2, padding = 1 }")),
+                HasSubstr("must be a string such as \"same\""));
 }
 
 TEST(Head, RefusesBlocksThatDoNotFollowEachOther) {

@@ -41,6 +41,16 @@ TEST_F(HeadFile, HoldsAllThatTheHeadIsAndCameFrom) {
     EXPECT_TRUE(loaded.origin.other_checkpoint);
 }
 
+TEST_F(HeadFile, HoldsRunningStatistics) {
+    const Head trained(find_head("xception_abbreviated"), 3, 32, 4);
+    const StateBatch batch = random_states(3, 32, {1, 1, 1});
+    const at::Tensor untrained = trained.forward(batch);
+    trained.forward(batch, 0);
+    EXPECT_FALSE(trained.forward(batch).equal(untrained));
+    save_head(folder_, trained, origin_);
+    EXPECT_TRUE(load_head(folder_).head.forward(batch).equal(trained.forward(batch)));
+}
+
 TEST_F(HeadFile, ThatIsMissingOrBrokenIsNamed) {
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("head.json")));
     save_head(folder_, head_, origin_);

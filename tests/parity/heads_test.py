@@ -2,82 +2,23 @@
 
 import json
 import math
-import tomllib
 
 import bv
 import h5py
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from torch_head import TorchHead
 
 SEED = 3
 HEADS = {
     "span": ["learned_pooling", "adapter_64_shared", "adapter_64_shared_skip", "adapter_64_unshared_skip",
-             "learned_pooling_adapter_386"],
+             "learned_pooling_adapter_386", "adapter_386_shared_skip_learned_pooling"],
     "classification": ["tenney_small", "adapter_pooler_tenney", "adapter_pooler_mean"],
 }
 BATCH = 8
 EPOCHS = 2
-
-
-class TorchHead:
-    """A head from its definition, with bv_train's names and, drawn from the seed, its initial values."""
-
-    def __init__(self, definition, states, hidden, seed):
-        self.blocks = tomllib.loads(definition)["blocks"]
-        self.parameters = {}
-        generator = torch.Generator().manual_seed(seed)
-        layers, width = states, hidden
-        for place, block in enumerate(self.blocks):
-            name = f"{place}.{block['type']}."
-            if block["type"] == "learned_pooling":
-                self.add(name + "weights", torch.empty(layers).normal_(0, 0.05, generator=generator))
-                self.add(name + "gamma", torch.ones(1))
-                layers = 0
-            elif block["type"] == "average_pooling":
-                layers = 0
-            elif block["type"] == "adapter":
-                each = [] if block.get("shared", True) else [layers]
-                bound = math.erf(math.sqrt(2))
-                quantiles = torch.empty(*each, block["width"], width, dtype=torch.float64)
-                quantiles.uniform_(-bound, bound, generator=generator)
-                self.add(name + "weight", (quantiles.erfinv() * (math.sqrt(2) * 1e-3)).float())
-                self.add(name + "bias", torch.zeros(*each, block["width"]))
-                width = block["width"]
-            elif block["type"] == "flatten":
-                width *= layers
-            elif block["type"] == "skip":
-                width += hidden
-            elif block["type"] == "linear":
-                bound = math.sqrt(6 / (width + block["width"]))
-                self.add(name + "weight", torch.empty(block["width"], width).uniform_(-bound, bound, generator=generator))
-                self.add(name + "bias", torch.zeros(block["width"]))
-
-    def add(self, name, value):
-        self.parameters[name] = value.requires_grad_()
-
-    def __call__(self, states):
-        """states (L, N, H) -> (N, 2)."""
-        x = states
-        for place, block in enumerate(self.blocks):
-            own = {name.split(".")[2]: value for name, value in self.parameters.items() if name.startswith(f"{place}.")}
-            if block["type"] == "learned_pooling":
-                x = own["gamma"] * torch.einsum("l,lnw->nw", torch.softmax(own["weights"], 0), x)
-            elif block["type"] == "average_pooling":
-                x = x.mean(0)
-            elif block["type"] == "adapter":
-                equation = "lnw,dw->lnd" if own["weight"].dim() == 2 and x.dim() == 3 else (
-                    "nw,dw->nd" if x.dim() == 2 else "lnw,ldw->lnd")
-                bias = own["bias"] if own["bias"].dim() == 1 else own["bias"][:, None]
-                x = torch.nn.functional.gelu(torch.einsum(equation, x, own["weight"]) + bias, approximate="tanh")
-            elif block["type"] == "flatten":
-                x = x.permute(1, 2, 0).flatten(1)
-            elif block["type"] == "skip":
-                x = torch.cat([x, states[-1]], 1)
-            elif block["type"] == "linear":
-                x = torch.nn.functional.linear(x, own["weight"], own["bias"])
-        return x
 
 
 class KerasAdam:
@@ -204,3 +145,53 @@ def test_learned_layer_weights_are_those_of_the_tensors(trained):
     tensors = load_file(folder / "head.safetensors")
     assert learned["weights"] == pytest.approx(torch.softmax(tensors["0.learned_pooling.weights"].double(), 0).tolist())
     assert learned["gamma"] == pytest.approx(tensors["0.learned_pooling.gamma"].item())
+
+
+DEFINITIONS = {path.stem: path.read_text() for path in sorted((bv.SOURCE / "configs" / "heads").glob("*.toml"))}
+# In training with dropout a head's masks are bv_train's own; tests/adapter has them.
+MODES = [(name, mode) for name, definition in DEFINITIONS.items()
+         for mode in (["evaluation"] if '"dropout"' in definition else ["evaluation", "training"])]
+
+
+@pytest.mark.parametrize(("name", "mode"), MODES)
+def test_a_batch_gives_torchs_logits_gradients_and_running_statistics(name, mode, tmp_path):
+    definition = DEFINITIONS[name]
+    torch.manual_seed(5)
+    span = 'task = "span"' in definition
+    lengths = torch.tensor([9, 2, 17, 4] if span else [1] * 6)
+    batch = {
+        "states": torch.randn(5, int(lengths.sum()), 96),
+        "starts": torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)]),
+        "start_labels": lengths // 3,
+        "end_labels": lengths // 2,
+        "no_answer": torch.arange(len(lengths)) % 2,
+    }
+    save_file(batch, tmp_path / "batch.safetensors")
+    bv.run("head_probe", name, SEED, mode, tmp_path / "batch.safetensors", tmp_path / "found.safetensors")
+    found = load_file(tmp_path / "found.safetensors")
+
+    head = TorchHead(definition, 5, 96, SEED)
+    for parameter, value in head.parameters.items():
+        assert torch.equal(found["initial." + parameter], value), parameter
+    logits = head(batch["states"], batch["starts"], training=mode == "training")
+    cross_entropy = torch.nn.functional.cross_entropy
+    if span:
+        loss = sum(cross_entropy(own[:, end][None], batch[labels][b:b + 1], reduction="sum")
+                   for b, own in enumerate(logits.split(lengths.tolist()))
+                   for end, labels in enumerate(["start_labels", "end_labels"]))
+    else:
+        loss = cross_entropy(logits, batch["no_answer"], reduction="sum")
+    loss.backward()
+
+    def close(ours, theirs, what):
+        assert ours.shape == theirs.shape, what
+        assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max() + 1e-6, what
+
+    close(found["logits"], logits.detach(), "logits")
+    close(found["loss"], loss.detach().reshape(1), "loss")
+    for parameter, value in head.parameters.items():
+        close(found["gradient." + parameter], value.grad, parameter)
+    for buffer, value in head.buffers.items():
+        close(found["buffer." + buffer], value, buffer)
+    prefixes = {"initial.": head.parameters, "gradient.": head.parameters, "buffer.": head.buffers}
+    assert found.keys() == {"logits", "loss"} | {prefix + key for prefix, keys in prefixes.items() for key in keys}

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "adapter/block.hpp"
+
+namespace bv {
+
+/// Blocks one after another: a head, or part of one. None at all hand on what they get.
+class BlockChain {
+  public:
+    /// Throws Error naming the place of a block that cannot follow the one before it.
+    BlockChain(const BlockDefinition::Chain& definitions, BlockShape input, std::int64_t hidden_size,
+               at::Generator& generator);
+
+    at::Tensor forward(at::Tensor x, const Pass& pass) const;
+    BlockShape output() const { return output_; }
+
+    /// Tensors in the order of the blocks, named "<place>.<block type>.<tensor>": "0.adapter.weight".
+    std::vector<NamedTensor> tensors() const;
+
+    /// What the learned poolings learned, in the order of the blocks.
+    std::vector<LayerWeights> layer_weights() const;
+
+  private:
+    struct Link {
+        std::string name;  // "<place>.<block type>"
+        std::unique_ptr<Block> block;
+    };
+    std::vector<Link> links_;
+    BlockShape output_;
+};
+
+}  // namespace bv

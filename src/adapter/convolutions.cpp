@@ -1,0 +1,57 @@
+#include "adapter/convolutions.hpp"
+
+#include <ATen/ATen.h>
+
+#include "adapter/initializers.hpp"
+
+namespace bv {
+namespace {
+
+/// The bias of `filters` outputs, zeros, unless the definition goes without.
+at::Tensor initial_bias(const Block::Context& context, std::int64_t filters) {
+    return context.definition.truth("bias", true) ? at::zeros({filters}, at::kFloat) : at::Tensor();
+}
+
+}  // namespace
+
+Convolution::Convolution(const Context& context) : window_(context) {
+    const std::int64_t filters = context.definition.positive("filters");
+    const std::int64_t pixels = window_.tokens * window_.kernel;
+    weight_ = glorot_uniform({filters, context.input.channels, window_.tokens, window_.kernel},
+                             filters * pixels, context.input.channels * pixels, context.generator);
+    bias_ = initial_bias(context, filters);
+}
+
+at::Tensor Convolution::forward(const at::Tensor& x, const Pass& pass) const {
+    return convolve(x, weight_, bias_, 1, window_, pass.batch);
+}
+
+std::vector<NamedTensor> Convolution::tensors() const {
+    std::vector<NamedTensor> all{{"weight", weight_}};
+    if (bias_.defined()) all.push_back({"bias", bias_});
+    return all;
+}
+
+SeparableConvolution::SeparableConvolution(const Context& context) : window_(context) {
+    const std::int64_t filters = context.definition.positive("filters");
+    const std::int64_t channels = context.input.channels;
+    const std::int64_t pixels = window_.tokens * window_.kernel;
+    // Keras counts all channels as inputs of a depthwise kernel, and one as its output.
+    depthwise_ = glorot_uniform({channels, 1, window_.tokens, window_.kernel}, pixels, channels * pixels,
+                                context.generator);
+    pointwise_ = glorot_uniform({filters, channels, 1, 1}, filters, channels, context.generator);
+    bias_ = initial_bias(context, filters);
+}
+
+at::Tensor SeparableConvolution::forward(const at::Tensor& x, const Pass& pass) const {
+    const at::Tensor y = convolve(x, depthwise_, {}, x.size(0), window_, pass.batch);
+    return at::conv2d(y.unsqueeze(0), pointwise_, bias_).squeeze(0);
+}
+
+std::vector<NamedTensor> SeparableConvolution::tensors() const {
+    std::vector<NamedTensor> all{{"depthwise", depthwise_}, {"pointwise", pointwise_}};
+    if (bias_.defined()) all.push_back({"bias", bias_});
+    return all;
+}
+
+}  // namespace bv

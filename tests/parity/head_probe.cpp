@@ -1,0 +1,64 @@
+// Writes what a new head computes over states read from a safetensors file ("states", "starts",
+// "start_labels", "end_labels", "no_answer", as in StateBatch), as safetensors for the parity tests: its
+// first tensors "initial.<name>", then "logits", "loss", the loss's gradients "gradient.<name>", and its
+// buffers afterwards, "buffer.<name>". Usage: head_probe HEAD SEED training|evaluation INPUT OUTPUT
+#include <cstdio>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <string>
+
+#include <ATen/ATen.h>
+
+#include "adapter/head.hpp"
+#include "core/error.hpp"
+#include "core/guard.hpp"
+#include "optim/tensor_files.hpp"
+
+namespace {
+
+bv::StateBatch read_batch(const std::string& path) {
+    const auto tensors = bv::load_tensors(path);
+    bv::StateBatch batch;
+    const at::Tensor& starts = tensors.at("starts");
+    batch.starts.assign(starts.const_data_ptr<std::int64_t>(),
+                        starts.const_data_ptr<std::int64_t>() + starts.numel());
+    batch.examples.resize(batch.starts.size() - 1);
+    std::iota(batch.examples.begin(), batch.examples.end(), 0);
+    batch.states = tensors.at("states");
+    batch.start_labels = tensors.at("start_labels");
+    batch.end_labels = tensors.at("end_labels");
+    batch.no_answer = tensors.at("no_answer");
+    return batch;
+}
+
+void probe(char** argv) {
+    const bv::StateBatch batch = read_batch(argv[4]);
+    const bv::Head head(bv::find_head(argv[1]), batch.states.size(0), batch.states.size(2),
+                        std::stoull(argv[2]));
+    std::map<std::string, at::Tensor> found;
+    for (const bv::NamedTensor& parameter : head.parameters()) {
+        found["initial." + parameter.name] = parameter.tensor.clone();
+        parameter.tensor.set_requires_grad(true);
+    }
+    const bool training = std::string(argv[3]) == "training";
+    const at::Tensor logits = head.forward(batch, training ? std::optional<std::int64_t>(0) : std::nullopt);
+    const at::Tensor loss = bv::head_loss(head.definition().task, batch, logits);
+    loss.backward();
+    found["logits"] = logits.detach();
+    found["loss"] = loss.detach().reshape({1});
+    for (const bv::NamedTensor& parameter : head.parameters()) {
+        found["gradient." + parameter.name] = parameter.tensor.grad();
+    }
+    for (const bv::NamedTensor& buffer : head.buffers()) found["buffer." + buffer.name] = buffer.tensor;
+    bv::save_tensors(argv[5], found);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return bv::run_alone([&] {
+        if (argc != 6) bv::fail("usage: head_probe HEAD SEED training|evaluation INPUT OUTPUT");
+        probe(argv);
+    });
+}

@@ -109,3 +109,19 @@ def test_a_step_is_the_fullest_ranks_and_buckets_hide_what_they_can(bench):
     *_, layer, embeddings = BERT_LARGE.gradient_elements()
     assert early == pytest.approx(4 * (layer + embeddings) / BERT_LARGE.gradient_bytes())
     assert scaling.exposed_seconds(BERT_LARGE, 2, network, 0, 2**20) == pytest.approx(1)
+
+
+def test_the_stores_bench_measures_every_row(tiny_model, corpus, tmp_path):
+    result = bv.run_tool("bench/store.py", "--model", tiny_model, "--squad", corpus, "--programs", bv.BIN, "--quick",
+                         "--json", tmp_path / "bench.json", env={"SLURM_JOB_ID": "", "OMP_WAIT_POLICY": "PASSIVE"}, timeout=300)
+    whole = bv.read_json(tmp_path / "bench.json")
+    assert all(row["tokens_per_second"]["median"] > 0 for row in whole["encoding"]["rows"].values())
+    rows = whole["encoding"]["rows"]
+    best = rows[whole["encoding"]["best"]]["tokens_per_second"]["median"]
+    assert whole["encoding"]["against_python"]["median"] == pytest.approx(best / rows["python"]["tokens_per_second"]["median"])
+    assert [(row["block_mib"], row["ranks"]) for row in whole["disk"]["rows"]] == [(2, 1), (2, 2)]
+    for row in whole["disk"]["rows"]:
+        assert row["write_share"]["median"] == pytest.approx(row["write"]["median"] / row["raw-write"]["median"])
+        assert row["read"]["median"] > 0
+    assert whole["disk"]["reference_layout"]["bytes_per_second"] > 0
+    assert "transformers" in result.stdout and max(map(len, result.stdout.splitlines())) <= 120

@@ -1,0 +1,79 @@
+"""bv_plan: what a study takes is what its files then take."""
+
+import bv
+import pytest
+
+STUDY = """
+[study]
+seeds = [1, 2]
+tasks = ["span"]
+states_at = ["1"]
+[finetune]
+checkpoints = "0,1"
+batch = 4
+[extract]
+dtype = "bfloat16"
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def features(corpus, model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("features")
+    for split in ("train", "dev"):
+        bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", model, "--output", folder / f"{split}.h5")
+    return ["--features", folder / "train.h5", "--dev-features", folder / "dev.h5"]
+
+
+def test_planned_bytes_are_those_of_the_files(study, tiny_model, features, tmp_path):
+    plan = tmp_path / "plan.json"
+    bv.run("bv_plan", "--config", study, "--model", tiny_model, *features, "--output", plan)
+    planned = bv.read_json(plan)["tasks"]["span"]
+    assert planned["checkpoints"] == 4 and planned["store_pairs"] == 2
+    bv.run("bv_finetune", "--config", study, "--model", tiny_model, *features[:2], "--task", "span", "--checkpoints", 0,
+           "--output", tmp_path / "run", "--device", "cpu", "--threads", 1, ranks=1)
+    checkpoint = tmp_path / "run/checkpoints/epoch-0"
+    assert (checkpoint / "model.safetensors").stat().st_size == pytest.approx(planned["checkpoint_bytes"], rel=0.01)
+    bv.run("bv_extract", "--config", study, "--checkpoint", checkpoint, *features[:2], "--store", tmp_path / "store.h5",
+           "--device", "cpu", "--threads", 1, ranks=1)
+    shown = bv.run("bv_store", "info", tmp_path / "store.h5").stdout
+    assert f"{planned['train_store_bytes'] / 1e6:.1f} MB" in shown if planned["train_store_bytes"] >= 1e6 else \
+        f"{planned['train_store_bytes'] / 1e3:.1f} kB" in shown
+
+
+def test_given_rates_give_times_and_a_verdict(study, tmp_path):
+    rates = ["--ranks", 8, "--train-rate", 1000, "--encode-rate", 4000, "--read-rate", 100]
+    slow_disk = bv.run("bv_plan", "--config", study, *rates, "--write-rate", 10, "--output", tmp_path / "slow.json").stdout
+    assert "the disk binds" in slow_disk and "computing the states again" in slow_disk and "GPU hours" in slow_disk
+    plan = bv.read_json(tmp_path / "slow.json")
+    span = plan["tasks"]["span"]
+    assert span["tuning_seconds"] == pytest.approx(131911 * 171 / 8000)
+    assert span["extraction_seconds"] == pytest.approx((span["train_store_bytes"] + span["dev_store_bytes"]) / 10e6)
+    assert plan["gpu_hours"] == pytest.approx(plan["seconds"] * 8 / 3600)
+
+
+def test_measured_rates_are_of_this_machine(study, tiny_model, features, tmp_path):
+    plan = tmp_path / "plan.json"
+    bv.run("bv_plan", "--config", study, "--model", tiny_model, *features, "--measure", "--folder", tmp_path, "--device", "cpu",
+           "--threads", 1, "--output", plan, ranks=2)
+    span = bv.read_json(plan)["tasks"]["span"]
+    assert all(span[f"{work}_seconds"] > 0 for work in ("tuning", "evaluation", "extraction", "heads_stored", "heads_recomputed"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plan.json", "study.toml"]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_mistakes_are_one_line(study, tmp_path, ranks):
+    (tmp_path / "plan.json").write_text("{}")
+    for flags, words in (([], ["--config"]), (["--config", tmp_path / "gone.toml"], ["gone.toml"]),
+                         (["--config", study, "--features", "x.h5"], ["--dev-features"]),
+                         (["--config", study, "--output", tmp_path / "plan.json"], ["plan.json", "--force"]),
+                         (["--config", study, "--measure", "--folder", tmp_path / "nowhere"], ["nowhere"])):
+        refused = bv.run("bv_plan", *flags, ranks=ranks, check=False)
+        errors = bv.error_lines(refused.stderr)
+        assert refused.rc == 2 and len(errors) == 1 and all(word in errors[0] for word in words), refused.stderr

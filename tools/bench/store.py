@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""How fast states are made, written and read: against Hugging Face and h5py, the disk itself, and one that is slow.
+
+Making them: bv_extract against transformers (sorted by length, bfloat16, output_hidden_states) on the same features, and
+against the encoder alone (bv_eval, which stores nothing), by one rank of two threads and two of one. Tokens are real ones.
+
+The disk: blocks of random states by the store's own writer, and batches by its reader in training order, without an
+encoder, at several block sizes and numbers of ranks; beside them plain calls that move as many bytes in pieces of the
+same size. Writing ends with the data on the disk, reading begins without them in memory. Beside both, h5py writing the
+reference's layout.
+
+A slow disk (--throttle): the same extraction and head training held to so many MB/s by the kernel's block I/O
+controller (cgroup, as root): who waits for whom.
+
+All in turn, --rounds times over; rates are medians, ratios are taken within each round first.
+"""
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+from jobs import CORES, HERE, REPOSITORY, BenchError, run
+from table import text_table
+
+MB = 1e6
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def spread(values):
+    values = list(values)
+    return dict(median=statistics.median(values), least=min(values), most=max(values))
+
+
+class Cgroup:
+    """A control group of the kernel that holds a disk to a rate (version 1: blkio)."""
+
+    def __init__(self, folder, bytes_per_second):
+        root = Path("/sys/fs/cgroup/blkio")
+        if not os.access(root, os.W_OK):
+            raise BenchError(f"--throttle needs the right to make control groups in {root}")
+        device = os.stat(folder).st_dev
+        self.place = root / f"bench-{os.getpid()}"
+        self.place.mkdir()
+        for kind in ("read", "write"):
+            (self.place / f"blkio.throttle.{kind}_bps_device").write_text(
+                f"{os.major(device)}:{os.minor(device)} {int(bytes_per_second)}")
+
+    def inside(self, command):
+        """The command line that runs a command in the group."""
+        return ["sh", "-c", f'echo $$ > {self.place}/cgroup.procs && exec "$@"', "sh", *command]
+
+    def close(self):
+        self.place.rmdir()
+
+
+class Bench:
+    """The inputs of all measurements, and how each is run."""
+
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        self.features = folder / "features.h5"
+        text = next((options.squad / name for name in ("dev.json", "dev-v2.0.json") if (options.squad / name).is_file()), None)
+        if text is None:
+            raise BenchError(f"{options.squad} holds neither dev.json nor dev-v2.0.json")
+        run([self.program("bv_prepare"), "--squad", text, "--model", options.model, "--unfound", "keep", "--limit",
+             options.questions, "--output", self.features])
+        with h5py.File(self.features) as file:
+            self.tokens, self.count = int(file["features/starts"][-1]), len(file["features/starts"]) - 1
+        allocator = next((line.split("=>")[1].split()[0] for line in
+                          run(["ldd", self.program("bv_extract")]).splitlines() if "tcmalloc" in line), "")
+        self.python = {"OMP_NUM_THREADS": str(CORES), "LD_PRELOAD": allocator}
+
+    def program(self, name):
+        path = self.options.programs.resolve() / name
+        if not path.is_file():
+            raise BenchError(f"{path} is missing; build it (tools/build.sh) or set --programs")
+        return path
+
+    def on_ranks(self, ranks, program, *flags, cgroup=None, **environment):
+        """Standard output and error of a program on so many ranks, which share the cores."""
+        command = [REPOSITORY / "launch/run_ranks.sh", "--ranks", ranks, "--threads", CORES // ranks, "--",
+                   self.program(program), *flags]
+        command = [str(part) for part in command]
+        done = subprocess.run(cgroup.inside(command) if cgroup else command, text=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **environment})
+        if done.returncode != 0:
+            raise BenchError(f"exit code {done.returncode}: {' '.join(command)}\n{done.stdout[-2000:]}")
+        return done.stdout
+
+    def python_states(self, *flags):
+        found = json.loads(run([sys.executable, HERE / "peer_extract.py", "--model", self.options.model, "--features",
+                                self.features, *flags], **self.python))
+        return dict(tokens_per_second=found["tokens"] / found["seconds"], bytes_per_second=found["bytes"] / found["seconds"])
+
+    def encode(self, ranks):
+        """Tokens a second of the encoder alone."""
+        output = self.folder / "predicted"
+        text = self.on_ranks(ranks, "bv_eval", "--checkpoint", self.options.model, "--task", "span", "--features", self.features,
+                             "--output", output, "--device", "cpu", "--threads", CORES // ranks)
+        shutil.rmtree(output)
+        # Of rank 0, whose share of the tokens is that of all others.
+        rate = float(re.findall(r"predicting .*? \(([\d.e+]+) features/s\)", text)[-1])
+        return dict(tokens_per_second=rate * ranks * self.tokens / self.count)
+
+    def extract(self, ranks, cgroup=None):
+        store = self.folder / "states.h5"
+        text = self.on_ranks(ranks, "bv_extract", "--checkpoint", self.options.model, "--task", "span", "--features",
+                             self.features, "--store", store, "--force", "--device", "cpu", "--threads", CORES // ranks,
+                             cgroup=cgroup)
+        rates = re.search(r"([\d.]+) tokens/s, ([\d.]+) MB/s, (\d+) % of the time waiting", text)
+        return dict(tokens_per_second=float(rates[1]), bytes_per_second=float(rates[2]) * MB, waiting=float(rates[3]) / 100)
+
+    def train_heads(self, cgroup=None):
+        """A pass of one head over the store on disk."""
+        store, output = self.folder / "states.h5", self.folder / "heads"
+        with open(store, "rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        text = self.on_ranks(1, "bv_train", "--store", store, "--dev-store", store, "--heads", "learned_pooling", "--output",
+                             output, "--cache-gib", 0, "--device", "cpu", "--threads", CORES, cgroup=cgroup)
+        shutil.rmtree(output)
+        rates = re.search(r"epoch 1: .*?, (\d+) sequences/s, ([\d.]+) % of the time waiting", text)
+        return dict(bytes_per_second=store.stat().st_size / self.count * float(rates[1]), waiting=float(rates[2]) / 100)
+
+    def probe(self, action, ranks, block_mib):
+        path = self.folder / ("raw" if action.startswith("raw") else "blocks.h5")
+        text = self.on_ranks(ranks, "store_probe", action, path, self.options.blocks_features, block_mib,
+                             LD_PRELOAD=self.python["LD_PRELOAD"])  # the programs' allocator
+        found = json.loads(text.strip().splitlines()[-1])
+        return found["bytes"] / found["seconds"]
+
+
+def measure_encoding(bench):
+    jobs = {"python": lambda: bench.python_states(), "encoder_1x2": lambda: bench.encode(1), "encoder_2x1": lambda: bench.encode(2),
+            "extract_1x2": lambda: bench.extract(1), "extract_2x1": lambda: bench.extract(2)}
+    rounds = {name: [] for name in jobs}
+    for number in range(bench.options.rounds):
+        for name in list(jobs)[:: 1 if number % 2 == 0 else -1]:
+            rounds[name].append(jobs[name]())
+            say(f"round {number + 1}: {name}: {rounds[name][-1]['tokens_per_second']:,.0f} tokens/s")
+    rows = {name: {key: spread(one[key] for one in found) for key in found[0]} for name, found in rounds.items()}
+    best = max(("extract_1x2", "extract_2x1"), key=lambda name: rows[name]["tokens_per_second"]["median"])
+
+    def ratio(over, under):
+        return spread(a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(rounds[over], rounds[under]))
+
+    return dict(rows=rows, best=best, against_python=ratio(best, "python"),
+                against_encoder=ratio(best, best.replace("extract", "encoder")))
+
+
+def measure_disk(bench):
+    table = []
+    for block_mib in bench.options.blocks_mib:
+        for ranks in (1, 2):
+            found = {action: [] for action in ("raw-write", "write", "raw-read", "read")}
+            for _ in range(bench.options.rounds):
+                for action in found:
+                    found[action].append(bench.probe(action, ranks, block_mib))
+            row = {action: spread(values) for action, values in found.items()}
+            row.update(block_mib=block_mib, ranks=ranks,
+                       write_share=spread(a / b for a, b in zip(found["write"], found["raw-write"])),
+                       read_share=spread(a / b for a, b in zip(found["read"], found["raw-read"])))
+            table.append(row)
+            say(f"blocks of {block_mib} MiB, {ranks} ranks: {row['write']['median'] / MB:,.0f} MB/s written "
+                f"({row['write_share']['median']:.0%} of raw), {row['read']['median'] / MB:,.0f} read "
+                f"({row['read_share']['median']:.0%})")
+    reference = bench.python_states("--store", bench.folder / "reference.h5")
+    return dict(rows=table, reference_layout=reference)
+
+
+def measure_throttled(bench):
+    if not bench.options.throttle:
+        return []
+    rows = []
+    for rate in bench.options.throttle:
+        group = Cgroup(bench.folder, rate * MB)
+        with contextlib.closing(group):
+            rows.append(dict(limit=rate * MB, extract=bench.extract(1, group), heads=bench.train_heads(group)))
+        say(f"a disk of {rate:g} MB/s: extraction waits {rows[-1]['extract']['waiting']:.0%}, heads "
+            f"{rows[-1]['heads']['waiting']:.0%}")
+    return rows
+
+
+def print_report(whole):
+    encoding = whole["encoding"]
+    names = {"python": "transformers, sorted, bf16", "encoder_1x2": "encoder alone, 1 rank x 2 threads",
+             "encoder_2x1": "encoder alone, 2 ranks x 1 thread", "extract_1x2": "bv_extract, 1 rank x 2 threads",
+             "extract_2x1": "bv_extract, 2 ranks x 1 thread"}
+    print(f"\n{whole['tokens']} tokens of {Path(whole['model']).name}, {whole['rounds']} rounds, {whole['cores']} cores\n")
+    body = []
+    for name, row in encoding["rows"].items():
+        rate = row["tokens_per_second"]
+        body.append([names[name], f"{rate['median']:,.0f}", f"{rate['least']:,.0f} to {rate['most']:,.0f}",
+                     f"{row['bytes_per_second']['median'] / MB:,.0f}" if "extract" in name else "",
+                     f"{row['waiting']['median']:.0%}" if "extract" in name else ""])
+    print(text_table(["making states", "tokens/s", "least to most", "MB/s", "waiting for\nthe disk"], body))
+    print(f"\nbv_extract ({encoding['best'].split('_')[1]}) against transformers: {encoding['against_python']['median']:.2f}x; of the "
+          f"encoder alone: {encoding['against_encoder']['median']:.0%}\n")
+    body = [[f"{row['block_mib']:g} MiB, {row['ranks']} rank{'s' if row['ranks'] > 1 else ''}",
+             *(f"{row[action]['median'] / MB:,.0f}" for action in ("write", "raw-write")), f"{row['write_share']['median']:.0%}",
+             *(f"{row[action]['median'] / MB:,.0f}" for action in ("read", "raw-read")), f"{row['read_share']['median']:.0%}"]
+            for row in whole["disk"]["rows"]]
+    print(text_table(["MB/s: blocks of", "written", "raw", "share", "read", "raw", "share"], body))
+    layout = whole["disk"]["reference_layout"]
+    print(f"\nh5py writing the reference's layout while transformers encodes: {layout['tokens_per_second']:,.0f} tokens/s, "
+          f"{layout['bytes_per_second'] / MB:,.0f} MB/s")
+    if whole["throttled"]:
+        body = [[f"{row['limit'] / MB:g} MB/s", f"{row['extract']['tokens_per_second']:,.0f}",
+                 f"{row['extract']['bytes_per_second'] / MB:,.1f}", f"{row['extract']['waiting']:.0%}",
+                 f"{row['heads']['bytes_per_second'] / MB:,.1f}", f"{row['heads']['waiting']:.0%}"] for row in whole["throttled"]]
+        print("\n" + text_table(["a disk of", "extraction\ntokens/s", "\nMB/s", "waiting for\nthe disk", "one head\nMB/s",
+                                 "waiting for\nthe disk"], body))
+    if whole["quick"]:
+        print("\n--quick: these numbers mean nothing")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog="example:\n  tools/bench/store.py --model MODEL --squad SQUAD --throttle 20 50")
+    parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder")
+    parser.add_argument("--squad", type=Path, required=True, help="folder with dev.json or dev-v2.0.json")
+    parser.add_argument("--folder", type=Path, help="on the disk to measure [the system's folder for temporary files]")
+    parser.add_argument("--questions", type=int, default=600, help="to encode [%(default)s]")
+    parser.add_argument("--blocks-features", type=int, default=1800, help="features written and read without an encoder, 0.9 MB "
+                        "each [%(default)s]")
+    parser.add_argument("--blocks-mib", type=float, nargs="+", default=[8, 64, 256], help="block sizes [%(default)s]")
+    parser.add_argument("--throttle", type=float, nargs="*", default=[], help="slow disks to try, MB/s")
+    parser.add_argument("--rounds", type=int, default=3, help="[%(default)s]")
+    parser.add_argument("--json", type=Path, help="write everything here too")
+    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="[build/release/bin]")
+    parser.add_argument("--quick", action="store_true", help="little of everything: shows that it runs, no more")
+    options = parser.parse_args()
+    if options.quick:
+        options.questions, options.blocks_features, options.blocks_mib, options.rounds = 4, 20, [2], 1
+    load = os.getloadavg()[0]
+    if load > 0.5 and not options.quick:
+        say(f"the machine is busy (load {load:.1f}): its numbers will be too")
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
+            bench = Bench(options, Path(folder))
+            whole = dict(model=str(options.model), cores=CORES, rounds=options.rounds, quick=options.quick, load_before=load,
+                         tokens=bench.tokens, encoding=measure_encoding(bench), disk=measure_disk(bench),
+                         throttled=measure_throttled(bench))
+    except (BenchError, OSError) as wrong:
+        print(f"error: bench: {wrong}", file=sys.stderr)
+        return 2
+    print_report(whole)
+    say(f"{time.monotonic() - began:.0f} s")
+    if options.json:
+        options.json.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

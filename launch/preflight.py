@@ -114,7 +114,7 @@ def record(ranks, command, launcher, threads):
         "command": command,
         "folder": os.getcwd(),
         "commit": output_of([*git, "rev-parse", "HEAD"]) or None,
-        "changed_files": output_of([*git, "status", "--porcelain", "--untracked-files=no"]).splitlines(),
+        "changed_files": output_of([*git, "diff", "--name-only", "HEAD"]).splitlines(),
         "launcher": launcher,
         "threads": threads,
         "ranks": ranks,

@@ -188,5 +188,5 @@ done
 trap '' USR1 TERM INT
 wait "$filter" || true
 # On a busy machine Open MPI now and then ends without its closing message; srun names the rank in its own words.
-((code <= 128)) || [[ $launcher == srun || -s $named ]] || echo "a rank was killed by signal $((code - 128)); $launcher did not say which" >&2
+((code <= 128 || code > 192)) || [[ $launcher == srun || -s $named ]] || echo "a rank was killed by signal $((code - 128)); $launcher did not say which" >&2
 exit "$code"

@@ -100,24 +100,32 @@ release() { rm -f "$1.job"; }
 
 # --- What comes after ---
 
+# Launchers see a node die, and end, long before Slurm does.
+lost_node() { ((nodes > 1)) && ! timeout 60 srun --overlap --ntasks="$nodes" --ntasks-per-node=1 true 2>/dev/null; }
+
 finish() {
-    local code=$? state now
+    local code=$? why='' state now
     trap '' USR1 TERM
     trap - EXIT
-    # Programs without a state of their own die of the signal; what they have made remains.
-    [[ ! $told || $code != $((128 + 10)) ]] || code=85
     if ((code == 85)); then
+        why='told to stop'
+    elif ((code == 128 + 10)) && [[ $told ]]; then # by programs without a state; what they have made remains
+        why='told to stop'
+    elif ((code > 2)) && lost_node; then
+        why='a node is lost'
+    fi
+    if [[ $why ]]; then
         state=$(squeue --noheader --jobs="$job" --format=%T 2>/dev/null || true)
         now=$(how_far "$stage")
         if [[ $state != RUNNING ]]; then
-            say "told to stop; how far: $now. Slurm has the job as ${state:-ended}, so it is not requeued from here"
+            say "$why; how far: $now. Slurm has the job as ${state:-ended}, so it is not requeued from here"
         elif [[ $now == "$began" ]]; then
-            echo "error: $me: no progress since this start, so not requeued; how far: $now. It needs more time" \
-                "(--time), or an earlier signal (--signal=B:USR1@SECONDS)" >&2
+            echo "error: $me: $why, and no progress since this start, so not requeued; how far: $now. It needs more" \
+                "time (--time), or an earlier signal (--signal=B:USR1@SECONDS)" >&2
             code=1
         else
-            say "told to stop; how far: $now. Requeued"
-            scontrol requeue "$job" && exit 85
+            say "$why; how far: $now. Requeued"
+            ! scontrol requeue "$job" || exit 85
         fi
     fi
     for link in ${claims[@]+"${claims[@]}"}; do

@@ -81,7 +81,7 @@ given_files() {
     done | sort -u
 }
 
-ranks='' threads='' launcher=mpirun per_node='' gpus='' oversubscribe='' preflight='' record='' input=/dev/null
+ranks='' threads='' launcher=mpirun per_node='' gpus='' oversubscribe='' preflight='' record='' gdb='' input=/dev/null
 elsewhere=${SLURM_JOB_ID:-}
 flags=() rank_flags=()
 while (($#)); do
@@ -100,7 +100,7 @@ while (($#)); do
         --oversubscribe) oversubscribe=1 && shift ;;
         --preflight) preflight=1 && shift ;;
         --record) record=$2 && shift 2 ;;
-        --gdb) rank_flags+=("$1" "$2") input=/dev/stdin && shift 2 ;;
+        --gdb) rank_flags+=("$1" "$2") gdb=$2 input=/dev/stdin && shift 2 ;;
         --instead) rank_flags+=("$1" "$2" "$3") && shift 3 ;;
         -h | --help) usage && exit 0 ;;
         --) shift && break ;;
@@ -140,7 +140,7 @@ if [[ $launcher == mpirun ]]; then
         start+=(--map-by "$map:PE=$threads" --bind-to core)
     fi
     ((EUID != 0)) || start+=(--allow-run-as-root)
-    [[ $input == /dev/null ]] || start+=(--stdin all)
+    [[ ! $gdb ]] || start+=(--stdin "$gdb")
 else
     # A rank that dies leaves the others waiting: they end soon after it. One that ends in order cuts off nobody.
     start=(srun --mpi=pmix --ntasks="$ranks" ${per_node:+--ntasks-per-node="$per_node"} --cpus-per-task="$threads" --wait=20

@@ -18,13 +18,13 @@ BV_SITE=$(realpath "${BASH_SOURCE[0]}") && export BV_SITE
 
 # --- Where software comes from: modules ... ---
 # module load gcc/12 openmpi/4.1 hdf5/1.14-parallel
-# export BV_BIN=/opt/bertvision/bin    # installed programs [build/release/bin of the repository]
+# export BV_BIN=$HOME/bertvision/build/release/bin   # programs built elsewhere [build/release/bin of the repository]
 # export BV_PYTHON=/opt/venv/bin/python   # with tools/requirements.txt [the build's]
-# --- ... or a container, of tools/bertvision.def: words before every program ---
+# --- ... or a container, of tools/bertvision.def: words before every program. Ranks start by srun then. ---
 # export BV_PREFIX="apptainer exec --nv --bind /scratch $HOME/bertvision.sif"
-# export BV_BIN=/opt/bertvision/bin BV_PYTHON=/opt/venv/bin/python
+# export BV_BIN=/opt/bertvision/build/release/bin BV_PYTHON=/opt/venv/bin/python
 
-# --- How ranks start: mpirun, or srun where Slurm's and MPI's PMIx fit (srun --mpi=list; always with a container) ---
+# --- How ranks start: mpirun, or srun where Slurm's and MPI's PMIx fit (srun --mpi=list) ---
 export BV_LAUNCHER=mpirun
 # export BV_LAUNCHER_FLAGS="--mca coll ^hcoll"
 

@@ -4,6 +4,7 @@ set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
 . launch/road.sh
+. launch/stages.sh
 
 usage() {
     cat <<'END'

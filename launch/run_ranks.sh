@@ -160,8 +160,10 @@ if [[ $preflight ]]; then
     trap 'exit 85' USR1 # told to stop before there was anything to save
     mapfile -t given < <(given_files "$@")
     said=$(timeout --foreground 180 "${start[@]}" "$here/rank.sh" ${rank_flags[@]+"${rank_flags[@]}"} \
-        --check ${given[@]+"${given[@]}"} -- "$@" </dev/null) ||
-        fail "$launcher cannot start $ranks ranks within 180 s; its own words are above"
+        --check ${given[@]+"${given[@]}"} -- "$@" </dev/null) || {
+        echo "failure: run_ranks.sh: $launcher did not start $ranks ranks within 180 s; its own words are above" >&2
+        exit 1
+    }
     python3 "$here/preflight.py" --ranks "$ranks" --launcher "$launcher" --threads "$threads" ${gpus:+--gpus} \
         ${given[@]+"${given[@]/#/--given=}"} ${record:+--record "$record"} -- "$@" <<<"$said" || exit 2
 fi
@@ -188,5 +190,7 @@ done
 trap '' USR1 TERM INT
 wait "$filter" || true
 # On a busy machine Open MPI now and then ends without its closing message; srun names the rank in its own words.
-((code <= 128 || code > 192)) || [[ $launcher == srun || -s $named ]] || echo "a rank was killed by signal $((code - 128)); $launcher did not say which" >&2
+if ((code > 128 && code <= 192)) && [[ $launcher == mpirun && ! -s $named ]]; then
+    echo "a rank was killed by signal $((code - 128)); mpirun did not say which" >&2
+fi
 exit "$code"

@@ -6,6 +6,7 @@ here=$PWD
 me=slurm/$script
 cd "$home"
 . launch/road.sh
+. launch/stages.sh
 
 usage() {
     cat <<END
@@ -87,7 +88,8 @@ claim() {
             sleep 1 # another job may take over the same left one
             [[ $(readlink "$link") != "$job" ]] || break
         fi
-        owner=$(readlink "$link") || continue
+        [[ -w ${link%/*} ]] || fail "no right to write to ${link%/*}"
+        owner=$(readlink "$link") || continue # its job has just ended
         ! active "$owner" || fail "$1 is being made by job $owner; wait for it, or scancel $owner"
         say "job $owner left $1 unfinished"
         left=1
@@ -104,18 +106,20 @@ release() { rm -f "$1.job"; }
 lost_node() { ((nodes > 1)) && ! timeout 60 srun --overlap --ntasks="$nodes" --ntasks-per-node=1 true 2>/dev/null; }
 
 finish() {
-    local code=$? why='' state now
+    local code=$? why='' state='' now
     trap '' USR1 TERM
     trap - EXIT
-    if ((code == 85)); then
-        why='told to stop'
-    elif ((code == 128 + 10)) && [[ $told ]]; then # by programs without a state; what they have made remains
-        why='told to stop'
-    elif ((code > 2)) && lost_node; then
-        why='a node is lost'
+    if ((code != 0 && code != 2)); then
+        state=$(squeue --noheader --jobs="$job" --format=%T 2>/dev/null || true)
+        if ((code == 85)); then
+            why='told to stop'
+        elif ((code == 128 + 10)) && [[ $told ]]; then # a program without a state; what it has made remains
+            why='told to stop'
+        elif [[ $state == RUNNING ]] && lost_node; then
+            why='a node is lost'
+        fi
     fi
     if [[ $why ]]; then
-        state=$(squeue --noheader --jobs="$job" --format=%T 2>/dev/null || true)
         now=$(how_far "$stage")
         if [[ $state != RUNNING ]]; then
             say "$why; how far: $now. Slurm has the job as ${state:-ended}, so it is not requeued from here"
@@ -126,6 +130,7 @@ finish() {
         else
             say "$why; how far: $now. Requeued"
             ! scontrol requeue "$job" || exit 85
+            echo "error: $me: Slurm does not requeue it; submit it again to go on" >&2
         fi
     fi
     for link in ${claims[@]+"${claims[@]}"}; do

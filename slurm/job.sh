@@ -56,6 +56,7 @@ pick() {
     for name in "$@"; do
         local -n list=$name
         local count=${#list[@]}
+        ((count > 0)) || fail "the study names no $name"
         list=("${list[n % count]}")
         n=$((n / count))
     done

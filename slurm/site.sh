@@ -24,7 +24,8 @@ BV_SITE=$(realpath "${BASH_SOURCE[0]}") && export BV_SITE
 # export BV_PREFIX="apptainer exec --nv --bind /scratch $HOME/bertvision.sif"
 # export BV_BIN=/opt/bertvision/build/release/bin BV_PYTHON=/opt/venv/bin/python
 
-# --- How ranks start: mpirun, or srun where Slurm's and MPI's PMIx fit (srun --mpi=list) ---
+# --- How ranks start: mpirun, or srun where Slurm's and MPI's PMIx fit (srun --mpi=list): its ranks save where Slurm itself
+# preempts a job, mpirun's go on from their last state ---
 export BV_LAUNCHER=mpirun
 # export BV_LAUNCHER_FLAGS="--mca coll ^hcoll"
 

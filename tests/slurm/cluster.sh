@@ -94,9 +94,8 @@ within() {
     done
 }
 
-start_node() {
-    SLURM_CONF=$folder/slurm.conf slurmd -N "$1"
-}
+# Daemons have a mark in their environment, by which `processes` knows them and the steps they start.
+start_daemon() { env BV_TEST_SLURM="$folder" SLURM_CONF="$folder/slurm.conf" "$@"; }
 
 all_idle() { [[ $(sinfo --noheader --format=%T --nodes="$(IFS=, && echo "${nodes[*]}")" | sort -u) == idle ]]; }
 
@@ -114,24 +113,24 @@ start() {
     chmod 400 "$folder/munge.key"
     write_configuration
     export SLURM_CONF=$folder/slurm.conf
-    munged --socket="$folder/munge.socket" --key-file="$folder/munge.key" --pid-file="$folder/munge.pid" \
+    start_daemon munged --socket="$folder/munge.socket" --key-file="$folder/munge.key" --pid-file="$folder/munge.pid" \
         --log-file="$folder/munge.log" --seed-file="$folder/munge.seed" || impossible "munged does not start: $(tail -n 1 "$folder/munge.log")"
-    slurmctld || impossible "slurmctld does not start: $(tail -n 1 "$folder/slurmctld.log")"
+    start_daemon slurmctld || impossible "slurmctld does not start: $(tail -n 1 "$folder/slurmctld.log")"
     within 15 scontrol ping || impossible "slurmctld does not answer: $(tail -n 1 "$folder/slurmctld.log")"
     for node in "${nodes[@]}"; do
-        start_node "$node" || impossible "slurmd of $node does not start: $(tail -n 1 "$folder/$node/slurmd.log")"
+        start_daemon slurmd -N "$node" || impossible "slurmd of $node does not start: $(tail -n 1 "$folder/$node/slurmd.log")"
     done
     within 20 all_idle || impossible "the nodes do not come up: $(sinfo --noheader --Node --long | tr '\n' ';')"
 }
 
-# Process ids of daemons, steps and jobs: all have the cluster's configuration in their environment; of one node only
-# those that also know its name.
+# Process ids of daemons, their steps, and jobs, which know a job's number and this cluster; of one node only.
 processes() {
-    local entry pid
+    local entry pid variables
     for entry in /proc/[0-9]*; do
         pid=${entry#/proc/}
-        [[ $pid != "$$" ]] || continue
-        { tr '\0' '\n' <"$entry/environ"; } 2>/dev/null | grep -qxF "SLURM_CONF=$folder/slurm.conf" || continue
+        variables=$'\n'$({ tr '\0' '\n' <"$entry/environ"; } 2>/dev/null || true)$'\n'
+        [[ $variables == *$'\n'"BV_TEST_SLURM=$folder"$'\n'* ]] ||
+            [[ $variables == *$'\n'"SLURM_CONF=$folder/slurm.conf"$'\n'* && $variables == *$'\n'SLURM_JOB_ID=* ]] || continue
         [[ ! ${1:-} ]] || of_node "$pid" "$1" || continue
         echo "$pid"
     done
@@ -162,7 +161,6 @@ kill_all() {
 stop() {
     [[ -e $folder/slurm.conf ]] || fail "$folder holds no cluster"
     kill_all
-    [[ ! -e $folder/munge.pid ]] || kill "$(<"$folder/munge.pid")" 2>/dev/null || true
     rm -rf "$folder"
 }
 
@@ -174,6 +172,6 @@ case $command in
     start) start ;;
     stop) stop ;;
     kill-node) kill_all "${3:?wants a node}" ;;
-    start-node) start_node "${3:?wants a node}" ;;
+    start-node) start_daemon slurmd -N "${3:?wants a node}" ;;
     *) fail "unknown command '$command'; see --help" ;;
 esac

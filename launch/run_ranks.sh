@@ -4,25 +4,34 @@ set -euo pipefail
 
 usage() {
     cat <<'EOF'
-Usage: launch/run_ranks.sh --ranks N [--threads T] [--oversubscribe] [MPIRUN FLAGS] -- PROGRAM [ARGUMENTS]
+Usage: launch/run_ranks.sh --ranks N [FLAGS] [LAUNCHER'S FLAGS] -- PROGRAM [ARGUMENTS]
 
-Starts PROGRAM on N ranks under Open MPI's mpirun, each bound to T cores of its own.
+Starts PROGRAM on N ranks, by Open MPI's mpirun or by Slurm's srun, each bound to T cores of its own.
 
   --ranks N          number of ranks
   --threads T        cores of each rank [this machine's cores / N, at least 1; within a Slurm job or with a
                      hostfile $SLURM_CPUS_PER_TASK, else 1]
+  --launcher L       mpirun, or srun (which speaks PMIx) [mpirun]
+  --per-node K       ranks of each node, in order [as the launcher has it]
+  --gpus             each rank has the GPU of its number on its node, and is bound to the cores nearest to it
   --oversubscribe    let ranks share cores, unbound; chosen by itself where N x T exceeds this machine's cores
-  MPIRUN FLAGS       anything else before -- goes to mpirun: --hostfile FILE, --mca KEY VALUE, ...
+  --preflight        first ask every rank: does it see its GPU (--gpus), the files among the arguments, the same PROGRAM?
+                     Refuses where not (exit code 2), else prints what will run where
+  --record FILE      with --preflight: write it, and versions, commit and environment, as JSON
+  --gdb R            rank R runs under gdb, which reads standard input
+  --instead R DIR    rank R runs DIR's program of the same name (one built with a sanitizer)
+  LAUNCHER'S FLAGS   anything else before -- goes to the launcher: --hostfile FILE, --mca KEY VALUE, ...
 
-The exit code is mpirun's: PROGRAM's own, 128 + S where a rank was killed by signal S. Open MPI's banners are left out of
+The exit code is PROGRAM's own, 128 + S where a rank was killed by signal S. Open MPI's banners are left out of
 standard error; of the one about a killed rank the line "rank N killed by signal S" remains. SIGUSR1 (stop: save and end)
-is passed on to all ranks, as are SIGTERM and SIGINT, which leave them one second.
+is passed on to all ranks, as are SIGTERM and SIGINT, which leave them one second under mpirun.
 
 Environment: BV_MPIRUN names another mpirun.
 
 Examples:
   launch/run_ranks.sh --ranks 2 -- build/release/bin/bv_finetune --config configs/minilm.toml
   launch/run_ranks.sh --ranks 8 --threads 4 --hostfile hosts -- build/release/bin/bv_extract --help
+  launch/run_ranks.sh --ranks 8 --per-node 4 --gpus --launcher srun --preflight -- build/release/bin/bv_finetune ...
 EOF
 }
 
@@ -61,16 +70,38 @@ without_banners() {
         -e '/^\[[^]]*\] Set MCA parameter "orte_base_help_aggregate" to 0 to see all help/d'
 }
 
-ranks='' threads='' oversubscribe='' elsewhere=${SLURM_JOB_ID:-}
-flags=()
+# The files that arguments name, and of those still to be made the folder they will stand in.
+given_files() {
+    local word
+    for word in "$@"; do
+        if [[ $word == */* ]]; then
+            while [[ ! -e $word ]]; do word=$(dirname "$word"); done
+        fi
+        [[ ! -e $word ]] || echo "$word"
+    done | sort -u
+}
+
+ranks='' threads='' launcher=mpirun per_node='' gpus='' oversubscribe='' preflight='' record='' gdb='' input=/dev/null
+elsewhere=${SLURM_JOB_ID:-}
+flags=() rank_flags=()
 while (($#)); do
     case $1 in
-        --ranks | --threads)
+        --ranks | --threads | --per-node)
             is_count "${2:-}" || fail "$1 is '${2:-}', not a positive whole number"
-            declare "${1#--}=$2"
+            name=${1#--}
+            declare "${name//-/_}=$2"
             shift 2
             ;;
+        --launcher)
+            [[ ${2:-} == mpirun || ${2:-} == srun ]] || fail "--launcher is '${2:-}', neither mpirun nor srun"
+            launcher=$2 && shift 2
+            ;;
+        --gpus) gpus=1 && shift ;;
         --oversubscribe) oversubscribe=1 && shift ;;
+        --preflight) preflight=1 && shift ;;
+        --record) record=$2 && shift 2 ;;
+        --gdb) rank_flags+=("$1" "$2") gdb=$2 input=/dev/stdin && shift 2 ;;
+        --instead) rank_flags+=("$1" "$2" "$3") && shift 3 ;;
         -h | --help) usage && exit 0 ;;
         --) shift && break ;;
         *)
@@ -91,18 +122,60 @@ else
     threads=${threads:-$((cores / ranks > 1 ? cores / ranks : 1))}
     ((ranks * threads <= cores)) || oversubscribe=1
 fi
-if [[ $oversubscribe ]]; then
-    flags+=(--oversubscribe --bind-to none --mca mpi_yield_when_idle 1)
+[[ ! $gpus ]] || rank_flags+=(--gpus "${per_node:-$ranks}")
+
+if [[ $launcher == mpirun ]]; then
+    start=("${BV_MPIRUN:-mpirun}" -n "$ranks")
+    map=slot
+    if [[ $per_node ]]; then
+        map=ppr:$per_node:node
+        # A job may have been given as cores or GPUs what mpirun counts as tasks.
+        [[ ! ${SLURM_JOB_NUM_NODES:-} ]] || export SLURM_TASKS_PER_NODE="$per_node(x$SLURM_JOB_NUM_NODES)"
+    fi
+    if [[ $oversubscribe ]]; then
+        start+=(--oversubscribe --bind-to none --mca mpi_yield_when_idle 1 ${per_node:+--map-by "$map"})
+    elif [[ $gpus ]]; then # launch/rank.sh binds
+        start+=(--bind-to none ${per_node:+--map-by "$map"})
+    else
+        start+=(--map-by "$map:PE=$threads" --bind-to core)
+    fi
+    ((EUID != 0)) || start+=(--allow-run-as-root)
+    [[ ! $gdb ]] || start+=(--stdin "$gdb")
 else
-    flags+=(--map-by "slot:PE=$threads" --bind-to core)
+    # A rank that dies leaves the others waiting: they end soon after it. One that ends in order cuts off nobody.
+    start=(srun --mpi=pmix --ntasks="$ranks" ${per_node:+--ntasks-per-node="$per_node"} --cpus-per-task="$threads" --wait=20
+        --kill-on-bad-exit=0)
+    if [[ $oversubscribe ]]; then
+        start+=(--overcommit --cpu-bind=none)
+    elif [[ $gpus ]]; then
+        start+=(--cpu-bind=none --gpu-bind=none)
+    else
+        start+=(--cpu-bind=cores)
+    fi
 fi
-((EUID != 0)) || flags+=(--allow-run-as-root)
+start+=(${flags[@]+"${flags[@]}"})
+here=$(cd "$(dirname "$0")" && pwd)
+
+if [[ $preflight ]]; then
+    trap 'exit 85' USR1 # told to stop before there was anything to save
+    mapfile -t given < <(given_files "$@")
+    said=$(timeout --foreground 180 "${start[@]}" "$here/rank.sh" ${rank_flags[@]+"${rank_flags[@]}"} \
+        --check ${given[@]+"${given[@]}"} -- "$@" </dev/null) || {
+        echo "failure: run_ranks.sh: $launcher did not start $ranks ranks within 180 s; its own words are above" >&2
+        exit 1
+    }
+    python3 "$here/preflight.py" --ranks "$ranks" --launcher "$launcher" --threads "$threads" ${gpus:+--gpus} \
+        ${given[@]+"${given[@]/#/--given=}"} ${record:+--record "$record"} -- "$@" <<<"$said" || exit 2
+fi
+if ((${#rank_flags[@]})); then
+    set -- "$here/rank.sh" "${rank_flags[@]}" "$@"
+fi
 
 named=$(mktemp)
 trap 'rm -f "$named"' EXIT
 exec {errors}> >(without_banners >&2)
 filter=$!
-"${BV_MPIRUN:-mpirun}" -n "$ranks" "${flags[@]}" "$@" 2>&"$errors" {errors}>&- &
+"${start[@]}" "$@" <"$input" 2>&"$errors" {errors}>&- &
 job=$!
 exec {errors}>&-
 
@@ -116,6 +189,8 @@ while [[ $waiting ]]; do
 done
 trap '' USR1 TERM INT
 wait "$filter" || true
-# On a busy machine Open MPI now and then ends without its closing message.
-((code <= 128)) || [[ -s $named ]] || echo "a rank was killed by signal $((code - 128)); mpirun did not say which" >&2
+# On a busy machine Open MPI now and then ends without its closing message; srun names the rank in its own words.
+if ((code > 128 && code <= 192)) && [[ $launcher == mpirun && ! -s $named ]]; then
+    echo "a rank was killed by signal $((code - 128)); mpirun did not say which" >&2
+fi
 exit "$code"

@@ -13,7 +13,8 @@ but the long ones (label soak). A failing test's output is printed; the last lin
   unit      one library, one process          mpi       one library on 1, 2 and 4 ranks
   parity    against Hugging Face's and the    pipeline  the programs and scripts, from files to files
             official implementations          fault     ranks really killed, signalled, cut short
-  gpu       needs a GPU                       soak      longer than CI allows
+  slurm     jobs under a real Slurm of two    gpu       needs a GPU
+            nodes, brought up for it; as root  soak      longer than CI allows
 
   --preset asan   with address and undefined-behaviour sanitizers; its labels are unit and mpi unless named
 
@@ -33,7 +34,7 @@ while (($#)); do
     case $1 in
         -h | --help) usage && exit 0 ;;
         --preset) preset=${2:?--preset wants a name} && shift 2 ;;
-        unit | mpi | fault | parity | pipeline | gpu | soak) labels+=("$1") && shift ;;
+        unit | mpi | fault | parity | pipeline | slurm | gpu | soak) labels+=("$1") && shift ;;
         *) echo "error: run.sh: unknown label '$1'; see tests/run.sh --help" >&2 && exit 2 ;;
     esac
 done

@@ -29,8 +29,8 @@ mapfile -t formatted < <(find src tests -name '*.cpp' -o -name '*.hpp' -o -name 
 for file in "${formatted[@]}"; do
     clang-format --dry-run -Werror "$file" 2>/dev/null || { echo "not formatted: clang-format -i $file" && failed=1; }
 done
-grep -rlZ '^#!/usr/bin/env bash' launch tests tools .ci --include='*.sh' --include=run |
-    xargs -0r shellcheck || failed=1
+grep -rlZ '^#!/usr/bin/env bash' launch slurm tests tools .ci --include='*.sh' --include=run |
+    xargs -0r shellcheck -x || failed=1
 # A precompiled header is of no use to another compiler.
 for source in "${tidied[@]}"; do
     [[ $source == *.cpp && -e $source ]] || continue

@@ -3,6 +3,8 @@
 #include <mutex>
 #include <utility>
 
+#include "core/log.hpp"
+
 namespace bv {
 namespace {
 
@@ -46,7 +48,8 @@ void report_phase(std::string_view phase) {
     report([&](Told& now) { now.phase = phase; });
 }
 
-Waiting::Waiting() {
+Waiting::Waiting(std::source_location where) {
+    spdlog::debug("enters {} ({}:{})", where.function_name(), where.file_name(), where.line());
     report([](Told& now) { now.waiting = true; });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -22,10 +23,11 @@ void report_work(std::string work);
 /// Tells what of its next unit is done now ("backward"); it holds until the work advances.
 void report_phase(std::string_view phase);
 
-/// While it lives, the main thread is in a collective call and waits for other ranks.
+/// While it lives, the main thread is in a collective call and waits for other ranks. The log says at level
+/// debug which: `where` is the call's own function.
 class Waiting {
   public:
-    Waiting();
+    explicit Waiting(std::source_location where = std::source_location::current());
     ~Waiting();
     Waiting(const Waiting&) = delete;
     Waiting& operator=(const Waiting&) = delete;

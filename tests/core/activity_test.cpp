@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "captured_log.hpp"
 #include "core/progress.hpp"
 
 namespace bv {
@@ -33,6 +34,16 @@ TEST(Activity, WaitingLastsAsLongAsItsObjectAndBothEndsAreReports) {
     }
     EXPECT_FALSE(activity().waiting);
     EXPECT_EQ(activity().reports, before + 2);
+}
+
+void some_collective() {
+    const Waiting waiting;
+}
+
+TEST(Activity, TheLogNamesTheCollectiveCallThatWaits) {
+    const CapturedLog log;
+    some_collective();
+    EXPECT_THAT(log.text(), testing::ContainsRegex("enters .*some_collective.*activity_test.cpp"));
 }
 
 TEST(Activity, ProgressReportsOnQuietRanksToo) {

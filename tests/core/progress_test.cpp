@@ -1,29 +1,11 @@
 #include "core/progress.hpp"
 
-#include <sstream>
-
 #include <gmock/gmock.h>
-#include <spdlog/sinks/ostream_sink.h>
 
-#include "core/log.hpp"
+#include "captured_log.hpp"
 
 namespace bv {
 namespace {
-
-/// What is logged during its life.
-class CapturedLog {
-  public:
-    CapturedLog() : before_(spdlog::default_logger()) {
-        spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-            "captured", std::make_shared<spdlog::sinks::ostream_sink_st>(text_)));
-    }
-    ~CapturedLog() { spdlog::set_default_logger(before_); }
-    std::string text() const { return text_.str(); }
-
-  private:
-    std::ostringstream text_;
-    std::shared_ptr<spdlog::logger> before_;
-};
 
 TEST(Progress, DurationsReadAsPeopleWriteThem) {
     EXPECT_EQ(duration_text(0), "0.0 s");

@@ -56,6 +56,16 @@ def test_a_crash_of_one_rank_names_it_and_ends_all_with_code_1(ranks):
     assert lines(result, "failure:") == [f"failure: rank {ranks - 1} of {ranks}: the engine fell off"]
 
 
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_on_request_every_rank_says_which_collective_call_it_enters(ranks, monkeypatch):
+    monkeypatch.setenv("BV_LOG", "debug")
+    told = end("waits", ranks).stderr
+    assert told.count("Communicator::barrier") == ranks
+    assert [told.count(f"[rank {rank}] enters void bv::Communicator::barrier") for rank in range(1, ranks)] == [1] * (ranks - 1)
+    monkeypatch.delenv("BV_LOG")
+    assert "enters" not in end("waits", ranks).stderr
+
+
 @pytest.mark.parametrize("how, ranks", [("hang-stopped", 2), ("hang-stopped", 4), ("hang-at-end", 4)])
 def test_a_stopped_rank_is_named_by_every_other_and_all_end_with_code_1(how, ranks):
     result = end(how, ranks)

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Judges what launch/rank.sh --check said of every rank (standard input), shows what will run where, and records it.
+
+Ends with exit code 2 and a line each for what would fail later: a rank that sees no GPU, a file it was given that it does
+not see, another build. Needs nothing but Python 3.6, so that a cluster's own serves.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+MOST_NODES = 16  # on one screen
+CAPTURED = re.compile(r"^(SLURM_(JOB|ARRAY|RESTART|CPUS|NTASKS|SUBMIT)|NCCL_|UCX_|OMPI_MCA_|OMP_|CUDA_|HDF5_|BV_|LOADEDMODULES)")
+
+
+def read_ranks(lines, given):
+    """Of every rank its number, host, gpu, driver, cores, build and the sizes of the files given."""
+    ranks = []
+    for line in lines:
+        fields = line.rstrip("\n").split("\t")
+        if fields[0] != "rank":
+            continue  # a prologue's or a module's chatter
+        number, host, gpu, driver, cores, build, *sizes = fields[1:]
+        ranks.append(
+            {"rank": int(number), "host": host, "gpu": gpu, "driver": driver, "cores": cores, "build": build,
+             "sizes": dict(zip(given, sizes))}
+        )
+    return sorted(ranks, key=lambda rank: rank["rank"])
+
+
+def complaints(ranks, wanted, gpus):
+    """What is wrong, one line each."""
+    if [rank["rank"] for rank in ranks] != list(range(wanted)):
+        yield f"of {wanted} ranks {len(ranks)} answered: {', '.join(str(rank['rank']) for rank in ranks)}"
+        return
+    first = ranks[0]
+    for rank in ranks:
+        who = f"rank {rank['rank']} (host {rank['host']})"
+        if gpus and not rank["gpu"]:
+            yield f"{who} sees no GPU of its own; each rank needs the GPU of its number on its node"
+        if rank["build"] != first["build"]:
+            yield f"{who} has another build of the program ({rank['build']}) than rank 0 ({first['build']})"
+        for path, size in rank["sizes"].items():
+            if size == "-":
+                yield f"{who} does not see {path}; all nodes must share its file system"
+            elif size != first["sizes"][path] and not os.path.isdir(path):
+                yield f"{who} sees another {path} ({size} bytes) than rank 0 ({first['sizes'][path]} bytes)"
+
+
+def screen(ranks, command, launcher, threads):
+    """What will run where: a line per node."""
+    nodes = {}
+    for rank in ranks:
+        nodes.setdefault(rank["host"], []).append(rank)
+    name = os.path.basename(program_of(command)[1])
+    yield (f"{len(ranks)} rank{'s' * (len(ranks) > 1)} of {name} (build {ranks[0]['build']}) on {len(nodes)} "
+           f"node{'s' * (len(nodes) > 1)} by {launcher}, {threads} thread{'s' * (threads > 1)} each")
+    for host, there in list(nodes.items())[:MOST_NODES]:
+        numbers = [rank["rank"] for rank in there]
+        span = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+        gpus = sorted({rank["gpu"] for rank in there})
+        cores = sorted({rank["cores"] for rank in there}, key=lambda text: [int(n) for n in re.findall(r"\d+", text)])
+        devices = f"{len(there)} x {gpus[0]}, driver {there[0]['driver']}" if gpus != [""] else "CPU"
+        yield f"  {host}: rank{'s' * (len(there) > 1)} {span}; {devices}; cores {' | '.join(cores)}"
+    if len(nodes) > MOST_NODES:
+        yield f"  ... and {len(nodes) - MOST_NODES} nodes more"
+
+
+def program_of(command):
+    """What stands before our program (a container), and the program."""
+    for place, word in enumerate(command):
+        if os.path.basename(word).startswith("bv_"):
+            return command[:place], word
+    return [], command[0]
+
+
+def output_of(command):
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+def libraries(command):
+    """The library files that the program loads, by name, and Torch's version."""
+    before, program = program_of(command)
+    found = dict(re.findall(r"^\s*(\S+) => (\S+)", output_of([*before, "ldd", program]), re.MULTILINE))
+    wanted = {name: os.path.realpath(path) for name, path in found.items()
+              if re.match(r"lib(torch|c10|mpi|hdf5|nccl|cudart|pmix|icuuc|gomp|tcmalloc)", name)}
+    torch = next((Path(path).parents[1] for name, path in wanted.items() if name.startswith("libtorch_cpu")), None)
+    version = None
+    if torch:
+        text = output_of([*before, "cat", str(torch / "version.py")]) or output_of([*before, "cat", str(torch / "build-version")])
+        version = next(iter(re.findall(r"\d+\.\d+\.\d+[\w.+]*", text)), None)
+    return wanted, version
+
+
+def record(ranks, command, launcher, threads):
+    """All about this start that its results may depend on."""
+    repository = str(Path(__file__).resolve().parents[1])
+    git = ["git", "-C", repository, "-c", f"safe.directory={repository}"]
+    files, torch = libraries(command)
+    for rank in ranks:
+        del rank["sizes"]
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": command,
+        "folder": os.getcwd(),
+        "commit": output_of([*git, "rev-parse", "HEAD"]) or None,
+        "changed_files": output_of([*git, "diff", "--name-only", "HEAD"]).splitlines(),
+        "launcher": launcher,
+        "threads": threads,
+        "ranks": ranks,
+        "torch": torch,
+        "mpi": next(iter(output_of(["mpirun", "--version"]).splitlines()), None),
+        "slurm": output_of(["scontrol", "--version"]) or None,
+        "system": platform.platform(),
+        "libraries": files,
+        "environment": {name: value for name, value in sorted(os.environ.items()) if CAPTURED.match(name)},
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ranks", type=int, required=True, help="that must have answered")
+    parser.add_argument("--launcher", help="mpirun, srun; none where one process starts alone")
+    parser.add_argument("--threads", type=int, required=True, help="of a rank")
+    parser.add_argument("--gpus", action="store_true", help="every rank must see its GPU")
+    parser.add_argument("--given", action="append", default=[], help="a file whose size every rank told")
+    parser.add_argument("--record", type=Path, help="JSON file to write")
+    parser.add_argument("command", nargs="+", help="the program and its arguments")
+    options = parser.parse_args()
+    ranks = read_ranks(sys.stdin, options.given)
+    wrong = list(complaints(ranks, options.ranks, options.gpus))
+    for line in wrong[:MOST_NODES]:
+        print(f"error: preflight: {line}", file=sys.stderr)
+    if wrong:
+        return 2
+    if options.launcher:
+        print("\n".join(screen(ranks, options.command, options.launcher, options.threads)), file=sys.stderr)
+    if options.record:
+        options.record.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(record(ranks, options.command, options.launcher, options.threads), indent=2)
+        options.record.write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# What launch/run_ranks.sh starts on every rank: makes ready what belongs to this rank, then becomes the program.
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+Usage: launch/rank.sh [--gpus PER_NODE] [--gdb RANK] [--instead RANK FOLDER] [--check GIVEN... --] PROGRAM [ARGUMENTS]
+
+  --gpus PER_NODE        each of a node's PER_NODE ranks has the GPU of its number there; binds to the cores nearest to it,
+                         in equal parts where several GPUs are near to the same
+  --gdb RANK             rank RANK runs under gdb
+  --instead RANK FOLDER  rank RANK runs FOLDER's program of the same name
+  --check GIVEN... --    instead of running PROGRAM prints, divided by tabs: "rank", its number, host, GPU, driver, cores,
+                         PROGRAM's checksum, and of each file GIVEN its size, or - where it is not there
+END
+}
+
+rank=${OMPI_COMM_WORLD_RANK:-${SLURM_PROCID:-0}}
+local_rank=${OMPI_COMM_WORLD_LOCAL_RANK:-${SLURM_LOCALID:-0}}
+
+# What nvidia-smi calls the GPU that CUDA numbers $1.
+gpu_name() {
+    local visible
+    IFS=, read -ra visible <<<"${CUDA_VISIBLE_DEVICES-$(seq -s, 0 63)}"
+    echo "${visible[$1]:-}"
+}
+
+# query GPU FIELDS: what nvidia-smi says of the GPU that CUDA numbers GPU; nothing where there is none.
+query() {
+    local name
+    name=$(gpu_name "$1")
+    [[ ! $name ]] || nvidia-smi --id="$name" --query-gpu="$2" --format=csv,noheader 2>/dev/null || true
+}
+
+# The cores of a list such as 0-3,8, one a line.
+expand() {
+    local part
+    for part in ${1//,/ }; do seq "${part%-*}" "${part#*-}"; done
+}
+
+allowed() { sed -n 's/^Cpus_allowed_list:\s*//p' /proc/self/status; }
+
+near() {
+    local bus
+    bus=$(query "$1" pci.bus_id)
+    bus=${bus,,}
+    cat "/sys/bus/pci/devices/${bus: -12}/local_cpulist" 2>/dev/null || true
+}
+
+# Hardware threads of one core stand beside each other, so that no two ranks share a core.
+bind_near_gpu() {
+    local mine sharers=0 place=0 other cores share
+    mine=$(near "$local_rank")
+    [[ $mine ]] || return 0
+    for ((other = 0; other < per_node; ++other)); do
+        [[ $(near "$other") == "$mine" ]] || continue
+        ((other >= local_rank)) || place=$((place + 1))
+        sharers=$((sharers + 1))
+    done
+    mapfile -t cores < <(lscpu -p=CPU,CORE | grep -v '^#' | sort -t, -k2,2n -k1,1n | cut -d, -f1 |
+        grep -xFf <(expand "$mine") | grep -xFf <(expand "$(allowed)"))
+    share=$((${#cores[@]} / sharers))
+    ((share > 0)) || return 0
+    taskset -cp "$(IFS=, && echo "${cores[*]:place*share:share}")" $$ >/dev/null
+}
+
+# In one write, for the ranks' lines must not mix.
+check() {
+    local path line
+    line=$(printf 'rank\t%s\t%s\t%s\t%s\t%s\t%s' "$rank" "${SLURMD_NODENAME:-$(hostname -s)}" \
+        "$(query "$local_rank" name)" "$(query "$local_rank" driver_version)" "$(allowed)" \
+        "$(sha256sum "$(type -P "$1")" | cut -c 1-12)")
+    for path in ${given[@]+"${given[@]}"}; do
+        line+=$'\t'$(stat -L -c '%s' "$path" 2>/dev/null || echo -)
+    done
+    echo "$line"
+}
+
+per_node='' gdb='' checking='' given=()
+instead=() debugger=()
+while (($#)); do
+    case $1 in
+        --gpus) per_node=$2 && shift 2 ;;
+        --gdb) gdb=$2 && shift 2 ;;
+        --instead) instead=("$2" "$3") && shift 3 ;;
+        --check)
+            checking=1 && shift
+            while [[ $1 != -- ]]; do given+=("$1") && shift; done
+            shift
+            ;;
+        -h | --help) usage && exit 0 ;;
+        *) break ;;
+    esac
+done
+
+[[ ! $per_node ]] || bind_near_gpu
+if [[ $checking ]]; then
+    check "$@"
+    exit
+fi
+if ((${#instead[@]})) && [[ ${instead[0]} == "$rank" ]]; then
+    program=${instead[1]}/$(basename "$1")
+    shift
+    set -- "$program" "$@"
+fi
+[[ $gdb != "$rank" ]] || debugger=(gdb --quiet --args)
+exec "${debugger[@]}" "$@"

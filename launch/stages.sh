@@ -1,0 +1,145 @@
+# shellcheck shell=bash disable=SC2034,SC2154,SC2086
+# How each stage of the road is made, from what road.sh read. Sourced after it by launch/debug.sh and the jobs of slurm/.
+
+# claim OUTPUT and release OUTPUT stand around the making of it; jobs of a cluster replace them.
+claim() { :; }
+release() { :; }
+
+# once DONE OUTPUT COMMAND...: runs COMMAND, which makes OUTPUT, unless the test DONE holds for it. What an interrupted
+# run left is replaced, or finished by a program that resumes; under --force everything is replaced.
+once() {
+    local done_test=$1 output=$2 flags=()
+    shift 2
+    claim "$output"
+    if [[ ! $force ]] && "$done_test" "$output"; then
+        say "made: $output"
+    else
+        if [[ -e $output ]] && [[ $force || ! ${resumes:-} ]]; then flags=(--force); fi
+        say "$output"
+        "$@" ${flags[@]+"${flags[@]}"}
+    fi
+    release "$output"
+}
+
+# Flags of launch/run_ranks.sh and of the programs on ranks, set by who sources this.
+launch_flags=() program_flags=() first_launch_flags=()
+
+# on_ranks PROGRAM ARGUMENT...: runs one of the programs on all ranks. USR1 and TERM reach them as USR1, the stop signal;
+# $told is set where one came, and after it nothing more is started.
+told=''
+on_ranks() {
+    local code=0 job waiting=1
+    [[ ! $told ]] || return 85
+    launch/run_ranks.sh --ranks "$ranks" ${launch_flags[@]+"${launch_flags[@]}"} \
+        ${first_launch_flags[@]+"${first_launch_flags[@]}"} -- $prefix "$bin/$1" "${@:2}" \
+        ${program_flags[@]+"${program_flags[@]}"} <&0 &
+    job=$!
+    first_launch_flags=()
+    trap 'told=1 waiting=1; kill -USR1 "$job"' USR1 TERM
+    trap 'told=1 waiting=1; kill -TERM "$job"' INT
+    while [[ $waiting ]]; do # only the wait that no signal interrupted tells the exit code
+        waiting='' code=0
+        wait "$job" || code=$?
+    done
+    trap 'told=1' USR1 TERM
+    trap - INT
+    return "$code"
+}
+
+alone() {
+    [[ ! $told ]] || return 85
+    $prefix "$bin/$1" "${@:2}"
+}
+
+stage_prepare() {
+    if [[ ! $squad ]]; then
+        train_text=$run/corpus/train.json dev_text=$run/corpus/dev.json
+        exists "$dev_text" || $prefix "$python" tools/make_corpus.py --output "$run/corpus" \
+            --train "$study_corpus_train" --dev "$study_corpus_dev" --seed "$study_seed"
+    fi
+    local prepare=(alone bv_prepare --config "$config" --model "$model") aside=()
+    [[ ! $study_hold_out ]] || aside=(--hold-out "$study_hold_out" --hold-out-output "$run/features/held-out.h5")
+    once exists "$run/features/train.h5" \
+        "${prepare[@]}" --squad "$train_text" --output "$run/features/train.h5" ${aside[@]+"${aside[@]}"}
+    # Questions whose answers training skips are scored nevertheless.
+    once exists "$run/features/dev.h5" \
+        "${prepare[@]}" --squad "$dev_text" --unfound keep --output "$run/features/dev.h5"
+}
+
+stage_finetune() {
+    local task seed watched=()
+    [[ ! $study_hold_out ]] || watched=(--eval-features "$run/features/held-out.h5")
+    for task in "${tasks[@]}"; do
+        for seed in "${seeds[@]}"; do
+            resumes=1 once finished_tuning "$run/$task/seed-$seed" \
+                on_ranks bv_finetune --config "$config" --model "$model" --task "$task" --seed "$seed" \
+                --features "$run/features/train.h5" --output "$run/$task/seed-$seed" ${watched[@]+"${watched[@]}"}
+        done
+    done
+}
+
+stage_extract() {
+    local task seed epoch split folder store
+    for task in "${tasks[@]}"; do
+        for seed in "${seeds[@]}"; do
+            folder=$run/$task/seed-$seed
+            for epoch in "${epochs[@]}"; do
+                for split in "${splits[@]}"; do
+                    store=$folder/stores/epoch-$epoch-$split.h5
+                    resumes=1 once complete_store "$store" on_ranks bv_extract --config "$config" --task "$task" \
+                        --checkpoint "$folder/checkpoints/epoch-$epoch" --features "$run/features/$split.h5" \
+                        --store "$store"
+                done
+            done
+        done
+    done
+}
+
+stage_train() {
+    local task seed epoch folder wanted
+    for task in "${tasks[@]}"; do
+        for seed in "${seeds[@]}"; do
+            folder=$run/$task/seed-$seed
+            for epoch in "${epochs[@]}"; do
+                claim "$folder/heads-epoch-$epoch"
+                mapfile -t wanted < <(missing_heads "$task" "$seed" "$epoch")
+                if ((${#wanted[@]} == 0)); then
+                    say "made: $task heads of seed $seed at epoch $epoch"
+                else
+                    say "$task heads of seed $seed at epoch $epoch: ${wanted[*]}"
+                    on_ranks bv_train --config "$config" --heads "$(IFS=, && echo "${wanted[*]}")" --seed "$seed" \
+                        --force --store "$folder/stores/epoch-$epoch-train.h5" \
+                        --dev-store "$folder/stores/epoch-$epoch-dev.h5" --output "$folder/heads"
+                fi
+                release "$folder/heads-epoch-$epoch"
+            done
+        done
+    done
+}
+
+stage_eval() {
+    local task seed folder checkpoint output last
+    for task in "${tasks[@]}"; do
+        for seed in "${seeds[@]}"; do
+            folder=$run/$task/seed-$seed
+            for checkpoint in "$folder"/checkpoints/epoch-*; do
+                [[ -e $checkpoint/checkpoint.json ]] || fail "$folder/checkpoints holds nothing to evaluate"
+                output=$folder/evaluations/$(basename "$checkpoint")
+                once scored "$output" on_ranks bv_eval --config "$config" --checkpoint "$checkpoint" \
+                    --features "$run/features/dev.h5" --output "$output"
+            done
+            # What the last checkpoint's best spans are worth where "none" is never answered.
+            if [[ $task == span ]]; then
+                last=$(printf '%s\n' "$folder"/evaluations/epoch-* | sort -V | tail -n 1)
+                once scored "$folder/evaluations/never-none" alone bv_eval --config "$config" \
+                    --logits "$last/logits.safetensors" --features "$run/features/dev.h5" --null-threshold 1e9 \
+                    --output "$folder/evaluations/never-none"
+            fi
+        done
+    done
+}
+
+stage_report() {
+    say "$run/report/index.html"
+    $prefix "$python" tools/report/report.py --run "$run" >/dev/null
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+#SBATCH --job-name=bv-prepare
+#SBATCH --output=%x-%j.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+#SBATCH --nodes=1
+#SBATCH --time=1:00:00
+# shellcheck disable=SC2034  # job.sh reads these
+script=prepare.sh stage=prepare
+about='Turns the text into features files: RUN/features/train.h5 and dev.h5.'
+# Slurm runs a copy of this file from its spool.
+home=${BV_HOME:-${SLURM_SUBMIT_DIR:-$(dirname "$0")/..}}
+[[ -e $home/slurm/job.sh ]] || {
+    echo "error: slurm/$script: $home is not BERTVision's folder; submit from there, or set BV_HOME to it" >&2
+    exit 2
+}
+# shellcheck source=slurm/job.sh
+. "$home/slurm/job.sh"

@@ -1,0 +1,236 @@
+#!/usr/bin/env bash
+# Submits a whole study as one graph of jobs; submitted again, what is missing.
+set -euo pipefail
+here=$PWD
+cd "$(dirname "$0")/.."
+# shellcheck disable=SC2034  # road.sh reads it
+me=slurm/study.sh
+. launch/road.sh
+
+usage() {
+    cat <<'END'
+Usage: slurm/study.sh [FLAGS]
+
+Submits a study's jobs with their dependencies and prints them as a tree:
+
+  prepare                            the text into features
+    finetune, each task and seed     checkpoints over fractional epochs
+      extract, a job array           a store of each wanted checkpoint (states_at) and split
+        train, a job array           the heads of each of those checkpoints
+      eval                           the scores of every checkpoint
+  report                             the page, when all others have ended, well or not
+
+Run again it submits only what is neither made nor in the queue: after a failure, or for more seeds, heads or checkpoints.
+
+END
+    road_flags | grep -v -e '--force' -e '--split' -e 'only these'
+    cat <<'END'
+  --task, --seed, --epoch LIST
+                  only these of the study: span,classification; 1,2,3; 0.3,1
+  --job STAGE FLAGS   sbatch's flags for the jobs of a stage; may be repeated
+  --dry-run       print the commands instead of running them
+
+The study's file is copied to RUN/study.toml, which the jobs read. Logs are in RUN/jobs/.
+
+Examples:
+  . ~/my-site.sh     # your copy of slurm/site.sh
+  slurm/study.sh --config configs/minilm.toml --squad ~/squad --model ~/MiniLM --run ~/runs/minilm --dry-run
+  slurm/study.sh --config configs/minilm.toml --squad ~/squad --model ~/MiniLM --run ~/runs/minilm \
+      --job finetune '--nodes=2 --time=8:00:00' --job extract '--nodes=1'
+END
+}
+
+declare -A job_flags=()
+dry_run=''
+while (($#)); do
+    if read_flag "$here" "$@"; then
+        [[ $1 != --force && $1 != --split && $1 != --ranks ]] || fail "unknown argument '$1'; see $me --help"
+        shift "$taken"
+        continue
+    fi
+    case $1 in
+        --job)
+            [[ " ${all_stages[*]} " == *" ${2:-} "* ]] || fail "--job '${2:-}' is not one of: ${all_stages[*]}"
+            [[ ${3:-} ]] || fail "--job $2 wants sbatch's flags"
+            job_flags[$2]=$3
+            shift 3
+            ;;
+        --dry-run) dry_run=1 && shift ;;
+        -h | --help) usage && exit 0 ;;
+        *) fail "unknown argument '$1'; see $me --help" ;;
+    esac
+done
+command -v sbatch >/dev/null || fail "there is no sbatch here; launch/debug.sh runs a study without Slurm"
+# shellcheck source=slurm/site.sh
+. "${BV_SITE:-slurm/site.sh}"
+use_build
+check_flags
+read_study
+run=$(realpath -m "$run")
+export BV_HOME=$PWD
+
+# --- What the queue holds ---
+
+# By unit and array index ("finetune span 1", "extract span 1 3"): the job that makes it. A job's comment is its unit.
+declare -A queued=()
+while IFS='|' read -r id index comment; do
+    [[ $comment == "$run: "* ]] || continue
+    [[ $index =~ ^[0-9]+$ ]] || index=''
+    queued[${comment#"$run: "}${index:+ $index}]=$id
+done < <(squeue --me --noheader --array --format='%i|%K|%k')
+
+if [[ ! $dry_run ]]; then
+    check_inputs
+    mkdir -p "$run/jobs"
+    if [[ -e $run/study.toml ]] && ! cmp -s "$config" "$run/study.toml"; then
+        ((${#queued[@]} == 0)) ||
+            fail "jobs of $run are in the queue with another study than $config; wait for them, or scancel them"
+    fi
+    [[ $config -ef $run/study.toml ]] || cp "$config" "$run/study.toml"
+    config=$run/study.toml
+fi
+
+# --- Submitting ---
+
+new_jobs=0
+after=() # ids of the jobs that the next one waits for
+
+# submit KIND UNIT INDEXES FLAGS...: submits the stage of a unit after the jobs $after, as an array of INDEXES where there are
+# any ("0,2"), and sets $id. KIND is the kind of dependency.
+submit() {
+    local kind=$1 unit=$2 indexes=$3 stage=${2%% *} script serial='' command
+    shift 3
+    script=slurm/$stage.sh
+    [[ $stage != eval ]] || script=slurm/evaluate.sh
+    [[ $stage != prepare && $stage != report ]] || serial=1
+    # shellcheck disable=SC2206  # flags are words
+    command=(sbatch --parsable --job-name="bv-${unit// /-}" --comment="$run: $unit" --kill-on-invalid-dep=yes
+        --output="$run/jobs/%x-$([[ $indexes ]] && echo %A_%a || echo %j).log"
+        ${indexes:+--array="$indexes"} ${serial:+${BV_SERIAL_JOB_FLAGS:-}} ${job_flags[$stage]:-})
+    ((${#after[@]} == 0)) || command+=("--dependency=$kind:$(IFS=: && echo "${after[*]}")")
+    command+=("$BV_HOME/$script" --config "$config" --model "$model" --run "$run" ${squad:+--squad "$squad"} "$@")
+    [[ ! $serial ]] || command=(env -u SBATCH_GPUS_PER_NODE -u SBATCH_CPUS_PER_GPU "${command[@]}")
+    new_jobs=$((new_jobs + 1))
+    if [[ $dry_run ]]; then
+        printf '%q ' "${command[@]}" && printf '\n'
+        id="<${unit// /-}>"
+    else
+        id=$("${command[@]}")
+        id=${id%%;*} # the rest names the cluster
+    fi
+}
+
+# One line of the tree.
+line() { printf '%*s%-34s %s\n' "$(($1 * 2))" '' "$2" "$3"; }
+
+state_of() { [[ ${after[*]} ]] && echo "job $id, after ${after[*]}" || echo "job $id"; }
+
+# unit DEPTH MADE UNIT FLAGS...: submits a unit unless it is made (MADE is not empty) or queued. $ids becomes its job, none
+# where it is made.
+unit() {
+    local depth=$1 made=$2 name=$3
+    shift 3
+    ids=()
+    if [[ ${queued[$name]:-} ]]; then
+        ids=("${queued[$name]}")
+        line "$depth" "$name" "in the queue: ${ids[*]}"
+    elif [[ $made ]]; then
+        line "$depth" "$name" made
+    else
+        submit afterok "$name" '' "$@"
+        ids=("$id")
+        line "$depth" "$name" "$(state_of)"
+    fi
+}
+
+# array DEPTH UNIT "INDEX..." COUNT FLAGS...: submits those of a unit's COUNT array tasks that are wanted (INDEX...) and not
+# queued. $ids becomes the jobs of all that are not made.
+array() {
+    local depth=$1 name=$2 index wanted=()
+    local -i count=$4
+    ids=()
+    for ((index = 0; index < count; ++index)); do
+        if [[ ${queued[$name $index]:-} ]]; then
+            ids+=("${queued[$name $index]}")
+        elif [[ " $3 " == *" $index "* ]]; then
+            wanted+=("$index")
+        fi
+    done
+    if ((${#wanted[@]})); then
+        submit afterok "$name" "$(IFS=, && echo "${wanted[*]}")" "${@:5}"
+        line "$depth" "$name" "$(state_of): ${#wanted[@]} of $count${ids[*]:+; in the queue: ${ids[*]}}"
+        for index in "${wanted[@]}"; do ids+=("${id}_$index"); done
+    elif ((${#ids[@]})); then
+        line "$depth" "$name" "in the queue: ${ids[*]}"
+    else
+        line "$depth" "$name" made
+    fi
+}
+
+made() { if "$@"; then echo made; fi; }
+
+all_features() {
+    [[ -e $run/features/train.h5 && -e $run/features/dev.h5 ]] && [[ ! $study_hold_out || -e $run/features/held-out.h5 ]]
+}
+
+all_scored() {
+    local folder=$1 task=$2 checkpoint
+    finished_tuning "$folder" || return
+    for checkpoint in "$folder"/checkpoints/epoch-*; do scored "$folder/evaluations/${checkpoint##*/}" || return; done
+    [[ $task != span ]] || scored "$folder/evaluations/never-none"
+}
+
+# The indexes of extraction and heads that are not made, in the order of slurm/job.sh.
+missing_stores() {
+    local folder=$1 epoch split index=0
+    for epoch in "${epochs[@]}"; do
+        for split in "${splits[@]}"; do
+            complete_store "$folder/stores/epoch-$epoch-$split.h5" || echo "$index"
+            index=$((index + 1))
+        done
+    done
+}
+epochs_without_heads() {
+    local task=$1 seed=$2 index
+    for index in "${!epochs[@]}"; do
+        [[ ! $(missing_heads "$task" "$seed" "${epochs[index]}") ]] || echo "$index"
+    done
+}
+
+line 0 "study $config" "$run"
+unit 0 "$(made all_features)" prepare
+features=(${ids[@]+"${ids[@]}"})
+ends=(${ids[@]+"${ids[@]}"})
+states=$(IFS=, && echo "${epochs[*]}")
+for task in "${tasks[@]}"; do
+    for seed in "${seeds[@]}"; do
+        folder=$run/$task/seed-$seed
+        flags=(--task "$task" --seed "$seed")
+        after=(${features[@]+"${features[@]}"})
+        unit 1 "$(made finished_tuning "$folder")" "finetune $task $seed" "${flags[@]}"
+        ends+=(${ids[@]+"${ids[@]}"})
+        ((${#ids[@]} == 0)) || after=("${ids[@]}")
+        tuned=(${after[@]+"${after[@]}"})
+        if ((${#epochs[@]})); then
+            array 2 "extract $task $seed" "$(missing_stores "$folder" | tr '\n' ' ')" "$((2 * ${#epochs[@]}))" \
+                "${flags[@]}" --epoch "$states"
+            ends+=(${ids[@]+"${ids[@]}"})
+            after=(${ids[@]+"${ids[@]}"})
+            array 3 "train $task $seed" "$(epochs_without_heads "$task" "$seed" | tr '\n' ' ')" "${#epochs[@]}" \
+                "${flags[@]}" --epoch "$states"
+            ends+=(${ids[@]+"${ids[@]}"})
+        fi
+        after=(${tuned[@]+"${tuned[@]}"})
+        unit 2 "$(made all_scored "$folder" "$task")" "eval $task $seed" "${flags[@]}"
+        ends+=(${ids[@]+"${ids[@]}"})
+    done
+done
+if ((new_jobs)) || [[ ! -e $run/report/index.html && ! ${queued[report]:-} ]]; then
+    after=(${ends[@]+"${ends[@]}"} ${queued[report]:+"${queued[report]}"})
+    submit afterany report ''
+    line 0 report "job $id, when all have ended"
+elif [[ ${queued[report]:-} ]]; then
+    line 0 report "in the queue: ${queued[report]}"
+else
+    line 0 report made
+fi

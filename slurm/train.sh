@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+#SBATCH --job-name=bv-train
+#SBATCH --output=%x-%j.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+#SBATCH --nodes=1
+#SBATCH --time=4:00:00
+# shellcheck disable=SC2034  # job.sh reads these
+script=train.sh stage=train
+about='Trains heads on the stores: RUN/<task>/seed-<s>/heads.'
+# Slurm runs a copy of this file from its spool.
+home=${BV_HOME:-${SLURM_SUBMIT_DIR:-$(dirname "$0")/..}}
+[[ -e $home/slurm/job.sh ]] || {
+    echo "error: slurm/$script: $home is not BERTVision's folder; submit from there, or set BV_HOME to it" >&2
+    exit 2
+}
+# shellcheck source=slurm/job.sh
+. "$home/slurm/job.sh"

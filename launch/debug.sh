@@ -100,7 +100,14 @@ check_inputs
 
 began=$SECONDS
 for stage in "${all_stages[@]}"; do
-    [[ " ${stages[*]} " != *" $stage "* ]] || "stage_$stage"
+    [[ " ${stages[*]} " == *" $stage "* ]] || continue
+    if [[ ! $study_keep_stores && " ${stages[*]} " == *" extract "* && " ${stages[*]} " == *" train "* ]]; then
+        case $stage in
+            extract) continue ;;
+            train) stage=extract_and_train ;;
+        esac
+    fi
+    "stage_$stage"
 done
 say "done in $((SECONDS - began)) s"
 [[ ! -e $run/report/index.html ]] || realpath "$run/report/index.html"

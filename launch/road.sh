@@ -99,7 +99,8 @@ try:
 except ImportError:  # Python 3.10
     from pip._vendor import tomli as tomllib
 defaults = {"seed": 1, "seeds": None, "corpus_train": 600, "corpus_dev": 150, "hold_out": "",
-            "tasks": ["span", "classification"], "states_at": [], "span_heads": [], "classification_heads": []}
+            "tasks": ["span", "classification"], "states_at": [], "span_heads": [], "classification_heads": [],
+            "keep_stores": True}
 path = sys.argv[1]
 try:
     with open(path, "rb") as file:
@@ -112,6 +113,8 @@ for key in study:
 study = defaults | study
 study["seeds"] = study["seeds"] or [study["seed"]]
 for key, value in study.items():
+    if isinstance(value, bool):
+        value = "1" if value else ""
     if isinstance(value, list):
         print(f"study_{key}=({' '.join(shlex.quote(str(item)) for item in value)})")
     else:
@@ -176,6 +179,13 @@ missing_heads() {
     while read -r head; do
         if [[ $force ]] || ! finished_head "$run/$task/seed-$seed" "$head" "$epoch" "$seed"; then echo "$head"; fi
     done < <(heads_of "$task")
+}
+
+# Whether a store is there whole, or has served and is not kept.
+served_store() {
+    local task=$1 seed=$2 epoch=$3 split=$4
+    complete_store "$run/$task/seed-$seed/stores/epoch-$epoch-$split.h5" ||
+        [[ ! $study_keep_stores && ! $(missing_heads "$task" "$seed" "$epoch") ]]
 }
 
 # How far a stage is, to be read, and to be compared with how far it was.

@@ -80,13 +80,15 @@ stage_finetune() {
 
 stage_extract() {
     local task seed epoch split folder store
+    # shellcheck disable=SC2317  # `once` calls it
+    served() { served_store "$task" "$seed" "$epoch" "$split"; }
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do
             folder=$run/$task/seed-$seed
             for epoch in "${epochs[@]}"; do
                 for split in "${splits[@]}"; do
                     store=$folder/stores/epoch-$epoch-$split.h5
-                    resumes=1 once complete_store "$store" on_ranks bv_extract --config "$config" --task "$task" \
+                    resumes=1 once served "$store" on_ranks bv_extract --config "$config" --task "$task" \
                         --checkpoint "$folder/checkpoints/epoch-$epoch" --features "$run/features/$split.h5" \
                         --store "$store"
                 done
@@ -111,10 +113,26 @@ stage_train() {
                         --force --store "$folder/stores/epoch-$epoch-train.h5" \
                         --dev-store "$folder/stores/epoch-$epoch-dev.h5" --output "$folder/heads"
                 fi
+                [[ $study_keep_stores ]] || rm -f "$folder/stores/epoch-$epoch-"{train,dev}.h5{,.toml}
                 release "$folder/heads-epoch-$epoch"
             done
         done
     done
+}
+
+# Extraction and heads with one pair of stores at a time.
+stage_extract_and_train() {
+    local task seed epoch all_tasks=("${tasks[@]}") all_seeds=("${seeds[@]}") all_epochs=(${epochs[@]+"${epochs[@]}"})
+    for task in "${all_tasks[@]}"; do
+        for seed in "${all_seeds[@]}"; do
+            for epoch in ${all_epochs[@]+"${all_epochs[@]}"}; do
+                tasks=("$task") seeds=("$seed") epochs=("$epoch")
+                stage_extract
+                stage_train
+            done
+        done
+    done
+    tasks=("${all_tasks[@]}") seeds=("${all_seeds[@]}") epochs=(${all_epochs[@]+"${all_epochs[@]}"})
 }
 
 stage_eval() {

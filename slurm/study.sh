@@ -182,10 +182,10 @@ all_scored() {
 
 # The indexes of extraction and heads that are not made, in the order of slurm/job.sh.
 missing_stores() {
-    local folder=$1 epoch split index=0
+    local task=$1 seed=$2 epoch split index=0
     for epoch in "${epochs[@]}"; do
         for split in "${splits[@]}"; do
-            complete_store "$folder/stores/epoch-$epoch-$split.h5" || echo "$index"
+            served_store "$task" "$seed" "$epoch" "$split" || echo "$index"
             index=$((index + 1))
         done
     done
@@ -198,6 +198,11 @@ epochs_without_heads() {
 }
 
 line 0 "study $config" "$run"
+# shellcheck disable=SC2206  # flags are words
+plan=($prefix "$bin/bv_plan" --config "$config" --model "$model" ${BV_PLAN_FLAGS:-})
+[[ ! -e $run/features/train.h5 || ! -e $run/features/dev.h5 ]] ||
+    plan+=(--features "$run/features/train.h5" --dev-features "$run/features/dev.h5")
+"${plan[@]}" >&2 || say "what it takes is unknown: bv_plan does not run here" >&2
 unit 0 "$(made all_features)" prepare
 features=(${ids[@]+"${ids[@]}"})
 ends=(${ids[@]+"${ids[@]}"})
@@ -212,7 +217,7 @@ for task in "${tasks[@]}"; do
         ((${#ids[@]} == 0)) || after=("${ids[@]}")
         tuned=(${after[@]+"${after[@]}"})
         if ((${#epochs[@]})); then
-            array 2 "extract $task $seed" "$(missing_stores "$folder" | tr '\n' ' ')" "$((2 * ${#epochs[@]}))" \
+            array 2 "extract $task $seed" "$(missing_stores "$task" "$seed" | tr '\n' ' ')" "$((2 * ${#epochs[@]}))" \
                 "${flags[@]}" --epoch "$states"
             ends+=(${ids[@]+"${ids[@]}"})
             after=(${ids[@]+"${ids[@]}"})

@@ -133,11 +133,12 @@ double all_seconds(const Planned& plan) {
 void print(const PlanOptions& options, const Planned& plan) {
     print_head(options, plan);
     for (const TaskCosts& cost : plan.costs) print_task(cost, plan);
-    fmt::print(
-        "  in all    {} on disk at the end, {} at most{}\n", size_text(static_cast<double>(plan.space.kept)),
-        size_text(static_cast<double>(plan.space.most)),
-        plan.study.keep_stores ? " ([study] keep_stores = false deletes a store once its heads are trained)"
-                               : " (stores are deleted once their heads are trained)");
+    fmt::print("  in all    {} on disk at the end, {} at most{}\n",
+               size_text(static_cast<double>(plan.space.kept)),
+               size_text(static_cast<double>(plan.space.most)),
+               plan.study.keep_stores
+                   ? " ([study] keep_stores = false deletes a store once its heads are trained)"
+                   : ", with one pair of stores at a time (jobs that run at once hold theirs together)");
     if (plan.timed()) {
         const double seconds = all_seconds(plan);
         fmt::print(

@@ -3,12 +3,14 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <optional>
 #include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "core/background.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
@@ -129,6 +131,17 @@ void write_part(const h5::Handle& dataset, hid_t type, const std::array<hsize_t,
     h5::check(H5Dwrite(dataset.get(), type, part.get(), all.get(), H5P_DEFAULT, values), what);
 }
 
+// Runs `write`. HDF5 does not say that a disk is full, so its errors get the space that is left.
+void with_space(const std::filesystem::path& path, const std::function<void()>& write) {
+    try {
+        write();
+    } catch (const Error& error) {
+        std::error_code unknown;
+        fail("{} ({} bytes are free on its file system; the same command goes on from here)", error.what(),
+             std::filesystem::space(path, unknown).available);
+    }
+}
+
 }  // namespace
 
 struct StoreWriter::Open {
@@ -136,6 +149,8 @@ struct StoreWriter::Open {
     std::optional<Descriptor> descriptor;
     std::optional<h5::File> file;
     h5::Handle states, records, type;
+    std::mutex hdf5;        // which is not thread-safe
+    Background committing;  // of the block written last; ends before what it uses
 };
 
 void mark_missing(const std::filesystem::path& path, std::span<const std::int64_t> blocks) {
@@ -199,37 +214,48 @@ StoreWriter::~StoreWriter() {
 }
 
 void StoreWriter::abandon() {
+    try {
+        open_->committing.wait();
+    } catch (const Error&) {
+        // The block stays missing.
+    }
     open_->lock.reset();
     static_cast<void>(open_.release());
 }
 
 std::int64_t StoreWriter::write_block(std::int64_t block, const void* data) {
-    const std::string what = fmt::format("cannot write block {} of {}", block, path_.string());
-    try {
+    const std::int64_t bytes = layout_.rows_of(block) * info_.row_bytes();
+    with_space(path_, [&] {
+        const std::string what = fmt::format("cannot write block {} of {}", block, path_.string());
         const auto rows = static_cast<hsize_t>(layout_.rows_of(block));
-        const auto hidden = static_cast<hsize_t>(info_.hidden_size);
         const auto first_row = static_cast<hsize_t>(layout_.first_row(block));
-        const std::int64_t bytes = layout_.rows_of(block) * info_.row_bytes();
+        const std::scoped_lock alone(open_->hdf5);
         for (std::int64_t s = 0; s < info_.states(); ++s) {
             write_part<3>(open_->states, open_->type.get(), {static_cast<hsize_t>(s), first_row, 0},
-                          {1, rows, hidden}, static_cast<const char*>(data) + s * bytes, what);
+                          {1, rows, static_cast<hsize_t>(info_.hidden_size)},
+                          static_cast<const char*>(data) + s * bytes, what);
         }
-        const std::vector<std::uint32_t> record = BlockRecords::of(info_, layout_, block, data);
+    });
+    // The next block may be written while the disk takes this one.
+    open_->committing.run(
+        [this, block, record = BlockRecords::of(info_, layout_, block, data)] { commit(block, record); });
+    return info_.states() * bytes;
+}
+
+void StoreWriter::commit(std::int64_t block, const std::vector<std::uint32_t>& record) {
+    with_space(path_, [&] {
+        const std::string what = fmt::format("cannot write block {} of {}", block, path_.string());
         // A record vouches for its data, so it must not reach the disk before them.
         if (::fdatasync(open_->descriptor->get()) != 0) fail("{}: {}", what, std::strerror(errno));
+        const std::scoped_lock alone(open_->hdf5);
         write_part<2>(open_->records, H5T_NATIVE_UINT32, {static_cast<hsize_t>(block), 0}, {1, record.size()},
                       record.data(), what);
-        return info_.states() * bytes;
-    } catch (const Error& error) {
-        // HDF5 does not say that a disk is full.
-        std::error_code unknown;
-        fail("{} ({} bytes are free on its file system; the same command goes on from here)", error.what(),
-             std::filesystem::space(path_, unknown).available);
-    }
+    });
 }
 
 void StoreWriter::close() {
     BV_EXPECT(open_ != nullptr);
+    open_->committing.wait();
     if (::fdatasync(open_->descriptor->get()) != 0) {
         fail("cannot flush {} to disk: {}", path_.string(), std::strerror(errno));
     }

@@ -39,17 +39,19 @@ class StoreWriter {
     /// Local: the blocks that were not in the file when it was opened, the same on all ranks.
     const std::vector<std::int64_t>& missing() const { return missing_; }
 
-    /// Local: writes a block, (states, rows of the block, H) of the store's dtype, and when it is on disk,
-    /// its record. Returns the bytes of the states. May be called on another thread than the constructor, by
-    /// one thread at a time. Throws Error naming the path and the space left when the disk fails.
+    /// Local: writes a block, (states, rows of the block, H) of the store's dtype. While the caller goes on,
+    /// a thread waits until it is on disk and then writes its record. Returns the bytes of the states. May be
+    /// called on another thread than the constructor, by one thread at a time. Throws Error naming the path
+    /// and the space left when the disk fails, perhaps for the block before.
     std::int64_t write_block(std::int64_t block, const void* data);
 
-    /// Collective: closes the file and frees the lock.
+    /// Collective: waits for the last record, closes the file and frees the lock. Throws as write_block.
     void close();
 
   private:
     struct Open;
 
+    void commit(std::int64_t block, const std::vector<std::uint32_t>& record);
     void abandon();
 
     std::filesystem::path path_;

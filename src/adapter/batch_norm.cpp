@@ -1,8 +1,84 @@
 #include "adapter/batch_norm.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "optim/saved_value.hpp"
 
 namespace bv {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// Of each channel, over all shares of a batch.
+struct Statistics {
+    at::Tensor count;  // scalar, values a channel
+    at::Tensor mean;
+    at::Tensor variance;  // biased
+};
+
+/// (C, N, W), or a vector's (N, W) as W channels (W, N, 1): a view.
+at::Tensor as_channels(const at::Tensor& x) {
+    return x.dim() == 3 ? x : x.t().unsqueeze(2);
+}
+
+/// (C) as it stands beside (C, N, W).
+at::Tensor beside(const at::Tensor& of_channels) {
+    return of_channels.view({-1, 1, 1});
+}
+
+void sum_over(const Share& share, const at::Tensor& sums) {
+    if (!share.counts) sums.zero_();
+    if (share.sum) share.sum(sums);
+}
+
+/// The mean first, then the squares about it: sums of plain squares would cancel.
+Statistics statistics_of(const at::Tensor& x, const Share& share) {
+    const c10::NoGradGuard no_graph;
+    const at::Tensor own_count = at::full({1}, x.size(1) * x.size(2), x.options());
+    const at::Tensor sums = at::cat({x.sum({1, 2}), own_count});
+    sum_over(share, sums);
+    const at::Tensor count = sums[-1];
+    const at::Tensor mean = sums.narrow(0, 0, x.size(0)) / count;
+    const at::Tensor squares = (x - beside(mean)).square_().sum({1, 2});
+    sum_over(share, squares);
+    return {count, mean, squares / count};
+}
+
+/// (x - mean) * inverse * scale + shift over x (C, N, W), where mean and inverse, the reciprocal deviation,
+/// are of all shares' x: every share's output depends on every share's input.
+class Normalise : public torch::autograd::Function<Normalise> {
+  public:
+    static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& scale,
+                              const at::Tensor& shift, const Statistics& of, const at::Tensor& inverse,
+                              const Share& share) {
+        context->save_for_backward({x, scale, of.mean, inverse, of.count});
+        save_value(*context, share);
+        const at::Tensor factor = inverse * scale;
+        return x * beside(factor) + beside(shift - of.mean * factor);
+    }
+
+    static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+        const auto saved = context->get_saved_variables();
+        const at::Tensor &x = saved[0], &scale = saved[1], &mean = saved[2], &inverse = saved[3];
+        const at::Tensor& gradient = gradients[0];
+        const auto& share = saved_value<Share>(*context);
+        const at::Tensor normal = (x - beside(mean)).mul_(beside(inverse));
+        const at::Tensor of_scale = (gradient * normal).sum({1, 2});
+        const at::Tensor of_shift = gradient.sum({1, 2});
+        const at::Tensor sums = at::stack({of_scale, of_shift});
+        sum_over(share, sums);
+        const at::Tensor means = sums / saved[4];
+        const at::Tensor of_x =
+            share.counts
+                ? (gradient - normal * beside(means[0]) - beside(means[1])).mul_(beside(inverse * scale))
+                : at::zeros_like(x);
+        return {of_x, of_scale, of_shift, {}, {}, {}};
+    }
+};
+
+}  // namespace
 
 BatchNorm::BatchNorm(const Context& context) : shape_(context.input) {
     const std::int64_t size = shape_.channels > 0 ? shape_.channels : shape_.width;
@@ -15,12 +91,19 @@ BatchNorm::BatchNorm(const Context& context) : shape_(context.input) {
 at::Tensor BatchNorm::forward(const at::Tensor& x, const Pass& pass) const {
     constexpr double kEpsilon = 1e-3;
     constexpr double kNewShare = 0.01;  // of the running statistics: 1 - momentum in Keras's sense
-    const bool image = shape_.channels > 0;
-    // A single value has no variance: it goes by the running statistics and leaves them alone.
-    const bool training = pass.step.has_value() && x.numel() > scale_.numel();
-    const at::Tensor y = at::batch_norm(image ? x.unsqueeze(0) : x, scale_, shift_, mean_, variance_,
-                                        training, kNewShare, kEpsilon, true);
-    return image ? y.squeeze(0) : y;
+    const at::Tensor channels = as_channels(x);
+    at::Tensor y;
+    if (pass.step) {
+        const Statistics of = statistics_of(channels, pass.share);
+        y = Normalise::apply(channels, scale_, shift_, of, (of.variance + kEpsilon).rsqrt(), pass.share);
+        mean_.lerp_(of.mean, kNewShare);
+        // Unbiased; as in Keras's fused layer, a single value has the variance 0.
+        variance_.lerp_(of.variance * (of.count / (of.count - 1).clamp_min(1)), kNewShare);
+    } else {
+        const at::Tensor factor = scale_ * (variance_ + kEpsilon).rsqrt();
+        y = channels * beside(factor) + beside(shift_ - mean_ * factor);
+    }
+    return shape_.channels > 0 ? y : y.squeeze(2).t();
 }
 
 }  // namespace bv

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,10 +40,21 @@ struct LayerWeights {
     double gamma = 1;             ///< learned scale of their mix
 };
 
+/// The part of a step's batch that a process trains a head on, beside others which have the other parts.
+struct Share {
+    /// Replaces a tensor by its sum over all shares, whose processes call it in the same order; none = this
+    /// share is the whole batch.
+    std::function<void(const at::Tensor&)> sum;
+    /// False where the share is empty: some batch goes through the head for the sums' sake, but counts
+    /// nothing.
+    bool counts = true;
+};
+
 /// What every block of a head knows of the call it is in.
 struct Pass {
     const StateBatch& batch;
     std::optional<std::int64_t> step;  ///< of training, counted from 0; none = evaluation
+    Share share = {};                  ///< in training
 };
 
 /// A building block of heads: a function of what flows through the head, with tensors of its own.

@@ -33,11 +33,12 @@ Head::Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_s
     if (parameters_.empty()) fail("{}: a head needs a block that can be trained", last.place);
 }
 
-at::Tensor Head::forward(const StateBatch& batch, std::optional<std::int64_t> step) const {
+at::Tensor Head::forward(const StateBatch& batch, std::optional<std::int64_t> step,
+                         const Share& share) const {
     BV_EXPECT(batch.states.dim() == 3 && batch.states.size(0) == states_ &&
               batch.states.size(2) == hidden_size_);
     BV_EXPECT(batch.states.size(1) == batch.rows());
-    return blocks_.forward(batch.states, {batch, step});
+    return blocks_.forward(batch.states, {batch, step, share});
 }
 
 std::int64_t Head::parameter_count() const {

@@ -28,17 +28,16 @@ class Head {
 
     /// Logits (N, 2): start and end of every token in the span task; the two classes of every sequence in the
     /// classification task, class 1 = no answer. With a `step`, counted from 0, as training computes them:
-    /// with dropout, whose masks follow seed, step and example, and with batch normalisation by the batch's
-    /// own statistics, which the buffers follow. Without, as evaluation does.
-    at::Tensor forward(const StateBatch& batch, std::optional<std::int64_t> step = std::nullopt) const;
+    /// with dropout, whose masks follow seed, step and example, and with batch normalisation by the
+    /// statistics of all shares of the step's batch, which the buffers follow. Without, as evaluation does.
+    /// Where `share` sums over processes, this call and the backward pass are collective.
+    at::Tensor forward(const StateBatch& batch, std::optional<std::int64_t> step = std::nullopt,
+                       const Share& share = {}) const;
 
     /// Trained tensors in the order of the blocks, named "<place>.<block type>.<tensor>": "0.adapter.weight".
     const std::vector<NamedTensor>& parameters() const { return parameters_; }
 
-    /// Running statistics that training keeps beside the parameters. Ranks that train one head data-parallel
-    /// normalise by the statistics of their own shares; what these buffers then hold is a moving average of
-    /// those, different on each rank. A moving average is linear, so the mean of the ranks' buffers follows
-    /// the mean of their statistics: ranks must average the buffers before they score or save the head.
+    /// Running statistics that training keeps beside the parameters: the same in every process.
     const std::vector<NamedTensor>& buffers() const { return buffers_; }
 
     /// Number of trained elements.

@@ -4,7 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include "bert/attention_avx512.hpp"
-#include "bert/saved_value.hpp"
+#include "optim/saved_value.hpp"
 
 namespace bv {
 namespace {

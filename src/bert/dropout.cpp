@@ -7,8 +7,8 @@
 #include <ATen/Parallel.h>
 
 #include "bert/dropout_bits.hpp"
-#include "bert/saved_value.hpp"
 #include "core/error.hpp"
+#include "optim/saved_value.hpp"
 #ifdef BV_CUDA
 #include "bert/dropout_cuda.hpp"
 #endif

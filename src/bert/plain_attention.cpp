@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "bert/attention.hpp"
-#include "bert/saved_value.hpp"
+#include "optim/saved_value.hpp"
 
 namespace bv {
 namespace {

@@ -6,8 +6,8 @@
 #include <ATen/Parallel.h>
 
 #include "bert/residual_norm_avx512.hpp"
-#include "bert/saved_value.hpp"
 #include "bert/simd.hpp"
+#include "optim/saved_value.hpp"
 
 namespace bv {
 namespace {

@@ -40,12 +40,43 @@ TEST(BatchNorm, NormalisesByItsRunningStatisticsInEvaluation) {
     EXPECT_TRUE(block["mean"].equal(at::arange(4).to(at::kFloat)));
 }
 
-TEST(BatchNorm, TrainsOnASingleValueWithoutHarm) {
+TEST(BatchNorm, HasTheGradientOfPyTorchs) {
+    const OneBlock block(R"({ type = "batch_norm" })", {3, 5});
+    block["scale"].copy_(at::tensor({2.0F, -3.0F, 0.5F}));
+    const StateBatch batch = random_states(3, 5, {3, 4});
+    const at::Tensor weights = at::randn({3, 7, 5});
+    const auto gradients = [&](const auto& normalise) {
+        std::vector<at::Tensor> inputs{batch.states.clone(), block["scale"], block["shift"]};
+        for (at::Tensor& input : inputs) input.set_requires_grad(true).mutable_grad().reset();
+        (normalise(inputs[0]) * weights).sum().backward();
+        std::vector<at::Tensor> found;
+        for (const at::Tensor& input : inputs) found.push_back(input.grad().clone());
+        return found;
+    };
+    const auto ours = gradients([&](const at::Tensor& x) { return block->forward(x, {batch, 0}); });
+    const auto theirs = gradients([&](const at::Tensor& x) {
+        return at::batch_norm(x.unsqueeze(0), block["scale"], block["shift"], {}, {}, true, 0.01, 1e-3, false)
+            .squeeze(0);
+    });
+    for (std::size_t i = 0; i < ours.size(); ++i)
+        EXPECT_TRUE(at::allclose(ours[i], theirs[i], 1e-4, 1e-5)) << i;
+}
+
+TEST(BatchNorm, KeepsItsDigitsFarFromZero) {
+    const OneBlock block(R"({ type = "batch_norm" })", {0, 2});
+    const StateBatch batch = random_states(1, 2, {900});
+    const at::Tensor x = batch.states[0] * 0.1 + 1000;
+    block->forward(x, {batch, 0});
+    const at::Tensor variance = x.to(at::kDouble).var(0);
+    EXPECT_TRUE(at::allclose((block["variance"] - 0.99).to(at::kDouble) / 0.01, variance, 1e-2, 1e-4));
+}
+
+TEST(BatchNorm, MakesASingleValueItsShift) {
     const OneBlock block(R"({ type = "batch_norm" })", {0, 4});
+    block["shift"].fill_(3);
     const StateBatch batch = random_states(1, 4, {1});
-    const at::Tensor y = block->forward(batch.states[0], {batch, 0});
-    EXPECT_TRUE(at::allclose(y, batch.states[0] / std::sqrt(1.001), 1e-5, 1e-6));
-    EXPECT_EQ(block["variance"].max().item<float>(), 1);
+    EXPECT_TRUE(at::allclose(block->forward(batch.states[0], {batch, 0}), at::full({1, 4}, 3.0F)));
+    EXPECT_NEAR(block["variance"].max().item<float>(), 0.99, 1e-6);  // as Keras: a variance of 0
 }
 
 }  // namespace

@@ -12,6 +12,12 @@ Head moved(Head head, at::Device device) {
     return head;
 }
 
+/// A sequence of one row of zeros.
+StateBatch empty_sequence(const Head& head, at::Device device) {
+    const at::Tensor label = at::zeros({1}, at::device(device).dtype(at::kLong));
+    return {{0}, {0, 1}, at::zeros({head.states(), 1, head.hidden_size()}, device), label, label, label};
+}
+
 FlatParameters flatten(const Head& head) {
     std::vector<at::Tensor> tensors;
     for (const NamedTensor& parameter : head.parameters()) tensors.push_back(parameter.tensor);
@@ -24,17 +30,22 @@ HeadTrainer::HeadTrainer(Head head, double learning_rate, at::Device device, Col
     : head_(moved(std::move(head), device)),
       learning_rate_(learning_rate),
       collective_(collective),
+      nothing_(empty_sequence(head_, device)),
       parameters_(flatten(head_)),
       optimizer_(parameters_, {AdamKind::adam, 0.9, 0.999, kEpsilon, EpsilonKind::keras, 0.0}),
       loss_(at::zeros({}, at::device(device).dtype(at::kDouble))) {}
 
 void HeadTrainer::step(const StateBatch& share, std::int64_t global_batch) {
     parameters_.zero_gradients();
-    if (share.sequences() > 0) {
-        const at::Tensor loss = head_loss(head_.definition().task, share, head_.forward(share));
-        (loss / static_cast<double>(global_batch)).backward();
-        loss_ += loss.detach();
-    }
+    // A rank without a sequence takes part in the sums over ranks inside the head.
+    const bool counts = share.sequences() > 0;
+    const StateBatch& batch = counts ? share : nothing_;
+    const Share part{[this](const at::Tensor& x) { collective_.all_reduce(x.data_ptr<float>(), x.numel()); },
+                     counts};
+    const at::Tensor loss =
+        head_loss(head_.definition().task, batch, head_.forward(batch, optimizer_.steps(), part));
+    (loss * (counts ? 1.0 / static_cast<double>(global_batch) : 0.0)).backward();
+    if (counts) loss_ += loss.detach();
     collective_.all_reduce(parameters_.gradients().data_ptr<float>(), parameters_.elements());
     optimizer_.step(learning_rate_);
 }

@@ -22,7 +22,8 @@ class HeadTrainer {
     HeadTrainer& operator=(const HeadTrainer&) = delete;
 
     /// Collective: one update from the mean loss over a global batch of `global_batch` sequences, of which
-    /// `share` is this rank's part, possibly without any.
+    /// `share` is this rank's part, possibly without any. Its statistics and dropout masks are those of the
+    /// whole batch: any number of ranks trains the same head.
     void step(const StateBatch& share, std::int64_t global_batch);
 
     /// Local: the loss of this rank's sequences, summed since the last call.
@@ -35,6 +36,7 @@ class HeadTrainer {
     Head head_;
     double learning_rate_;
     Collective& collective_;
+    StateBatch nothing_;  // what goes through the head where a share has no sequence
     FlatParameters parameters_;
     Adam optimizer_;
     at::Tensor loss_;  // scalar on the device, so that no step waits for it

@@ -77,3 +77,8 @@ def test_mistakes_are_one_line(study, tmp_path, ranks):
         refused = bv.run("bv_plan", *flags, ranks=ranks, check=False)
         errors = bv.error_lines(refused.stderr)
         assert refused.rc == 2 and len(errors) == 1 and all(word in errors[0] for word in words), refused.stderr
+
+
+@pytest.mark.parametrize("config", sorted((bv.SOURCE / "configs").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_study_that_comes_along_can_be_planned(config):
+    assert "on disk at the end" in bv.run("bv_plan", "--config", config).stdout

@@ -55,7 +55,9 @@ def test_the_launcher_refuses_before_it_starts(cluster, tmp_path, features, stan
     (tmp_path / stand_in).chmod(0o755)
     refused = cluster.run("salloc", "--quiet", *TWO_NODES, bv.SOURCE / "launch" / "run_ranks.sh", "--ranks", 2, "--per-node", 1, *flags,
                           "--oversubscribe", "--preflight", "--", "touch", features, tmp_path / "started",
-                          env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": f"{cluster.folder}/tmp"}, check=False)
+                          env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": f"{cluster.folder}/tmp",
+                               "BV_MPIRUN": "mpirun"},  # named by its path it puts its own folder before ours on PATH
+                          check=False)
     assert refused.rc == 2
     assert f"error: preflight: {words}" in refused.stderr
     assert not (tmp_path / "started").exists()

@@ -70,8 +70,10 @@ void ExtractOptions::declare(CommandLine& line) {
     line.option("batch-tokens", batch_tokens, "most tokens the encoder takes at once")
         ->check(CLI::PositiveNumber);
     line.option("block-mib", block_mib,
-                "size of a block in MiB: what a rank computes, writes and marks as one; it holds two")
-        ->check(CLI::PositiveNumber);
+                "size of a block in MiB: what a rank computes, writes and marks as one; it holds two; 0 "
+                "takes 16, "
+                "and at least 16 features")
+        ->check(CLI::NonNegativeNumber);
     bv::declare(line, compute);
     line.option("force", force, "replace an existing store, rather than finish it where it is incomplete");
 }

@@ -6,7 +6,6 @@
 
 #include "dist/communicator.hpp"
 #include "stages/device.hpp"
-#include "store/layout.hpp"
 
 namespace bv {
 
@@ -21,7 +20,7 @@ struct ExtractOptions {
     std::string dtype = "float16";
     std::string layers = "all";
     std::int64_t batch_tokens = 4096;
-    double block_mib = static_cast<double>(kBlockBytes >> 20);
+    double block_mib = 0;  ///< 0 = the usual size, see features_per_block
     ComputeOptions compute;
     bool force = false;
 

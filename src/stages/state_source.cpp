@@ -214,7 +214,7 @@ class CheckpointSource final : public StateSource {
         info_.epoch = tuned ? tuned->epoch.text() : EpochFraction().text();
         info_.features = features_.fingerprint();
         // As a store of the usual element type would lie, whatever part of it is read.
-        layout_ = lay_out_states(info_, features_, kBlockBytes);
+        layout_ = lay_out_states(info_, features_, 0);
         const std::int64_t before = info_.states() - static_cast<std::int64_t>(all.size());
         for (std::int64_t s = 0; s < before; ++s) picked_.push_back(s);
         for (const std::int64_t place : places_of(layers, all, name_)) picked_.push_back(before + place);

@@ -19,7 +19,8 @@ std::vector<std::int64_t> parse_layers(const std::string& list);
 /// (F) Rows of states that each feature has: its tokens in the span task, else one.
 std::vector<std::int64_t> state_rows(const Features& features, const std::string& task);
 
-/// Where the states `info` of features lie in a store of blocks of about `block_bytes`.
+/// Where the states `info` of features lie in a store of blocks of about `block_bytes`, 0 = the usual size
+/// (see features_per_block).
 StoreLayout lay_out_states(const StoreInfo& info, const Features& features, std::int64_t block_bytes);
 
 /// What heads of the model's task read of a batch, without dropout. Span: all hidden states, L of (N, H).

@@ -41,12 +41,14 @@ StoreLayout lay_out(std::span<const std::int64_t> rows_of, std::int64_t block_fe
 
 std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int64_t> rows_of,
                                 std::int64_t block_bytes) {
-    const auto features = static_cast<std::int64_t>(rows_of.size());
     const std::int64_t rows = std::accumulate(rows_of.begin(), rows_of.end(), std::int64_t{0});
-    const std::int64_t all = info.states() * rows * info.row_bytes();
-    return std::max<std::int64_t>(
-        1, static_cast<std::int64_t>(static_cast<double>(block_bytes) / static_cast<double>(all) *
-                                     static_cast<double>(features)));
+    const double feature =
+        static_cast<double>(info.states() * rows * info.row_bytes()) / static_cast<double>(rows_of.size());
+    const auto fitting = [&](std::int64_t bytes) {
+        return static_cast<std::int64_t>(static_cast<double>(bytes) / feature);
+    };
+    if (block_bytes == 0) return std::max(kBlockFeatures, fitting(kBlockBytes));
+    return std::max<std::int64_t>(1, fitting(block_bytes));
 }
 
 std::string list_text(std::span<const std::int64_t> numbers) {

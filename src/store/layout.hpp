@@ -66,11 +66,13 @@ struct StoreLayout {
 /// `rows_of[f]` is the number of rows of feature f. A function of its arguments alone.
 StoreLayout lay_out(std::span<const std::int64_t> rows_of, std::int64_t block_features);
 
-/// Bytes of a block unless the user wants another size: pieces large enough for a disk's full rate, few
-/// enough bytes to lose with a killed rank.
-inline constexpr std::int64_t kBlockBytes = std::int64_t{64} << 20;
+/// Size of a block unless the user wants another: pieces large enough for a disk, small enough to keep an
+/// encoder's caches and to lose with a killed rank; and enough features for a window of blocks to mix.
+inline constexpr std::int64_t kBlockBytes = std::int64_t{16} << 20;
+inline constexpr std::int64_t kBlockFeatures = 16;
 
-/// Features of mean length that make blocks of about `block_bytes`, at least one.
+/// Features of mean length that make blocks of about `block_bytes`, at least one; with 0 blocks of
+/// kBlockBytes, at least kBlockFeatures.
 std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int64_t> rows_of,
                                 std::int64_t block_bytes);
 

@@ -7,7 +7,8 @@
 
 namespace bv {
 
-/// Blocks from which a batch of a training is drawn. With the usual block size a window is half a GiB.
+/// Blocks from which a batch of a training is drawn. With the usual block size a window is 128 MiB of a small
+/// model's states, and 1.1 GB of all of BERT-Large's.
 inline constexpr std::int64_t kWindowBlocks = 8;
 
 /// The order in which an epoch of a training visits the features of a store, as indices in the features file:

@@ -72,7 +72,7 @@ inline constexpr std::int64_t kBlockBytes = std::int64_t{16} << 20;
 inline constexpr std::int64_t kBlockFeatures = 16;
 
 /// Features of mean length that make blocks of about `block_bytes`, at least one; with 0 blocks of
-/// kBlockBytes, at least kBlockFeatures.
+/// kBlockBytes in a 16-bit type, at least kBlockFeatures.
 std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int64_t> rows_of,
                                 std::int64_t block_bytes);
 

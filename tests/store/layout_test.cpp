@@ -61,6 +61,9 @@ TEST(Layout, BlocksHaveAboutTheWantedSizeAndAtLeastOneFeature) {
     EXPECT_EQ(features_per_block(info, rows, 10559), 10);
     EXPECT_EQ(features_per_block(info, rows, 1), 1);
     EXPECT_EQ(features_per_block(info, rows, 0), kBlockBytes / 960);
+    StoreInfo single = info;
+    single.dtype = DType::f32;
+    EXPECT_EQ(features_per_block(single, rows, 0), features_per_block(info, rows, 0));
     const std::vector<std::int64_t> long_rows(1000, 100000);
     EXPECT_EQ(features_per_block(info, long_rows, 0), kBlockFeatures);
 }

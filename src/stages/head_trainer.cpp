@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "core/error.hpp"
+
 namespace bv {
 namespace {
 
@@ -10,6 +12,12 @@ constexpr double kEpsilon = 1e-8;
 Head moved(Head head, at::Device device) {
     head.to(device);
     return head;
+}
+
+/// A sequence of one row of zeros.
+StateBatch empty_sequence(const Head& head, at::Device device) {
+    const at::Tensor label = at::zeros({1}, at::device(device).dtype(at::kLong));
+    return {{0}, {0, 1}, at::zeros({head.states(), 1, head.hidden_size()}, device), label, label, label};
 }
 
 FlatParameters flatten(const Head& head) {
@@ -24,25 +32,63 @@ HeadTrainer::HeadTrainer(Head head, double learning_rate, at::Device device, Col
     : head_(moved(std::move(head), device)),
       learning_rate_(learning_rate),
       collective_(collective),
+      nothing_(empty_sequence(head_, device)),
       parameters_(flatten(head_)),
       optimizer_(parameters_, {AdamKind::adam, 0.9, 0.999, kEpsilon, EpsilonKind::keras, 0.0}),
       loss_(at::zeros({}, at::device(device).dtype(at::kDouble))) {}
 
 void HeadTrainer::step(const StateBatch& share, std::int64_t global_batch) {
     parameters_.zero_gradients();
-    if (share.sequences() > 0) {
-        const at::Tensor loss = head_loss(head_.definition().task, share, head_.forward(share));
-        (loss / static_cast<double>(global_batch)).backward();
-        loss_ += loss.detach();
-    }
+    // A rank without a sequence takes part in the sums over ranks inside the head.
+    const bool counts = share.sequences() > 0;
+    const StateBatch& batch = counts ? share : nothing_;
+    const Share part{[this](const at::Tensor& x) { collective_.all_reduce(x.data_ptr<float>(), x.numel()); },
+                     counts};
+    const at::Tensor loss =
+        head_loss(head_.definition().task, batch, head_.forward(batch, optimizer_.steps(), part));
+    (loss * (counts ? 1.0 / static_cast<double>(global_batch) : 0.0)).backward();
+    if (counts) loss_ += loss.detach();
     collective_.all_reduce(parameters_.gradients().data_ptr<float>(), parameters_.elements());
     optimizer_.step(learning_rate_);
 }
 
-double HeadTrainer::take_loss() {
-    const double loss = loss_.item<double>();
-    loss_.zero_();
-    return loss;
+double HeadTrainer::loss() const {
+    return loss_.item<double>();
+}
+
+void HeadTrainer::set_loss(double loss) {
+    loss_.fill_(loss);
+}
+
+ResumeState HeadTrainer::state() const {
+    const auto copy = [](const at::Tensor& x) { return x.detach().to(at::kCPU, false, /*copy=*/true); };
+    std::vector<at::Tensor> buffers;
+    for (const NamedTensor& buffer : head_.buffers()) buffers.push_back(buffer.tensor.reshape({-1}));
+    return {optimizer_.steps(),
+            "{}",
+            copy(parameters_.values()),
+            copy(optimizer_.first_moments()),
+            copy(optimizer_.second_moments()),
+            buffers.empty() ? at::Tensor() : copy(at::cat(buffers))};
+}
+
+void HeadTrainer::restore(const ResumeState& state) {
+    const at::NoGradGuard no_graph;
+    BV_EXPECT(state.values.numel() == parameters_.elements());
+    parameters_.values().copy_(state.values);
+    optimizer_.restore(state.step, state.first_moments, state.second_moments);
+    std::int64_t offset = 0;
+    for (const NamedTensor& buffer : head_.buffers()) {
+        const std::int64_t count = buffer.tensor.numel();
+        buffer.tensor.copy_(state.buffers.narrow(0, offset, count).view(buffer.tensor.sizes()));
+        offset += count;
+    }
+}
+
+std::int64_t HeadTrainer::bytes() const {
+    std::int64_t elements = 4 * parameters_.elements();
+    for (const NamedTensor& buffer : head_.buffers()) elements += buffer.tensor.numel();
+    return elements * static_cast<std::int64_t>(sizeof(float));
 }
 
 }  // namespace bv

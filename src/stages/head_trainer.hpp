@@ -8,6 +8,7 @@
 #include "dist/collective.hpp"
 #include "optim/adam.hpp"
 #include "optim/flat_parameters.hpp"
+#include "optim/resume_state.hpp"
 
 namespace bv {
 
@@ -22,11 +23,21 @@ class HeadTrainer {
     HeadTrainer& operator=(const HeadTrainer&) = delete;
 
     /// Collective: one update from the mean loss over a global batch of `global_batch` sequences, of which
-    /// `share` is this rank's part, possibly without any.
+    /// `share` is this rank's part, possibly without any. Its statistics and dropout masks are those of the
+    /// whole batch: any number of ranks trains the same head.
     void step(const StateBatch& share, std::int64_t global_batch);
 
-    /// Local: the loss of this rank's sequences, summed since the last call.
-    double take_loss();
+    /// Local: the loss of this rank's sequences, summed since it was set to 0.
+    double loss() const;
+    void set_loss(double loss);
+
+    /// Local: where training stands, but for `totals`, copied to the CPU; and from there on. The loss is no
+    /// part of it: each rank has its own.
+    ResumeState state() const;
+    void restore(const ResumeState& state);
+
+    /// Local: bytes of parameters, gradients, Adam's moments and running statistics.
+    std::int64_t bytes() const;
 
     const Head& head() const { return head_; }
     std::int64_t steps() const { return optimizer_.steps(); }
@@ -35,6 +46,7 @@ class HeadTrainer {
     Head head_;
     double learning_rate_;
     Collective& collective_;
+    StateBatch nothing_;  // what goes through the head where a share has no sequence
     FlatParameters parameters_;
     Adam optimizer_;
     at::Tensor loss_;  // scalar on the device, so that no step waits for it

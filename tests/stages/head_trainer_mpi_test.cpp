@@ -35,8 +35,21 @@ void train_two_epochs(const StateSource& source, const std::vector<HeadTrainer*>
     }
 }
 
+/// A built-in head, or one with everything that knows of training: batch normalisation of images and of
+/// vectors, and dropout.
 Head new_head(const std::string& name) {
-    return Head(find_head(name), 3, 8, 5);
+    constexpr const char* kTrained = R"(task = "span"
+blocks = [
+    { type = "conv", filters = 4, kernel = 3, tokens = 3, bias = false },
+    { type = "batch_norm" },
+    { type = "relu" },
+    { type = "dropout", rate = 0.3 },
+    { type = "flatten" },
+    { type = "batch_norm" },
+    { type = "gelu" },
+    { type = "linear", width = 2 },
+])";
+    return Head(name == "normalised" ? parse_head(name, kTrained, "test") : find_head(name), 3, 8, 5);
 }
 
 TEST(HeadTrainer, TrainsTheSameHeadOnAnyNumberOfRanks) {
@@ -44,7 +57,8 @@ TEST(HeadTrainer, TrainsTheSameHeadOnAnyNumberOfRanks) {
     MpiCollective together(ranks);
     Alone nobody;
     const RandomSource source;
-    for (const char* name : {"learned_pooling", "adapter_64_shared_skip", "adapter_64_unshared"}) {
+    for (const char* name :
+         {"learned_pooling", "adapter_64_shared_skip", "adapter_64_unshared", "normalised"}) {
         HeadTrainer spread(new_head(name), 1e-3, at::kCPU, together);
         HeadTrainer alone(new_head(name), 1e-3, at::kCPU, nobody);
         train_two_epochs(source, {&spread}, ranks.rank(), ranks.size());
@@ -59,7 +73,13 @@ TEST(HeadTrainer, TrainsTheSameHeadOnAnyNumberOfRanks) {
             EXPECT_TRUE(at::allclose(spread.head().parameters()[i].tensor, parameter.tensor, 1e-3, 1e-6))
                 << name << " " << parameter.name;
         }
-        EXPECT_NEAR(ranks.sum(spread.take_loss()), alone.take_loss(), 1e-3);
+        for (std::size_t i = 0; i < spread.head().buffers().size(); ++i) {
+            const NamedTensor& buffer = alone.head().buffers()[i];
+            EXPECT_FALSE(buffer.tensor.equal(new_head(name).buffers()[i].tensor)) << buffer.name;
+            EXPECT_TRUE(at::allclose(spread.head().buffers()[i].tensor, buffer.tensor, 1e-4, 1e-6))
+                << name << " " << buffer.name;
+        }
+        EXPECT_NEAR(ranks.sum(spread.loss()), alone.loss(), 1e-3);
     }
 }
 

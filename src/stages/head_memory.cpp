@@ -72,17 +72,19 @@ StateBatch largest_share(const HeadData& data, std::int64_t batch, at::Device de
 }  // namespace
 
 std::vector<HeadMemory> measure_memory(const std::vector<HeadJob>& jobs, const HeadData& data,
-                                       at::Device device, int ranks, Collective& collective) {
+                                       at::Device device, const Communicator& ranks, Collective& collective) {
     std::map<std::string, HeadMemory> by_name;  // seeds and learning rates take no memory
     std::vector<HeadMemory> all;
     for (const HeadJob& job : jobs) {
         const auto [found, is_new] = by_name.try_emplace(job.definition.name);
         if (is_new) {
-            const StateBatch share = largest_share(data, job.origin.batch, device, ranks);
+            const StateBatch share = largest_share(data, job.origin.batch, device, ranks.size());
             const StoreInfo& info = data.train().info();
             HeadTrainer trainer(Head(job.definition, info.states(), info.hidden_size, 0), 1e-3, device,
                                 collective);
-            found->second = {trainer.bytes(), peak_bytes([&] { trainer.step(share, job.origin.batch); })};
+            const std::int64_t working = peak_bytes([&] { trainer.step(share, job.origin.batch); });
+            found->second = {trainer.bytes(),
+                             static_cast<std::int64_t>(ranks.max(static_cast<double>(working)))};
         }
         all.push_back(found->second);
     }

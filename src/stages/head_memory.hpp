@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "dist/collective.hpp"
+#include "dist/communicator.hpp"
 #include "stages/head_data.hpp"
 #include "stages/head_job.hpp"
 
@@ -18,9 +19,9 @@ struct HeadMemory {
 };
 
 /// Collective: what each of `jobs` takes, found by one step of a throwaway head over a batch of the longest
-/// features, so that no step takes more. `ranks` ranks share a batch.
+/// features, so that no step takes more; the most of any rank.
 std::vector<HeadMemory> measure_memory(const std::vector<HeadJob>& jobs, const HeadData& data,
-                                       at::Device device, int ranks, Collective& collective);
+                                       at::Device device, const Communicator& ranks, Collective& collective);
 
 /// Places of heads, those trained in one pass over the states together.
 using Passes = std::vector<std::vector<std::size_t>>;

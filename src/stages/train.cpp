@@ -123,7 +123,7 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         jobs = unfinished(list_jobs(options, definitions, *data), options.force);
     });
     if (jobs.empty()) return;
-    const auto memory = measure_memory(jobs, *data, compute.device, ranks.size(), *collective);
+    const auto memory = measure_memory(jobs, *data, compute.device, ranks, *collective);
     Passes passes;
     ranks.agree([&] { passes = plan_passes(jobs, memory, options.memory_gib * 1024 * 1024 * 1024); });
     report(passes, jobs, memory);

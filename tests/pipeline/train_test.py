@@ -3,6 +3,8 @@
 import re
 
 import bv
+import h5py
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -208,7 +210,13 @@ def test_the_data_seed_alone_decides_the_order(study, tmp_path):
 def test_heads_that_do_not_fit_together_are_trained_in_passes_with_the_same_bits(study, tmp_path):
     flags = ["--seed", "1,2,3", "--batch", 1]
     whole = train(study, tmp_path / "whole", "adapter_386_unshared", *flags)
-    (size,) = re.findall(r"3 heads take ([\d.]+) MB of memory", whole.stderr)
+    (size, kept, working), = re.findall(r"3 heads take ([\d.]+) MB of memory: ([\d.]+) MB kept, ([\d.]+) MB in", whole.stderr)
+    states, hidden, width = 3, 32, 386
+    parameters = states * (hidden + 1) * width + (states * width + 1) * 2
+    assert float(kept) == pytest.approx(3 * 4 * 4 * parameters / 1e6, rel=0.05)  # values, gradients and two moments
+    with h5py.File(study / "train.h5") as file:
+        tokens = np.diff(file["features/starts"][:]).max()
+    assert 2 < float(working) * 1e6 / (4 * states * tokens * width) < 8  # before and after GELU, their gradients, flattened
     assert "passes" not in whole.stderr
     split = train(study, tmp_path / "split", "adapter_386_unshared", *flags, "--memory-gib", float(size) * 0.95e6 / 2**30)
     assert "3 heads in 2 passes over the states" in split.stderr

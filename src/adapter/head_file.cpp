@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 Json to_json(const Head& head, const HeadOrigin& origin) {
     Json poolings = Json::array();
@@ -33,6 +33,8 @@ Json to_json(const Head& head, const HeadOrigin& origin) {
             {"other_checkpoint", origin.other_checkpoint},
             {"features", origin.features},
             {"seed", origin.seed},
+            {"data_seed", origin.data_seed},
+            {"held_out", origin.held_out},
             {"learning_rate", origin.learning_rate},
             {"batch", origin.batch},
             {"epochs", origin.epochs},
@@ -54,6 +56,8 @@ HeadOrigin read_origin(const Json& json) {
     json.at("other_checkpoint").get_to(origin.other_checkpoint);
     json.at("features").get_to(origin.features);
     json.at("seed").get_to(origin.seed);
+    json.at("data_seed").get_to(origin.data_seed);
+    json.at("held_out").get_to(origin.held_out);
     json.at("learning_rate").get_to(origin.learning_rate);
     json.at("batch").get_to(origin.batch);
     json.at("epochs").get_to(origin.epochs);

@@ -15,7 +15,9 @@ struct HeadOrigin {
     std::string epoch;                 ///< how long they were fine-tuned, as an exact fraction ("3/10")
     std::vector<std::int64_t> layers;  ///< hidden states it reads; 0 = embedding output
     std::string features;              ///< fingerprint of the features it was trained on
-    std::uint64_t seed = 0;
+    std::uint64_t seed = 0;            ///< of initial values and dropout
+    std::uint64_t data_seed = 0;       ///< of the order of its features
+    double held_out = 0;               ///< share of the questions that it was judged by instead of trained on
     double learning_rate = 0;
     std::int64_t batch = 0;         ///< sequences of all ranks together
     std::int64_t epochs = 0;        ///< epochs the head was trained

@@ -1,5 +1,6 @@
 #include "optim/resume_state.hpp"
 
+#include <map>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -38,8 +39,8 @@ ResumeState read(const fs::path& folder) {
         fail("{} is not what was written", path.string());
     }
     auto tensors = load_tensors(path);
-    return {marker.at("step").get<std::int64_t>(), marker.at("totals").dump(), tensors.at("values"),
-            tensors.at("first_moments"), tensors.at("second_moments")};
+    return {marker.at("step").get<std::int64_t>(), marker.at("totals").dump(),   tensors.at("values"),
+            tensors.at("first_moments"),           tensors.at("second_moments"), tensors["buffers"]};
 }
 
 }  // namespace
@@ -47,9 +48,11 @@ ResumeState read(const fs::path& folder) {
 void write_resume_state(const fs::path& folder, const ResumeState& state) {
     const fs::path here = folder / ("step-" + std::to_string(state.step));
     write_whole_folder(here, kMarker, [&](const fs::path& path) {
-        save_tensors(path / kTensors, {{"values", state.values},
-                                       {"first_moments", state.first_moments},
-                                       {"second_moments", state.second_moments}});
+        std::map<std::string, at::Tensor> tensors{{"values", state.values},
+                                                  {"first_moments", state.first_moments},
+                                                  {"second_moments", state.second_moments}};
+        if (state.buffers.defined()) tensors["buffers"] = state.buffers;
+        save_tensors(path / kTensors, tensors);
         return Json{{"step", state.step},
                     {"totals", Json::parse(state.totals)},
                     {"fingerprint", fingerprint(MappedFile(path / kTensors).bytes())}}

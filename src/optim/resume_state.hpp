@@ -16,6 +16,7 @@ struct ResumeState {
     at::Tensor values;          ///< (elements) the flat parameters, float32 on the CPU, as the others
     at::Tensor first_moments;   ///< (elements) of Adam
     at::Tensor second_moments;  ///< (elements)
+    at::Tensor buffers;         ///< (elements) running statistics beside the parameters; undefined = none
 };
 
 /// Local: writes FOLDER/step-<step>/, which exists only once it is whole, and then removes the older states

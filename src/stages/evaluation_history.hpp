@@ -7,9 +7,10 @@
 
 namespace bv {
 
-/// The evaluations of one run of fine-tuning, in order, judged by one metric: which was best, what the last
-/// one gained, and whether it is time to stop. An evaluation is {"step", "epoch", "features" (fingerprint),
-/// "rank_hours" (of training so far), and the score objects of metrics.json}.
+/// The evaluations of a model or head in training, in order, judged by one metric: which was best, what the
+/// last one gained, and whether it is time to stop. An evaluation is {"epoch", and the score objects of
+/// metrics.json}; those of fine-tuning have "step", "features" (fingerprint) and "rank_hours" (of training so
+/// far) too.
 class EvaluationHistory {
   public:
     /// `metric` is em, f1 or best_f1 in the span task, accuracy or f1 in classification. `patience` is the

@@ -155,8 +155,12 @@ ResumeState FineTuning::current_state(double seconds) const {
     const auto copy = [](const at::Tensor& x) { return x.detach().to(at::kCPU, false, /*copy=*/true); };
     Json sums = totals(seconds);
     if (evaluation_ != nullptr) sums["evaluations"] = evaluation_->history().all();
-    return {steps_, sums.dump(), copy(flat_.values()), copy(optimizer_.first_moments()),
-            copy(optimizer_.second_moments())};
+    return {steps_,
+            sums.dump(),
+            copy(flat_.values()),
+            copy(optimizer_.first_moments()),
+            copy(optimizer_.second_moments()),
+            {}};
 }
 
 void FineTuning::restore(const ResumeState& state) {

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "core/error.hpp"
+
 namespace bv {
 namespace {
 
@@ -50,10 +52,43 @@ void HeadTrainer::step(const StateBatch& share, std::int64_t global_batch) {
     optimizer_.step(learning_rate_);
 }
 
-double HeadTrainer::take_loss() {
-    const double loss = loss_.item<double>();
-    loss_.zero_();
-    return loss;
+double HeadTrainer::loss() const {
+    return loss_.item<double>();
+}
+
+void HeadTrainer::set_loss(double loss) {
+    loss_.fill_(loss);
+}
+
+ResumeState HeadTrainer::state() const {
+    const auto copy = [](const at::Tensor& x) { return x.detach().to(at::kCPU, false, /*copy=*/true); };
+    std::vector<at::Tensor> buffers;
+    for (const NamedTensor& buffer : head_.buffers()) buffers.push_back(buffer.tensor.reshape({-1}));
+    return {optimizer_.steps(),
+            "{}",
+            copy(parameters_.values()),
+            copy(optimizer_.first_moments()),
+            copy(optimizer_.second_moments()),
+            buffers.empty() ? at::Tensor() : copy(at::cat(buffers))};
+}
+
+void HeadTrainer::restore(const ResumeState& state) {
+    const at::NoGradGuard no_graph;
+    BV_EXPECT(state.values.numel() == parameters_.elements());
+    parameters_.values().copy_(state.values);
+    optimizer_.restore(state.step, state.first_moments, state.second_moments);
+    std::int64_t offset = 0;
+    for (const NamedTensor& buffer : head_.buffers()) {
+        const std::int64_t count = buffer.tensor.numel();
+        buffer.tensor.copy_(state.buffers.narrow(0, offset, count).view(buffer.tensor.sizes()));
+        offset += count;
+    }
+}
+
+std::int64_t HeadTrainer::bytes() const {
+    std::int64_t elements = 4 * parameters_.elements();
+    for (const NamedTensor& buffer : head_.buffers()) elements += buffer.tensor.numel();
+    return elements * static_cast<std::int64_t>(sizeof(float));
 }
 
 }  // namespace bv

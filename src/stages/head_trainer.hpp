@@ -8,6 +8,7 @@
 #include "dist/collective.hpp"
 #include "optim/adam.hpp"
 #include "optim/flat_parameters.hpp"
+#include "optim/resume_state.hpp"
 
 namespace bv {
 
@@ -26,8 +27,17 @@ class HeadTrainer {
     /// whole batch: any number of ranks trains the same head.
     void step(const StateBatch& share, std::int64_t global_batch);
 
-    /// Local: the loss of this rank's sequences, summed since the last call.
-    double take_loss();
+    /// Local: the loss of this rank's sequences, summed since it was set to 0.
+    double loss() const;
+    void set_loss(double loss);
+
+    /// Local: where training stands, but for `totals`, copied to the CPU; and from there on. The loss is no
+    /// part of it: each rank has its own.
+    ResumeState state() const;
+    void restore(const ResumeState& state);
+
+    /// Local: bytes of parameters, gradients, Adam's moments and running statistics.
+    std::int64_t bytes() const;
 
     const Head& head() const { return head_; }
     std::int64_t steps() const { return optimizer_.steps(); }

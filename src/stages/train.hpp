@@ -24,9 +24,15 @@ struct TrainOptions {
     std::string layers = "all";
     std::int64_t epochs = 0;  ///< 0 = the task's default
     std::int64_t batch = 0;   ///< 0 = the task's default
-    double learning_rate = 1e-3;
-    std::uint64_t seed = 1;
+    std::vector<double> learning_rates{1e-3};
+    std::vector<std::uint64_t> seeds{1};
+    std::uint64_t data_seed = 1;
     double cache_gib = 4.0;
+    double memory_gib = 0;  ///< 0 = no limit
+    double held_out = 0;
+    std::string eval_metric = "f1";
+    std::int64_t patience = 0;  ///< 0 = all epochs
+    double resume_every = 10;   ///< minutes
     bool allow_other_checkpoint = false;
     ComputeOptions compute;
     bool force = false;
@@ -37,10 +43,12 @@ struct TrainOptions {
 /// Passes over the training states where the user names no number: the reference's.
 std::int64_t default_head_epochs(const std::string& task);
 
-/// Collective: trains heads data-parallel over all ranks, all of them on each batch of states read once, and
-/// scores them on the dev states after each epoch. Writes
-/// OUTPUT/<head>/epoch-<fraction>/lr-<rate>-seed-<seed>/ for every head: metrics.jsonl (a line an epoch),
-/// head.safetensors, head.json, logits.safetensors (dev), config.toml and, last, metrics.json.
+/// Collective: trains heads data-parallel over all ranks, each at every learning rate with every seed, all of
+/// them on each batch of states read once, and scores them on the dev states after each epoch. Writes
+/// OUTPUT/<head>/epoch-<fraction>/lr-<rate>-seed-<seed>/ for each: metrics.jsonl (a line an epoch),
+/// head.safetensors, head.json, logits.safetensors (dev), config.toml and, last, metrics.json. A head that
+/// has all this already is left alone. On the stop signal it writes a state into each head's resume/ and
+/// throws Stopped on all ranks; started again, it goes on from there.
 void train(const TrainOptions& options, const CommandLine& line, const Communicator& ranks);
 
 }  // namespace bv

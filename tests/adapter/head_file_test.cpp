@@ -20,7 +20,7 @@ class HeadFile : public testing::Test {
 
     const std::filesystem::path folder_ =
         std::filesystem::temp_directory_path() / ("bv_head_file_" + std::to_string(getpid()));
-    const HeadOrigin origin_{"abc", "3/10", {0, 2, 5}, "def", 9, 1e-3, 16, 2, true};
+    const HeadOrigin origin_{"abc", "3/10", {0, 2, 5}, "def", 9, 8, 0.05, 1e-3, 16, 2, true};
     const Head head_{find_head("learned_pooling_adapter_386"), 3, 8, 4};
 };
 
@@ -35,6 +35,8 @@ TEST_F(HeadFile, HoldsAllThatTheHeadIsAndCameFrom) {
     EXPECT_EQ(loaded.origin.layers, origin_.layers);
     EXPECT_EQ(loaded.origin.features, "def");
     EXPECT_EQ(loaded.origin.seed, 9U);
+    EXPECT_EQ(loaded.origin.data_seed, 8U);
+    EXPECT_EQ(loaded.origin.held_out, 0.05);
     EXPECT_EQ(loaded.origin.learning_rate, 1e-3);
     EXPECT_EQ(loaded.origin.batch, 16);
     EXPECT_EQ(loaded.origin.epochs, 2);
@@ -54,9 +56,9 @@ TEST_F(HeadFile, HoldsRunningStatistics) {
 TEST_F(HeadFile, ThatIsMissingOrBrokenIsNamed) {
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("head.json")));
     save_head(folder_, head_, origin_);
-    write_file(folder_ / "head.json", "{\"version\": 1, ");
+    write_file(folder_ / "head.json", "{\"version\": 2, ");
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("line 1")));
-    write_file(folder_ / "head.json", "{\"version\": 1}");
+    write_file(folder_ / "head.json", "{\"version\": 2}");
     EXPECT_THAT([&] { load_head(folder_); },
                 testing::ThrowsMessage<Error>(HasSubstr("no description of a head")));
 }

@@ -17,8 +17,12 @@ namespace fs = std::filesystem;
 
 ResumeState state_of(std::int64_t step) {
     const auto number = static_cast<double>(step);
-    return {step, R"({"tokens":5})", at::full({128}, number), at::full({128}, number + 0.25),
-            at::full({128}, number + 0.5)};
+    return {step,
+            R"({"tokens":5})",
+            at::full({128}, number),
+            at::full({128}, number + 0.25),
+            at::full({128}, number + 0.5),
+            {}};
 }
 
 class ResumeStateTest : public testing::Test {
@@ -42,6 +46,14 @@ TEST_F(ResumeStateTest, WhatIsWrittenReadsBack) {
     EXPECT_TRUE(found->values.equal(state_of(7).values));
     EXPECT_TRUE(found->first_moments.equal(state_of(7).first_moments));
     EXPECT_TRUE(found->second_moments.equal(state_of(7).second_moments));
+    EXPECT_FALSE(found->buffers.defined());
+}
+
+TEST_F(ResumeStateTest, KeepsBuffersWhereThereAreSome) {
+    ResumeState state = state_of(7);
+    state.buffers = at::arange(5.0F);
+    write_resume_state(folder_.path(), state);
+    EXPECT_TRUE(newest_resume_state(folder_.path())->buffers.equal(at::arange(5.0F)));
 }
 
 TEST_F(ResumeStateTest, AnEmptyOrAbsentFolderHasNone) {

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch_head import TorchHead
 
-SEED = 3
+SEED, DATA_SEED = 3, 2
 HEADS = {
     "span": ["learned_pooling", "adapter_64_shared", "adapter_64_shared_skip", "adapter_64_unshared_skip",
              "learned_pooling_adapter_386", "adapter_386_shared_skip_learned_pooling"],
@@ -89,7 +89,8 @@ def trained(request, tmp_path_factory, tiny_model, corpus):
         bv.run("bv_extract", "--checkpoint", tiny_model, "--features", folder / f"{split}.h5", "--task", task, "--store",
                folder / f"{split}-states.h5", "--dtype", "float32")
     bv.run("bv_train", "--store", folder / "train-states.h5", "--dev-store", folder / "dev-states.h5", "--heads",
-           ",".join(HEADS[task]), "--output", folder / "heads", "--epochs", EPOCHS, "--batch", BATCH, "--seed", SEED, "--device", "cpu")
+           ",".join(HEADS[task]), "--output", folder / "heads", "--epochs", EPOCHS, "--batch", BATCH, "--seed", SEED, "--data-seed", DATA_SEED,
+           "--device", "cpu")
     return task, Store(folder / "train-states.h5"), Store(folder / "dev-states.h5"), folder / "heads"
 
 
@@ -106,7 +107,7 @@ def test_a_head_trained_by_torch_is_the_same(trained):
                          train.states.shape[2], SEED)
         adam = KerasAdam(list(head.parameters.values()))
         for epoch in range(EPOCHS):
-            order = epoch_order(SEED, epoch, len(train))
+            order = epoch_order(DATA_SEED, epoch, len(train))
             losses = 0
             for first in range(0, len(order), BATCH):
                 batch = order[first:first + BATCH]
@@ -122,20 +123,6 @@ def test_a_head_trained_by_torch_is_the_same(trained):
             if task == "span" and parameter.endswith("linear.bias"):
                 continue  # a softmax over tokens is blind to it: its gradient is rounding, which Adam makes steps of
             assert torch.allclose(ours[parameter], value, rtol=1e-3, atol=1e-4), (name, parameter)
-
-
-def test_torch_computes_the_same_logits_from_the_saved_head(trained):
-    task, _, dev, heads = trained
-    for name in HEADS[task]:
-        folder = result_of(heads, name)
-        head = TorchHead(json.loads((folder / "head.json").read_text())["definition"], dev.states.shape[0],
-                         dev.states.shape[2], SEED)
-        head.parameters = load_file(folder / "head.safetensors")
-        with torch.no_grad():
-            expected = torch.cat([head(dev.of(feature)) for feature in range(len(dev))])
-        logits = load_file(folder / "logits.safetensors")
-        found = logits["logits"] if task == "classification" else torch.stack([logits["start"], logits["end"]], 1)
-        assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5), name
 
 
 def test_learned_layer_weights_are_those_of_the_tensors(trained):
@@ -173,7 +160,8 @@ def test_a_batch_gives_torchs_logits_gradients_and_running_statistics(name, mode
     head = TorchHead(definition, 5, 96, SEED)
     for parameter, value in head.parameters.items():
         assert torch.equal(found["initial." + parameter], value), parameter
-    logits = head(batch["states"], batch["starts"], training=mode == "training")
+    head.training = mode == "training"
+    logits = head(batch["states"], batch["starts"])
     cross_entropy = torch.nn.functional.cross_entropy
     if span:
         loss = sum(cross_entropy(own[:, end][None], batch[labels][b:b + 1], reduction="sum")

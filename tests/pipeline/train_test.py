@@ -1,6 +1,10 @@
 """bv_train: what it writes, what it refuses, and what changes neither with company nor with the number of ranks."""
 
+import re
+
 import bv
+import h5py
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -168,5 +172,90 @@ def test_a_finished_result_is_replaced_with_force_alone(study, tmp_path):
     unfinished.write_text("{}")
     train(study, tmp_path, "learned_pooling")
     assert len(bv.read_json_lines(unfinished)) == 1
-    assert "--force" in refusal(study, tmp_path, "learned_pooling", ranks=2)
+    files = {path: path.stat().st_mtime_ns for path in unfinished.parent.rglob("*")}
+    again = train(study, tmp_path, "learned_pooling,adapter_64_shared", ranks=2)
+    assert f"{unfinished.parent}: trained already" in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in unfinished.parent.rglob("*")} == files
+    assert (tmp_path / "adapter_64_shared" / VARIANT / "metrics.json").exists()
+    refused = refusal(study, tmp_path, "learned_pooling", "--batch", 8, ranks=2)
+    assert "batch 16 there, 8 here" in refused and "--force" in refused
     train(study, tmp_path, "learned_pooling", "--force")
+    assert unfinished.stat().st_mtime_ns != files[unfinished]
+
+
+def test_a_grid_gives_each_head_what_it_gets_alone(study, tmp_path):
+    train(study, tmp_path / "grid", "learned_pooling,adapter_64_shared", "--learning-rate", "1e-3,3e-4", "--seed", "1,2")
+    variants = [f"epoch-0/lr-{rate}-seed-{seed}" for rate in ("0.001", "0.0003") for seed in (1, 2)]
+    heads = ["learned_pooling", "adapter_64_shared"]
+    found = [(tmp_path / "grid" / head / variant / "head.safetensors").read_bytes() for head in heads for variant in variants]
+    assert len(set(found)) == 8
+    train(study, tmp_path / "alone", "adapter_64_shared", "--learning-rate", "3e-4", "--seed", 2)
+    for name in ("head.safetensors", "logits.safetensors"):
+        grid, alone = (tmp_path / folder / "adapter_64_shared" / variants[3] / name for folder in ("grid", "alone"))
+        assert grid.read_bytes() == alone.read_bytes()
+    config = tmp_path / "grid" / "learned_pooling" / variants[0] / "config.toml"
+    train(study, tmp_path / "again", "learned_pooling", "--config", config)
+    again = tmp_path / "again" / "learned_pooling" / variants[3] / "head.safetensors"
+    assert again.read_bytes() == found[3]
+    assert "--seed names 2 twice" in refusal(study, tmp_path / "twice", "learned_pooling", "--seed", "1,2,2")
+
+
+def test_the_data_seed_alone_decides_the_order(study, tmp_path):
+    for seed in (1, 2):
+        train(study, tmp_path / str(seed), "learned_pooling", "--data-seed", seed)
+    first, second = (weights(tmp_path / str(seed), "learned_pooling") for seed in (1, 2))
+    assert not torch.equal(first["0.learned_pooling.weights"], second["0.learned_pooling.weights"])
+
+
+def test_heads_that_do_not_fit_together_are_trained_in_passes_with_the_same_bits(study, tmp_path):
+    flags = ["--seed", "1,2,3", "--batch", 1]
+    whole = train(study, tmp_path / "whole", "adapter_386_unshared", *flags)
+    (size, kept, working), = re.findall(r"3 heads take ([\d.]+) MB of memory: ([\d.]+) MB kept, ([\d.]+) MB in", whole.stderr)
+    states, hidden, width = 3, 32, 386
+    parameters = states * (hidden + 1) * width + (states * width + 1) * 2
+    assert float(kept) == pytest.approx(3 * 4 * 4 * parameters / 1e6, rel=0.05)  # values, gradients and two moments
+    with h5py.File(study / "train.h5") as file:
+        tokens = np.diff(file["features/starts"][:]).max()
+    assert 2 < float(working) * 1e6 / (4 * states * tokens * width) < 8  # before and after GELU, their gradients, flattened
+    assert "passes" not in whole.stderr
+    split = train(study, tmp_path / "split", "adapter_386_unshared", *flags, "--memory-gib", float(size) * 0.95e6 / 2**30)
+    assert "3 heads in 2 passes over the states" in split.stderr
+    for seed in (1, 2, 3):
+        for name in ("head.safetensors", "logits.safetensors"):
+            one, other = (tmp_path / folder / "adapter_386_unshared" / f"epoch-0/lr-0.001-seed-{seed}" / name
+                          for folder in ("whole", "split"))
+            assert one.read_bytes() == other.read_bytes()
+    refused = refusal(study, tmp_path / "none", "adapter_64_shared", "--memory-gib", 1e-5, ranks=2)
+    assert "adapter_64_shared, lr 0.001, seed 1 takes" in refused and "--memory-gib" in refused
+    assert not (tmp_path / "none").exists()
+
+
+def test_held_out_questions_choose_the_epoch_that_all_scores_are_from(study, tmp_path):
+    flags = ["--held-out", 0.3, "--learning-rate", 0.03]
+    train(study, tmp_path, "adapter_64_shared", *flags, "--epochs", 6, ranks=2)
+    folder = tmp_path / "adapter_64_shared" / "epoch-0" / "lr-0.03-seed-1"
+    lines = bv.read_json_lines(folder / "metrics.jsonl")
+    values = [line["held_out"]["official"]["f1"] for line in lines]
+    best = values.index(max(values))
+    metrics, about = bv.read_json(folder / "metrics.json"), bv.read_json(folder / "head.json")
+    assert (metrics["head_epochs"], about["epochs"], about["held_out"]) == (best + 1, best + 1, 0.3)
+    assert len(lines) == 6 and best < 5, values  # else the last would do
+    for scores in ("official", "reference", "held_out", "loss"):
+        assert metrics[scores] == lines[best][scores]
+    bv.run("bv_eval", "--head", folder, "--store", study / "span-dev.h5", "--output", tmp_path / "evaluation", "--device", "cpu")
+    assert bv.read_json(tmp_path / "evaluation" / "metrics.json")["official"] == metrics["official"]
+    train(study, tmp_path / "short", "adapter_64_shared", *flags, "--epochs", best + 1, ranks=2)
+    short = tmp_path / "short" / "adapter_64_shared" / "epoch-0" / "lr-0.03-seed-1" / "head.safetensors"
+    assert short.read_bytes() == (folder / "head.safetensors").read_bytes()
+
+
+def test_patience_ends_a_head_and_leaves_the_others(study, tmp_path):
+    train(study, tmp_path, "learned_pooling,adapter_64_shared", "--held-out", 0.3, "--epochs", 8, "--learning-rate", "1e-12,0.03",
+          "--patience", 2)
+    lines = {path.parent.name: bv.read_json_lines(path) for path in (tmp_path / "adapter_64_shared").rglob("metrics.jsonl")}
+    assert len(lines["lr-1e-12-seed-1"]) == 3
+    for own in lines.values():
+        values = [line["held_out"]["official"]["f1"] for line in own]
+        waited = len(own) - 1 - values.index(max(values))
+        assert waited == 2 or (waited < 2 and len(own) == 8)
+    assert "--held-out" in refusal(study, tmp_path / "none", "learned_pooling", "--patience", 2)

@@ -1,34 +1,25 @@
-"""Heads by PyTorch's own functions from bv_train's definitions, one sequence at a time along the tokens."""
+"""New heads in PyTorch, with the initial values that bv_train draws from a seed."""
 
 import math
-import tomllib
+import sys
 
+import bv
 import torch
-import torch.nn.functional as F
+
+sys.path.insert(0, str(bv.SOURCE / "tools"))
+from read_head import Head  # noqa: E402
 
 
-def same_padding(width, reach, stride):
-    """(beginning, end) of the zeros that Keras's padding "same" adds."""
-    total = max((math.ceil(width / stride) - 1) * stride + reach - width, 0)
-    return total // 2, total - total // 2
-
-
-class TorchHead:
-    """A head from its definition (TOML), with bv_train's names and, drawn from the seed, its initial values."""
+class TorchHead(Head):
+    """A head from its definition (TOML), with bv_train's initial values: by name, parameters and buffers."""
 
     def __init__(self, definition, states, hidden, seed):
-        self.blocks = tomllib.loads(definition)["blocks"]
+        super().__init__(definition, {})
         self.parameters, self.buffers = {}, {}
         self.generator = torch.Generator().manual_seed(seed)
-        self.states, self.training, self.lengths = torch.zeros(states, 1, hidden), False, [1]
+        self.states, self.lengths = torch.zeros(states, 1, hidden), [1]
         with torch.no_grad():
             assert self._make_chain(self.blocks, "", self.states).shape == (1, 2)
-
-    def __call__(self, states, starts=None, training=False):
-        """states (L, N, H) of sequences that begin at rows `starts` -> (N, 2)."""
-        self.states, self.training = states, training
-        self.lengths = torch.diff(torch.as_tensor(starts)).tolist() if starts is not None else [states.shape[1]]
-        return self._run_chain(self.blocks, "", states)
 
     # Initial values, for which one row of zeros goes through the head.
 
@@ -66,8 +57,8 @@ class TorchHead:
             size = channels if x.dim() == 3 else width
             self._add(name + "scale", torch.ones(size))
             self._add(name + "shift", torch.zeros(size))
-            self.buffers[name + "mean"] = torch.zeros(size)
-            self.buffers[name + "variance"] = torch.ones(size)
+            self.buffers[name + "mean"] = self.tensors[name + "mean"] = torch.zeros(size)
+            self.buffers[name + "variance"] = self.tensors[name + "variance"] = torch.ones(size)
         elif kind == "dropout":
             torch.empty((), dtype=torch.int64).random_(generator=self.generator)  # the seed of its masks
         if kind == "repeat":
@@ -88,84 +79,4 @@ class TorchHead:
         return torch.empty(shape).uniform_(-bound, bound, generator=self.generator)
 
     def _add(self, name, value):
-        self.parameters[name] = value.requires_grad_()
-
-    # The function.
-
-    def _run_chain(self, blocks, prefix, x):
-        for place, block in enumerate(blocks):
-            x = self._run(block, f"{prefix}{place}.{block['type']}.", x)
-        return x
-
-    def _run(self, block, name, x):
-        kind = block["type"]
-        own = {key[len(name):]: value for key, value in self.parameters.items() if key.startswith(name)}
-        if kind == "learned_pooling":
-            return own["gamma"] * torch.einsum("l,lnw->nw", torch.softmax(own["weights"], 0), x)
-        if kind == "average_pooling":
-            return x.mean(0)
-        if kind == "adapter":
-            equation = "lnw,dw->lnd" if own["weight"].dim() == 2 and x.dim() == 3 else (
-                "nw,dw->nd" if x.dim() == 2 else "lnw,ldw->lnd")
-            bias = own["bias"] if own["bias"].dim() == 1 else own["bias"][:, None]
-            return F.gelu(torch.einsum(equation, x, own["weight"]) + bias, approximate="tanh")
-        if kind == "flatten":
-            return x.permute(1, 2, 0).flatten(1)
-        if kind == "unflatten":
-            return x.unflatten(1, (-1, block["channels"])).permute(2, 0, 1)
-        if kind == "skip":
-            return torch.cat([x, self.states[-1]], 1)
-        if kind == "linear":
-            return F.linear(x, own["weight"], own["bias"])
-        if kind == "conv":
-            return self._convolve(block, x, own["weight"], own.get("bias"), 1)
-        if kind == "separable_conv":
-            y = self._convolve(block, x, own["depthwise"], None, x.shape[0])
-            return F.conv2d(y[None], own["pointwise"], own.get("bias"))[0]
-        if kind == "pool":
-            return self._pool(block, x)
-        if kind == "global_average_pool":
-            return x.mean(2).T
-        if kind == "batch_norm":
-            y = F.batch_norm(x[None] if x.dim() == 3 else x, self.buffers[name + "mean"], self.buffers[name + "variance"],
-                             own["scale"], own["shift"], self.training, 0.01, 1e-3)
-            return y[0] if x.dim() == 3 else y
-        if kind == "relu":
-            return x.relu()
-        if kind == "gelu":
-            return F.gelu(x, approximate="tanh")
-        if kind == "dropout":
-            assert not self.training, "bv_train draws the masks of training"
-            return x
-        if kind == "repeat":
-            for turn in range(block["times"]):
-                x = self._run_chain(block["blocks"], f"{name}{turn}.", x)
-            return x
-        if kind == "residual":
-            return self._run_chain(block["blocks"], name + "blocks.", x) + self._run_chain(
-                block.get("shortcut", []), name + "shortcut.", x)
-        if kind == "branches":
-            outputs = [self._run_chain(own, f"{name}{b}.", x) for b, own in enumerate(block["of"])]
-            return torch.cat(outputs, 0 if x.dim() == 3 and outputs[0].dim() == 3 else 1)
-        raise ValueError(kind)
-
-    def _convolve(self, block, x, weight, bias, groups):
-        tokens, kernel = weight.shape[2:]
-        stride, dilation = block.get("stride", 1), block.get("dilation", 1)
-        sides = (0, 0)
-        if block.get("padding", "same") == "same":
-            sides = same_padding(x.shape[2], (kernel - 1) * dilation + 1, stride)
-        above = (tokens - 1) // 2
-        outputs = [F.conv2d(F.pad(own, (*sides, above, tokens - 1 - above))[None], weight, bias, (1, stride), 0,
-                            (1, dilation), groups)[0] for own in x.split(self.lengths, 1)]
-        return torch.cat(outputs, 1)
-
-    def _pool(self, block, x):
-        kernel, stride = block["kernel"], block.get("stride", 1)
-        sides = (0, 0)
-        if block.get("padding", "same") == "same":
-            sides = same_padding(x.shape[2], kernel, stride)
-        if block.get("of", "average") == "max":
-            return F.pad(x, sides, value=-math.inf).unfold(2, kernel, stride).amax(3)
-        seen = F.pad(torch.ones_like(x), sides).unfold(2, kernel, stride).sum(3)
-        return F.pad(x, sides).unfold(2, kernel, stride).sum(3) / seen
+        self.parameters[name] = self.tensors[name] = value.requires_grad_()

@@ -79,7 +79,7 @@ TEST(HeadTrainer, TrainsTheSameHeadOnAnyNumberOfRanks) {
             EXPECT_TRUE(at::allclose(spread.head().buffers()[i].tensor, buffer.tensor, 1e-4, 1e-6))
                 << name << " " << buffer.name;
         }
-        EXPECT_NEAR(ranks.sum(spread.take_loss()), alone.take_loss(), 1e-3);
+        EXPECT_NEAR(ranks.sum(spread.loss()), alone.loss(), 1e-3);
     }
 }
 

@@ -1,0 +1,91 @@
+#include "stages/head_data.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+#include "dist/sharding.hpp"
+#include "stages/part_source.hpp"
+#include "stages/task_states.hpp"
+#include "stages/train.hpp"
+#include "store/reading_order.hpp"
+
+namespace bv {
+namespace {
+
+void require_labels(const StateSource& source) {
+    if (source.features().count() == 0) fail("{} holds no features", source.name());
+    if (!source.features().labelled) fail("{}: its features have no labels", source.name());
+}
+
+}  // namespace
+
+HeadData::HeadData(const TrainOptions& options, const std::string& task, const Compute& compute)
+    : seed_(options.data_seed) {
+    const bool stores = !options.store.empty() && !options.dev_store.empty();
+    const bool computed =
+        !options.checkpoint.empty() && !options.features.empty() && !options.dev_features.empty();
+    const bool both =
+        (!options.store.empty() || !options.dev_store.empty()) &&
+        (!options.checkpoint.empty() || !options.features.empty() || !options.dev_features.empty());
+    if (both || stores == computed) {
+        fail(
+            "states come either from --store and --dev-store, or from --checkpoint, --features and "
+            "--dev-features");
+    }
+    const Layers layers = options.layers == "all" ? Layers() : parse_layers(options.layers);
+    if (stores) {
+        train_ = open_store(options.store, options.cache_gib, layers);
+        dev_ = open_store(options.dev_store, options.cache_gib, layers);
+    } else {
+        train_ = open_checkpoint(options.checkpoint, options.features, task, compute, layers);
+        dev_ = open_checkpoint(options.checkpoint, options.dev_features, task, compute, layers);
+    }
+    require_labels(*train_);
+    require_labels(*dev_);
+    count_ = train_->features().count();
+    if (options.held_out > 0) hold_out(options.held_out);
+}
+
+void HeadData::hold_out(double share) {
+    const auto questions = static_cast<std::int64_t>(train_->features().questions.size());
+    const auto wanted = static_cast<std::size_t>(std::lround(share * static_cast<double>(questions)));
+    is_held_out_.resize(static_cast<std::size_t>(questions));
+    const std::vector<std::int64_t> order = epoch_order(seed_, 0, questions);
+    for (const std::int64_t question : std::span(order).first(wanted)) {
+        is_held_out_[static_cast<std::size_t>(question)] = true;
+    }
+    held_out_ = part_of(*train_, is_held_out_);
+    const std::int64_t held = held_out_->features().count();
+    if (held == 0 || held == count_) {
+        fail("--held-out {} of the {} questions of {} leaves none to {}", share, questions, train_->name(),
+             held == 0 ? "judge by" : "train on");
+    }
+    count_ -= held;
+}
+
+std::vector<std::vector<std::int64_t>> HeadData::windows(std::int64_t epoch) const {
+    auto windows = reading_windows(train_->layout(), seed_, epoch);
+    if (!held_out_) return windows;
+    const std::vector<std::int64_t>& question_of = train_->features().question_of;
+    for (auto& window : windows) {
+        std::erase_if(window, [&](std::int64_t f) {
+            return is_held_out_[static_cast<std::size_t>(question_of[static_cast<std::size_t>(f)])];
+        });
+    }
+    return windows;
+}
+
+std::string HeadData::order_fingerprint() const {
+    std::string bytes;
+    const auto add = [&](const std::vector<std::int64_t>& numbers) {
+        bytes.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof numbers[0]);
+    };
+    add(train_->layout().original);
+    add(train_->layout().block_starts);
+    return fingerprint(bytes + fmt::format(" {}", seed_));
+}
+
+}  // namespace bv

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "adapter/head_definition.hpp"
+#include "adapter/head_file.hpp"
+
+namespace bv {
+
+class HeadData;
+struct TrainOptions;
+
+/// A head to train: what it is, and where its results go.
+struct HeadJob {
+    HeadDefinition definition;
+    HeadOrigin origin;
+    std::filesystem::path folder;
+    nlohmann::json recipe;   ///< everything that decides the results
+    std::int64_t steps = 0;  ///< done by an interrupted run, whose state is in the folder
+
+    /// "learned_pooling, lr 0.001, seed 1": for messages.
+    std::string name() const;
+};
+
+/// Local: every head of `definitions` at every learning rate with every seed that `options` name, on `data`.
+/// Throws Error naming flag or file where a head cannot read the states, or a name stands twice.
+std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<HeadDefinition>& definitions,
+                               const HeadData& data);
+
+/// Local: those of `jobs` that are not finished yet, with the steps that are done of them. Throws Error
+/// naming the folder that holds results of another recipe, unless `force` allows to replace them.
+std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, bool force);
+
+}  // namespace bv

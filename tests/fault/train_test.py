@@ -1,0 +1,121 @@
+"""bv_train stopped and killed for real: it goes on within the epoch, and the heads come out with the same bits."""
+
+import os
+import random
+import signal
+import time
+
+import bv
+import pytest
+
+ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "5"))
+EPOCHS = 20
+MINE = """\
+task = "span"
+blocks = [
+    { type = "learned_pooling" },
+    { type = "batch_norm" },
+    { type = "adapter", width = 16 },
+    { type = "dropout", rate = 0.2 },
+    { type = "linear", width = 2 },
+]
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe(corpus, tiny_model, tmp_path_factory):
+    """Flags of a run of two heads at two rates: with dropout, running statistics, and a best epoch to remember."""
+    folder = tmp_path_factory.mktemp("states")
+    (folder / "mine.toml").write_text(MINE)
+    for split in ("train", "dev"):
+        bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", tiny_model, "--output", folder / f"{split}.h5")
+        bv.run("bv_extract", "--checkpoint", tiny_model, "--features", folder / f"{split}.h5", "--task", "span", "--store",
+               folder / f"states-{split}.h5")
+    return ["--store", folder / "states-train.h5", "--dev-store", folder / "states-dev.h5", "--heads",
+            f"{folder / 'mine.toml'},adapter_64_shared", "--learning-rate", "1e-2,1e-3", "--batch", 2, "--epochs", EPOCHS, "--held-out", 0.2,
+            "--device", "cpu", "--threads", 1]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(recipe, tmp_path_factory):
+    """The output of a run that nothing disturbed, on 2 ranks."""
+    output = tmp_path_factory.mktemp("undisturbed")
+    bv.run("bv_train", *recipe, "--output", output, ranks=2)
+    return output
+
+
+def results(output):
+    """By path: the bytes of weights, logits and descriptions, and the log without the time it took."""
+    found = {}
+    for path in output.rglob("*"):
+        if path.name in ("head.safetensors", "logits.safetensors", "head.json", "metrics.json"):
+            found[path.relative_to(output)] = path.read_bytes()
+        if path.name == "metrics.jsonl":
+            found[path.relative_to(output)] = [
+                {key: value for key, value in line.items() if key not in ("seconds", "waiting_share", "sequences")}
+                for line in bv.read_json_lines(path)]
+    return found
+
+
+def epochs_done(output):
+    return sum(path.read_text().count("\n") for path in output.glob("*/*/*/metrics.jsonl"))
+
+
+def start(recipe, output, *flags):
+    return bv.start("bv_train", *recipe, "--output", output, *flags, ranks=2)
+
+
+def wait_for_epochs(process, output, epochs):
+    until = time.monotonic() + 60
+    while epochs_done(output) < epochs and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.002)
+
+
+def assert_same_results(output, undisturbed):
+    assert results(output) == results(undisturbed)
+    assert len(results(output)) == 4 * 5
+    for folder in output.rglob("resume"):
+        assert [path.name for path in folder.iterdir()] == ["recipe.json"]
+    assert not list(output.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_told_to_stop_at_any_step_it_saves_and_goes_on_with_the_same_bits(recipe, undisturbed, tmp_path, seed):
+    draw = random.Random(seed)
+    for epochs in sorted(draw.sample(range(1, 4 * EPOCHS - 16), 2)):
+        process = start(recipe, tmp_path, "--resume-every", 0)
+        wait_for_epochs(process, tmp_path, epochs)
+        time.sleep(draw.random() * 0.05)
+        process.send_signal(signal.SIGUSR1)
+        text, _ = process.communicate(timeout=60)
+        assert process.returncode == 85, text
+        assert "states of 4 heads saved after" in text
+    again = bv.run("bv_train", *recipe, "--output", tmp_path, ranks=2)
+    assert "resumed after" in again.stderr
+    assert_same_results(tmp_path, undisturbed)
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_a_rank_killed_at_any_step_loses_nothing_that_was_saved(recipe, undisturbed, tmp_path, seed):
+    draw = random.Random(1000 + seed)
+    process = start(recipe, tmp_path, "--resume-every", 0.0005)
+    wait_for_epochs(process, tmp_path, draw.randrange(1, 4 * EPOCHS - 16))
+    time.sleep(draw.random() * 0.05)
+    os.kill(draw.choice(bv.ranks_of(process)), signal.SIGKILL)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode not in (0, 2, 85), text
+    again = bv.run("bv_train", *recipe, "--output", tmp_path, ranks=2)
+    assert "resumed after" in again.stderr
+    assert_same_results(tmp_path, undisturbed)
+
+
+def test_heads_that_stand_at_different_steps_go_on_apart_with_the_same_bits(recipe, undisturbed, tmp_path):
+    process = start(recipe, tmp_path, "--resume-every", 0)
+    wait_for_epochs(process, tmp_path, 8)
+    process.send_signal(signal.SIGUSR1)
+    process.communicate(timeout=60)
+    for state in (tmp_path / "mine").rglob("resume.json"):
+        state.unlink()  # as a kill leaves what is not whole yet
+    again = bv.run("bv_train", *recipe, "--output", tmp_path, ranks=2)
+    assert "in 2 passes" in again.stderr
+    assert_same_results(tmp_path, undisturbed)

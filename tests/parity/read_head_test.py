@@ -1,0 +1,61 @@
+"""tools/read_head.py and bv_eval read the same head from the files of bv_train, whatever its blocks."""
+
+import re
+
+import bv
+import pytest
+import torch
+from safetensors import safe_open
+
+BLOCKS = """\
+    { type = "conv", filters = 4, kernel = 3, %s bias = false },
+    { type = "batch_norm" },
+    { type = "relu" },
+    { type = "residual", blocks = [{ type = "separable_conv", filters = 4, kernel = 3, dilation = 2 }, { type = "gelu" }] },
+    { type = "repeat", times = 2, blocks = [{ type = "pool", of = "max", kernel = 3, stride = 2 }] },
+    { type = "branches", of = [
+        [{ type = "learned_pooling" }],
+        [{ type = "average_pooling" }, { type = "adapter", width = 6 }],
+        [{ type = "adapter", width = 5, shared = false }, { type = "flatten" }],
+        [{ type = "global_average_pool" }],
+    ] },
+    { type = "unflatten", channels = 2 },
+    { type = "flatten" },
+    { type = "skip" },
+    { type = "dropout", rate = 0.1 },
+    { type = "batch_norm" },
+    { type = "linear", width = 2 },
+"""
+
+
+def test_the_head_here_has_every_type_of_block():
+    readme = (bv.SOURCE / "src" / "adapter" / "README.md").read_text()
+    names = {name for row in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|.*\|.*\|.*\|.*\|$", readme, re.M) for name in re.findall(r"`(\w+)`", row)}
+    assert {"learned_pooling", "gelu", "branches"} <= names
+    assert names == set(re.findall(r'type = "(\w+)"', BLOCKS))
+
+
+@pytest.mark.parametrize("task, layers", [("span", "0,2"), ("classification", "all")])
+def test_bv_eval_and_python_compute_the_same_logits(task, layers, tiny_model, corpus, tmp_path):
+    bv.run("bv_prepare", "--squad", corpus / "dev.json", "--model", tiny_model, "--output", tmp_path / "dev.h5")
+    store = tmp_path / "states.h5"
+    bv.run("bv_extract", "--checkpoint", tiny_model, "--features", tmp_path / "dev.h5", "--task", task, "--store", store,
+           "--layers", "0,2" if layers == "0,2" else "all")
+    blocks = BLOCKS % ("tokens = 3," if task == "span" else "")
+    (tmp_path / "mine.toml").write_text(f'task = "{task}"\nblocks = [\n{blocks}]\n')
+    bv.run("bv_train", "--store", store, "--dev-store", store, "--heads", tmp_path / "mine.toml", "--output", tmp_path, "--batch", 4,
+           "--epochs", 2, "--learning-rate", 1e-2, "--device", "cpu")
+    (head,) = (tmp_path / "mine").glob("epoch-*/lr-*")
+    bv.run("bv_eval", "--head", head, "--store", store, "--output", tmp_path / "evaluation", "--device", "cpu")
+    bv.run_tool("read_head.py", head, "--store", store, "--output", tmp_path / "python.safetensors")
+    with safe_open(tmp_path / "evaluation" / "logits.safetensors", "pt") as ours, safe_open(tmp_path / "python.safetensors", "pt") as theirs:
+        assert ours.metadata() == theirs.metadata()
+        assert set(ours.keys()) == set(theirs.keys())
+        for name in ours.keys():
+            found, expected = ours.get_tensor(name), theirs.get_tensor(name)
+            assert found.std() > 1e-3
+            assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5), name
+    # What Python computed can be scored.
+    bv.run("bv_eval", "--logits", tmp_path / "python.safetensors", "--features", tmp_path / "dev.h5", "--output", tmp_path / "scored")
+    key = "official" if task == "span" else "classification"
+    assert bv.read_json(tmp_path / "scored" / "metrics.json")[key] == bv.read_json(head / "metrics.json")[key]

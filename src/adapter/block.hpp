@@ -77,6 +77,11 @@ class Block {
     /// x as `input` was declared. In training it may change the block's buffers.
     virtual at::Tensor forward(const at::Tensor& x, const Pass& pass) const = 0;
 
+    /// What `forward` of each of `alike` returns for the same x: blocks of one definition, this one first.
+    /// One computation where the type has one for several; its results differ by their rounding alone.
+    virtual std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
+                                                  const Pass& pass) const;
+
     /// The shape of what `forward` returns.
     virtual BlockShape output() const = 0;
 

@@ -16,6 +16,11 @@ class BlockChain {
                at::Generator& generator);
 
     at::Tensor forward(at::Tensor x, const Pass& pass) const;
+
+    /// What `forward` of each of `alike` returns for the same x: chains of one definition. What they have in
+    /// common until their ways part is one computation.
+    static std::vector<at::Tensor> forward_alike(const std::vector<const BlockChain*>& alike,
+                                                 const at::Tensor& x, const Pass& pass);
     BlockShape output() const { return output_; }
 
     /// Tensors in the order of the blocks, named "<place>.<block type>.<tensor>": "0.adapter.weight".

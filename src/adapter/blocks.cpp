@@ -14,11 +14,23 @@ LearnedPooling::LearnedPooling(const Context& context)
     context.require_channels();
 }
 
+at::Tensor LearnedPooling::mix() const {
+    return gamma_ * at::softmax(weights_, 0);
+}
+
 at::Tensor LearnedPooling::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    const at::Tensor mix = gamma_ * at::softmax(weights_, 0);
     // A matrix-vector product over the transposed view: BLAS reads the states in place, as no broadcast
     // product does.
-    return at::mv(x.reshape({input_.channels, -1}).t(), mix).view({x.size(1), input_.width});
+    return at::mv(x.reshape({input_.channels, -1}).t(), mix()).view({x.size(1), input_.width});
+}
+
+std::vector<at::Tensor> LearnedPooling::forward_alike(const std::vector<const Block*>& alike,
+                                                      const at::Tensor& x, const Pass& /*pass*/) const {
+    std::vector<at::Tensor> mixes;
+    for (const Block* block : alike) mixes.push_back(static_cast<const LearnedPooling&>(*block).mix());
+    return at::mm(at::stack(mixes), x.reshape({input_.channels, -1}))
+        .view({-1, x.size(1), input_.width})
+        .unbind(0);
 }
 
 std::vector<LayerWeights> LearnedPooling::layer_weights() const {
@@ -33,6 +45,11 @@ AveragePooling::AveragePooling(const Context& context) : input_(context.input) {
 
 at::Tensor AveragePooling::forward(const at::Tensor& x, const Pass& /*pass*/) const {
     return x.mean(0);
+}
+
+std::vector<at::Tensor> AveragePooling::forward_alike(const std::vector<const Block*>& alike,
+                                                      const at::Tensor& x, const Pass& pass) const {
+    return std::vector<at::Tensor>(alike.size(), forward(x, pass));
 }
 
 Adapter::Adapter(const Context& context)
@@ -50,10 +67,26 @@ Adapter::Adapter(const Context& context)
     }
 }
 
-at::Tensor Adapter::forward(const at::Tensor& x, const Pass& /*pass*/) const {
+at::Tensor Adapter::adapted(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const {
     const at::Tensor projected =
-        shared_ ? at::linear(x, weight_, bias_) : at::baddbmm(bias_.unsqueeze(1), x, weight_.transpose(1, 2));
+        shared_ ? at::linear(x, weight, bias) : at::baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2));
     return at::gelu(projected, "tanh");
+}
+
+at::Tensor Adapter::forward(const at::Tensor& x, const Pass& /*pass*/) const {
+    return adapted(x, weight_, bias_);
+}
+
+std::vector<at::Tensor> Adapter::forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
+                                               const Pass& /*pass*/) const {
+    std::vector<at::Tensor> weights;
+    std::vector<at::Tensor> biases;
+    for (const Block* block : alike) {
+        weights.push_back(static_cast<const Adapter&>(*block).weight_);
+        biases.push_back(static_cast<const Adapter&>(*block).bias_);
+    }
+    // One adapter as wide as all of them together.
+    return adapted(x, at::cat(weights, -2), at::cat(biases, -1)).split(width_, -1);
 }
 
 Flatten::Flatten(const Context& context) : input_(context.input) {

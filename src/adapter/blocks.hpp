@@ -15,11 +15,15 @@ class LearnedPooling final : public Block {
   public:
     explicit LearnedPooling(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
+    std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
+                                          const Pass& pass) const override;
     BlockShape output() const override { return {0, input_.width}; }
     std::vector<NamedTensor> tensors() const override { return {{"weights", weights_}, {"gamma", gamma_}}; }
     std::vector<LayerWeights> layer_weights() const override;
 
   private:
+    at::Tensor mix() const;  // (L)
+
     BlockShape input_;
     at::Tensor weights_;  // (L)
     at::Tensor gamma_;    // (1)
@@ -30,6 +34,8 @@ class AveragePooling final : public Block {
   public:
     explicit AveragePooling(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
+    std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
+                                          const Pass& pass) const override;
     BlockShape output() const override { return {0, input_.width}; }
 
   private:
@@ -44,10 +50,14 @@ class Adapter final : public Block {
   public:
     explicit Adapter(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
+    std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
+                                          const Pass& pass) const override;
     BlockShape output() const override { return {input_.channels, width_}; }
     std::vector<NamedTensor> tensors() const override { return {{"weight", weight_}, {"bias", bias_}}; }
 
   private:
+    at::Tensor adapted(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
+
     BlockShape input_;
     std::int64_t width_;
     bool shared_;

@@ -33,12 +33,30 @@ Head::Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_s
     if (parameters_.empty()) fail("{}: a head needs a block that can be trained", last.place);
 }
 
-at::Tensor Head::forward(const StateBatch& batch, std::optional<std::int64_t> step,
-                         const Share& share) const {
+void Head::require_fit(const StateBatch& batch) const {
     BV_EXPECT(batch.states.dim() == 3 && batch.states.size(0) == states_ &&
               batch.states.size(2) == hidden_size_);
     BV_EXPECT(batch.states.size(1) == batch.rows());
+}
+
+at::Tensor Head::forward(const StateBatch& batch, std::optional<std::int64_t> step,
+                         const Share& share) const {
+    require_fit(batch);
     return blocks_.forward(batch.states, {batch, step, share});
+}
+
+std::vector<at::Tensor> Head::forward_alike(const std::vector<const Head*>& alike, const StateBatch& batch,
+                                            std::optional<std::int64_t> step, const Share& share) {
+    const Head& first = *alike.front();
+    first.require_fit(batch);
+    // Alone, a head gets the same bits in whatever company it is trained.
+    if (alike.size() == 1) return {first.forward(batch, step, share)};
+    std::vector<const BlockChain*> chains;
+    for (const Head* head : alike) {
+        BV_EXPECT(head->definition().text == first.definition().text);
+        chains.push_back(&head->blocks_);
+    }
+    return BlockChain::forward_alike(chains, batch.states, {batch, step, share});
 }
 
 std::int64_t Head::parameter_count() const {

@@ -34,6 +34,14 @@ class Head {
     at::Tensor forward(const StateBatch& batch, std::optional<std::int64_t> step = std::nullopt,
                        const Share& share = {}) const;
 
+    /// As `forward` of each of `alike`, heads of one definition that have made the same steps, on one batch:
+    /// what reads the states is one computation for all of them, which changes results by their rounding
+    /// alone.
+    static std::vector<at::Tensor> forward_alike(const std::vector<const Head*>& alike,
+                                                 const StateBatch& batch,
+                                                 std::optional<std::int64_t> step = std::nullopt,
+                                                 const Share& share = {});
+
     /// Trained tensors in the order of the blocks, named "<place>.<block type>.<tensor>": "0.adapter.weight".
     const std::vector<NamedTensor>& parameters() const { return parameters_; }
 
@@ -50,6 +58,8 @@ class Head {
     void to(at::Device device);
 
   private:
+    void require_fit(const StateBatch& batch) const;
+
     HeadDefinition definition_;
     std::int64_t states_;
     std::int64_t hidden_size_;

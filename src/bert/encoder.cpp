@@ -53,7 +53,16 @@ Encoder::Encoder(const BertConfig& config) : config_(config) {
     }
 }
 
+void Encoder::freeze() {
+    for (Layer& layer : layers_) {
+        for (Linear* linear :
+             {&layer.query_key_value, &layer.attention_output, &layer.intermediate, &layer.output})
+            linear->frozen = FrozenLinear(linear->weight.tensor, linear->bias.tensor, precision_);
+    }
+}
+
 at::Tensor Encoder::multiplied(const at::Tensor& x, const Linear& linear) const {
+    if (linear.frozen) return linear.frozen(x);
     return at::linear(x, linear.weight.tensor.to(precision_), linear.bias.tensor.to(precision_));
 }
 

@@ -9,6 +9,7 @@
 #include "bert/batch.hpp"
 #include "bert/config.hpp"
 #include "bert/dropout.hpp"
+#include "bert/frozen_linear.hpp"
 #include "bert/parameter.hpp"
 #include "bert/residual_norm.hpp"
 
@@ -29,6 +30,10 @@ class Encoder {
     /// less memory, a third more time, the same gradients.
     void recompute_layers(bool recompute) { recompute_ = recompute; }
 
+    /// Weights, device and precision change no more, and no gradients are wanted: passes are faster from now
+    /// on, for one more copy of the layers' weights.
+    void freeze();
+
     /// Called with each hidden state (N, H) as it is made: 0 the embedding output, then each layer's output.
     using OnState = std::function<void(std::int64_t state, const at::Tensor& values)>;
 
@@ -44,6 +49,7 @@ class Encoder {
     };
     struct Linear {
         Parameter weight, bias;
+        FrozenLinear frozen = {};
     };
     struct Layer {
         Linear query_key_value, attention_output;

@@ -47,6 +47,9 @@ class Model {
     /// Forbidden once a flat buffer holds the weights.
     void to(at::Device device, at::ScalarType precision);
 
+    /// See Encoder::freeze.
+    void freeze() { encoder_.freeze(); }
+
     /// See Encoder::recompute_layers.
     void recompute_layers(bool recompute) { encoder_.recompute_layers(recompute); }
 

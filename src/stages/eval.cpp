@@ -160,6 +160,7 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
         evaluation.origin["checkpoint"] = checkpoint;
     });
     model->to(compute.device, compute.precision);
+    model->freeze();
     const auto collective = make_collective(ranks, compute.gpu());
     evaluation.models.push_back(
         predict(*model, evaluation.features, evaluation.fingerprint, ranks, *collective));

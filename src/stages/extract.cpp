@@ -93,6 +93,7 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
         model = Model::load(options.checkpoint, task_named(options.task), /*seed=*/0);
     });
     model->to(compute.device, compute.precision);
+    model->freeze();
     const StoreLayout layout =
         lay_out_states(info, *features, static_cast<std::int64_t>(options.block_mib * 1024 * 1024));
     BlockMaker maker(*features, *model, info, layout, options.batch_tokens);

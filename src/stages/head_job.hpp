@@ -15,6 +15,12 @@ namespace bv {
 class HeadData;
 struct TrainOptions;
 
+/// Memory of a rank's device that the training of a head takes, in bytes, its batch's states aside.
+struct HeadMemory {
+    std::int64_t kept = 0;     ///< all the time: parameters, gradients, Adam's moments, running statistics
+    std::int64_t working = 0;  ///< during its step: what the backward pass needs, and temporaries
+};
+
 /// A head to train: what it is, and where its results go.
 struct HeadJob {
     HeadDefinition definition;
@@ -22,6 +28,7 @@ struct HeadJob {
     std::filesystem::path folder;
     nlohmann::json recipe;   ///< everything that decides the results
     std::int64_t steps = 0;  ///< done by an interrupted run, whose state is in the folder
+    HeadMemory memory = {};  ///< see measure_memory
 
     /// "learned_pooling, lr 0.001, seed 1": for messages.
     std::string name() const;

@@ -71,11 +71,10 @@ StateBatch largest_share(const HeadData& data, std::int64_t batch, at::Device de
 
 }  // namespace
 
-std::vector<HeadMemory> measure_memory(const std::vector<HeadJob>& jobs, const HeadData& data,
-                                       at::Device device, const Communicator& ranks, Collective& collective) {
+void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
+                    const Communicator& ranks, Collective& collective) {
     std::map<std::string, HeadMemory> by_name;  // seeds and learning rates take no memory
-    std::vector<HeadMemory> all;
-    for (const HeadJob& job : jobs) {
+    for (HeadJob& job : jobs) {
         const auto [found, is_new] = by_name.try_emplace(job.definition.name);
         if (is_new) {
             const StateBatch share = largest_share(data, job.origin.batch, device, ranks.size());
@@ -86,34 +85,55 @@ std::vector<HeadMemory> measure_memory(const std::vector<HeadJob>& jobs, const H
             found->second = {trainer.bytes(),
                              static_cast<std::int64_t>(ranks.max(static_cast<double>(working)))};
         }
-        all.push_back(found->second);
+        job.memory = found->second;
     }
-    return all;
 }
 
-std::int64_t bytes_together(const std::vector<std::size_t>& heads, const std::vector<HeadMemory>& memory) {
+HeadGroups group_alike(const std::vector<HeadJob>& jobs) {
+    constexpr std::int64_t kMost = std::int64_t{1} << 30;
+    HeadGroups groups;
+    std::map<std::string, std::size_t> open;  // the group of each definition that takes more
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        const auto [found, is_new] = open.try_emplace(jobs[i].definition.name, groups.size());
+        const auto heads = is_new ? 0 : static_cast<std::int64_t>(groups[found->second].size());
+        if (!is_new && (heads + 1) * jobs[i].memory.working > kMost) found->second = groups.size();
+        if (found->second == groups.size()) groups.emplace_back();
+        groups[found->second].push_back(i);
+    }
+    return groups;
+}
+
+std::vector<HeadJob> chosen(const std::vector<HeadJob>& jobs, const std::vector<std::size_t>& places) {
+    std::vector<HeadJob> result;
+    for (const std::size_t place : places) result.push_back(jobs[place]);
+    return result;
+}
+
+std::int64_t bytes_together(const std::vector<HeadJob>& jobs) {
     std::int64_t kept = 0;
     std::int64_t working = 0;
-    for (const std::size_t head : heads) {
-        kept += memory[head].kept;
-        working = std::max(working, memory[head].working);
+    for (const HeadJob& job : jobs) kept += job.memory.kept;
+    for (const std::vector<std::size_t>& group : group_alike(jobs)) {
+        std::int64_t of_group = 0;
+        for (const std::size_t head : group) of_group += jobs[head].memory.working;
+        working = std::max(working, of_group);
     }
     return kept + working;
 }
 
-Passes plan_passes(const std::vector<HeadJob>& jobs, const std::vector<HeadMemory>& memory, double limit) {
+HeadGroups plan_passes(const std::vector<HeadJob>& jobs, double limit) {
     const auto fits = [&](const std::vector<std::size_t>& heads) {
-        return limit == 0 || static_cast<double>(bytes_together(heads, memory)) <= limit;
+        return limit == 0 || static_cast<double>(bytes_together(chosen(jobs, heads))) <= limit;
     };
     std::map<std::int64_t, std::vector<std::size_t>> by_steps;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         if (!fits({i})) {
             fail("{} takes {} of memory; --memory-gib allows {}", jobs[i].name(),
-                 size_text(static_cast<double>(bytes_together({i}, memory))), size_text(limit));
+                 size_text(static_cast<double>(bytes_together({jobs[i]}))), size_text(limit));
         }
         by_steps[jobs[i].steps].push_back(i);
     }
-    Passes passes;
+    HeadGroups passes;
     for (const auto& [steps, heads] : by_steps) {
         passes.emplace_back();
         for (const std::size_t head : heads) {

@@ -12,26 +12,27 @@
 
 namespace bv {
 
-/// Memory of a rank's device that the training of a head takes, in bytes, its batch's states aside.
-struct HeadMemory {
-    std::int64_t kept = 0;     ///< all the time: parameters, gradients, Adam's moments, running statistics
-    std::int64_t working = 0;  ///< during its step: what the backward pass needs, and temporaries
-};
+/// Collective: sets the memory of each of `jobs`, found by one step of a throwaway head over a batch of the
+/// longest features, so that no step takes more; the most of any rank.
+void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
+                    const Communicator& ranks, Collective& collective);
 
-/// Collective: what each of `jobs` takes, found by one step of a throwaway head over a batch of the longest
-/// features, so that no step takes more; the most of any rank.
-std::vector<HeadMemory> measure_memory(const std::vector<HeadJob>& jobs, const HeadData& data,
-                                       at::Device device, const Communicator& ranks, Collective& collective);
+/// Places of heads among jobs.
+using HeadGroups = std::vector<std::vector<std::size_t>>;
 
-/// Places of heads, those trained in one pass over the states together.
-using Passes = std::vector<std::vector<std::size_t>>;
+/// The heads that take their steps as one batched computation, group after group: those of one definition, as
+/// many as take at most 1 GiB during the step.
+HeadGroups group_alike(const std::vector<HeadJob>& jobs);
 
-/// As few passes in the heads' order as take at most `limit` bytes each (0 = no limit): heads keep their
-/// memory side by side, but take their steps in turn. Heads with different `steps` done already go apart.
-/// Throws Error where a head alone takes more; `jobs` name them.
-Passes plan_passes(const std::vector<HeadJob>& jobs, const std::vector<HeadMemory>& memory, double limit);
+/// As few passes over the states as take at most `limit` bytes each (0 = no limit), in the heads' order:
+/// heads keep their memory side by side, but their groups take steps in turn. Heads with different `steps`
+/// done already go apart. Throws Error naming a head that alone takes more.
+HeadGroups plan_passes(const std::vector<HeadJob>& jobs, double limit);
 
-/// Bytes of `heads` trained together.
-std::int64_t bytes_together(const std::vector<std::size_t>& heads, const std::vector<HeadMemory>& memory);
+/// Bytes of `jobs` trained in one pass.
+std::int64_t bytes_together(const std::vector<HeadJob>& jobs);
+
+/// Those of `jobs` at `places`.
+std::vector<HeadJob> chosen(const std::vector<HeadJob>& jobs, const std::vector<std::size_t>& places);
 
 }  // namespace bv

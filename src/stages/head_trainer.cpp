@@ -37,19 +37,36 @@ HeadTrainer::HeadTrainer(Head head, double learning_rate, at::Device device, Col
       optimizer_(parameters_, {AdamKind::adam, 0.9, 0.999, kEpsilon, EpsilonKind::keras, 0.0}),
       loss_(at::zeros({}, at::device(device).dtype(at::kDouble))) {}
 
-void HeadTrainer::step(const StateBatch& share, std::int64_t global_batch) {
-    parameters_.zero_gradients();
-    // A rank without a sequence takes part in the sums over ranks inside the head.
+void HeadTrainer::step_together(const std::vector<HeadTrainer*>& alike, const StateBatch& share,
+                                std::int64_t global_batch) {
+    HeadTrainer& first = *alike.front();
+    Collective& collective = first.collective_;
+    std::vector<const Head*> heads;
+    for (HeadTrainer* trainer : alike) {
+        BV_EXPECT(trainer->steps() == first.steps());
+        trainer->parameters_.zero_gradients();
+        heads.push_back(&trainer->head_);
+    }
+    // A rank without a sequence takes part in the sums over ranks inside the heads.
     const bool counts = share.sequences() > 0;
-    const StateBatch& batch = counts ? share : nothing_;
-    const Share part{[this](const at::Tensor& x) { collective_.all_reduce(x.data_ptr<float>(), x.numel()); },
-                     counts};
-    const at::Tensor loss =
-        head_loss(head_.definition().task, batch, head_.forward(batch, optimizer_.steps(), part));
-    (loss * (counts ? 1.0 / static_cast<double>(global_batch) : 0.0)).backward();
-    if (counts) loss_ += loss.detach();
-    collective_.all_reduce(parameters_.gradients().data_ptr<float>(), parameters_.elements());
-    optimizer_.step(learning_rate_);
+    const StateBatch& batch = counts ? share : first.nothing_;
+    const Share part{
+        [&collective](const at::Tensor& x) { collective.all_reduce(x.data_ptr<float>(), x.numel()); },
+        counts};
+    const std::vector<at::Tensor> logits = Head::forward_alike(heads, batch, first.steps(), part);
+    at::Tensor sum;  // of losses that share no parameter, so that its gradients are each one's own
+    for (std::size_t k = 0; k < alike.size(); ++k) {
+        const at::Tensor loss = head_loss(first.head_.definition().task, batch, logits[k]);
+        if (counts) alike[k]->loss_ += loss.detach();
+        sum = sum.defined() ? sum + loss : loss;
+    }
+    (sum * (counts ? 1.0 / static_cast<double>(global_batch) : 0.0)).backward();
+    for (HeadTrainer* trainer : alike) {
+        FlatParameters& parameters = trainer->parameters_;
+        collective.start_all_reduce(parameters.gradients().data_ptr<float>(), parameters.elements());
+    }
+    collective.wait();
+    for (HeadTrainer* trainer : alike) trainer->optimizer_.step(trainer->learning_rate_);
 }
 
 double HeadTrainer::loss() const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -12,8 +13,8 @@
 
 namespace bv {
 
-/// A head in training. Nothing of it depends on heads trained beside it, so that it gets the same bits alone:
-/// its gradients are summed over the ranks in a buffer of their own.
+/// A head in training. Nothing of it depends on heads trained beside it, so that it gets the same bits alone
+/// (but for `step_together`): its gradients are summed over the ranks in a buffer of their own.
 class HeadTrainer {
   public:
     /// Local. Moves `head` to `device`; `collective` must outlive this object. Adam with Keras's epsilon
@@ -25,7 +26,14 @@ class HeadTrainer {
     /// Collective: one update from the mean loss over a global batch of `global_batch` sequences, of which
     /// `share` is this rank's part, possibly without any. Its statistics and dropout masks are those of the
     /// whole batch: any number of ranks trains the same head.
-    void step(const StateBatch& share, std::int64_t global_batch);
+    void step(const StateBatch& share, std::int64_t global_batch) {
+        step_together({this}, share, global_batch);
+    }
+
+    /// Collective: `step` of each of `alike`, heads of one definition after equally many steps, as one
+    /// batched computation (see Head::forward_alike), which changes them by its rounding alone.
+    static void step_together(const std::vector<HeadTrainer*>& alike, const StateBatch& share,
+                              std::int64_t global_batch);
 
     /// Local: the loss of this rank's sequences, summed since it was set to 0.
     double loss() const;

@@ -11,6 +11,7 @@
 #include "dist/sharding.hpp"
 #include "squad/scores.hpp"
 #include "stages/head_evaluation.hpp"
+#include "stages/head_memory.hpp"
 #include "stages/state_feed.hpp"
 
 namespace bv {
@@ -111,6 +112,18 @@ std::vector<FeatureBatches> HeadTraining::shares_of_rank(std::int64_t epoch, std
     return groups;
 }
 
+/// Those that take their steps as one computation.
+std::vector<std::vector<HeadTrainer*>> HeadTraining::alike() const {
+    std::vector<HeadJob> jobs;
+    for (const Trainee& trainee : trainees_) jobs.push_back(trainee.job);
+    std::vector<std::vector<HeadTrainer*>> groups;
+    for (const std::vector<std::size_t>& group : group_alike(jobs)) {
+        groups.emplace_back();
+        for (const std::size_t k : group) groups.back().push_back(trainees_[k].trainer.get());
+    }
+    return groups;
+}
+
 /// Collective: trains to the end of an epoch. Returns what the log says of the speed.
 Json HeadTraining::train_epoch(std::int64_t epoch) {
     const std::int64_t first = steps_ - epoch * steps_per_epoch_;
@@ -118,10 +131,12 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
     StateFeed feed(data_.train(), shares_of_rank(epoch, first), compute_.device);
     Progress progress(fmt::format("{}epoch {} of {}", label_, epoch + 1, epochs_), "sequences", data_.count(),
                       !ranks_.is_root(), before);
+    const std::vector<std::vector<HeadTrainer*>> groups = alike();
     for (std::int64_t step = first; step < steps_per_epoch_; ++step) {
         const StateBatch share = feed.next();
         const std::int64_t global = std::min(batch_, data_.count() - step * batch_);
-        for (Trainee& trainee : trainees_) trainee.trainer->step(share, global);
+        for (const std::vector<HeadTrainer*>& group : groups)
+            HeadTrainer::step_together(group, share, global);
         ++steps_;
         progress.advance(global);
         save_where_due();

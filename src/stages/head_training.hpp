@@ -47,6 +47,7 @@ class HeadTraining {
     };
 
     void restore(Trainee& trainee) const;
+    std::vector<std::vector<HeadTrainer*>> alike() const;
     std::vector<FeatureBatches> shares_of_rank(std::int64_t epoch, std::int64_t first_step) const;
     nlohmann::json train_epoch(std::int64_t epoch);
     void save_where_due();

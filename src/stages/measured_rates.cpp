@@ -136,6 +136,7 @@ StudyRates measure_rates(const BertConfig& config, std::int64_t tokens, std::int
                              },
                              compute.device, ranks);
     const std::int64_t encoded = std::max<std::int64_t>(1, 4096 / tokens);
+    model.freeze();
     const Batch encoding = random_batch(config, encoded, tokens).to(compute.device);
     const c10::NoGradGuard no_graph;
     rates.encoded_tokens = static_cast<double>(encoding.tokens()) *

@@ -199,6 +199,7 @@ class CheckpointSource final : public StateSource {
           device_(compute.device) {
         require_fit(features_, features, checkpoint, model_.config());
         model_.to(compute.device, compute.precision);
+        model_.freeze();
         std::vector<std::int64_t> all(static_cast<std::size_t>(model_.config().states()));
         std::iota(all.begin(), all.end(), 0);
         info_.task = task;

@@ -165,6 +165,7 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
     });
     const Compute compute = open_device(wanted, ranks);
     model->to(compute.device, compute.precision);
+    model->freeze();
     const StoreInfo& info = opened->store.info();
     const StoreLayout& layout = opened->store.layout();
     BlockMaker maker(opened->features, *model, info, layout, batch_tokens);

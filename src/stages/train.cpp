@@ -35,15 +35,16 @@ std::vector<HeadDefinition> read_definitions(const TrainOptions& options) {
 }
 
 /// What each pass takes, for the log.
-void report(const Passes& passes, const std::vector<HeadJob>& jobs, const std::vector<HeadMemory>& memory) {
+void report(const HeadGroups& passes, const std::vector<HeadJob>& jobs) {
     if (passes.size() > 1) spdlog::info("{} heads in {} passes over the states", jobs.size(), passes.size());
     for (const std::vector<std::size_t>& pass : passes) {
+        const std::vector<HeadJob> together = chosen(jobs, pass);
         std::int64_t kept = 0;
-        for (const std::size_t head : pass) kept += memory[head].kept;
-        spdlog::info("{} heads take {} of memory: {} kept, {} in the largest step", pass.size(),
-                     size_text(static_cast<double>(bytes_together(pass, memory))),
-                     size_text(static_cast<double>(kept)),
-                     size_text(static_cast<double>(bytes_together(pass, memory) - kept)));
+        for (const HeadJob& job : together) kept += job.memory.kept;
+        const std::int64_t all = bytes_together(together);
+        spdlog::info("{} heads take {} of memory: {} kept, {} in the largest step of {}", pass.size(),
+                     size_text(static_cast<double>(all)), size_text(static_cast<double>(kept)),
+                     size_text(static_cast<double>(all - kept)), group_alike(together).size());
     }
 }
 
@@ -123,16 +124,14 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         jobs = unfinished(list_jobs(options, definitions, *data), options.force);
     });
     if (jobs.empty()) return;
-    const auto memory = measure_memory(jobs, *data, compute.device, ranks, *collective);
-    Passes passes;
-    ranks.agree([&] { passes = plan_passes(jobs, memory, options.memory_gib * 1024 * 1024 * 1024); });
-    report(passes, jobs, memory);
+    measure_memory(jobs, *data, compute.device, ranks, *collective);
+    HeadGroups passes;
+    ranks.agree([&] { passes = plan_passes(jobs, options.memory_gib * 1024 * 1024 * 1024); });
+    report(passes, jobs);
     for (std::size_t pass = 0; pass < passes.size(); ++pass) {
-        std::vector<HeadJob> together;
-        for (const std::size_t job : passes[pass]) together.push_back(jobs[job]);
         const std::string label =
             passes.size() == 1 ? "" : fmt::format("pass {} of {}, ", pass + 1, passes.size());
-        HeadTraining(options, ranks, compute, stop, *collective, *data, std::move(together), label)
+        HeadTraining(options, ranks, compute, stop, *collective, *data, chosen(jobs, passes[pass]), label)
             .run(line.resolved());
     }
 }

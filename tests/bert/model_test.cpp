@@ -95,6 +95,29 @@ TEST(Model, GradientCheckpointingGivesTheSameBits) {
     }
 }
 
+TEST(Model, FrozenMakesTheSameStates) {
+    const Features features = features_of_lengths({15, 22, 9});
+    const Batch batch = batch_of(features, {0, 1, 2});
+    const at::NoGradGuard no_gradients;
+    for (const at::ScalarType precision : {at::kFloat, at::kBFloat16}) {
+        Model model(small_config(), Task::span, 3);
+        model.to(at::kCPU, precision);
+        const at::Tensor thawed = at::stack(model.states(batch));
+        model.freeze();
+        const at::Tensor frozen = at::stack(model.states(batch));
+        EXPECT_TRUE(at::equal(thawed[0], frozen[0]));
+        const double rounding = precision == at::kFloat ? 0 : 0.03;
+        EXPECT_TRUE(at::allclose(thawed, frozen, 0, rounding))
+            << precision << " " << (thawed - frozen).abs().max().item<double>();
+        if (precision == at::kFloat) continue;
+        // Products read the rounded copy.
+        for (const Parameter& parameter : model.parameters()) {
+            if (parameter.names[0].find("dense.weight") != std::string::npos) parameter.tensor.zero_();
+        }
+        EXPECT_TRUE(at::equal(frozen, at::stack(model.states(batch))));
+    }
+}
+
 TEST(Model, Bfloat16ProductsChangeLossAndGradientsByTheirRoundingAlone) {
     const Features features = features_of_lengths({15, 22, 9});
     const Batch batch = batch_of(features, {0, 1, 2});

@@ -7,40 +7,52 @@
 namespace bv {
 namespace {
 
-std::vector<HeadJob> jobs_after(const std::vector<std::int64_t>& steps) {
-    std::vector<HeadJob> jobs(steps.size());
+/// Heads of as many definitions as there are different names.
+std::vector<HeadJob> jobs_of(const std::vector<std::string>& names, const std::vector<HeadMemory>& memory) {
+    std::vector<HeadJob> jobs(names.size());
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-        jobs[i].definition.name = "head" + std::to_string(i);
-        jobs[i].steps = steps[i];
+        jobs[i].definition.name = names[i];
+        jobs[i].memory = memory[i];
     }
     return jobs;
 }
 
 TEST(PlanPasses, TakesAllHeadsTogetherWithoutALimit) {
-    const std::vector<HeadMemory> memory{{10, 50}, {20, 30}, {10, 70}};
-    EXPECT_EQ(plan_passes(jobs_after({0, 0, 0}), memory, 0), (Passes{{0, 1, 2}}));
-    EXPECT_EQ(bytes_together({0, 1, 2}, memory), 110);
+    const auto jobs = jobs_of({"a", "b", "c"}, {{10, 50}, {20, 30}, {10, 70}});
+    EXPECT_EQ(plan_passes(jobs, 0), (HeadGroups{{0, 1, 2}}));
+    EXPECT_EQ(bytes_together(jobs), 110);
 }
 
 TEST(PlanPasses, FillsAPassUpToTheLimitAndNoFurther) {
-    const std::vector<HeadMemory> memory{{10, 50}, {20, 30}, {10, 70}, {5, 5}};
-    EXPECT_EQ(plan_passes(jobs_after({0, 0, 0, 0}), memory, 115), (Passes{{0, 1, 2, 3}}));
-    EXPECT_EQ(plan_passes(jobs_after({0, 0, 0, 0}), memory, 114), (Passes{{0, 1, 2}, {3}}));
-    EXPECT_EQ(plan_passes(jobs_after({0, 0, 0, 0}), memory, 85), (Passes{{0, 1}, {2, 3}}));
+    const auto jobs = jobs_of({"a", "b", "c", "d"}, {{10, 50}, {20, 30}, {10, 70}, {5, 5}});
+    EXPECT_EQ(plan_passes(jobs, 115), (HeadGroups{{0, 1, 2, 3}}));
+    EXPECT_EQ(plan_passes(jobs, 114), (HeadGroups{{0, 1, 2}, {3}}));
+    EXPECT_EQ(plan_passes(jobs, 85), (HeadGroups{{0, 1}, {2, 3}}));
 }
 
 TEST(PlanPasses, KeepsHeadsApartThatStandAtDifferentSteps) {
-    const std::vector<HeadMemory> memory(3, {1, 1});
-    EXPECT_EQ(plan_passes(jobs_after({7, 0, 7}), memory, 0), (Passes{{1}, {0, 2}}));
+    auto jobs = jobs_of({"a", "b", "c"}, {{1, 1}, {1, 1}, {1, 1}});
+    jobs[0].steps = jobs[2].steps = 7;
+    EXPECT_EQ(plan_passes(jobs, 0), (HeadGroups{{1}, {0, 2}}));
 }
 
 TEST(PlanPasses, NamesAHeadThatAloneIsTooLarge) {
-    const std::vector<HeadMemory> memory{{10, 50}, {20, 60}};
-    EXPECT_THAT(
-        [&] {
-            plan_passes(jobs_after({0, 0}), memory, 79);
-        },
-        testing::ThrowsMessage<Error>(testing::HasSubstr("head1")));
+    const auto jobs = jobs_of({"small", "large"}, {{10, 50}, {20, 60}});
+    EXPECT_THAT([&] { plan_passes(jobs, 79); }, testing::ThrowsMessage<Error>(testing::HasSubstr("large")));
+}
+
+TEST(GroupAlike, HeadsOfOneDefinitionTakeTheirStepsTogether) {
+    const auto jobs = jobs_of({"a", "b", "a", "a"}, {{10, 50}, {20, 100}, {10, 50}, {10, 50}});
+    EXPECT_EQ(group_alike(jobs), (HeadGroups{{0, 2, 3}, {1}}));
+    EXPECT_EQ(bytes_together(jobs), 50 + 150);
+}
+
+TEST(GroupAlike, AGroupTakesAtMostAGibibyteUnlessItIsAHeadAlone) {
+    constexpr std::int64_t kGib = std::int64_t{1} << 30;
+    const HeadMemory half{1, kGib / 2};
+    EXPECT_EQ(group_alike(jobs_of({"a", "a", "a"}, {half, half, half})), (HeadGroups{{0, 1}, {2}}));
+    const HeadMemory large{1, 2 * kGib};
+    EXPECT_EQ(group_alike(jobs_of({"a", "a"}, {large, large})), (HeadGroups{{0}, {1}}));
 }
 
 }  // namespace

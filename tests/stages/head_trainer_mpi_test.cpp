@@ -22,7 +22,8 @@ class Alone final : public Collective {
 
 /// Trains heads on two epochs of `source`, rank `rank` of `size`, in batches of 4: the last one has a single
 /// sequence.
-void train_two_epochs(const StateSource& source, const std::vector<HeadTrainer*>& heads, int rank, int size) {
+void train_two_epochs(const StateSource& source, const std::vector<HeadTrainer*>& heads, int rank, int size,
+                      bool alike = false) {
     const std::vector<std::int64_t> tokens = source.rows_of_features();
     for (std::int64_t epoch = 0; epoch < 2; ++epoch) {
         const auto order = epoch_order(1, epoch, source.features().count());
@@ -30,14 +31,19 @@ void train_two_epochs(const StateSource& source, const std::vector<HeadTrainer*>
             const auto global = batch_of_step(order, 4, step);
             const auto share = split_by_tokens(global, tokens, size)[static_cast<std::size_t>(rank)];
             const StateBatch batch = source.read({share}).front();
-            for (HeadTrainer* head : heads) head->step(batch, static_cast<std::int64_t>(global.size()));
+            const auto count = static_cast<std::int64_t>(global.size());
+            if (alike) {
+                HeadTrainer::step_together(heads, batch, count);
+            } else {
+                for (HeadTrainer* head : heads) head->step(batch, count);
+            }
         }
     }
 }
 
 /// A built-in head, or one with everything that knows of training: batch normalisation of images and of
 /// vectors, and dropout.
-Head new_head(const std::string& name) {
+Head new_head(const std::string& name, std::uint64_t seed = 5) {
     constexpr const char* kTrained = R"(task = "span"
 blocks = [
     { type = "conv", filters = 4, kernel = 3, tokens = 3, bias = false },
@@ -49,7 +55,7 @@ blocks = [
     { type = "gelu" },
     { type = "linear", width = 2 },
 ])";
-    return Head(name == "normalised" ? parse_head(name, kTrained, "test") : find_head(name), 3, 8, 5);
+    return Head(name == "normalised" ? parse_head(name, kTrained, "test") : find_head(name), 3, 8, seed);
 }
 
 TEST(HeadTrainer, TrainsTheSameHeadOnAnyNumberOfRanks) {
@@ -95,6 +101,38 @@ TEST(HeadTrainer, GivesAHeadTheSameBitsInCompanyAsAlone) {
     train_two_epochs(source, {&alone}, ranks.rank(), ranks.size());
     for (std::size_t i = 0; i < alone.head().parameters().size(); ++i) {
         EXPECT_TRUE(alone.head().parameters()[i].tensor.equal(second.head().parameters()[i].tensor));
+    }
+}
+
+TEST(HeadTrainer, TrainsAlikeHeadsTogetherAsEachAlone) {
+    const Communicator ranks;
+    MpiCollective collective(ranks);
+    const RandomSource source;
+    // All that read the states as one, those whose ways part at once, and those with statistics over ranks.
+    for (const char* name : {"learned_pooling", "average_pooling", "adapter_64_shared_skip",
+                             "adapter_64_unshared", "learned_pooling_adapter_386", "normalised"}) {
+        std::vector<std::unique_ptr<HeadTrainer>> together, alone;
+        std::vector<HeadTrainer*> group;
+        for (const std::uint64_t seed : {5, 6, 7}) {
+            for (auto* trainers : {&together, &alone}) {
+                trainers->push_back(std::make_unique<HeadTrainer>(
+                    new_head(name, seed), 1e-3 * static_cast<double>(seed), at::kCPU, collective));
+            }
+            group.push_back(together.back().get());
+        }
+        train_two_epochs(source, group, ranks.rank(), ranks.size(), /*alike=*/true);
+        for (std::size_t k = 0; k < alone.size(); ++k) {
+            train_two_epochs(source, {alone[k].get()}, ranks.rank(), ranks.size());
+            EXPECT_NEAR(together[k]->loss(), alone[k]->loss(), 1e-5 * std::abs(alone[k]->loss())) << name;
+            for (std::size_t i = 0; i < alone[k]->head().parameters().size(); ++i) {
+                const NamedTensor& parameter = alone[k]->head().parameters()[i];
+                if (parameter.name.ends_with("linear.bias")) continue;  // see above
+                const at::Tensor& other = together[k]->head().parameters()[i].tensor;
+                const double scale = parameter.tensor.abs().max().item<double>();
+                EXPECT_LE((other - parameter.tensor).abs().max().item<double>(), 1e-4 * scale)
+                    << name << " " << parameter.name;
+            }
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 """tools/bench: every row of the table is measured, ratios are of those rows, and the scaling model is what it says."""
 
+import json
 import math
 
 import bv
+import h5py
 import pytest
+import torch
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +128,54 @@ def test_the_stores_bench_measures_every_row(tiny_model, corpus, tmp_path):
         assert row["read"]["median"] > 0
     assert whole["disk"]["reference_layout"]["bytes_per_second"] > 0
     assert "transformers" in result.stdout and max(map(len, result.stdout.splitlines())) <= 120
+
+
+def test_the_heads_bench_measures_every_row(tiny_model, corpus, tmp_path):
+    result = bv.run_tool("bench/heads.py", "--model", tiny_model, "--squad", corpus, "--programs", bv.BIN, "--quick",
+                         "--json", tmp_path / "bench.json", env={"SLURM_JOB_ID": "", "OMP_WAIT_POLICY": "PASSIVE"}, timeout=300)
+    whole = bv.read_json(tmp_path / "bench.json")
+    assert [(row["head"], row["place"]) for row in whole["against_python"]] == [
+        ("learned_pooling", "disk"), ("learned_pooling", "page cache")]
+    for row in whole["against_python"]:
+        python = {workers: found["seconds"]["median"] for workers, found in row["python"].items()}
+        assert set(python) == {"0", "2"} and python[str(row["workers"])] == min(python.values())
+        assert row["ratio"]["median"] == pytest.approx(min(python.values()) / row["ours"]["seconds"]["median"])  # one round
+        assert row["met"] is (row["ratio"]["median"] >= 5)
+    together, = whole["together"]
+    assert (whole["heads_together"], together["limit"], together["met"]) == (2, None, None)
+    assert together["ratio"]["median"] == pytest.approx(together["many"]["seconds"]["median"] / together["one"]["seconds"]["median"])
+    assert [(row["dtype"], row["place"]) for row in whole["feeding"]] == [
+        (dtype, place) for dtype in ("float16", "bfloat16", "float32") for place in ("disk", "memory")]
+    assert all(0 <= row["waiting"]["median"] <= 1 and row["sequences_per_second"]["median"] > 0 for row in whole["feeding"])
+    assert whole["plain_read"]["bytes_per_second"]["median"] > 0
+    assert "2 heads" in result.stdout and max(map(len, result.stdout.splitlines())) <= 120
+
+
+def test_the_peer_trains_the_same_head_on_the_references_layout(bench, tiny_model, corpus, tmp_path):
+    bv.run("bv_prepare", "--squad", corpus / "train.json", "--model", tiny_model, "--limit", 4, "--output", tmp_path / "features.h5")
+    path = tmp_path / "store.h5"
+    bv.run("bv_extract", "--checkpoint", tiny_model, "--task", "span", "--features", tmp_path / "features.h5", "--store", path)
+    bv.run("bv_train", "--store", path, "--dev-store", path, "--heads", "adapter_64_shared_skip", "--output", tmp_path / "heads")
+    bv.run_tool("bench/peer_heads.py", "write", path, tmp_path / "padded.h5")
+
+    import peer_heads
+    store = peer_heads.Store(path)
+    with h5py.File(tmp_path / "features.h5") as file:
+        labels = {side: torch.from_numpy(file[f"features/{side}_label"][:]).long() for side in ("start", "end")}
+    with h5py.File(tmp_path / "padded.h5") as file:
+        assert file["states"].chunks == (1, 386, 32, 3)
+        padded = torch.from_numpy(file["states"][:])
+        for side, own in labels.items():
+            assert file[side][:].tolist() == own.tolist()
+    for feature, states in enumerate(padded):
+        own = torch.from_numpy(store.states(feature)).float().permute(1, 2, 0)
+        assert torch.equal(states[: len(own)], own) and not states[len(own):].any()
+
+    # All features are one batch, so the epoch's loss is that of the head as it was.
+    folder = next(tmp_path.glob("heads/*/*/*"))
+    head = peer_heads.Head.load(folder)
+    logits = torch.stack([head(states.permute(2, 0, 1)) for states in padded])
+    loss = sum(torch.nn.functional.cross_entropy(logits[..., i], labels[side]) for i, side in enumerate(("start", "end")))
+    found = json.loads(bv.run_tool("bench/peer_heads.py", "train", tmp_path / "padded.h5", "--head", folder, "--workers", 2).stdout)
+    assert found["sequences"] == len(store)
+    assert found["loss"] == pytest.approx(loss.item(), rel=1e-5)

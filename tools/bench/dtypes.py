@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from jobs import CORES, REPOSITORY, BenchError, run
+from programs import CORES, REPOSITORY, BenchError, run
 from table import text_table
 
 DTYPES = ("float32", "float16", "bfloat16")

@@ -27,7 +27,8 @@ from pathlib import Path
 
 import scaling
 from bert_sizes import BERT_LARGE
-from jobs import CORES, JOBS, REPOSITORY, Bench, BenchError
+from jobs import JOBS, Bench
+from programs import CORES, REPOSITORY, BenchError, say, spread
 from table import text_table
 
 # Name, ours (the faster of both layouts), the peer, the wanted ratio.
@@ -39,10 +40,6 @@ TARGETS = [
 ]
 WANTED_IMBALANCE = 0.03
 STRETCH_CEILING = 0.5
-
-
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 def measured(lines):
@@ -60,11 +57,6 @@ def measured(lines):
         found.update(all_reduce_share=found["all_reduce_seconds"] / found["step_seconds"],
                      imbalance=mean(line["imbalance"] for line in lines))
     return found
-
-
-def spread(values):
-    values = list(values)
-    return dict(median=statistics.median(values), least=min(values), most=max(values))
 
 
 def summary(rounds):

@@ -18,7 +18,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 from bert_sizes import BERT_LARGE, BertSizes
-from jobs import REPOSITORY, read_steps
+from jobs import read_steps
+from programs import REPOSITORY
 from table import text_table
 
 WARM_UP_STEPS = 5

@@ -2,24 +2,14 @@
 
 import json
 import math
-import os
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import h5py
 import numpy as np
 from bert_sizes import BertSizes
-
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
-CORES = 2
-
-
-class BenchError(Exception):
-    """Something a user can mend; the message names it."""
+from programs import CORES, HERE, REPOSITORY, BenchError, Programs, run, text_in
 
 
 class Job(NamedTuple):
@@ -47,40 +37,19 @@ JOBS = {
 }
 
 
-def run(command, **environment):
-    """Runs a command to its end and returns its standard output."""
-    command = [str(part) for part in command]
-    done = subprocess.run(command, env={**os.environ, "HF_HUB_OFFLINE": "1", **environment}, text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True)
-    if done.returncode != 0:
-        raise BenchError(f"exit code {done.returncode}: {' '.join(command)}\n{done.stderr[-2000:]}")
-    return done.stdout
-
-
-class Bench:
+class Bench(Programs):
     """The inputs of all jobs, and how each is run."""
 
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
         self.steps = options.warm_up_steps + options.steps
         self.sizes = BertSizes.of_folder(options.model)
-        names = ("train.json", "train-v2.0.json")
-        self.text = next((options.squad / name for name in names if (options.squad / name).is_file()), None)
-        if self.text is None:
-            raise BenchError(f"{options.squad} holds neither {' nor '.join(names)}")
+        self.text = text_in(options.squad, "train.json", "train-v2.0.json")
+        super().__init__(options.programs)
         self.features = folder / "train.h5"
         run([self.program("bv_prepare"), "--squad", self.text, "--model", options.model, "--output", self.features])
         with h5py.File(self.features) as file:
             self.lengths = np.diff(file["features/starts"][:])
-        self.allocator = next((Path(line.split("=>")[1].split()[0]) for line in
-                               run(["ldd", self.program("bv_finetune")]).splitlines() if "tcmalloc" in line), None)
-        self.python = {"OMP_NUM_THREADS": str(CORES), "LD_PRELOAD": str(self.allocator or "")}
-
-    def program(self, name):
-        path = self.options.programs.resolve() / name
-        if not path.is_file():
-            raise BenchError(f"{path} is missing; build it (tools/build.sh) or set --programs")
-        return path
 
     def attended(self):
         """The mean over tokens of their own sequence's length."""

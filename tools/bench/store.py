@@ -20,84 +20,31 @@ import json
 import os
 import re
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import h5py
-from jobs import CORES, HERE, REPOSITORY, BenchError, run
+from disk import SlowDisk, drop_from_memory
+from programs import CORES, HERE, REPOSITORY, BenchError, Programs, run, say, spread, text_in
 from table import text_table
 
 MB = 1e6
 
 
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
-def spread(values):
-    values = list(values)
-    return dict(median=statistics.median(values), least=min(values), most=max(values))
-
-
-class Cgroup:
-    """A control group of the kernel that holds a disk to a rate (version 1: blkio)."""
-
-    def __init__(self, folder, bytes_per_second):
-        root = Path("/sys/fs/cgroup/blkio")
-        if not os.access(root, os.W_OK):
-            raise BenchError(f"--throttle needs the right to make control groups in {root}")
-        device = os.stat(folder).st_dev
-        self.place = root / f"bench-{os.getpid()}"
-        self.place.mkdir()
-        for kind in ("read", "write"):
-            (self.place / f"blkio.throttle.{kind}_bps_device").write_text(
-                f"{os.major(device)}:{os.minor(device)} {int(bytes_per_second)}")
-
-    def inside(self, command):
-        """The command line that runs a command in the group."""
-        return ["sh", "-c", f'echo $$ > {self.place}/cgroup.procs && exec "$@"', "sh", *command]
-
-    def close(self):
-        self.place.rmdir()
-
-
-class Bench:
+class Bench(Programs):
     """The inputs of all measurements, and how each is run."""
 
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
         self.features = folder / "features.h5"
-        text = next((options.squad / name for name in ("dev.json", "dev-v2.0.json") if (options.squad / name).is_file()), None)
-        if text is None:
-            raise BenchError(f"{options.squad} holds neither dev.json nor dev-v2.0.json")
+        text = text_in(options.squad, "dev.json", "dev-v2.0.json")
+        super().__init__(options.programs)
         run([self.program("bv_prepare"), "--squad", text, "--model", options.model, "--unfound", "keep", "--limit",
              options.questions, "--output", self.features])
         with h5py.File(self.features) as file:
             self.tokens, self.count = int(file["features/starts"][-1]), len(file["features/starts"]) - 1
-        allocator = next((line.split("=>")[1].split()[0] for line in
-                          run(["ldd", self.program("bv_extract")]).splitlines() if "tcmalloc" in line), "")
-        self.python = {"OMP_NUM_THREADS": str(CORES), "LD_PRELOAD": allocator}
-
-    def program(self, name):
-        path = self.options.programs.resolve() / name
-        if not path.is_file():
-            raise BenchError(f"{path} is missing; build it (tools/build.sh) or set --programs")
-        return path
-
-    def on_ranks(self, ranks, program, *flags, cgroup=None, **environment):
-        """Standard output and error of a program on so many ranks, which share the cores."""
-        command = [REPOSITORY / "launch/run_ranks.sh", "--ranks", ranks, "--threads", CORES // ranks, "--",
-                   self.program(program), *flags]
-        command = [str(part) for part in command]
-        done = subprocess.run(cgroup.inside(command) if cgroup else command, text=True, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **environment})
-        if done.returncode != 0:
-            raise BenchError(f"exit code {done.returncode}: {' '.join(command)}\n{done.stdout[-2000:]}")
-        return done.stdout
 
     def python_states(self, *flags):
         found = json.loads(run([sys.executable, HERE / "peer_extract.py", "--model", self.options.model, "--features",
@@ -114,21 +61,20 @@ class Bench:
         rate = float(re.findall(r"predicting .*? \(([\d.e+]+) features/s\)", text)[-1])
         return dict(tokens_per_second=rate * ranks * self.tokens / self.count)
 
-    def extract(self, ranks, cgroup=None):
+    def extract(self, ranks, disk=None):
         store = self.folder / "states.h5"
         text = self.on_ranks(ranks, "bv_extract", "--checkpoint", self.options.model, "--task", "span", "--features",
                              self.features, "--store", store, "--force", "--device", "cpu", "--threads", CORES // ranks,
-                             cgroup=cgroup)
+                             disk=disk)
         rates = re.search(r"([\d.]+) tokens/s, ([\d.]+) MB/s, (\d+) % of the time waiting", text)
         return dict(tokens_per_second=float(rates[1]), bytes_per_second=float(rates[2]) * MB, waiting=float(rates[3]) / 100)
 
-    def train_heads(self, cgroup=None):
+    def train_heads(self, disk=None):
         """A pass of one head over the store on disk."""
         store, output = self.folder / "states.h5", self.folder / "heads"
-        with open(store, "rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        drop_from_memory(store)
         text = self.on_ranks(1, "bv_train", "--store", store, "--dev-store", store, "--heads", "learned_pooling", "--output",
-                             output, "--cache-gib", 0, "--device", "cpu", "--threads", CORES, cgroup=cgroup)
+                             output, "--cache-gib", 0, "--device", "cpu", "--threads", CORES, disk=disk)
         shutil.rmtree(output)
         rates = re.search(r"epoch 1: .*?, (\d+) sequences/s, ([\d.]+) % of the time waiting", text)
         return dict(bytes_per_second=store.stat().st_size / self.count * float(rates[1]), waiting=float(rates[2]) / 100)
@@ -184,9 +130,9 @@ def measure_throttled(bench):
         return []
     rows = []
     for rate in bench.options.throttle:
-        group = Cgroup(bench.folder, rate * MB)
-        with contextlib.closing(group):
-            rows.append(dict(limit=rate * MB, extract=bench.extract(1, group), heads=bench.train_heads(group)))
+        disk = SlowDisk(bench.folder, rate * MB)
+        with contextlib.closing(disk):
+            rows.append(dict(limit=rate * MB, extract=bench.extract(1, disk), heads=bench.train_heads(disk)))
         say(f"a disk of {rate:g} MB/s: extraction waits {rows[-1]['extract']['waiting']:.0%}, heads "
             f"{rows[-1]['heads']['waiting']:.0%}")
     return rows

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""How fast heads train: against PyTorch and h5py, twenty of them against one, and how long they wait for states.
+
+Against Python: one epoch of a head by bv_train over a store of float16, and by a DataLoader over the reference's padded
+float32 file of the same features (peer_heads.py; without workers or with two, whichever is faster). Both files come
+from the disk (dropped from memory before), or out of the kernel's page cache. Seconds are the epoch's.
+
+Together: an epoch of one learned pooling, and of as many as --together, alike but for their seeds; from bv_train's own
+memory, and from a disk held to so many MB/s (--throttle) by the kernel's block I/O controller (cgroup, as root).
+
+Waiting: the share of an epoch's time that one head waits for states, by element type, from the disk and from bv_train's
+own memory; beside it plain calls that read the float16 store from the disk.
+
+All in turn on the same cores, --rounds times over, there and back; rates are medians, ratios are taken within each round
+first. With a BERT 384 wide of 7 states a question takes 8.2 MB of disk and 4.3 MB of memory for the page cache. Ends
+with exit code 0 whether or not targets are met.
+"""
+import argparse
+import contextlib
+import json
+import math
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+from disk import SlowDisk, drop_from_memory, read_through
+from programs import CORES, HERE, REPOSITORY, BenchError, Programs, run, say, spread, text_in
+from table import text_table
+
+MB = 1e6
+DTYPES = ("float16", "bfloat16", "float32")
+FILES = ("disk", "page cache")  # where both read their files from
+FEEDS = ("disk", "memory")
+WORKERS = (0, 2)
+SMALL_HEAD = "learned_pooling"
+DEV_QUESTIONS = 8  # bv_train scores on them, outside of the epoch's time
+WANTED_RATIO = 5
+WANTED_COST = 1.3
+
+
+class Bench(Programs):
+    """The inputs of all measurements, and how each is run."""
+
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        text = text_in(options.squad, "train.json", "train-v2.0.json")
+        super().__init__(options.programs)
+        if options.throttle:
+            SlowDisk(folder, MB).close()  # without the right to have one, this is the time to say so
+        for name, questions, dtypes in (("train", options.questions, DTYPES), ("dev", DEV_QUESTIONS, DTYPES[:1])):
+            features = folder / f"{name}.h5"
+            run([self.program("bv_prepare"), "--squad", text, "--model", options.model, "--limit", questions,
+                 "--output", features])
+            for dtype in dtypes:
+                self.on_ranks(1, "bv_extract", "--checkpoint", options.model, "--task", "span", "--features", features,
+                              "--store", self.store(dtype, name), "--dtype", dtype, "--device", "cpu", "--threads", CORES)
+        with h5py.File(folder / "train.h5") as file:
+            self.tokens, self.count = int(file["features/starts"][-1]), len(file["features/starts"]) - 1
+        self.padded = folder / "padded.h5"
+        self.peer("write", self.store(DTYPES[0]), self.padded)
+        # What the peers rebuild.
+        self.train(options.heads, self.store(DTYPES[0], "dev"), folder / "heads")
+        self.trained = {path.parents[2].name: path.parent for path in folder.glob("heads/*/*/*/head.json")}
+        say(f"{self.count} features, {self.tokens} tokens; states {self.store(DTYPES[0]).stat().st_size / MB:,.0f} MB in "
+            f"{DTYPES[0]}, {self.padded.stat().st_size / MB:,.0f} MB as the reference's")
+
+    def store(self, dtype, name="train"):
+        return self.folder / f"{name}-{dtype}.h5"
+
+    def peer(self, *arguments):
+        return run([sys.executable, HERE / "peer_heads.py", *arguments], **self.python)
+
+    def train(self, heads, store, output, *flags, disk=None):
+        """What bv_train logs of an epoch, which is of all its heads."""
+        self.on_ranks(1, "bv_train", "--store", store, "--dev-store", self.store(DTYPES[0], "dev"), "--heads", heads,
+                      "--output", output, "--memory-gib", 0, "--device", "cpu", "--threads", CORES, *flags, disk=disk)
+        return json.loads(next(output.glob("*/*/*/metrics.jsonl")).read_text(encoding="utf-8").splitlines()[-1])
+
+    def epoch(self, heads, dtype, place, *flags, disk=None):
+        """An epoch of heads over a store: its rates, and the share of it that is waiting."""
+        store, output = self.store(dtype), self.folder / "epoch"
+        cache = 0
+        if place == "disk":
+            drop_from_memory(store)
+        elif place == "page cache":
+            read_through(store)
+        else:
+            cache = math.ceil(store.stat().st_size / 2**30)
+        line = self.train(heads, store, output, "--cache-gib", cache, *flags, disk=disk)
+        shutil.rmtree(output)
+        return dict(seconds=line["seconds"], sequences_per_second=self.count / line["seconds"],
+                    bytes_per_second=store.stat().st_size / line["seconds"], waiting=line["waiting_share"])
+
+    def together(self, count, rate):
+        """An epoch of so many small heads, from a disk of so many MB/s or, without a rate, from memory."""
+        flags = (SMALL_HEAD, DTYPES[0], "disk" if rate else "memory", "--seed", ",".join(map(str, range(1, count + 1))))
+        if not rate:
+            return self.epoch(*flags)
+        with contextlib.closing(SlowDisk(self.folder, rate * MB)) as disk:
+            return self.epoch(*flags, disk=disk)
+
+    def python_epoch(self, head, place, workers):
+        drop_from_memory(self.padded) if place == "disk" else read_through(self.padded)
+        found = json.loads(self.peer("train", self.padded, "--head", self.trained[head], "--workers", workers))
+        return dict(seconds=found["seconds"], sequences_per_second=found["sequences"] / found["seconds"])
+
+    def plain_read(self):
+        store = self.store(DTYPES[0])
+        drop_from_memory(store)
+        began = time.monotonic()
+        read_through(store)
+        seconds = time.monotonic() - began
+        return dict(seconds=seconds, bytes_per_second=store.stat().st_size / seconds)
+
+
+def together(count, rate):
+    """The name of a job of so many small heads."""
+    return f"{count} of {SMALL_HEAD}", f"a disk of {rate:g} MB/s" if rate else "memory"
+
+
+def measure(bench):
+    """{job: its rounds}, there and back, so that a drift of the machine hits all alike."""
+    options = bench.options
+    jobs = {("plain calls", "disk"): bench.plain_read}
+    for head in bench.trained:
+        for place, dtype in (*((place, dtype) for place in FEEDS for dtype in DTYPES), ("page cache", DTYPES[0])):
+            jobs[head, place, dtype] = lambda of=(head, dtype, place): bench.epoch(*of)
+        for place in FILES:
+            for workers in WORKERS:
+                jobs[head, place, f"Python, {workers} workers"] = lambda of=(head, place, workers): bench.python_epoch(*of)
+    for rate in (0, *options.throttle):
+        for count in (1, options.together):
+            jobs[together(count, rate)] = lambda of=(count, rate): bench.together(*of)
+    found = {key: [] for key in jobs}
+    for number in range(options.rounds):
+        for key in list(jobs)[:: 1 if number % 2 == 0 else -1]:
+            found[key].append(jobs[key]())
+            say(f"round {number + 1}: {', '.join(key)}: {found[key][-1]['seconds']:.2f} s")
+    return found
+
+
+def summary(rounds):
+    """A job's measurements over all rounds: {name: median, least, most}."""
+    return {name: spread(one[name] for one in rounds) for name in rounds[0]}
+
+
+def ratio(over, under):
+    """Of two jobs' seconds, round by round."""
+    return spread(a["seconds"] / b["seconds"] for a, b in zip(over, under))
+
+
+def against_python(bench, found):
+    rows = []
+    for head in bench.trained:
+        for place in FILES:
+            ours = found[head, place, DTYPES[0]]
+            peers = {workers: found[head, place, f"Python, {workers} workers"] for workers in WORKERS}
+            workers = min(WORKERS, key=lambda each: summary(peers[each])["seconds"]["median"])
+            times = ratio(peers[workers], ours)
+            rows.append(dict(head=head, place=place, ours=summary(ours), workers=workers,
+                             python={each: summary(rounds) for each, rounds in peers.items()}, ratio=times,
+                             met=times["median"] >= WANTED_RATIO))
+    return rows
+
+
+def company(bench, found):
+    rows = []
+    for rate in (0, *bench.options.throttle):
+        one, many = (found[together(count, rate)] for count in (1, bench.options.together))
+        cost = ratio(many, one)
+        rows.append(dict(limit=rate * MB or None, one=summary(one), many=summary(many), ratio=cost,
+                         met=cost["median"] <= WANTED_COST if rate else None))
+    return rows
+
+
+def feeding(bench, found):
+    return [dict(head=head, dtype=dtype, place=place, **summary(found[head, place, dtype]))
+            for head in bench.trained for dtype in DTYPES for place in FEEDS]
+
+
+def print_report(whole):
+    print(f"\nHeads over states of {Path(whole['model']).name}: {whole['features']} features of "
+          f"{whole['tokens'] / whole['features']:.0f} tokens, {whole['rounds']} rounds, {whole['cores']} cores\n")
+    verdicts = {True: "pass", False: "FAIL", None: ""}
+
+    def rate(row):
+        return f"{row['sequences_per_second']['median']:,.0f}"
+
+    def seconds(row):
+        return [f"{row['seconds']['median']:.2f}", f"{row['waiting']['median']:.0%}"]
+
+    body = [[row["head"], row["place"], rate(row["ours"]), f"{row['ours']['waiting']['median']:.0%}",
+             rate(row["python"][row["workers"]]), str(row["workers"]), f"{row['ratio']['median']:.1f}x",
+             f"{row['ratio']['least']:.1f} to {row['ratio']['most']:.1f}", f">= {WANTED_RATIO}x", verdicts[row["met"]]]
+            for row in whole["against_python"]]
+    print(text_table(["one head", "from", "bv_train\nsequences/s", "\nwaiting", "Python\nsequences/s", "\nworkers",
+                      "times\nas fast", "least to most", "wanted", ""], body))
+    body = [[f"a disk of {row['limit'] / MB:g} MB/s" if row["limit"] else "memory", *seconds(row["one"]), *seconds(row["many"]),
+             f"{row['many']['bytes_per_second']['median'] / MB:,.0f}", f"{row['ratio']['median']:.2f}x",
+             f"{row['ratio']['least']:.2f} to {row['ratio']['most']:.2f}", f"<= {WANTED_COST}x" if row["limit"] else "",
+             verdicts[row["met"]]] for row in whole["together"]]
+    many = f"{whole['heads_together']} heads"
+    print("\n" + text_table([f"{SMALL_HEAD}, from", "1 head\ns", "\nwaiting", f"{many}\ns", "\nwaiting", "\nMB/s", "times\nas long",
+                             "least to most", "wanted", ""], body))
+    body = [[row["head"], row["dtype"], row["place"], rate(row), f"{row['bytes_per_second']['median'] / MB:,.0f}",
+             f"{row['waiting']['median']:.1%}"] for row in whole["feeding"]]
+    plain = f"{whole['plain_read']['bytes_per_second']['median'] / MB:,.0f}"
+    body.append(["plain calls", DTYPES[0], "disk", "", plain, ""])
+    print("\n" + text_table(["one head", "states", "from", "sequences/s", "MB/s", "waiting"], body))
+    if whole["quick"]:
+        print("\n--quick: these numbers mean nothing")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  tools/bench/heads.py --model MODEL --squad SQUAD --heads learned_pooling,adapter_64_shared "
+        "--throttle 50 100")
+    parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder")
+    parser.add_argument("--squad", type=Path, required=True, help="folder with train.json or train-v2.0.json")
+    parser.add_argument("--heads", default=SMALL_HEAD, help="of the span task, separated by commas [%(default)s]")
+    parser.add_argument("--together", type=int, default=20, help="small heads to train together [%(default)s]")
+    parser.add_argument("--throttle", type=float, nargs="*", default=[], help="slow disks to try, MB/s")
+    parser.add_argument("--questions", type=int, default=1000, help="to train on [%(default)s]")
+    parser.add_argument("--folder", type=Path, help="on the disk to measure [the system's folder for temporary files]")
+    parser.add_argument("--rounds", type=int, default=3, help="[%(default)s]")
+    parser.add_argument("--json", type=Path, help="write everything here too")
+    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="[build/release/bin]")
+    parser.add_argument("--quick", action="store_true", help="little of everything: shows that it runs, no more")
+    options = parser.parse_args()
+    if options.quick:
+        options.questions, options.together, options.rounds = 4, 2, 1
+    load = os.getloadavg()[0]
+    if load > 0.5 and not options.quick:
+        say(f"the machine is busy (load {load:.1f}): its numbers will be too")
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
+            bench = Bench(options, Path(folder))
+            found = measure(bench)
+            whole = dict(model=str(options.model), cores=CORES, rounds=options.rounds, quick=options.quick, load_before=load,
+                         features=bench.count, tokens=bench.tokens, heads_together=options.together,
+                         against_python=against_python(bench, found), together=company(bench, found),
+                         feeding=feeding(bench, found), plain_read=summary(found["plain calls", "disk"]))
+    except (BenchError, OSError) as wrong:
+        print(f"error: bench: {wrong}", file=sys.stderr)
+        return 2
+    print_report(whole)
+    say(f"{time.monotonic() - began:.0f} s")
+    if options.json:
+        options.json.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

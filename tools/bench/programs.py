@@ -1,0 +1,69 @@
+"""What the benchmarks share: where programs are, how they and Python are run on this machine, and what is said of them."""
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
+CORES = 2
+
+
+class BenchError(Exception):
+    """Something a user can mend; the message names it."""
+
+
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def spread(values):
+    values = list(values)
+    return dict(median=statistics.median(values), least=min(values), most=max(values))
+
+
+def run(command, **environment):
+    """Runs a command to its end and returns its standard output."""
+    command = [str(part) for part in command]
+    done = subprocess.run(command, env={**os.environ, "HF_HUB_OFFLINE": "1", **environment}, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    if done.returncode != 0:
+        raise BenchError(f"exit code {done.returncode}: {' '.join(command)}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def text_in(squad, *names):
+    """The first of these files that a folder holds."""
+    for name in names:
+        if (squad / name).is_file():
+            return squad / name
+    raise BenchError(f"{squad} holds neither {' nor '.join(names)}")
+
+
+class Programs:
+    """The built programs; Python (its environment is `python`) runs with as many threads and the same memory allocator."""
+
+    def __init__(self, folder):
+        self.programs = folder.resolve()
+        self.allocator = next((Path(line.split("=>")[1].split()[0]) for line in
+                               run(["ldd", self.program("bv_prepare")]).splitlines() if "tcmalloc" in line), None)
+        self.python = {"OMP_NUM_THREADS": str(CORES), "LD_PRELOAD": str(self.allocator or "")}
+
+    def program(self, name):
+        path = self.programs / name
+        if not path.is_file():
+            raise BenchError(f"{path} is missing; build it (tools/build.sh) or set --programs")
+        return path
+
+    def on_ranks(self, ranks, program, *flags, disk=None, **environment):
+        """Standard output and error of a program on so many ranks, which share the cores; held to the slow disk's rate."""
+        command = [REPOSITORY / "launch/run_ranks.sh", "--ranks", ranks, "--threads", CORES // ranks, "--",
+                   self.program(program), *flags]
+        command = [str(part) for part in command]
+        done = subprocess.run(disk.inside(command) if disk else command, text=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **environment})
+        if done.returncode != 0:
+            raise BenchError(f"exit code {done.returncode}: {' '.join(command)}\n{done.stdout[-2000:]}")
+        return done.stdout

@@ -100,3 +100,12 @@ def test_mistakes_of_use_end_before_any_work(command, complaint):
     assert result.rc == 2
     assert result.stderr.startswith("error: ") and complaint in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_installed_programs_find_their_libraries(tmp_path):
+    bv.run_command(["cmake", "--install", bv.BIN.parent, "--prefix", tmp_path])
+    programs = sorted((tmp_path / "bin").iterdir())
+    assert "bv_train" in [program.name for program in programs]
+    for program in programs:
+        help_text = bv.run_command([program, "--help"], env={"LD_LIBRARY_PATH": ""}).stdout
+        assert f"Usage: {program.name}" in help_text

@@ -27,8 +27,8 @@ std::vector<HeadMemory> measure_memory(const std::vector<HeadJob>& jobs, const H
 using Passes = std::vector<std::vector<std::size_t>>;
 
 /// As few passes in the heads' order as take at most `limit` bytes each (0 = no limit): heads keep their
-/// memory side by side, but take their steps in turn. Heads with different `steps` done already go apart.
-/// Throws Error where a head alone takes more; `jobs` name them.
+/// memory side by side, but take their steps in turn. Heads on different shares of the data, or with
+/// different `steps` done already, go apart. Throws Error where a head alone takes more; `jobs` name them.
 Passes plan_passes(const std::vector<HeadJob>& jobs, const std::vector<HeadMemory>& memory, double limit);
 
 /// Bytes of `heads` trained together.

@@ -37,14 +37,16 @@ HeadTraining::HeadTraining(const TrainOptions& options, const Communicator& rank
       rows_of_(data.train().rows_of_features()),
       batch_(jobs.front().origin.batch),
       epochs_(jobs.front().origin.epochs),
-      steps_per_epoch_(steps_per_epoch(data.count(), batch_)),
+      share_(jobs.front().origin.share),
+      count_(data.count(share_)),
+      steps_per_epoch_(steps_per_epoch(count_, batch_)),
       steps_(jobs.front().steps) {
     const StoreInfo& info = data.train().info();
     for (HeadJob& job : jobs) {
         Trainee& trainee = trainees_.emplace_back();
-        trainee.trainer = std::make_unique<HeadTrainer>(
-            Head(job.definition, info.states(), info.hidden_size, job.origin.seed), job.origin.learning_rate,
-            compute.device, collective);
+        trainee.trainer =
+            std::make_unique<HeadTrainer>(Head(job.definition, job.states, info.hidden_size, job.origin.seed),
+                                          job.origin.learning_rate, compute.device, collective);
         if (data.held_out() != nullptr)
             trainee.history.emplace(info.task, options.eval_metric, options.patience);
         trainee.job = std::move(job);
@@ -94,7 +96,7 @@ void HeadTraining::restore(Trainee& trainee) const {
 /// This rank's shares of an epoch's batches from step `first_step` on; those that begin in one window are
 /// read together.
 std::vector<FeatureBatches> HeadTraining::shares_of_rank(std::int64_t epoch, std::int64_t first_step) const {
-    const auto windows = data_.windows(epoch);
+    const auto windows = data_.windows(epoch, share_);
     std::vector<std::int64_t> order;
     for (const auto& window : windows) order.insert(order.end(), window.begin(), window.end());
     std::vector<FeatureBatches> groups;
@@ -114,21 +116,23 @@ std::vector<FeatureBatches> HeadTraining::shares_of_rank(std::int64_t epoch, std
 /// Collective: trains to the end of an epoch. Returns what the log says of the speed.
 Json HeadTraining::train_epoch(std::int64_t epoch) {
     const std::int64_t first = steps_ - epoch * steps_per_epoch_;
-    const std::int64_t before = std::min(first * batch_, data_.count());
+    const std::int64_t before = std::min(first * batch_, count_);
     StateFeed feed(data_.train(), shares_of_rank(epoch, first), compute_.device);
-    Progress progress(fmt::format("{}epoch {} of {}", label_, epoch + 1, epochs_), "sequences", data_.count(),
+    Progress progress(fmt::format("{}epoch {} of {}", label_, epoch + 1, epochs_), "sequences", count_,
                       !ranks_.is_root(), before);
     for (std::int64_t step = first; step < steps_per_epoch_; ++step) {
         const StateBatch share = feed.next();
-        const std::int64_t global = std::min(batch_, data_.count() - step * batch_);
-        for (Trainee& trainee : trainees_) trainee.trainer->step(share, global);
+        const std::int64_t global = std::min(batch_, count_ - step * batch_);
+        for (Trainee& trainee : trainees_) {
+            trainee.trainer->step(share.with_states(trainee.job.first_state, trainee.job.states), global);
+        }
         ++steps_;
         progress.advance(global);
         save_where_due();
     }
     const double seconds = progress.finish();
     const double waiting = ranks_.max(feed.seconds_waited()) / seconds;
-    const std::int64_t sequences = data_.count() - before;
+    const std::int64_t sequences = count_ - before;
     spdlog::info(
         "{}epoch {}: {} steps of {} heads in {}, {:.0f} sequences/s, {:.1f} % of the time waiting for states",
         label_, epoch + 1, steps_per_epoch_ - first, trainees_.size(), duration_text(seconds),
@@ -176,8 +180,9 @@ std::vector<double> HeadTraining::own_losses() const {
 }
 
 std::vector<Logits> HeadTraining::predict(const StateSource& source) const {
-    std::vector<const Head*> heads;
-    for (const Trainee& trainee : trainees_) heads.push_back(&trainee.trainer->head());
+    std::vector<ReadingHead> heads;
+    for (const Trainee& trainee : trainees_)
+        heads.push_back({&trainee.trainer->head(), trainee.job.first_state});
     return predict_heads(heads, source, batch_, compute_.device, ranks_, collective_);
 }
 
@@ -191,9 +196,8 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
     std::vector<Json> lines;
     ranks_.root_only([&] {
         for (std::size_t k = 0; k < trainees_.size(); ++k) {
-            Json& line = lines.emplace_back(Json{{"epoch", epoch + 1},
-                                                 {"step", steps_},
-                                                 {"loss", losses[k] / static_cast<double>(data_.count())}});
+            Json& line = lines.emplace_back(Json{
+                {"epoch", epoch + 1}, {"step", steps_}, {"loss", losses[k] / static_cast<double>(count_)}});
             line.update(feeding);
             line.update(scores_of(data_.dev(), dev[k]));
             if (held_out.empty()) continue;

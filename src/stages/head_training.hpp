@@ -25,8 +25,9 @@ namespace bv {
 /// One pass over the states for every epoch, in which several heads are trained on each batch read once.
 class HeadTraining {
   public:
-    /// Everything handed over by reference must outlive this object. `jobs` have the same steps done already;
-    /// `label`, such as "pass 1 of 2, ", begins what the log says of it.
+    /// Everything handed over by reference must outlive this object. `jobs` are on the same share of the data
+    /// and have the same steps done already; `label`, such as "pass 1 of 2, ", begins what the log says of
+    /// it.
     HeadTraining(const TrainOptions& options, const Communicator& ranks, const Compute& compute,
                  const StopSignal& stop, Collective& collective, const HeadData& data,
                  std::vector<HeadJob> jobs, std::string label);
@@ -67,6 +68,8 @@ class HeadTraining {
     std::vector<Trainee> trainees_;
     std::int64_t batch_;
     std::int64_t epochs_;
+    double share_;        // of the training questions
+    std::int64_t count_;  // features of an epoch
     std::int64_t steps_per_epoch_;
     std::int64_t steps_;  // done
     std::chrono::steady_clock::time_point saved_;

@@ -34,6 +34,13 @@ TEST(PlanPasses, KeepsHeadsApartThatStandAtDifferentSteps) {
     EXPECT_EQ(plan_passes(jobs_after({7, 0, 7}), memory, 0), (Passes{{1}, {0, 2}}));
 }
 
+TEST(PlanPasses, KeepsHeadsApartThatAreTrainedOnDifferentShares) {
+    const std::vector<HeadMemory> memory(4, {1, 1});
+    std::vector<HeadJob> jobs = jobs_after({0, 0, 0, 7});
+    jobs[1].origin.share = jobs[3].origin.share = 0.5;
+    EXPECT_EQ(plan_passes(jobs, memory, 0), (Passes{{1}, {3}, {0, 2}}));
+}
+
 TEST(PlanPasses, NamesAHeadThatAloneIsTooLarge) {
     const std::vector<HeadMemory> memory{{10, 50}, {20, 60}};
     EXPECT_THAT(

@@ -29,6 +29,7 @@ To look into it:
 Examples:
   launch/debug.sh
   launch/debug.sh --squad ~/squad --model ~/bert-large-uncased --run ~/runs/large --config configs/minilm.toml
+  launch/debug.sh --squad ~/squad --config configs/experiments.toml    # with the experiments of the reference
   launch/debug.sh eval report --force
   launch/debug.sh finetune --task span --ranks 4 --gdb 1
   launch/debug.sh finetune --run runs/hang --ranks 2 --verbose --hang-timeout 5

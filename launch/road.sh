@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2086
-# The road from text to report over a run's folder: what a study asks for, and what of it is made; stages.sh makes it.
+# The road from text to report over a run's folder: what a study asks for; made.sh knows what of it is made, stages.sh makes it.
 # Sourced, from the repository's root, by launch/debug.sh, the jobs of slurm/ and slurm/study.sh, which say what programs to
 # use: those in the folder $bin, and $python, each started by the words of $prefix (a container; may be empty).
 
@@ -93,18 +93,20 @@ use_build() {
 # The table [study] as assignments; its lists give way to those of flags.
 study_settings() {
     $prefix "$python" - "$config" <<'END'
-import shlex, sys
+import os, shlex, sys
 try:
     import tomllib
 except ImportError:  # Python 3.10
     from pip._vendor import tomli as tomllib
 defaults = {"seed": 1, "seeds": None, "corpus_train": 600, "corpus_dev": 150, "hold_out": "",
             "tasks": ["span", "classification"], "states_at": [], "span_heads": [], "classification_heads": [],
-            "keep_stores": True}
+            "keep_stores": True, "shares": [], "layer_subsets": [], "layer_atlas": False, "mixed": [],
+            "span_ensembles": [], "classification_ensembles": []}
 path = sys.argv[1]
 try:
     with open(path, "rb") as file:
-        study = tomllib.load(file).get("study", {})
+        config = tomllib.load(file)
+    study = config.get("study", {})
 except tomllib.TOMLDecodeError as wrong:
     sys.exit(f"error: {path}: {wrong}")
 for key in study:
@@ -112,6 +114,25 @@ for key in study:
         sys.exit(f"error: {path}: unknown key '{key}' in [study]; known are {', '.join(defaults)}")
 study = defaults | study
 study["seeds"] = study["seeds"] or [study["seed"]]
+
+def check(key, right, wanted):
+    for item in study[key]:
+        if not right(item):
+            sys.exit(f"error: {path}: [study] {key}: {item!r} is not {wanted}")
+
+def is_ensemble(members, heads):
+    known = {os.path.basename(head).removesuffix(".toml") for head in heads}
+    return 1 < len(members) == len(set(members)) and set(members) <= known | {"BERT"} and members != ["BERT"]
+
+check("shares", lambda share: isinstance(share, (int, float)) and 0 < share <= 1, "a number above 0 and up to 1")
+check("mixed", lambda pair: pair.count(":") == 1 and pair.split(":")[0] in study["states_at"],
+      'an epoch of states_at and the one to score on, such as "0.3:1"')
+for task in ("span", "classification"):
+    check(f"{task}_ensembles", lambda text: is_ensemble(text.split("+"), study[f"{task}_heads"]),
+          f'a sum of different {task}_heads and BERT, such as "{(study[f"{task}_heads"] or ["a_head"])[0]}+BERT"')
+study["shares"] = [float(share) for share in study["shares"] if share != 1]  # all questions are trained on anyway
+stored = str(config.get("extract", {}).get("layers", "all"))
+study["stored_layers"] = "" if stored == "all" else len(stored.split(","))
 for key, value in study.items():
     if isinstance(value, bool):
         value = "1" if value else ""
@@ -144,84 +165,4 @@ model $model"
         fail "$run was made from other inputs ($(tr '\n' ' ' <"$run/inputs.txt")); name another folder by --run"
 }
 
-# --- What is made ---
-
-exists() { [[ -e $1 ]]; }
-finished_tuning() { [[ -e $1/metrics/finetune.jsonl ]] && tail -n 1 "$1/metrics/finetune.jsonl" | grep -q '"done":true'; }
-scored() { [[ -e $1/metrics.json ]]; }
-
-# Blocks of a store that are written, and all of them: "3 8".
-store_blocks() {
-    $prefix "$python" -c 'import h5py, sys
-marks = h5py.File(sys.argv[1])["block_records"][:, 0] != 0
-print(marks.sum(), len(marks))' "$1"
-}
-complete_store() {
-    local blocks
-    [[ -e $1 ]] && blocks=$(store_blocks "$1") && [[ ${blocks% *} == "${blocks#* }" ]]
-}
-
-# The heads that a study wants for a task.
-heads_of() {
-    local -n list=study_$1_heads
-    printf '%s\n' ${list[@]+"${list[@]}"}
-}
-
-# Whether a head is trained; it may be named by its file.
-finished_head() {
-    local folder=$1 head=$2 epoch=$3 seed=$4
-    compgen -G "$folder/heads/$(basename "$head" .toml)/epoch-$epoch/*-seed-$seed/metrics.json" >/dev/null
-}
-
-# The heads not yet trained, one a line; under --force all.
-missing_heads() {
-    local task=$1 seed=$2 epoch=$3 head
-    while read -r head; do
-        if [[ $force ]] || ! finished_head "$run/$task/seed-$seed" "$head" "$epoch" "$seed"; then echo "$head"; fi
-    done < <(heads_of "$task")
-}
-
-# Whether a store is there whole, or has served and is not kept.
-served_store() {
-    local task=$1 seed=$2 epoch=$3 split=$4
-    complete_store "$run/$task/seed-$seed/stores/epoch-$epoch-$split.h5" ||
-        [[ ! $study_keep_stores && ! $(missing_heads "$task" "$seed" "$epoch") ]]
-}
-
-# How far a stage is, to be read, and to be compared with how far it was.
-how_far() {
-    local task seed epoch split folder store blocks state tuned='' made=0 all=0
-    case $1 in
-        prepare) echo "$(find "$run/features" -name '*.h5' 2>/dev/null | wc -l) features files" && return ;;
-        report) return ;;
-    esac
-    for task in "${tasks[@]}"; do
-        for seed in "${seeds[@]}"; do
-            folder=$run/$task/seed-$seed
-            case $1 in
-                finetune)
-                    state=$(find "$folder/resume" -name 'step-*[0-9]' 2>/dev/null | sort -V | tail -n 1)
-                    made=$(find "$folder/checkpoints" -name checkpoint.json 2>/dev/null | wc -l)
-                    tuned+="${tuned:+; }$task seed $seed: $made checkpoints${state:+, state after ${state##*/step-} steps}"
-                    ;;
-                extract)
-                    for epoch in "${epochs[@]}"; do
-                        for split in "${splits[@]}"; do
-                            store=$folder/stores/epoch-$epoch-$split.h5
-                            blocks=$(store_blocks "$store" 2>/dev/null) || continue
-                            made=$((made + ${blocks% *})) all=$((all + ${blocks#* }))
-                        done
-                    done
-                    ;;
-                train) made=$((made + $(find "$folder/heads" -name metrics.json 2>/dev/null | wc -l))) ;;
-                eval) made=$((made + $(find "$folder/evaluations" -name metrics.json 2>/dev/null | wc -l))) ;;
-            esac
-        done
-    done
-    case $1 in
-        finetune) echo "$tuned" ;;
-        extract) echo "$made of $all blocks" ;;
-        train) echo "$made heads" ;;
-        eval) echo "$made evaluations" ;;
-    esac
-}
+. launch/made.sh

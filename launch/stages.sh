@@ -98,21 +98,21 @@ stage_extract() {
 }
 
 stage_train() {
-    local task seed epoch folder wanted
+    local task seed epoch folder training trainings heads more
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do
             folder=$run/$task/seed-$seed
             for epoch in "${epochs[@]}"; do
                 claim "$folder/heads-epoch-$epoch"
-                mapfile -t wanted < <(missing_heads "$task" "$seed" "$epoch")
-                if ((${#wanted[@]} == 0)); then
-                    say "made: $task heads of seed $seed at epoch $epoch"
-                else
-                    say "$task heads of seed $seed at epoch $epoch: ${wanted[*]}"
-                    on_ranks bv_train --config "$config" --heads "$(IFS=, && echo "${wanted[*]}")" --seed "$seed" \
-                        --force --store "$folder/stores/epoch-$epoch-train.h5" \
+                mapfile -t trainings < <(missing_trainings "$task" "$seed" "$epoch")
+                ((${#trainings[@]})) || say "made: $task heads of seed $seed at epoch $epoch"
+                for training in ${trainings[@]+"${trainings[@]}"}; do
+                    IFS=$'\t' read -r heads more <<<"$training"
+                    say "$task heads of seed $seed at epoch $epoch: ${heads//,/ }${more:+ ($more)}"
+                    on_ranks bv_train --config "$config" --heads "$heads" --seed "$seed" $more ${force:+--force} \
+                        --store "$folder/stores/epoch-$epoch-train.h5" \
                         --dev-store "$folder/stores/epoch-$epoch-dev.h5" --output "$folder/heads"
-                fi
+                done
                 [[ $study_keep_stores ]] || rm -f "$folder/stores/epoch-$epoch-"{train,dev}.h5{,.toml}
                 release "$folder/heads-epoch-$epoch"
             done
@@ -135,6 +135,36 @@ stage_extract_and_train() {
     tasks=("${all_tasks[@]}") seeds=("${all_seeds[@]}") epochs=(${all_epochs[@]+"${all_epochs[@]}"})
 }
 
+# A head on states of another checkpoint than its own: those of the dev store, where there is one.
+score_mixed() {
+    local folder=$1 output=$2 head=$3 epoch=$4 store=$1/stores/epoch-$4-dev.h5
+    local states=(--checkpoint "$folder/checkpoints/epoch-$epoch" --features "$run/features/dev.h5")
+    ! complete_store "$store" || states=(--store "$store")
+    once scored "$output" on_ranks bv_eval --config "$config" --head "$head" --allow-other-checkpoint "${states[@]}" \
+        --output "$output"
+}
+
+# What needs trained heads.
+score_comparisons() {
+    local task=$1 seed=$2 folder=$run/$1/seed-$2 line lines kind output first second files file
+    mapfile -t lines < <(comparisons "$task" "$seed")
+    for line in ${lines[@]+"${lines[@]}"}; do
+        IFS=$'\t' read -r kind output first second <<<"$line"
+        files=("$first/metrics.json")
+        [[ $kind == mixed ]] || IFS=, read -ra files <<<"$second"
+        for file in "${files[@]}"; do
+            exists "$file" || { say "left out, as $file is not made: $output" && continue 2; }
+        done
+        case $kind in
+            mixed) score_mixed "$folder" "$output" "$first" "$second" ;;
+            ensemble)
+                once scored "$output" alone bv_eval --config "$config" --logits "$second" --combine "$first" \
+                    --features "$run/features/dev.h5" --output "$output"
+                ;;
+        esac
+    done
+}
+
 stage_eval() {
     local task seed folder checkpoint output last
     for task in "${tasks[@]}"; do
@@ -153,6 +183,7 @@ stage_eval() {
                     --logits "$last/logits.safetensors" --features "$run/features/dev.h5" --null-threshold 1e9 \
                     --output "$folder/evaluations/never-none"
             fi
+            score_comparisons "$task" "$seed"
         done
     done
 }

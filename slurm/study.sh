@@ -17,7 +17,7 @@ Submits a study's jobs with their dependencies and prints them as a tree:
     finetune, each task and seed     checkpoints over fractional epochs
       extract, a job array           a store of each wanted checkpoint (states_at) and split
         train, a job array           the heads of each of those checkpoints
-      eval                           the scores of every checkpoint
+      eval                           the scores of every checkpoint; after the heads where the study compares them
   report                             the page, when all others have ended, well or not
 
 Run again it submits only what is neither made nor in the queue: after a failure, or for more seeds, heads or checkpoints.
@@ -174,10 +174,17 @@ all_features() {
 }
 
 all_scored() {
-    local folder=$1 task=$2 checkpoint
+    local folder=$1 task=$2 seed=$3 checkpoint
     finished_tuning "$folder" || return
     for checkpoint in "$folder"/checkpoints/epoch-*; do scored "$folder/evaluations/${checkpoint##*/}" || return; done
-    [[ $task != span ]] || scored "$folder/evaluations/never-none"
+    [[ $task != span ]] || scored "$folder/evaluations/never-none" || return
+    compared "$task" "$seed"
+}
+
+# Whether scoring a task waits for its heads.
+compares() {
+    local -n ensembles=study_$1_ensembles
+    ((${#study_mixed[@]} + ${#ensembles[@]}))
 }
 
 # The indexes of extraction and heads that are not made, in the order of slurm/job.sh.
@@ -193,7 +200,7 @@ missing_stores() {
 epochs_without_heads() {
     local task=$1 seed=$2 index
     for index in "${!epochs[@]}"; do
-        [[ ! $(missing_heads "$task" "$seed" "${epochs[index]}") ]] || echo "$index"
+        [[ ! $(missing_trainings "$task" "$seed" "${epochs[index]}") ]] || echo "$index"
     done
 }
 
@@ -224,9 +231,10 @@ for task in "${tasks[@]}"; do
             array 3 "train $task $seed" "$(epochs_without_heads "$task" "$seed" | tr '\n' ' ')" "${#epochs[@]}" \
                 "${flags[@]}" --epoch "$states"
             ends+=(${ids[@]+"${ids[@]}"})
+            ! compares "$task" || tuned+=(${ids[@]+"${ids[@]}"})
         fi
         after=(${tuned[@]+"${tuned[@]}"})
-        unit 2 "$(made all_scored "$folder" "$task")" "eval $task $seed" "${flags[@]}"
+        unit 2 "$(made all_scored "$folder" "$task" "$seed")" "eval $task $seed" "${flags[@]}"
         ends+=(${ids[@]+"${ids[@]}"})
     done
 done

@@ -138,6 +138,7 @@ def logits_of(head, store):
     layers = store.layers.tolist()
     before = store.file["states"].shape[0] - len(layers)  # classification: the pooled output
     wanted = [*range(before), *(before + layers.index(layer) for layer in head.about["layers"])]
+    wanted = wanted[-head.about["states"]:]  # a head for each layer reads its state alone
     with torch.no_grad():
         return torch.cat([head(torch.from_numpy(store.states(feature)[wanted]).float()) for feature in range(len(store))])
 

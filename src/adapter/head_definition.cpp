@@ -98,7 +98,8 @@ HeadDefinition parse_head(std::string name, std::string text, const std::string&
     const toml::table table = parse_toml(text, place);
     HeadDefinition head;
     for (const auto& [key, value] : table) {
-        require_known(place_in(place, value), "key", std::string(key.str()), {"task", "blocks"});
+        require_known(place_in(place, value), "key", std::string(key.str()),
+                      {"task", "blocks", "each_layer"});
     }
     const toml::node* task = table.get("task");
     if (task == nullptr || !task->is_string()) fail("{}: no 'task', \"span\" or \"classification\"", place);
@@ -107,6 +108,10 @@ HeadDefinition parse_head(std::string name, std::string text, const std::string&
     const toml::array* blocks = table.get_as<toml::array>("blocks");
     if (blocks == nullptr) fail("{}: no 'blocks', an array of at least one block", place);
     head.blocks = read_chain(*blocks, place, "blocks");
+    if (const toml::node* each = table.get("each_layer")) {
+        if (!each->is_boolean()) fail("{}: 'each_layer' must be true or false", place_in(place, *each));
+        head.each_layer = each->value_or(false);
+    }
     head.name = std::move(name);
     head.text = std::move(text);
     return head;

@@ -9,13 +9,14 @@
 namespace bv {
 
 /// What a head is made of: its task and its blocks, first to last. Its TOML holds `task` ("span" or
-/// "classification") and `blocks`, an array of tables with a `type` each; README.md of this folder describes
-/// them.
+/// "classification"), `blocks`, an array of tables with a `type` each, and perhaps `each_layer`; README.md of
+/// this folder describes them.
 struct HeadDefinition {
     std::string name;  ///< the file's name without .toml
     std::string task;  ///< "span" or "classification"
     BlockDefinition::Chain blocks;
-    std::string text;  ///< the TOML it was read from
+    bool each_layer = false;  ///< one such head for every hidden state, which it reads alone
+    std::string text;         ///< the TOML it was read from
 };
 
 /// Reads a definition from `text`; `place` names its file in messages. Throws Error "FILE:LINE: ..." for TOML

@@ -28,6 +28,7 @@ Json to_json(const Head& head, const HeadOrigin& origin) {
             {"states", head.states()},
             {"hidden_size", head.hidden_size()},
             {"layers", origin.layers},
+            {"each_layer", head.definition().each_layer},
             {"checkpoint", origin.checkpoint},
             {"epoch", origin.epoch},
             {"other_checkpoint", origin.other_checkpoint},
@@ -35,6 +36,7 @@ Json to_json(const Head& head, const HeadOrigin& origin) {
             {"seed", origin.seed},
             {"data_seed", origin.data_seed},
             {"held_out", origin.held_out},
+            {"share", origin.share},
             {"learning_rate", origin.learning_rate},
             {"batch", origin.batch},
             {"epochs", origin.epochs},
@@ -58,6 +60,7 @@ HeadOrigin read_origin(const Json& json) {
     json.at("seed").get_to(origin.seed);
     json.at("data_seed").get_to(origin.data_seed);
     json.at("held_out").get_to(origin.held_out);
+    origin.share = json.value("share", 1.0);  // heads from before there were shares have none
     json.at("learning_rate").get_to(origin.learning_rate);
     json.at("batch").get_to(origin.batch);
     json.at("epochs").get_to(origin.epochs);

@@ -18,6 +18,7 @@ struct HeadOrigin {
     std::uint64_t seed = 0;            ///< of initial values and dropout
     std::uint64_t data_seed = 0;       ///< of the order of its features
     double held_out = 0;               ///< share of the questions that it was judged by instead of trained on
+    double share = 1;                  ///< of the other questions, those it was trained on
     double learning_rate = 0;
     std::int64_t batch = 0;         ///< sequences of all ranks together
     std::int64_t epochs = 0;        ///< epochs the head was trained

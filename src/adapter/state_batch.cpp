@@ -6,6 +6,12 @@
 
 namespace bv {
 
+StateBatch StateBatch::with_states(std::int64_t first, std::int64_t count) const {
+    StateBatch part = *this;
+    if (states.defined()) part.states = states.narrow(0, first, count);
+    return part;
+}
+
 at::Tensor head_loss(const std::string& task, const StateBatch& batch, const at::Tensor& logits) {
     BV_EXPECT(logits.dim() == 2 && logits.size(0) == batch.rows() && logits.size(1) == 2);
     if (task == "classification") {

@@ -21,6 +21,9 @@ struct StateBatch {
 
     std::int64_t sequences() const { return static_cast<std::int64_t>(examples.size()); }
     std::int64_t rows() const { return starts.empty() ? 0 : starts.back(); }
+
+    /// The same sequences with `count` states from state `first` on alone, in the same memory.
+    StateBatch with_states(std::int64_t first, std::int64_t count) const;
 };
 
 /// Loss of `logits` (N, 2), SUMMED over the batch's sequences, as a scalar. Span: cross entropy of the start

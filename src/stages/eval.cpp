@@ -174,6 +174,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
     Evaluation evaluation;
     std::optional<TrainedHead> trained;
     std::unique_ptr<StateSource> source;
+    std::int64_t first = 0;
     ranks.agree([&] {
         trained = load_head(options.head);
         const std::string& task = trained->head.definition().task;
@@ -183,6 +184,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
                      : open_store(options.store, 0, layers);
         const bool other =
             require_fit(trained->head, trained->origin, *source, options.allow_other_checkpoint);
+        first = first_state(trained->head, trained->origin, source->info());
         evaluation.features = source->features();
         evaluation.fingerprint = source->info().features;
         evaluation.origin = {{"head", trained->head.definition().name},
@@ -196,7 +198,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
     trained->head.to(compute.device);
     const auto collective = make_collective(ranks, compute.gpu());
     evaluation.models =
-        predict_heads({&trained->head}, *source, kHeadBatch, compute.device, ranks, *collective);
+        predict_heads({{&trained->head, first}}, *source, kHeadBatch, compute.device, ranks, *collective);
     evaluation.computed = true;
     return evaluation;
 }

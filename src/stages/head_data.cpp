@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
@@ -45,35 +44,52 @@ HeadData::HeadData(const TrainOptions& options, const std::string& task, const C
     }
     require_labels(*train_);
     require_labels(*dev_);
-    count_ = train_->features().count();
+    const auto questions = static_cast<std::int64_t>(train_->features().questions.size());
+    place_of_.resize(static_cast<std::size_t>(questions));
+    std::int64_t place = 0;
+    for (const std::int64_t question : epoch_order(seed_, 0, questions)) {
+        place_of_[static_cast<std::size_t>(question)] = place++;
+    }
     if (options.held_out > 0) hold_out(options.held_out);
+    for (const double share : options.shares) {
+        if (count(share) > 0) continue;
+        fail("--share {} of the {} questions of {} leaves none to train on", share, questions - held_,
+             train_->name());
+    }
 }
 
 void HeadData::hold_out(double share) {
-    const auto questions = static_cast<std::int64_t>(train_->features().questions.size());
-    const auto wanted = static_cast<std::size_t>(std::lround(share * static_cast<double>(questions)));
-    is_held_out_.resize(static_cast<std::size_t>(questions));
-    const std::vector<std::int64_t> order = epoch_order(seed_, 0, questions);
-    for (const std::int64_t question : std::span(order).first(wanted)) {
-        is_held_out_[static_cast<std::size_t>(question)] = true;
+    const std::size_t questions = place_of_.size();
+    held_ = std::lround(share * static_cast<double>(questions));
+    std::vector<bool> is_held_out(questions);
+    for (std::size_t question = 0; question < questions; ++question) {
+        is_held_out[question] = place_of_[question] < held_;
     }
-    held_out_ = part_of(*train_, is_held_out_);
+    held_out_ = part_of(*train_, is_held_out);
     const std::int64_t held = held_out_->features().count();
-    if (held == 0 || held == count_) {
+    if (held == 0 || held == train_->features().count()) {
         fail("--held-out {} of the {} questions of {} leaves none to {}", share, questions, train_->name(),
              held == 0 ? "judge by" : "train on");
     }
-    count_ -= held;
 }
 
-std::vector<std::vector<std::int64_t>> HeadData::windows(std::int64_t epoch) const {
+bool HeadData::is_trained_on(std::int64_t feature, double share) const {
+    const auto left = static_cast<std::int64_t>(place_of_.size()) - held_;
+    const std::int64_t question = train_->features().question_of[static_cast<std::size_t>(feature)];
+    const std::int64_t place = place_of_[static_cast<std::size_t>(question)] - held_;
+    return place >= 0 && place < std::lround(share * static_cast<double>(left));
+}
+
+std::int64_t HeadData::count(double share) const {
+    std::int64_t count = 0;
+    for (std::int64_t f = 0; f < train_->features().count(); ++f) count += is_trained_on(f, share) ? 1 : 0;
+    return count;
+}
+
+std::vector<std::vector<std::int64_t>> HeadData::windows(std::int64_t epoch, double share) const {
     auto windows = reading_windows(train_->layout(), seed_, epoch);
-    if (!held_out_) return windows;
-    const std::vector<std::int64_t>& question_of = train_->features().question_of;
     for (auto& window : windows) {
-        std::erase_if(window, [&](std::int64_t f) {
-            return is_held_out_[static_cast<std::size_t>(question_of[static_cast<std::size_t>(f)])];
-        });
+        std::erase_if(window, [&](std::int64_t f) { return !is_trained_on(f, share); });
     }
     return windows;
 }

@@ -1,5 +1,7 @@
 #include "stages/head_evaluation.hpp"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <fmt/ranges.h>
@@ -37,7 +39,7 @@ Logits as_logits(const StateSource& source, const at::Tensor& logits) {
 
 }  // namespace
 
-std::vector<Logits> predict_heads(const std::vector<const Head*>& heads, const StateSource& source,
+std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const StateSource& source,
                                   std::int64_t batch, at::Device device, const Communicator& ranks,
                                   Collective& collective) {
     const c10::NoGradGuard no_graph;
@@ -54,7 +56,8 @@ std::vector<Logits> predict_heads(const std::vector<const Head*>& heads, const S
     for (std::size_t i = 0; i < count; ++i) {
         const StateBatch states = feed.next();
         for (std::size_t k = 0; k < heads.size(); ++k) {
-            const at::Tensor logits = heads[k]->forward(states);
+            const Head& head = *heads[k].head;
+            const at::Tensor logits = head.forward(states.with_states(heads[k].first_state, head.states()));
             for (std::size_t b = 0; b < states.examples.size(); ++b) {
                 const std::int64_t rows = states.starts[b + 1] - states.starts[b];
                 all[k]
@@ -72,6 +75,13 @@ std::vector<Logits> predict_heads(const std::vector<const Head*>& heads, const S
     return results;
 }
 
+std::int64_t first_state(const Head& head, const HeadOrigin& origin, const StoreInfo& info) {
+    if (!head.definition().each_layer) return 0;
+    const auto found = std::find(info.layers.begin(), info.layers.end(), origin.layers.front());
+    // In the classification task the pooled output stands before the layers.
+    return info.states() - (info.layers.end() - found);
+}
+
 bool require_fit(const Head& head, const HeadOrigin& origin, const StateSource& source,
                  bool allow_other_checkpoint) {
     const StoreInfo& info = source.info();
@@ -80,7 +90,9 @@ bool require_fit(const Head& head, const HeadOrigin& origin, const StateSource& 
         fail("head {} is for the {} task, {} holds states for {}", definition.name, definition.task,
              source.name(), info.task);
     }
-    if (info.hidden_size != head.hidden_size() || info.layers != origin.layers) {
+    const bool layers = definition.each_layer ? std::ranges::includes(info.layers, origin.layers)
+                                              : info.layers == origin.layers;
+    if (info.hidden_size != head.hidden_size() || !layers) {
         fail("head {} reads states of width {} of the layers {}; {} holds width {} of the layers {}",
              definition.name, head.hidden_size(), fmt::join(origin.layers, ","), source.name(),
              info.hidden_size, fmt::join(info.layers, ","));

@@ -18,16 +18,26 @@ namespace bv {
 /// Logits of either task.
 using Logits = std::variant<SpanLogits, ClassLogits>;
 
+/// A head, and the first of a source's states that it reads; as many follow as it has.
+struct ReadingHead {
+    const Head* head;
+    std::int64_t first_state = 0;
+};
+
 /// Collective: the logits of `heads` (on `device`, all of the source's task) over all features of `source`,
 /// in the features' order, on every rank. Each rank reads its part of the states once, for all heads, `batch`
 /// sequences at a time.
-std::vector<Logits> predict_heads(const std::vector<const Head*>& heads, const StateSource& source,
+std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const StateSource& source,
                                   std::int64_t batch, at::Device device, const Communicator& ranks,
                                   Collective& collective);
 
+/// Local: the first of the states that `info` names which a head of `origin` reads.
+std::int64_t first_state(const Head& head, const HeadOrigin& origin, const StoreInfo& info);
+
 /// Local: throws Error naming `source`, what was found and what the head expects, unless it can read these
-/// states: same task, states and width. States of another checkpoint than `origin`'s are an Error too, unless
-/// `allow_other_checkpoint`. Returns whether the checkpoint is another.
+/// states: same task, layers (of a head for each layer, its own among them) and width. States of another
+/// checkpoint than `origin`'s are an Error too, unless `allow_other_checkpoint`. Returns whether the
+/// checkpoint is another.
 bool require_fit(const Head& head, const HeadOrigin& origin, const StateSource& source,
                  bool allow_other_checkpoint);
 

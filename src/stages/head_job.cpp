@@ -19,6 +19,7 @@
 namespace bv {
 namespace {
 
+namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 std::int64_t default_batch(const std::string& task) {
@@ -38,7 +39,7 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
     Json recipe{{"definition", fingerprint(job.definition.text)},
                 {"checkpoint", states.checkpoint},
                 {"features", states.features},
-                {"layers", states.layers},
+                {"layers", job.origin.layers},
                 {"dtype", name_of(states.dtype)},
                 {"order", data.order_fingerprint()},
                 {"dev_checkpoint", data.dev().info().checkpoint},
@@ -48,6 +49,7 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
                 {"batch", job.origin.batch},
                 {"epochs", job.origin.epochs},
                 {"held_out", job.origin.held_out}};
+    if (job.origin.share < 1) recipe["share"] = job.origin.share;
     if (options.held_out > 0) {
         recipe["eval_metric"] = options.eval_metric;
         recipe["patience"] = options.patience;
@@ -55,40 +57,73 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
     return recipe;
 }
 
+/// The layers that the heads of a definition read: all of them one head, or each one of its own.
+std::vector<std::vector<std::int64_t>> layers_of_heads(const HeadDefinition& definition,
+                                                       const std::vector<std::int64_t>& layers) {
+    if (!definition.each_layer) return {layers};
+    std::vector<std::vector<std::int64_t>> each;
+    for (const std::int64_t layer : layers) each.push_back({layer});
+    return each;
+}
+
+/// The name of a head's folder among those of its kind: what they differ in.
+std::string variant_of(const HeadJob& job, const std::string& layers) {
+    std::string name = fmt::format("lr-{}-seed-{}", job.origin.learning_rate, job.origin.seed);
+    if (job.definition.each_layer) {
+        name += fmt::format("-layer-{:02}", job.origin.layers.front());
+    } else if (layers != "all") {
+        name += "-layers-" + layers;
+    }
+    if (job.origin.share < 1) name += fmt::format("-share-{}", job.origin.share);
+    return name;
+}
+
 }  // namespace
 
 std::string HeadJob::name() const {
-    return fmt::format("{}, lr {}, seed {}", definition.name, origin.learning_rate, origin.seed);
+    std::string text = fmt::format("{}, lr {}, seed {}", definition.name, origin.learning_rate, origin.seed);
+    if (definition.each_layer) text += fmt::format(", layer {}", origin.layers.front());
+    if (origin.share < 1) text += fmt::format(", share {}", origin.share);
+    return text;
 }
 
 std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<HeadDefinition>& definitions,
                                const HeadData& data) {
     require_different("learning-rate", options.learning_rates);
     require_different("seed", options.seeds);
+    require_different("share", options.shares);
     const StoreInfo& info = data.train().info();
     HeadOrigin origin{.checkpoint = info.checkpoint,
                       .epoch = info.epoch,
-                      .layers = info.layers,
                       .features = info.features,
                       .data_seed = options.data_seed,
                       .held_out = options.held_out,
                       .batch = options.batch > 0 ? options.batch : default_batch(info.task),
                       .epochs = options.epochs > 0 ? options.epochs : default_head_epochs(info.task)};
+    const fs::path epoch = EpochFraction::parse(info.epoch).folder_name();
     std::vector<HeadJob> jobs;
     for (const HeadDefinition& definition : definitions) {
-        const Head head(definition, info.states(), info.hidden_size, 0);
-        require_fit(head, origin, data.train(), false);
-        origin.other_checkpoint = require_fit(head, origin, data.dev(), options.allow_other_checkpoint);
-        for (const double rate : options.learning_rates) {
-            for (const std::uint64_t seed : options.seeds) {
-                HeadJob& job = jobs.emplace_back(HeadJob{definition, origin, {}, {}});
-                job.origin.learning_rate = rate;
-                job.origin.seed = seed;
-                job.folder = options.output / definition.name /
-                             EpochFraction::parse(info.epoch).folder_name() /
-                             fmt::format("lr-{}-seed-{}{}", rate, seed,
-                                         options.layers == "all" ? "" : "-layers-" + options.layers);
-                job.recipe = recipe_of(job, data, options);
+        for (const auto& layers : layers_of_heads(definition, info.layers)) {
+            HeadJob job{.definition = definition, .origin = origin};
+            job.origin.layers = layers;
+            job.states = definition.each_layer ? 1 : info.states();
+            const Head head(definition, job.states, info.hidden_size, 0);
+            require_fit(head, job.origin, data.train(), false);
+            job.origin.other_checkpoint =
+                require_fit(head, job.origin, data.dev(), options.allow_other_checkpoint);
+            job.first_state = first_state(head, job.origin, info);
+            for (const double rate : options.learning_rates) {
+                for (const std::uint64_t seed : options.seeds) {
+                    for (const double share : options.shares) {
+                        job.origin.learning_rate = rate;
+                        job.origin.seed = seed;
+                        job.origin.share = share;
+                        job.folder =
+                            options.output / definition.name / epoch / variant_of(job, options.layers);
+                        job.recipe = recipe_of(job, data, options);
+                        jobs.push_back(job);
+                    }
+                }
             }
         }
     }

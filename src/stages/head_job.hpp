@@ -26,15 +26,18 @@ struct HeadJob {
     HeadDefinition definition;
     HeadOrigin origin;
     std::filesystem::path folder;
-    nlohmann::json recipe;   ///< everything that decides the results
-    std::int64_t steps = 0;  ///< done by an interrupted run, whose state is in the folder
-    HeadMemory memory = {};  ///< see measure_memory
+    nlohmann::json recipe;         ///< everything that decides the results
+    std::int64_t first_state = 0;  ///< of the data's states, the first that it reads
+    std::int64_t states = 0;       ///< how many it reads
+    std::int64_t steps = 0;        ///< done by an interrupted run, whose state is in the folder
+    HeadMemory memory = {};        ///< see measure_memory
 
-    /// "learned_pooling, lr 0.001, seed 1": for messages.
+    /// "learned_pooling, lr 0.001, seed 1", and what it reads less than all: for messages.
     std::string name() const;
 };
 
-/// Local: every head of `definitions` at every learning rate with every seed that `options` name, on `data`.
+/// Local: every head of `definitions`, one for each layer where it says so, at every learning rate with every
+/// seed on every share that `options` name, on `data`.
 /// Throws Error naming flag or file where a head cannot read the states, or a name stands twice.
 std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<HeadDefinition>& definitions,
                                const HeadData& data);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include <ATen/ATen.h>
 #include <c10/core/Allocator.h>
@@ -46,7 +47,7 @@ std::int64_t peak_bytes(const std::function<void()>& work) {
 StateBatch largest_share(const HeadData& data, std::int64_t batch, at::Device device, int ranks) {
     std::vector<std::int64_t> rows = data.train().rows_of_features();
     std::sort(rows.begin(), rows.end(), std::greater<>());
-    rows.resize(static_cast<std::size_t>(std::min(batch, data.count())));
+    rows.resize(static_cast<std::size_t>(std::min(batch, data.count(1))));
     std::vector<std::int64_t> all(rows.size());
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
     const auto shares = split_by_tokens(all, rows, ranks);
@@ -73,14 +74,14 @@ StateBatch largest_share(const HeadData& data, std::int64_t batch, at::Device de
 
 void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
                     const Communicator& ranks, Collective& collective) {
-    std::map<std::string, HeadMemory> by_name;  // seeds and learning rates take no memory
+    std::map<std::string, HeadMemory> by_name;  // seeds, rates, shares and which layer take no memory
     for (HeadJob& job : jobs) {
         const auto [found, is_new] = by_name.try_emplace(job.definition.name);
         if (is_new) {
-            const StateBatch share = largest_share(data, job.origin.batch, device, ranks.size());
-            const StoreInfo& info = data.train().info();
-            HeadTrainer trainer(Head(job.definition, info.states(), info.hidden_size, 0), 1e-3, device,
-                                collective);
+            const StateBatch share = largest_share(data, job.origin.batch, device, ranks.size())
+                                         .with_states(job.first_state, job.states);
+            HeadTrainer trainer(Head(job.definition, job.states, data.train().info().hidden_size, 0), 1e-3,
+                                device, collective);
             const std::int64_t working = peak_bytes([&] { trainer.step(share, job.origin.batch); });
             found->second = {trainer.bytes(),
                              static_cast<std::int64_t>(ranks.max(static_cast<double>(working)))};
@@ -92,9 +93,10 @@ void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device
 HeadGroups group_alike(const std::vector<HeadJob>& jobs) {
     constexpr std::int64_t kMost = std::int64_t{1} << 30;
     HeadGroups groups;
-    std::map<std::string, std::size_t> open;  // the group of each definition that takes more
+    std::map<std::pair<std::string, std::int64_t>, std::size_t> open;  // the group that takes more
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-        const auto [found, is_new] = open.try_emplace(jobs[i].definition.name, groups.size());
+        const auto [found, is_new] =
+            open.try_emplace({jobs[i].definition.name, jobs[i].first_state}, groups.size());
         const auto heads = is_new ? 0 : static_cast<std::int64_t>(groups[found->second].size());
         if (!is_new && (heads + 1) * jobs[i].memory.working > kMost) found->second = groups.size();
         if (found->second == groups.size()) groups.emplace_back();
@@ -125,16 +127,16 @@ HeadGroups plan_passes(const std::vector<HeadJob>& jobs, double limit) {
     const auto fits = [&](const std::vector<std::size_t>& heads) {
         return limit == 0 || static_cast<double>(bytes_together(chosen(jobs, heads))) <= limit;
     };
-    std::map<std::int64_t, std::vector<std::size_t>> by_steps;
+    std::map<std::pair<double, std::int64_t>, std::vector<std::size_t>> alike;  // in share and steps
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         if (!fits({i})) {
             fail("{} takes {} of memory; --memory-gib allows {}", jobs[i].name(),
                  size_text(static_cast<double>(bytes_together({jobs[i]}))), size_text(limit));
         }
-        by_steps[jobs[i].steps].push_back(i);
+        alike[{jobs[i].origin.share, jobs[i].steps}].push_back(i);
     }
     HeadGroups passes;
-    for (const auto& [steps, heads] : by_steps) {
+    for (const auto& [share_and_steps, heads] : alike) {
         passes.emplace_back();
         for (const std::size_t head : heads) {
             std::vector<std::size_t> more = passes.back();

@@ -38,14 +38,16 @@ HeadTraining::HeadTraining(const TrainOptions& options, const Communicator& rank
       rows_of_(data.train().rows_of_features()),
       batch_(jobs.front().origin.batch),
       epochs_(jobs.front().origin.epochs),
-      steps_per_epoch_(steps_per_epoch(data.count(), batch_)),
+      share_(jobs.front().origin.share),
+      count_(data.count(share_)),
+      steps_per_epoch_(steps_per_epoch(count_, batch_)),
       steps_(jobs.front().steps) {
     const StoreInfo& info = data.train().info();
     for (HeadJob& job : jobs) {
         Trainee& trainee = trainees_.emplace_back();
-        trainee.trainer = std::make_unique<HeadTrainer>(
-            Head(job.definition, info.states(), info.hidden_size, job.origin.seed), job.origin.learning_rate,
-            compute.device, collective);
+        trainee.trainer =
+            std::make_unique<HeadTrainer>(Head(job.definition, job.states, info.hidden_size, job.origin.seed),
+                                          job.origin.learning_rate, compute.device, collective);
         if (data.held_out() != nullptr)
             trainee.history.emplace(info.task, options.eval_metric, options.patience);
         trainee.job = std::move(job);
@@ -81,6 +83,7 @@ void HeadTraining::restore(Trainee& trainee) const {
     for (const Json& line : trainee.lines) {
         if (trainee.history) trainee.history->add(line.at("held_out"));
     }
+    for (const Json& loss : totals.at("so_far")) trainee.losses.push_back({loss[0], loss[1]});
     // Each rank goes on with its own sum, bit by bit; another number of ranks with the whole on rank 0.
     const auto losses = totals.at("losses").get<std::vector<double>>();
     if (losses.size() == static_cast<std::size_t>(ranks_.size())) {
@@ -95,7 +98,7 @@ void HeadTraining::restore(Trainee& trainee) const {
 /// This rank's shares of an epoch's batches from step `first_step` on; those that begin in one window are
 /// read together.
 std::vector<FeatureBatches> HeadTraining::shares_of_rank(std::int64_t epoch, std::int64_t first_step) const {
-    const auto windows = data_.windows(epoch);
+    const auto windows = data_.windows(epoch, share_);
     std::vector<std::int64_t> order;
     for (const auto& window : windows) order.insert(order.end(), window.begin(), window.end());
     std::vector<FeatureBatches> groups;
@@ -112,38 +115,41 @@ std::vector<FeatureBatches> HeadTraining::shares_of_rank(std::int64_t epoch, std
     return groups;
 }
 
-/// Those that take their steps as one computation.
-std::vector<std::vector<HeadTrainer*>> HeadTraining::alike() const {
+std::vector<HeadTraining::Alike> HeadTraining::alike() const {
     std::vector<HeadJob> jobs;
     for (const Trainee& trainee : trainees_) jobs.push_back(trainee.job);
-    std::vector<std::vector<HeadTrainer*>> groups;
+    std::vector<Alike> all;
     for (const std::vector<std::size_t>& group : group_alike(jobs)) {
-        groups.emplace_back();
-        for (const std::size_t k : group) groups.back().push_back(trainees_[k].trainer.get());
+        const HeadJob& first = jobs[group.front()];
+        Alike& alike = all.emplace_back(Alike{{}, first.first_state, first.states});
+        for (const std::size_t k : group) alike.trainers.push_back(trainees_[k].trainer.get());
     }
-    return groups;
+    return all;
 }
 
 /// Collective: trains to the end of an epoch. Returns what the log says of the speed.
 Json HeadTraining::train_epoch(std::int64_t epoch) {
     const std::int64_t first = steps_ - epoch * steps_per_epoch_;
-    const std::int64_t before = std::min(first * batch_, data_.count());
+    const std::int64_t before = std::min(first * batch_, count_);
     StateFeed feed(data_.train(), shares_of_rank(epoch, first), compute_.device);
-    Progress progress(fmt::format("{}epoch {} of {}", label_, epoch + 1, epochs_), "sequences", data_.count(),
+    Progress progress(fmt::format("{}epoch {} of {}", label_, epoch + 1, epochs_), "sequences", count_,
                       !ranks_.is_root(), before);
-    const std::vector<std::vector<HeadTrainer*>> groups = alike();
+    const std::vector<Alike> groups = alike();
     for (std::int64_t step = first; step < steps_per_epoch_; ++step) {
         const StateBatch share = feed.next();
-        const std::int64_t global = std::min(batch_, data_.count() - step * batch_);
-        for (const std::vector<HeadTrainer*>& group : groups)
-            HeadTrainer::step_together(group, share, global);
+        const std::int64_t global = std::min(batch_, count_ - step * batch_);
+        for (const Alike& heads : groups) {
+            HeadTrainer::step_together(heads.trainers, share.with_states(heads.first_state, heads.states),
+                                       global);
+        }
         ++steps_;
+        if (10 * (step + 1) / steps_per_epoch_ > 10 * step / steps_per_epoch_) add_losses(step + 1);
         progress.advance(global);
         save_where_due();
     }
     const double seconds = progress.finish();
     const double waiting = ranks_.max(feed.seconds_waited()) / seconds;
-    const std::int64_t sequences = data_.count() - before;
+    const std::int64_t sequences = count_ - before;
     spdlog::info(
         "{}epoch {}: {} steps of {} heads in {}, {:.0f} sequences/s, {:.1f} % of the time waiting for states",
         label_, epoch + 1, steps_per_epoch_ - first, trainees_.size(), duration_text(seconds),
@@ -167,7 +173,9 @@ void HeadTraining::save_where_due() {
         losses.push_back(Json::parse(text).get<std::vector<double>>());
     ranks_.root_only([&] {
         for (std::size_t k = 0; k < trainees_.size(); ++k) {
-            Json totals{{"lines", trainees_[k].lines}, {"losses", Json::array()}};
+            Json totals{{"lines", trainees_[k].lines}, {"losses", Json::array()}, {"so_far", Json::array()}};
+            for (const LossSoFar& loss : trainees_[k].losses)
+                totals["so_far"].push_back({loss.step, loss.sum});
             if (totals["lines"].is_null()) totals["lines"] = Json::array();
             for (const auto& of_rank : losses) totals["losses"].push_back(of_rank[k]);
             ResumeState state = trainees_[k].trainer->state();
@@ -184,6 +192,25 @@ void HeadTraining::save_where_due() {
     }
 }
 
+/// Collective: notes all heads' losses after `step` steps of the epoch.
+void HeadTraining::add_losses(std::int64_t step) {
+    std::vector<double> sums = own_losses();
+    ranks_.sum(sums);
+    for (std::size_t k = 0; k < trainees_.size(); ++k) trainees_[k].losses.push_back({step, sums[k]});
+}
+
+/// The mean loss of each tenth of the epoch.
+Json HeadTraining::mean_losses(const Trainee& trainee) const {
+    Json means = Json::array();
+    LossSoFar before{0, 0};
+    for (const LossSoFar& loss : trainee.losses) {
+        const std::int64_t sequences = std::min(loss.step * batch_, count_) - before.step * batch_;
+        means.push_back((loss.sum - before.sum) / static_cast<double>(sequences));
+        before = loss;
+    }
+    return means;
+}
+
 std::vector<double> HeadTraining::own_losses() const {
     std::vector<double> losses;
     for (const Trainee& trainee : trainees_) losses.push_back(trainee.trainer->loss());
@@ -191,24 +218,25 @@ std::vector<double> HeadTraining::own_losses() const {
 }
 
 std::vector<Logits> HeadTraining::predict(const StateSource& source) const {
-    std::vector<const Head*> heads;
-    for (const Trainee& trainee : trainees_) heads.push_back(&trainee.trainer->head());
+    std::vector<ReadingHead> heads;
+    for (const Trainee& trainee : trainees_)
+        heads.push_back({&trainee.trainer->head(), trainee.job.first_state});
     return predict_heads(heads, source, batch_, compute_.device, ranks_, collective_);
 }
 
 /// Collective: scores all heads after an epoch, keeps what is best, and lets go of those that are finished.
 void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
-    std::vector<double> losses = own_losses();
-    ranks_.sum(losses);
     const std::vector<Logits> dev = predict(data_.dev());
     std::vector<Logits> held_out;
     if (data_.held_out() != nullptr) held_out = predict(*data_.held_out());
     std::vector<Json> lines;
     ranks_.root_only([&] {
         for (std::size_t k = 0; k < trainees_.size(); ++k) {
-            Json& line = lines.emplace_back(Json{{"epoch", epoch + 1},
-                                                 {"step", steps_},
-                                                 {"loss", losses[k] / static_cast<double>(data_.count())}});
+            Json& line = lines.emplace_back(
+                Json{{"epoch", epoch + 1},
+                     {"step", steps_},
+                     {"loss", trainees_[k].losses.back().sum / static_cast<double>(count_)},
+                     {"loss_of_tenths", mean_losses(trainees_[k])}});
             line.update(feeding);
             line.update(scores_of(data_.dev(), dev[k]));
             if (held_out.empty()) continue;
@@ -221,6 +249,7 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
     for (std::size_t k = 0; k < trainees_.size(); ++k) {
         Trainee& trainee = trainees_[k];
         trainee.trainer->set_loss(0);
+        trainee.losses.clear();
         const bool best = add_line(trainee, lines[k]);
         const bool finished = epoch + 1 == epochs_ || (trainee.history && trainee.history->out_of_patience());
         ranks_.root_only([&] {

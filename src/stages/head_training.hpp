@@ -25,8 +25,9 @@ namespace bv {
 /// One pass over the states for every epoch, in which several heads are trained on each batch read once.
 class HeadTraining {
   public:
-    /// Everything handed over by reference must outlive this object. `jobs` have the same steps done already;
-    /// `label`, such as "pass 1 of 2, ", begins what the log says of it.
+    /// Everything handed over by reference must outlive this object. `jobs` are on the same share of the data
+    /// and have the same steps done already; `label`, such as "pass 1 of 2, ", begins what the log says of
+    /// it.
     HeadTraining(const TrainOptions& options, const Communicator& ranks, const Compute& compute,
                  const StopSignal& stop, Collective& collective, const HeadData& data,
                  std::vector<HeadJob> jobs, std::string label);
@@ -37,20 +38,36 @@ class HeadTraining {
     void run(const std::string& config);
 
   private:
+    /// Loss summed over all ranks since the epoch began.
+    struct LossSoFar {
+        std::int64_t step;  // of the epoch
+        double sum;
+    };
+
     /// A head in training.
     struct Trainee {
         HeadJob job;
         std::unique_ptr<HeadTrainer> trainer;
         std::optional<EvaluationHistory> history;  // on the held-out questions
         nlohmann::json lines = nlohmann::json();   // of the log, one an epoch
+        std::vector<LossSoFar> losses;             // of the epoch at hand, after every tenth
         std::optional<HeadFiles> files;            // rank 0 alone
     };
 
+    /// Heads that take their steps as one computation, on the states that they read.
+    struct Alike {
+        std::vector<HeadTrainer*> trainers;
+        std::int64_t first_state;
+        std::int64_t states;
+    };
+
     void restore(Trainee& trainee) const;
-    std::vector<std::vector<HeadTrainer*>> alike() const;
+    std::vector<Alike> alike() const;
     std::vector<FeatureBatches> shares_of_rank(std::int64_t epoch, std::int64_t first_step) const;
     nlohmann::json train_epoch(std::int64_t epoch);
     void save_where_due();
+    void add_losses(std::int64_t step);
+    nlohmann::json mean_losses(const Trainee& trainee) const;
     std::vector<double> own_losses() const;
     std::vector<Logits> predict(const StateSource& source) const;
     void evaluate(std::int64_t epoch, const nlohmann::json& feeding);
@@ -68,6 +85,8 @@ class HeadTraining {
     std::vector<Trainee> trainees_;
     std::int64_t batch_;
     std::int64_t epochs_;
+    double share_;        // of the training questions
+    std::int64_t count_;  // features of an epoch
     std::int64_t steps_per_epoch_;
     std::int64_t steps_;  // done
     std::chrono::steady_clock::time_point saved_;

@@ -17,9 +17,14 @@ namespace bv {
 namespace {
 
 /// Keys of [study]; those that cost nothing to plan are read by the scripts that run a study.
-const std::vector<std::string> kKeys{
-    "seed",         "seeds",      "tasks",    "states_at",  "span_heads", "classification_heads",
-    "corpus_train", "corpus_dev", "hold_out", "keep_stores"};
+const std::vector<std::string> kKeys{"seed",           "seeds",
+                                     "tasks",          "states_at",
+                                     "span_heads",     "classification_heads",
+                                     "corpus_train",   "corpus_dev",
+                                     "hold_out",       "keep_stores",
+                                     "shares",         "layer_subsets",
+                                     "layer_atlas",    "mixed",
+                                     "span_ensembles", "classification_ensembles"};
 
 /// The options that a program would read from its table of the study at `path`. `required` are flags without
 /// which it does not start, and whose values no plan needs.
@@ -51,7 +56,9 @@ std::vector<T> list_of(const toml::table& table, const std::string& key, const s
         return {*value};
     }
     fail("{}:{}: '{}' must be a list of {}", file, node->source().begin.line, key,
-         std::is_same_v<T, std::string> ? "strings" : "whole numbers");
+         std::is_same_v<T, std::string> ? "strings"
+         : std::is_same_v<T, double>    ? "numbers"
+                                        : "whole numbers");
 }
 
 void read_table(const toml::table& table, const std::string& file, Study& study) {
@@ -75,6 +82,9 @@ void read_table(const toml::table& table, const std::string& file, Study& study)
         study.states_at.push_back(EpochFraction::parse(epoch));
     }
     study.keep_stores = table["keep_stores"].value_or(true);
+    study.shares = list_of<double>(table, "shares", file);
+    std::erase(study.shares, 1.0);  // all questions are trained on anyway
+    study.layer_subsets = list_of<std::string>(table, "layer_subsets", file);
 }
 
 }  // namespace

@@ -15,6 +15,8 @@ struct Study {
     std::vector<std::uint64_t> seeds{1};
     std::vector<EpochFraction> states_at;  ///< checkpoints whose states are stored and carry heads
     bool keep_stores = true;               ///< or delete each once its heads are trained
+    std::vector<double> shares;  ///< of the training questions, on which heads are trained once more
+    std::vector<std::string> layer_subsets;  ///< lists of layers, over which heads are trained once more
 
     std::vector<EpochFraction> checkpoints;  ///< of bv_finetune
     std::int64_t batch = 0;                  ///< of bv_finetune, over all ranks

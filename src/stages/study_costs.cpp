@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "stages/task_states.hpp"
 
@@ -25,6 +26,30 @@ StoreInfo stored_states(const Study& study, const BertConfig& config, const std:
 /// `work` at `rate` a second; 0 where the rate is unknown.
 double seconds_of(double work, double rate) {
     return rate > 0 ? work / rate : 0;
+}
+
+/// How often an epoch of head training goes through the states: once for all heads together, and what
+/// experiments add, a share of the questions or a part of the layers at a time.
+struct Reads {
+    double train = 1;     ///< of the training store, in its size
+    double dev = 1;       ///< of the dev store
+    double computed = 1;  ///< of the encoder, which computes all layers
+};
+
+Reads reads_of(const Study& study, std::int64_t layers) {
+    Reads reads;
+    for (const double share : study.shares) {
+        reads.train += share;
+        reads.dev += 1;
+        reads.computed += share;
+    }
+    for (const std::string& subset : study.layer_subsets) {
+        const double part = static_cast<double>(parse_layers(subset).size()) / static_cast<double>(layers);
+        reads.train += part;
+        reads.dev += part;
+        reads.computed += 1;
+    }
+    return reads;
 }
 
 }  // namespace
@@ -71,12 +96,14 @@ std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config,
         cost.extraction = std::max(encoding, writing);
         cost.disk_bound = writing > encoding;
         const auto passes = static_cast<double>(study.head_epochs(task));
-        for (const std::int64_t store : {cost.train_store, cost.dev_store}) {
+        const Reads reads = reads_of(study, static_cast<std::int64_t>(info.layers.size()));
+        for (const auto& [store, times] :
+             {std::pair(cost.train_store, reads.train), std::pair(cost.dev_store, reads.dev)}) {
             const bool cached = static_cast<double>(store) <= rates.cached_bytes;
             cost.heads_stored +=
-                seconds_of((cached ? 1 : passes) * static_cast<double>(store), rates.read_bytes);
+                seconds_of((cached ? 1 : passes) * times * static_cast<double>(store), rates.read_bytes);
         }
-        cost.heads_recomputed = passes * encoding;
+        cost.heads_recomputed = passes * reads.computed * encoding;
         costs.push_back(cost);
     }
     return costs;

@@ -61,7 +61,9 @@ void TrainOptions::declare(CommandLine& line) {
                 "instead of stores: a BERT folder to compute the states with on the way");
     line.option("features", features, "with --checkpoint: features file to train on");
     line.option("dev-features", dev_features, "with --checkpoint: features file to score on");
-    line.option("heads", heads, "heads to train together: names of built-in heads, paths of TOML files")
+    line.option("heads", heads,
+                "heads to train together: names of built-in heads, paths of TOML files; one with "
+                "each_layer = true is trained on every hidden state by itself")
         ->delimiter(',')
         ->required();
     line.option("learning-rate", learning_rates,
@@ -70,11 +72,20 @@ void TrainOptions::declare(CommandLine& line) {
         ->check(CLI::PositiveNumber);
     line.option("seed", seeds, "of initial values and dropout; of several, each head is trained with each")
         ->delimiter(',');
-    line.option("data-seed", data_seed, "of the order of the data, which all heads share, and of --held-out");
-    line.option("output", output, "folder; results go to OUTPUT/<head>/epoch-<e>/lr-<rate>-seed-<seed>/")
+    line.option("data-seed", data_seed,
+                "of the order of the data, which all heads share, of --held-out and of --share");
+    line.option("output", output,
+                "folder; results go to "
+                "OUTPUT/<head>/epoch-<e>/lr-<rate>-seed-<seed>[-layers-<list>][-share-<s>]/")
         ->required();
     line.option("layers", layers,
                 "hidden states to read: all there are, or a list such as 0,12,24 (0 = embedding output)");
+    line.option(
+            "share", shares,
+            "shares of the training questions, such as 0.1,0.5,1: each head is trained on each, in a pass of "
+            "its own; the larger hold the smaller, whole questions drawn by --data-seed")
+        ->delimiter(',')
+        ->check(CLI::Range(0.0, 1.0));
     line.option("epochs", epochs, "passes over the training states; 0 = 1 for span, 10 for classification")
         ->check(CLI::NonNegativeNumber);
     line.option("batch", batch, "sequences a step, over all ranks; 0 = 16 for span, 64 for classification")

@@ -30,6 +30,7 @@ struct TrainOptions {
     double cache_gib = 4.0;
     double memory_gib = 0;  ///< 0 = no limit
     double held_out = 0;
+    std::vector<double> shares{1};
     std::string eval_metric = "f1";
     std::int64_t patience = 0;  ///< 0 = all epochs
     double resume_every = 10;   ///< minutes
@@ -44,11 +45,13 @@ struct TrainOptions {
 std::int64_t default_head_epochs(const std::string& task);
 
 /// Collective: trains heads data-parallel over all ranks, each at every learning rate with every seed, all of
-/// them on each batch of states read once, and scores them on the dev states after each epoch. Writes
-/// OUTPUT/<head>/epoch-<fraction>/lr-<rate>-seed-<seed>/ for each: metrics.jsonl (a line an epoch),
-/// head.safetensors, head.json, logits.safetensors (dev), config.toml and, last, metrics.json. A head that
-/// has all this already is left alone. On the stop signal it writes a state into each head's resume/ and
-/// throws Stopped on all ranks; started again, it goes on from there.
+/// them on each batch of states read once, and scores them on the dev states after each epoch; in a pass of
+/// its own for each share of the data. Writes OUTPUT/<head>/epoch-<fraction>/lr-<rate>-seed-<seed>/ for each
+/// (then -layers-<list> or -layer-<l>, and -share-<s>, where it reads less): metrics.jsonl (a line an epoch,
+/// with the mean loss of each tenth of it), head.safetensors, head.json, logits.safetensors (dev),
+/// config.toml and, last, metrics.json. A head that has all this already is left alone. On the stop signal it
+/// writes a state into each head's resume/ and throws Stopped on all ranks; started again, it goes on from
+/// there.
 void train(const TrainOptions& options, const CommandLine& line, const Communicator& ranks);
 
 }  // namespace bv

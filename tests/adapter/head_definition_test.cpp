@@ -87,6 +87,14 @@ TEST(HeadDefinition, NamesTheLineAndTheNearestOfAnUnknownKey) {
     EXPECT_THAT(complaint("tusk = \"span\"\n"), AllOf(HasSubstr("mine.toml:1"), HasSubstr("'task'")));
 }
 
+TEST(HeadDefinition, MayBeForEachLayer) {
+    const std::string blocks = with_blocks("{ type = \"flatten\" },\n{ type = \"linear\", width = 2 }");
+    EXPECT_FALSE(parse_head("mine", blocks, "mine.toml").each_layer);
+    EXPECT_TRUE(parse_head("mine", "each_layer = true\n" + blocks, "mine.toml").each_layer);
+    EXPECT_THAT(complaint("each_layer = 1\n" + blocks),
+                AllOf(HasSubstr("mine.toml:1"), HasSubstr("'each_layer' must be true or false")));
+}
+
 TEST(HeadDefinition, NamesThePlaceOfWrongToml) {
     EXPECT_THAT(complaint("task = \"span\"\nblocks = [\n"), HasSubstr("mine.toml:"));
 }

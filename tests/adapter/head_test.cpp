@@ -53,6 +53,8 @@ const Count kZoo[] = {
     {"learned_pooling_adapter_cnn_nxn", 25, 1'105'438, 0.00332 * kBert, kOnlyCount},
     {"learned_pooling_adapter_inception", 25, 6'674'206, 0.01994 * kBert, kOnlyCount, 14'336},
     {"learned_pooling_adapter_xception", 25, 6'581'276, 0.0197 * kBert, kOnlyCount, 18'240},
+    {"span_probe", 1, 2'050, 2'050},
+    {"classification_probe", 1, 2'050, 2'050},
     {"tenney_small", 26, 2'077, 2'077},
     {"adapter_pooler_tenney", 26, 398'499, 398'499},
     {"adapter_pooler_mean", 26, 398'472, 398'472},

@@ -9,6 +9,15 @@
 namespace bv {
 namespace {
 
+TEST(StateBatch, WithSomeStatesSharesTheirMemory) {
+    const StateBatch batch = random_states(4, 2, {4, 9});
+    const StateBatch part = batch.with_states(1, 2);
+    EXPECT_TRUE(part.states.equal(batch.states.narrow(0, 1, 2)));
+    EXPECT_EQ(part.states.const_data_ptr(), batch.states[1].const_data_ptr());
+    EXPECT_EQ(part.starts, batch.starts);
+    EXPECT_TRUE(part.end_labels.equal(batch.end_labels));
+}
+
 TEST(HeadLoss, OfASpanIsTheCrossEntropyOverItsOwnRowsAlone) {
     const StateBatch batch = random_states(1, 2, {4, 9});
     // Equal logits: each position of a sequence of T rows has probability 1 / T, for the start and for the

@@ -125,6 +125,31 @@ def test_a_head_trained_by_torch_is_the_same(trained):
             assert torch.allclose(ours[parameter], value, rtol=1e-3, atol=1e-4), (name, parameter)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_a_share_of_the_data_is_the_first_questions_of_one_draw(trained, tmp_path, share):
+    task, train, _, heads = trained
+    stores = heads.parent
+    bv.run("bv_train", "--store", stores / "train-states.h5", "--dev-store", stores / "dev-states.h5", "--heads", HEADS[task][0], "--share", share,
+           "--output", tmp_path, "--epochs", 1, "--batch", BATCH, "--seed", SEED, "--data-seed", DATA_SEED, "--device", "cpu")
+    (folder,) = tmp_path.glob(f"*/epoch-*/lr-0.001-seed-{SEED}-share-{share}")
+    with h5py.File(stores / "train.h5") as file:
+        question_of, questions = file["features/question_of"][:], len(file["features/questions/context"])
+    chosen = set(epoch_order(DATA_SEED, 0, questions)[:math.floor(share * questions + 0.5)])
+    order = [feature for feature in epoch_order(DATA_SEED, 0, len(train)) if question_of[feature] in chosen]
+    head = TorchHead(json.loads((folder / "head.json").read_text())["definition"], train.states.shape[0], train.states.shape[2], SEED)
+    adam = KerasAdam(list(head.parameters.values()))
+    losses = 0
+    for first in range(0, len(order), BATCH):
+        batch = order[first:first + BATCH]
+        loss = sum(train.loss(task, feature, head(train.of(feature))) for feature in batch)
+        losses += loss.item()
+        (loss / len(batch)).backward()
+        adam.step()
+    (found,) = bv.read_json_lines(folder / "metrics.jsonl")
+    assert 0 < len(order) < len(train) and found["sequences"] == len(order)
+    assert found["loss"] == pytest.approx(losses / len(order), rel=1e-4)
+
+
 def test_learned_layer_weights_are_those_of_the_tensors(trained):
     task, _, _, heads = trained
     folder = result_of(heads, HEADS[task][0])

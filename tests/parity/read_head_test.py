@@ -28,6 +28,9 @@ BLOCKS = """\
 """
 
 
+PROBES = 'task = "%s"\neach_layer = true\nblocks = [{ type = "flatten" }, { type = "linear", width = 2 }]\n'
+
+
 def test_the_head_here_has_every_type_of_block():
     readme = (bv.SOURCE / "src" / "adapter" / "README.md").read_text()
     names = {name for row in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|.*\|.*\|.*\|.*\|$", readme, re.M) for name in re.findall(r"`(\w+)`", row)}
@@ -35,17 +38,18 @@ def test_the_head_here_has_every_type_of_block():
     assert names == set(re.findall(r'type = "(\w+)"', BLOCKS))
 
 
-@pytest.mark.parametrize("task, layers", [("span", "0,2"), ("classification", "all")])
-def test_bv_eval_and_python_compute_the_same_logits(task, layers, tiny_model, corpus, tmp_path):
+@pytest.mark.parametrize("task, layers, each", [("span", "0,2", False), ("classification", "all", False), ("span", "0,2", True),
+                                                ("classification", "all", True)])
+def test_bv_eval_and_python_compute_the_same_logits(task, layers, each, tiny_model, corpus, tmp_path):
     bv.run("bv_prepare", "--squad", corpus / "dev.json", "--model", tiny_model, "--output", tmp_path / "dev.h5")
     store = tmp_path / "states.h5"
     bv.run("bv_extract", "--checkpoint", tiny_model, "--features", tmp_path / "dev.h5", "--task", task, "--store", store,
            "--layers", "0,2" if layers == "0,2" else "all")
     blocks = BLOCKS % ("tokens = 3," if task == "span" else "")
-    (tmp_path / "mine.toml").write_text(f'task = "{task}"\nblocks = [\n{blocks}]\n')
+    (tmp_path / "mine.toml").write_text(PROBES % task if each else f'task = "{task}"\nblocks = [\n{blocks}]\n')
     bv.run("bv_train", "--store", store, "--dev-store", store, "--heads", tmp_path / "mine.toml", "--output", tmp_path, "--batch", 4,
            "--epochs", 2, "--learning-rate", 1e-2, "--device", "cpu")
-    (head,) = (tmp_path / "mine").glob("epoch-*/lr-*")
+    (head,) = (tmp_path / "mine").glob("epoch-*/lr-*" + ("-layer-02" if each else ""))
     bv.run("bv_eval", "--head", head, "--store", store, "--output", tmp_path / "evaluation", "--device", "cpu")
     bv.run_tool("read_head.py", head, "--store", store, "--output", tmp_path / "python.safetensors")
     with safe_open(tmp_path / "evaluation" / "logits.safetensors", "pt") as ours, safe_open(tmp_path / "python.safetensors", "pt") as theirs:

@@ -64,6 +64,9 @@ def test_every_head_gets_its_folder_with_all_results(study, tmp_path):
         lines = bv.read_json_lines(folder / "metrics.jsonl")
         assert [line["epoch"] for line in lines] == [1, 2]
         assert all(0 <= line["waiting_share"] <= 1 for line in lines)
+        tenths = lines[0]["loss_of_tenths"]
+        assert len(tenths) == min(10, lines[0]["step"])
+        assert min(tenths) < lines[0]["loss"] < max(tenths)
         metrics = bv.read_json(folder / "metrics.json")
         assert metrics["official"] == lines[-1]["official"]
         assert metrics["reference"] == lines[-1]["reference"]
@@ -259,3 +262,48 @@ def test_patience_ends_a_head_and_leaves_the_others(study, tmp_path):
         waited = len(own) - 1 - values.index(max(values))
         assert waited == 2 or (waited < 2 and len(own) == 8)
     assert "--held-out" in refusal(study, tmp_path / "none", "learned_pooling", "--patience", 2)
+
+
+def test_all_of_the_questions_give_what_no_share_gives_and_fewer_less(study, tmp_path):
+    train(study, tmp_path / "all", "learned_pooling")
+    train(study, tmp_path / "shares", "learned_pooling", "--share", "1,0.25,0.5")
+    for name in ("head.json", "head.safetensors", "logits.safetensors", "metrics.json"):
+        found = [(tmp_path / folder / "learned_pooling" / VARIANT / name).read_bytes() for folder in ("all", "shares")]
+        assert found[0] == found[1], name
+    with h5py.File(study / "train.h5") as file:
+        features = len(file["features/starts"]) - 1
+    counts = []
+    for share in (0.25, 0.5):
+        folder = tmp_path / "shares" / "learned_pooling" / f"{VARIANT}-share-{share}"
+        assert bv.read_json(folder / "head.json")["share"] == share
+        counts.append(bv.read_json_lines(folder / "metrics.jsonl")[0]["sequences"])
+    assert 0 < counts[0] < counts[1] < features  # tests/parity has the very questions
+    assert "trained already" in train(study, tmp_path / "shares", "learned_pooling", "--share", "0.5").stderr
+    assert "--share 0.001" in refusal(study, tmp_path / "none", "learned_pooling", "--share", "1,0.001", ranks=2)
+    assert "--share" in refusal(study, tmp_path / "none", "learned_pooling", "--share", "1.5")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("task", ["span", "classification"])
+def test_a_probe_on_every_layer_is_trained_in_one_pass_and_reads_its_state_alone(study, tmp_path, task):
+    other = {"span": "learned_pooling", "classification": "tenney_small"}[task]
+    probe = f"{task}_probe"
+    together = train(study, tmp_path, f"{other},{probe}", "--epochs", 2, task=task)
+    assert "passes over the states" not in together.stderr and "steps of 4 heads" in together.stderr
+    logits = set()
+    for layer in range(3):
+        folder = tmp_path / probe / f"{VARIANT}-layer-{layer:02}"
+        about, metrics = bv.read_json(folder / "head.json"), bv.read_json(folder / "metrics.json")
+        assert (about["layers"], about["states"], about["each_layer"]) == ([layer], 1, True)
+        assert metrics["parameters"] == 2 * 32 + 2
+        output = tmp_path / f"evaluation-{layer}"
+        bv.run("bv_eval", "--head", folder, "--store", study / f"{task}-dev.h5", "--output", output, "--device", "cpu")
+        key = "official" if task == "span" else "classification"
+        assert bv.read_json(output / "metrics.json")[key] == metrics[key]
+        logits.add((folder / "logits.safetensors").read_bytes())
+    assert len(logits) == 3
+    # The probe of one layer reads that layer's bytes alone.
+    train(study, tmp_path / "one", probe, "--epochs", 2, "--layers", 1, task=task)
+    one, all_of_them = (folder / probe / f"{VARIANT}-layer-01" / "head.safetensors" for folder in (tmp_path / "one", tmp_path))
+    assert one.read_bytes() == all_of_them.read_bytes()
+    assert [path.name for path in (tmp_path / "one" / probe / "epoch-0").iterdir()] == ["lr-0.001-seed-1-layer-01"]

@@ -36,15 +36,24 @@ TEST(PlanPasses, KeepsHeadsApartThatStandAtDifferentSteps) {
     EXPECT_EQ(plan_passes(jobs, 0), (HeadGroups{{1}, {0, 2}}));
 }
 
+TEST(PlanPasses, KeepsHeadsApartThatAreTrainedOnDifferentShares) {
+    auto jobs = jobs_of({"a", "b", "c", "d"}, {{1, 1}, {1, 1}, {1, 1}, {1, 1}});
+    jobs[3].steps = 7;
+    jobs[1].origin.share = jobs[3].origin.share = 0.5;
+    EXPECT_EQ(plan_passes(jobs, 0), (HeadGroups{{1}, {3}, {0, 2}}));
+}
+
 TEST(PlanPasses, NamesAHeadThatAloneIsTooLarge) {
     const auto jobs = jobs_of({"small", "large"}, {{10, 50}, {20, 60}});
     EXPECT_THAT([&] { plan_passes(jobs, 79); }, testing::ThrowsMessage<Error>(testing::HasSubstr("large")));
 }
 
 TEST(GroupAlike, HeadsOfOneDefinitionTakeTheirStepsTogether) {
-    const auto jobs = jobs_of({"a", "b", "a", "a"}, {{10, 50}, {20, 100}, {10, 50}, {10, 50}});
+    auto jobs = jobs_of({"a", "b", "a", "a"}, {{10, 50}, {20, 100}, {10, 50}, {10, 50}});
     EXPECT_EQ(group_alike(jobs), (HeadGroups{{0, 2, 3}, {1}}));
     EXPECT_EQ(bytes_together(jobs), 50 + 150);
+    jobs[2].first_state = 1;  // another layer
+    EXPECT_EQ(group_alike(jobs), (HeadGroups{{0, 3}, {1}, {2}}));
 }
 
 TEST(GroupAlike, AGroupTakesAtMostAGibibyteUnlessItIsAHeadAlone) {

@@ -142,7 +142,7 @@ TEST(PredictHeads, GivesEachTokenItsOwnLogitsOnAnyNumberOfRanks) {
     const RandomSource source;
     const Head first = new_head("learned_pooling");
     const Head second = new_head("adapter_64_shared");
-    const auto logits = predict_heads({&first, &second}, source, 2, at::kCPU, ranks, collective);
+    const auto logits = predict_heads({{&first}, {&second}}, source, 2, at::kCPU, ranks, collective);
     const std::vector<const Head*> heads{&first, &second};
     for (std::size_t k = 0; k < heads.size(); ++k) {
         const auto& found = std::get<SpanLogits>(logits[k]);
@@ -156,6 +156,45 @@ TEST(PredictHeads, GivesEachTokenItsOwnLogitsOnAnyNumberOfRanks) {
             }
         }
     }
+}
+
+TEST(PredictHeads, GivesAHeadForEachLayerItsStateAlone) {
+    const Communicator ranks;
+    MpiCollective collective(ranks);
+    const RandomSource source;
+    const Head probe(find_head("span_probe"), 1, 8, 1);
+    const auto logits = predict_heads({{&probe, 2}}, source, 2, at::kCPU, ranks, collective);
+    StateBatch batch = source.read({{7}}).front();
+    const at::Tensor own = probe.forward(batch.with_states(2, 1));
+    const auto row = static_cast<std::size_t>(source.features().starts[7]);
+    EXPECT_NEAR(std::get<SpanLogits>(logits[0]).start[row], own[0][0].item<float>(), 1e-5);
+    EXPECT_GT(std::abs(own[0][0].item<float>() - probe.forward(batch.with_states(1, 1))[0][0].item<float>()),
+              1e-3);
+}
+
+TEST(FirstState, OfAHeadForEachLayerIsThePlaceOfItsOwn) {
+    StoreInfo info;
+    info.layers = {0, 2, 5};
+    HeadOrigin origin;
+    origin.layers = {2};
+    for (const std::string task : {"span", "classification"}) {
+        info.task = task;
+        const Head probe(find_head(task + "_probe"), 1, 8, 1);
+        EXPECT_EQ(first_state(probe, origin, info), task == "span" ? 1 : 2);
+    }
+    EXPECT_EQ(first_state(new_head("learned_pooling"), origin, info), 0);
+}
+
+TEST(RequireFit, WantsTheOneLayerOfAHeadForEachLayer) {
+    const RandomSource source;
+    const Head probe(find_head("span_probe"), 1, 8, 1);
+    HeadOrigin origin;
+    origin.checkpoint = "one";
+    origin.layers = {2};
+    EXPECT_FALSE(require_fit(probe, origin, source, false));
+    origin.layers = {3};
+    EXPECT_THAT([&] { require_fit(probe, origin, source, false); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("of the layers 3;")));
 }
 
 TEST(RequireFit, RefusesStatesOfAnotherCheckpointUnlessAllowed) {

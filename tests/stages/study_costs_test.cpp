@@ -70,6 +70,22 @@ TEST(StudyCosts, AreTheBytesOfRaggedStatesAndTheTimesOfTheRates) {
     EXPECT_DOUBLE_EQ(classification.heads_recomputed, 10 * 187000.0 / 4000);
 }
 
+TEST(StudyCosts, ExperimentsReadTheirPartOfTheStatesOnceMore) {
+    const StudyData data{1000, 171000, 100, 16000};
+    const StudyRates rates{.encoded_tokens = 4000, .read_bytes = 5e8};
+    Study study = some_study();
+    study.shares = {0.1, 0.5};
+    study.layer_subsets = {"0,6,12,18,24"};
+    const TaskCosts span = study_costs(study, bert_large(), data, rates)[0];
+    const double train = 1 + 0.1 + 0.5 + 5.0 / 25;
+    const double dev = 1 + 1 + 1 + 5.0 / 25;
+    EXPECT_NEAR(
+        span.heads_stored,
+        (train * static_cast<double>(span.train_store) + dev * static_cast<double>(span.dev_store)) / 5e8,
+        1e-6 * span.heads_stored);
+    EXPECT_NEAR(span.heads_recomputed, (1 + 0.1 + 0.5 + 1) * 187000.0 / 4000, 1e-9);
+}
+
 TEST(StudyCosts, SpaceIsThatOfOnePairOfStoresWhereNoneAreKept) {
     const StudyData data{1000, 171000, 100, 16000};
     Study study = some_study();

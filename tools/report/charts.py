@@ -140,3 +140,105 @@ def layer_weights(heads):
     return _finished(
         chart.properties(width=290, height=180).facet(facet=altair.Facet("head:N", title=None), columns=2)
     )
+
+
+def layers_text(layers):
+    """0, 3 to 6: a list of layers, runs of three and more drawn together."""
+    runs = []
+    for layer in layers:
+        if runs and layer == runs[-1][-1] + 1:
+            runs[-1].append(layer)
+        else:
+            runs.append([layer])
+    return ", ".join(
+        f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(str(layer) for layer in run) for run in runs
+    )
+
+
+def _panels_of_epochs(results):
+    epochs = [f"states of epoch {label_of(epoch)}" for epoch in sorted({result.epoch for result in results})]
+    return altair.Row(
+        "panel:N", sort=epochs, title=None, header=altair.Header(labelOrient="top", labelPadding=4)
+    )
+
+
+def _described(result, **more):
+    """What charts of heads tell of a result."""
+    return {
+        "panel": f"states of epoch {label_of(result.epoch)}",
+        "head": result.name.replace("_", " "),
+        "run": f"{result.seed} {result.variant}",
+        **more,
+    }
+
+
+def share_curves(heads):
+    """EM and F1 over the share of the training questions: a row of panels a checkpoint, a line a head (the mean of seeds)."""
+    rows = [_described(head, share=100 * head.share, **row) for head in heads for row in _rows(head)]
+    base = altair.Chart().encode(
+        x=altair.X("share:Q", title="percent of the training questions", scale=altair.Scale(domain=[0, 100])),
+        color=altair.Color("head:N", title=None),
+    )
+    scale = altair.Scale(zero=False)
+    line = base.mark_line(strokeWidth=2).encode(y=altair.Y("mean(value):Q", title="percent", scale=scale))
+    points = base.mark_point(filled=True, size=40, opacity=1).encode(
+        y=altair.Y("value:Q", title="percent", scale=scale)
+    )
+    chart = altair.layer(line, points, data=altair.Data(values=rows)).properties(width=290, height=180)
+    column = altair.Column("score:N", sort=[EM, F1], title=None)
+    return _finished(chart.facet(row=_panels_of_epochs(heads), column=column))
+
+
+def layer_subsets(heads):
+    """F1 by the layers a head reads: a panel a checkpoint, a row a subset (the fewest layers first), a color a head."""
+    subsets = sorted({tuple(head.layers) for head in heads}, key=lambda layers: (len(layers), layers))
+    rows = [_described(head, layers=layers_text(head.layers), value=head.main["f1"]) for head in heads]
+    chart = (
+        altair.Chart(altair.Data(values=rows))
+        .mark_point(filled=True, size=80, opacity=0.85)
+        .encode(
+            x=altair.X("value:Q", title="F1, percent", scale=altair.Scale(zero=False, padding=12)),
+            y=altair.Y(
+                "layers:N",
+                sort=[layers_text(layers) for layers in subsets],
+                title="hidden states read",
+                axis=altair.Axis(grid=True, labelLimit=300),
+            ),
+            color=altair.Color("head:N", title=None),
+        )
+        .properties(width=480, height={"step": 24})
+    )
+    return _finished(chart.facet(row=_panels_of_epochs(heads)))
+
+
+def layer_atlas(probes):
+    """Heat maps of hidden state and epoch, one a score, each in colors of its own; the value stands in each field."""
+    epochs = [label_of(epoch) for epoch in sorted({probe.epoch for probe in probes})]
+    rows = [
+        {"epoch": label_of(probe.epoch), "layer": probe.layers[0], **row}
+        for probe in probes
+        for row in _curve_rows(probe)
+    ]
+    maps = []
+    for score in dict.fromkeys(row["score"] for row in rows):
+        own = [row for row in rows if row["score"] == score]
+        middle = (min(row["value"] for row in own) + max(row["value"] for row in own)) / 2
+        base = altair.Chart(altair.Data(values=own), title=score).encode(
+            x=altair.X(
+                "epoch:O", sort=epochs, title="epochs of fine-tuning", axis=altair.Axis(labelAngle=0, grid=False)
+            ),
+            y=altair.Y("layer:O", sort="descending", title="hidden state", axis=altair.Axis(grid=False)),
+        )
+        fields = base.mark_rect().encode(
+            color=altair.Color(
+                "mean(value):Q", scale=altair.Scale(scheme="blues", zero=False), legend=None
+            )
+        )
+        values = base.mark_text(fontSize=11).encode(
+            text=altair.Text("mean(value):Q", format=".1f"),
+            color=altair.condition(
+                f"datum.mean_value > {middle}", altair.value("white"), altair.value("#1c1c1c")
+            ),
+        )
+        maps.append((fields + values).properties(width={"step": 56}, height={"step": 22}))
+    return _finished(altair.hconcat(*maps).resolve_scale(color="independent"))

@@ -8,7 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from run_folder import RunError, read_run
+from run_files import RunError
+from run_folder import read_run
 from sections import write_report
 
 

@@ -1,17 +1,21 @@
 """Reads a run's folder: RUN/<task>/seed-<s>/{checkpoints,evaluations,heads,metrics}."""
 
-import json
-import math
-import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from run_files import (
+    RunError,
+    check_scores,
+    count_parameters,
+    epoch_in,
+    is_number,
+    parameters_in,
+    read_json,
+    read_json_lines,
+)
+
 TASKS = ("span", "classification")
-
-
-class RunError(Exception):
-    """A run's file is not what it should be; the message names it."""
 
 
 @dataclass
@@ -29,6 +33,10 @@ class Result:
     dev_epoch: Fraction | None = None  # of the states a head was scored on
     layers: list[int] = field(default_factory=list)
     layer_weights: list[dict] = field(default_factory=list)
+    each_layer: bool = False  # a linear probe or the like, on one hidden state
+    share: float = 1.0  # of the training questions that a head was trained on
+    combine: str = ""  # how an ensemble makes one of its members: max or mean
+    members: list["Result"] = field(default_factory=list)
     rank_hours: float = 0.0  # of training so far, where it was evaluated in training
 
     @property
@@ -53,6 +61,8 @@ class Run:
     berts: list[Result] = field(default_factory=list)
     others: list[Result] = field(default_factory=list)
     heads: list[Result] = field(default_factory=list)
+    mixed: list[Result] = field(default_factory=list)  # heads on states of another checkpoint than their own
+    ensembles: list[Result] = field(default_factory=list)
     in_training: list[Result] = field(default_factory=list)  # BERT at its checkpoints, by bv_finetune --eval-features
     tunings: list[Tuning] = field(default_factory=list)
     configs: list[Path] = field(default_factory=list)
@@ -62,16 +72,18 @@ class Run:
         """Parameters of the fine-tuned BERT, where known."""
         return next((bert.parameters for bert in self.berts if bert.task == task and bert.parameters), None)
 
+    def all_layers(self, task):
+        """The hidden states that there are, as far as heads read them."""
+        return sorted({layer for head in self.heads if head.task == task for layer in head.layers})
 
-def read_json(path):
-    """An object from a JSON file."""
-    return _object(_text(path), path, str(path))
-
-
-def read_json_lines(path):
-    """The objects of a JSON lines file; a last line still being written is left out."""
-    lines = _text(path).split("\n")[:-1]
-    return [_object(line, path, f"{path}: line {number}") for number, line in enumerate(lines, 1)]
+    def plain_heads(self, task):
+        """The heads that read all hidden states and were trained on all questions."""
+        layers = self.all_layers(task)
+        return [
+            head
+            for head in self.heads
+            if head.task == task and not head.each_layer and head.share == 1 and head.layers in ([], layers)
+        ]
 
 
 def label_of(epoch):
@@ -101,9 +113,11 @@ def read_run(folder):
         }
     )
     run.berts.sort(key=lambda bert: (bert.task, bert.epoch, bert.seed))
-    run.heads.sort(
-        key=lambda head: (head.task, head.epoch, head.parameters or 0, head.name, head.seed, head.variant)
-    )
+    for heads in (run.heads, run.mixed):
+        heads.sort(
+            key=lambda head: (head.task, head.epoch, head.parameters or 0, head.name, head.seed, head.variant)
+        )
+    run.ensembles.sort(key=lambda one: (one.task, one.epoch, one.name, one.seed, one.combine))
     return run
 
 
@@ -118,6 +132,13 @@ def _read_seed(run, task, folder):
         run.missing.append(f"No evaluated checkpoint: {place}/evaluations/epoch-<e>/metrics.json is absent.")
     paths = sorted(folder.glob("heads/*/epoch-*/*/metrics.json"))
     run.heads += [_read_head(path, task, seed) for path in paths]
+    run.mixed += [
+        _read_mixed(path, task, seed) for path in sorted(folder.glob("evaluations/mixed/*/*/*/metrics.json"))
+    ]
+    run.ensembles += [
+        _read_ensemble(path, task, seed, run)
+        for path in sorted(folder.glob("evaluations/ensembles/*/*/*/metrics.json"))
+    ]
     unfinished = {path.parent for path in folder.glob("heads/*/epoch-*/*/metrics.jsonl")} - {
         path.parent for path in paths
     }
@@ -149,7 +170,7 @@ def _read_seed(run, task, folder):
 
 def _read_evaluation(path, task, seed, folder):
     metrics = read_json(path)
-    _check_scores(metrics, path)
+    check_scores(metrics, path)
     result = Result(
         task,
         seed,
@@ -157,31 +178,31 @@ def _read_evaluation(path, task, seed, folder):
         path.parent.name.replace("-", " "),
         metrics,
         [path],
-        parameters=_parameters(metrics, path),
+        parameters=parameters_in(metrics, path),
     )
     if not path.parent.name.startswith("epoch-"):
         return result
     checkpoint = folder / "checkpoints" / path.parent.name
     if "epoch" in metrics:
-        result.epoch = _epoch(metrics, "epoch", path)
+        result.epoch = epoch_in(metrics, "epoch", path)
     else:
         description = checkpoint / "checkpoint.json"
         if not description.is_file():
             raise RunError(f"{path}: no key 'epoch', and no {description} to look it up in")
-        result.epoch = _epoch(read_json(description), "epoch", description)
+        result.epoch = epoch_in(read_json(description), "epoch", description)
         result.files.append(description)
     result.name = "BERT"
     weights = checkpoint / "model.safetensors"
     if result.parameters is None and weights.is_file():
-        result.parameters = _count_parameters(weights)
+        result.parameters = count_parameters(weights)
     return result
 
 
 def _read_evaluation_in_training(evaluation, task, seed, path):
-    if not isinstance(evaluation, dict) or not _is_number(evaluation.get("rank_hours")):
+    if not isinstance(evaluation, dict) or not is_number(evaluation.get("rank_hours")):
         raise RunError(f"{path}: 'evaluation' should be an object with a number 'rank_hours', is {evaluation!r}")
-    _check_scores(evaluation, path)
-    epoch = _epoch(evaluation, "epoch", path)
+    check_scores(evaluation, path)
+    epoch = epoch_in(evaluation, "epoch", path)
     result = Result(task, seed, epoch, "BERT", evaluation, [path], rank_hours=evaluation["rank_hours"])
     if not result.main:
         raise RunError(f"{path}: the evaluation of epoch {epoch} has no scores of the {task} task")
@@ -190,16 +211,16 @@ def _read_evaluation_in_training(evaluation, task, seed, path):
 
 def _read_head(path, task, seed):
     metrics = read_json(path)
-    _check_scores(metrics, path)
+    check_scores(metrics, path)
     description_path = path.with_name("head.json")
     description = read_json(description_path)
     weights = description.get("layer_weights", [])
     for learned in weights:
-        if not all(_is_number(weight) for weight in learned.get("weights", [None])):
+        if not all(is_number(weight) for weight in learned.get("weights", [None])):
             raise RunError(
                 f"{description_path}: 'layer_weights' should hold objects with a list of numbers 'weights'"
             )
-    epoch = _epoch(metrics, "epoch", path)
+    epoch = epoch_in(metrics, "epoch", path)
     return Result(
         task,
         seed,
@@ -208,68 +229,47 @@ def _read_head(path, task, seed):
         metrics,
         [path, description_path],
         variant=path.parent.name,
-        parameters=_parameters(metrics, path),
-        dev_epoch=_epoch(metrics, "dev_epoch", path) if metrics.get("dev_epoch") else epoch,
+        parameters=parameters_in(metrics, path),
+        dev_epoch=epoch_in(metrics, "dev_epoch", path) if metrics.get("dev_epoch") else epoch,
         layers=description.get("layers", []),
         layer_weights=weights,
+        each_layer=description.get("each_layer", False),
+        share=description.get("share", 1.0),
     )
 
 
-def _text(path):
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise RunError(f"{path}: cannot be read: {wrong}") from wrong
+def _read_mixed(path, task, seed):
+    metrics = read_json(path)
+    check_scores(metrics, path)
+    return Result(
+        task,
+        seed,
+        epoch_in(metrics, "epoch", path),
+        str(metrics.get("head")),
+        metrics,
+        [path],
+        variant=path.parent.name,
+        parameters=parameters_in(metrics, path),
+        dev_epoch=epoch_in(metrics, "dev_epoch", path),
+    )
 
 
-def _object(text, path, place):
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as wrong:
-        where = (
-            f"line {wrong.lineno}, column {wrong.colno}" if place == str(path) else f"column {wrong.colno}"
-        )
-        raise RunError(f"{place}: no JSON: {where}: {wrong.msg}") from wrong
-    if not isinstance(value, dict):
-        raise RunError(f"{place}: should hold an object, holds a {type(value).__name__}")
-    return value
-
-
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check_scores(metrics, path):
-    for name in ("official", "reference", "classification"):
-        scores = metrics.get(name)
-        if scores is None:
-            continue
-        if not isinstance(scores, dict):
-            raise RunError(f"{path}: '{name}' should be an object, is {scores!r}")
-        for key in ("exact", "f1"):
-            if not _is_number(scores.get(key)):
-                raise RunError(f"{path}: '{name}.{key}' should be a number, is {scores.get(key)!r}")
-
-
-def _parameters(metrics, path):
-    parameters = metrics.get("parameters")
-    if parameters is not None and (not isinstance(parameters, int) or parameters < 1):
-        raise RunError(f"{path}: 'parameters' should be a whole number, is {parameters!r}")
-    return parameters
-
-
-def _epoch(fields, key, path):
-    value = fields.get(key)
-    if not isinstance(value, str) or not re.fullmatch(r"\d+([./]\d+)?", value) or value.endswith("/0"):
-        raise RunError(f"{path}: '{key}' should be a fraction of an epoch such as \"3/10\", is {value!r}")
-    return Fraction(value)
-
-
-def _count_parameters(path):
-    """Elements of all tensors, from the header of a safetensors file."""
-    try:
-        with open(path, "rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
-    except (OSError, ValueError, KeyError, OverflowError, MemoryError) as wrong:
-        raise RunError(f"{path}: no safetensors header: {wrong}") from wrong
+def _read_ensemble(path, task, seed, run):
+    """Its members are the results beside whose metrics.json their logits lie."""
+    metrics = read_json(path)
+    check_scores(metrics, path)
+    place = f"{task}/seed-{seed}/"
+    members = []
+    for logits in metrics.get("logits", []):
+        _, found, rest = logits["path"].rpartition(place)
+        beside = (run.folder / place / rest).with_name("metrics.json")
+        member = next((result for result in [*run.berts, *run.heads] if result.files[0] == beside), None)
+        if not found or member is None:
+            raise RunError(f"{path}: 'logits' names {logits['path']}, which belongs to no result of this run")
+        members.append(member)
+    if len(members) < 2 or len({member.epoch for member in members}) > 1:
+        raise RunError(f"{path}: 'logits' should name those of several models over one checkpoint")
+    name = " + ".join(member.name.replace("_", " ") for member in members)
+    return Result(
+        task, seed, members[0].epoch, name, metrics, [path], combine=metrics["combine"], members=members
+    )

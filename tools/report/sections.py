@@ -6,45 +6,11 @@ import platform
 import altair
 import charts
 import vl_convert
+from columns import COLUMNS, MEANINGS, count, percent, score_cells
+from experiments import add_experiments
+from head_sections import add_heads, add_layer_weights
 from page import Page
 from run_folder import TASKS, label_of
-
-SPAN_COLUMNS = [
-    ("EM", "official", "exact"),
-    ("F1", "official", "f1"),
-    ("has-answer F1", "official", "HasAns_f1"),
-    ("no-answer F1", "official", "NoAns_f1"),
-    ("best EM", "official", "best_exact"),
-    ("best F1", "official", "best_f1"),
-    ("ref. EM", "reference", "exact"),
-    ("ref. F1", "reference", "f1"),
-]
-CLASS_COLUMNS = [
-    ("accuracy", "classification", "exact"),
-    ("F1", "classification", "f1"),
-    ("ref. accuracy", "classification", "reference_exact"),
-    ("ref. F1", "classification", "reference_f1"),
-]
-COLUMNS = {"span": SPAN_COLUMNS, "classification": CLASS_COLUMNS}
-MEANINGS = {
-    "span": "Percent, by the official SQuAD 2.0 scorer. EM and F1 are of the answers as given; best EM and F1 are by the "
-    "threshold on the no-answer score that is best on these questions; ref. is the reference work's scorer "
-    "(wordpieces, no normalisation, no threshold).",
-    "classification": "Percent of questions, positive class = no answer. A question's probability of no answer is the "
-    "minimum over its windows; ref. is the reference work's rule, where one window's \"no answer\" decides.",
-}
-
-
-def percent(value):
-    return f"{value:.2f}" if isinstance(value, (int, float)) else "–"
-
-
-def count(value):
-    return f"{value:,}" if isinstance(value, int) else "–"
-
-
-def score_cells(result):
-    return [percent((result.scores.get(group) or {}).get(key)) for _, group, key in COLUMNS[result.task]]
 
 
 def always_none(berts):
@@ -151,108 +117,6 @@ def add_gains(page, task, in_training):
     )
 
 
-def add_heads(page, task, berts, heads):
-    page.add("<h3>Heads against BERT</h3>")
-    if not heads:
-        page.add("<p>No head has been trained.</p>")
-        return
-    epochs = sorted({head.epoch for head in heads})
-    beside = [bert for bert in berts if bert.epoch in epochs]
-    scored = [result for result in [*beside, *heads] if result.main]
-    if scored:
-        page.figure(
-            f"{task}-heads",
-            charts.heads_against_bert(scored),
-            "EM and F1 of heads over the frozen states of a checkpoint, and of BERT's own head at that checkpoint.",
-        )
-    whole = page.run.bert_parameters(task)
-    header = [
-        ("epoch", True),
-        ("model", False),
-        ("seed", True),
-        ("parameters", True),
-        ("% of BERT", True),
-        *((title, True) for title, _, _ in COLUMNS[task]),
-        ("files", False),
-    ]
-    rows = []
-    for epoch in epochs:
-        group = [result for result in [*beside, *heads] if result.epoch == epoch]
-        for place, result in enumerate(group):
-            share = f"{100 * result.parameters / whole:.4f}" if whole and result.parameters else "–"
-            name = html.escape(result.name.replace("_", " "))
-            if result.dev_epoch is not None and result.dev_epoch != epoch:
-                name += f" (scored on states of epoch {label_of(result.dev_epoch)})"
-            same = [other for other in group if (other.name, other.seed) == (result.name, result.seed)]
-            if len(same) > 1:
-                name += f" ({html.escape(result.variant)})"
-            kind = " ".join(["first"] * (place == 0) + ["bert"] * (result.name == "BERT"))
-            rows.append(
-                (
-                    kind,
-                    [
-                        label_of(epoch),
-                        name,
-                        html.escape(result.seed),
-                        count(result.parameters),
-                        share,
-                        *score_cells(result),
-                        page.files(result.files),
-                    ],
-                )
-            )
-    page.table(
-        "Heads beside BERT at the same checkpoint. Parameters are trained ones of a head, and all of BERT's. "
-        + MEANINGS[task],
-        header,
-        rows,
-    )
-    pooled = [head for head in heads if head.layer_weights]
-    page.add("<h3>Learned layer weights</h3>")
-    if not pooled:
-        page.add("<p>No head with a learned pooling has been trained.</p>")
-        return
-    page.figure(
-        f"{task}-layer-weights",
-        charts.layer_weights(pooled),
-        "Share of each hidden state in a head's learned pooling (softmax of its weights; a uniform pooling would "
-        "be flat).",
-    )
-    page.table(
-        "Poolings in numbers.",
-        [
-            ("epoch", True),
-            ("head", False),
-            ("seed", True),
-            ("scale γ", True),
-            ("largest weight", True),
-            ("at state", True),
-            ("files", False),
-        ],
-        [
-            (
-                "",
-                [
-                    label_of(head.epoch),
-                    html.escape(head.name.replace("_", " ")),
-                    html.escape(head.seed),
-                    f"{learned.get('gamma', 1):.3f}",
-                    f"{max(learned['weights']):.3f}",
-                    largest_state(head, learned),
-                    page.link(head.files[1]),
-                ],
-            )
-            for head in pooled
-            for learned in head.layer_weights
-        ],
-    )
-
-
-def largest_state(head, learned):
-    place = max(range(len(learned["weights"])), key=learned["weights"].__getitem__)
-    return str(head.layers[place] if len(head.layers) == len(learned["weights"]) else place)
-
-
 def add_cost(page):
     page.add("<h2>Cost and configuration</h2>")
     if page.run.tunings:
@@ -331,6 +195,8 @@ def write_report(run, output):
             else:
                 add_curve(page, task, berts, "the dev questions")
             add_gains(page, task, in_training)
-            add_heads(page, task, berts, heads)
+            add_heads(page, task, berts, run.plain_heads(task))
+            add_experiments(page, task, berts)
+            add_layer_weights(page, task, run.plain_heads(task))
     add_cost(page)
     page.write()

@@ -1,0 +1,159 @@
+# shellcheck shell=bash disable=SC2154,SC2086
+# What of a study is made, and what is missing. Sourced by road.sh.
+
+exists() { [[ -e $1 ]]; }
+finished_tuning() { [[ -e $1/metrics/finetune.jsonl ]] && tail -n 1 "$1/metrics/finetune.jsonl" | grep -q '"done":true'; }
+scored() { [[ -e $1/metrics.json ]]; }
+
+# Blocks of a store that are written, and all of them: "3 8".
+store_blocks() {
+    $prefix "$python" -c 'import h5py, sys
+marks = h5py.File(sys.argv[1])["block_records"][:, 0] != 0
+print(marks.sum(), len(marks))' "$1"
+}
+complete_store() {
+    local blocks
+    [[ -e $1 ]] && blocks=$(store_blocks "$1") && [[ ${blocks% *} == "${blocks#* }" ]]
+}
+
+# The heads that a study wants for a task.
+heads_of() {
+    local -n list=study_$1_heads
+    ((${#list[@]} == 0)) || printf '%s\n' "${list[@]}"
+}
+
+# Whether a head is trained, in a variant ("-share-0.1") or plainly (""); it may be named by its file.
+finished_head() {
+    local folder=$1 head=$2 epoch=$3 seed=$4 variant=$5
+    compgen -G "$folder/heads/$(basename "$head" .toml)/epoch-$epoch/*-seed-$seed$variant/metrics.json" >/dev/null
+}
+
+# The heads of which one of the variants named is not yet trained, one a line; under --force all.
+missing_heads() {
+    local task=$1 seed=$2 epoch=$3 head variant
+    while read -r head; do
+        for variant in "${@:4}"; do
+            [[ ! $force ]] && finished_head "$run/$task/seed-$seed" "$head" "$epoch" "$seed" "$variant" && continue
+            echo "$head"
+            break
+        done
+    done < <(heads_of "$task")
+}
+
+# The layer atlas's head, where the study wants it and the probe of a layer is not yet trained.
+missing_probe() {
+    local task=$1 seed=$2 epoch=$3 layers=$study_stored_layers folder=$run/$1/seed-$2 made
+    [[ $study_layer_atlas ]] || return 0
+    made=$(find "$folder/heads/${task}_probe/epoch-$epoch" -path "*-seed-$seed-layer-*/metrics.json" 2>/dev/null | wc -l) || true
+    if ((made > 0)) && [[ ! $layers ]]; then
+        layers=$(sed -n 's/.*"num_hidden_layers": *\([0-9]*\).*/\1/p' "$folder/checkpoints/epoch-$epoch/config.json")
+        layers=$((layers + 1)) # the embedding output is one
+    fi
+    if [[ $force ]] || ((made == 0 || made < layers)); then echo "${task}_probe"; fi
+}
+
+# The runs of bv_train that the states of a checkpoint are still to serve, one a line: heads and, after a tab, more flags.
+missing_trainings() {
+    local heads subset
+    heads=$({ missing_heads "$@" ''; missing_probe "$@"; } | paste -sd, -)
+    [[ ! $heads ]] || echo "$heads"
+    if ((${#study_shares[@]})); then
+        heads=$(missing_heads "$@" "${study_shares[@]/#/-share-}" | paste -sd, -)
+        [[ ! $heads ]] || echo "$heads"$'\t'"--share $(IFS=, && echo "${study_shares[*]}")"
+    fi
+    for subset in ${study_layer_subsets[@]+"${study_layer_subsets[@]}"}; do
+        heads=$(missing_heads "$@" "-layers-$subset" | paste -sd, -)
+        [[ ! $heads ]] || echo "$heads"$'\t'"--layers $subset"
+    done
+}
+
+# Whether a store is there whole, or has served and is not kept.
+served_store() {
+    local task=$1 seed=$2 epoch=$3 split=$4
+    complete_store "$run/$task/seed-$seed/stores/epoch-$epoch-$split.h5" ||
+        [[ ! $study_keep_stores && ! $(missing_trainings "$task" "$seed" "$epoch") ]]
+}
+
+# What is scored once a task's heads are trained, one a line of words between tabs: "mixed OUTPUT HEAD EPOCH", a head's
+# folder and the checkpoint whose states it is to read; "ensemble OUTPUT HOW LOGITS,LOGITS". Folders of heads not yet
+# trained end in a pattern that fits no file.
+comparisons() {
+    local task=$1 seed=$2 folder=$run/$1/seed-$2 pair epoch head place ensemble member logits how
+    local -n ensembles=study_$1_ensembles
+    for pair in ${study_mixed[@]+"${study_mixed[@]}"}; do
+        epoch=${pair%:*}
+        [[ " ${epochs[*]} " == *" $epoch "* ]] || continue
+        while read -r head; do
+            head=$(basename "$head" .toml)
+            for place in "$folder/heads/$head/epoch-$epoch/"*-seed-"$seed"; do
+                printf '%s\t' mixed "$folder/evaluations/mixed/$head/epoch-$epoch-on-${pair#*:}/${place##*/}" "$place"
+                echo "${pair#*:}"
+            done
+        done < <(heads_of "$task")
+    done
+    for ensemble in ${ensembles[@]+"${ensembles[@]}"}; do
+        head=${ensemble#BERT+}
+        for epoch in ${epochs[@]+"${epochs[@]}"}; do
+            for place in "$folder/heads/${head%%+*}/epoch-$epoch/"*-seed-"$seed"; do
+                logits=''
+                for member in ${ensemble//+/ }; do
+                    logits+=${logits:+,}$folder/heads/$member/epoch-$epoch/${place##*/}/logits.safetensors
+                done
+                logits=${logits/"heads/BERT/epoch-$epoch/${place##*/}"/"evaluations/epoch-$epoch"}
+                for how in max mean; do
+                    printf '%s\t' ensemble "$folder/evaluations/ensembles/$ensemble/epoch-$epoch/${place##*/}-$how" "$how"
+                    echo "$logits"
+                done
+            done
+        done
+    done
+}
+
+# Whether a task's comparisons are all scored.
+compared() {
+    local kind output _
+    while IFS=$'\t' read -r kind output _; do scored "$output" || return; done < <(comparisons "$@")
+}
+
+# How far a stage is, to be read, and to be compared with how far it was.
+how_far() {
+    local task seed epoch split folder store blocks state tuned='' made=0 all=0
+    case $1 in
+        prepare) echo "$(find "$run/features" -name '*.h5' 2>/dev/null | wc -l) features files" && return ;;
+        report) return ;;
+    esac
+    for task in "${tasks[@]}"; do
+        for seed in "${seeds[@]}"; do
+            folder=$run/$task/seed-$seed
+            case $1 in
+                finetune)
+                    state=$(find "$folder/resume" -name 'step-*[0-9]' 2>/dev/null | sort -V | tail -n 1)
+                    made=$(find "$folder/checkpoints" -name checkpoint.json 2>/dev/null | wc -l)
+                    tuned+="${tuned:+; }$task seed $seed: $made checkpoints${state:+, state after ${state##*/step-} steps}"
+                    ;;
+                extract)
+                    for epoch in "${epochs[@]}"; do
+                        for split in "${splits[@]}"; do
+                            store=$folder/stores/epoch-$epoch-$split.h5
+                            blocks=$(store_blocks "$store" 2>/dev/null) || continue
+                            made=$((made + ${blocks% *})) all=$((all + ${blocks#* }))
+                        done
+                    done
+                    ;;
+                train)
+                    made=$((made + $(find "$folder/heads" -name metrics.json 2>/dev/null | wc -l)))
+                    # Steps that states of unfinished heads hold.
+                    all=$((all + $(find "$folder/heads" -path '*/resume/step-*[0-9]' 2>/dev/null |
+                        awk -F/step- '{ steps += $NF } END { print steps + 0 }')))
+                    ;;
+                eval) made=$((made + $(find "$folder/evaluations" -name metrics.json 2>/dev/null | wc -l))) ;;
+            esac
+        done
+    done
+    case $1 in
+        finetune) echo "$tuned" ;;
+        extract) echo "$made of $all blocks" ;;
+        train) echo "$made heads, states of $all steps of others" ;;
+        eval) echo "$made evaluations" ;;
+    esac
+}

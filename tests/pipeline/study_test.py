@@ -1,0 +1,159 @@
+"""The stages of a study, as launch/debug.sh and the jobs of slurm/ run them: experiments are made once, and only what is
+missing is made again."""
+
+import shutil
+import sys
+
+import bv
+import pytest
+
+SCRIPT = """
+set -euo pipefail
+. launch/road.sh
+. launch/stages.sh
+while (($#)) && read_flag "$PWD" "$@"; do shift "$taken"; done
+use_build
+check_flags
+read_study
+if [[ $study_keep_stores ]]; then all=(prepare finetune extract train eval report); else all=(prepare finetune extract_and_train eval report); fi
+(($#)) || set -- "${all[@]}"
+for stage in "$@"; do "stage_$stage"; done
+"""
+STUDY = """
+[study]
+corpus_train = 24
+corpus_dev = 12
+tasks = ["span"]
+states_at = ["0.5", "1"]
+span_heads = ["learned_pooling", "average_pooling"]
+keep_stores = {keep_stores}
+shares = [0.5, 1]
+layer_subsets = ["0,2"]
+layer_atlas = true
+mixed = ["0.5:1"]
+span_ensembles = ["learned_pooling+BERT", "average_pooling+learned_pooling"]
+[finetune]
+checkpoints = "0.5,1"
+batch = 8
+"""
+HEADS = [f"{head}/epoch-{epoch}/lr-0.001-seed-1{variant}" for epoch in ("0.5", "1")
+         for head, variants in (("learned_pooling", ("", "-share-0.5", "-layers-0,2")),
+                                ("average_pooling", ("", "-share-0.5", "-layers-0,2")),
+                                ("span_probe", ("-layer-00", "-layer-01", "-layer-02"))) for variant in variants]
+EVALUATIONS = [
+    "epoch-0.5", "epoch-1", "never-none",
+    *(f"mixed/{head}/epoch-0.5-on-1/lr-0.001-seed-1" for head in ("learned_pooling", "average_pooling")),
+    *(f"ensembles/{models}/epoch-{epoch}/lr-0.001-seed-1-{how}" for models in ("learned_pooling+BERT", "average_pooling+learned_pooling")
+      for epoch in ("0.5", "1") for how in ("max", "mean")),
+]
+
+
+class Study:
+    """A study of the tiny model in a folder of its own."""
+
+    def __init__(self, folder, model, keep_stores="true", change=("", "")):
+        self.run = folder / "run"
+        self.config = folder / "study.toml"
+        self.config.write_text(STUDY.format(keep_stores=keep_stores).replace(*change))
+        self.model = model
+        self.seed = self.run / "span" / "seed-1"
+
+    def make(self, *stages, check=True, env=None):
+        return bv.run_command(["bash", "-c", SCRIPT, "study", "--config", self.config, "--model", self.model, "--run", self.run,
+                               "--ranks", 1, *stages], check=check, timeout=300, cwd=bv.SOURCE,
+                              env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": "", **(env or {})})
+
+    def made(self, folder):
+        """The results in one of the run's folders, by place, with the time they were made."""
+        root = self.seed / folder
+        return {str(path.parent.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("metrics.json")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_model):
+    study = Study(tmp_path_factory.mktemp("study"), tiny_model)
+    study.make()
+    return study
+
+
+@pytest.fixture
+def study(finished, tmp_path, tiny_model):
+    """A copy of a finished study."""
+    copy = Study(tmp_path, tiny_model)
+    shutil.copytree(finished.run, copy.run)
+    return copy
+
+
+def test_every_experiment_is_made_and_shown(finished):
+    assert sorted(finished.made("heads")) == sorted(HEADS)
+    assert sorted(finished.made("evaluations")) == sorted(EVALUATIONS)
+    mixed = bv.read_json(finished.seed / "evaluations/mixed/learned_pooling/epoch-0.5-on-1/lr-0.001-seed-1/metrics.json")
+    assert (mixed["epoch"], mixed["dev_epoch"], mixed["other_checkpoint"]) == ("1/2", "1", True)
+    page = (finished.run / "report" / "index.html").read_text()
+    for title in ("Heads on states of another checkpoint", "Less data", "Ensembles", "Second-best answers", "Layer ablation",
+                  "Learned layer weights", "Layer atlas"):
+        assert f"<h3>{title}</h3>" in page
+
+
+def test_what_is_made_is_left_alone_and_what_is_missing_is_made(study):
+    heads, evaluations = study.made("heads"), study.made("evaluations")
+    assert all(line.startswith("== made:") for line in study.make("extract", "train", "eval").stdout.splitlines())
+    assert (study.made("heads"), study.made("evaluations")) == (heads, evaluations)
+    missing = ["average_pooling/epoch-1/lr-0.001-seed-1-share-0.5", "span_probe/epoch-0.5/lr-0.001-seed-1-layer-01"]
+    compared = "ensembles/learned_pooling+BERT/epoch-1/lr-0.001-seed-1-mean"
+    for place in missing:
+        shutil.rmtree(study.seed / "heads" / place)
+    (study.seed / "evaluations" / compared / "metrics.json").unlink()
+    said = [line for line in study.make("train", "eval").stdout.splitlines() if not line.startswith("== made:")]
+    assert said == ["== span heads of seed 1 at epoch 0.5: span_probe", "== span heads of seed 1 at epoch 1: average_pooling (--share 0.5)",
+                    f"== {study.seed / 'evaluations' / compared}"]
+    again = study.made("heads")
+    assert sorted(place for place, when in again.items() if when != heads.get(place)) == sorted(missing)
+    assert study.made("evaluations").keys() == evaluations.keys()
+
+
+def test_a_study_that_keeps_no_stores_makes_the_same(tmp_path, tiny_model, finished):
+    study = Study(tmp_path, tiny_model, keep_stores="false")
+    study.make()
+    assert not list(study.seed.glob("stores/*"))
+    assert sorted(study.made("heads")) == sorted(HEADS) and sorted(study.made("evaluations")) == sorted(EVALUATIONS)
+    assert all(line.startswith("== made:") for line in study.make("extract_and_train", "eval").stdout.splitlines())
+
+
+def test_a_training_cut_short_goes_on_and_is_not_forced(study, tmp_path):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for program in bv.BIN.glob("bv_*"):
+        (programs / program.name).symlink_to(program)
+    (programs / "bv_train").unlink()
+    (programs / "bv_train").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/words\nexit 85\n')
+    (programs / "bv_train").chmod(0o755)
+    (study.seed / "heads/learned_pooling/epoch-1/lr-0.001-seed-1/metrics.json").unlink()
+    for flags in ([], ["--force"]):
+        stopped = study.make(*flags, "train", check=False, env={"BV_BIN": str(programs)})
+        assert stopped.rc == 85, stopped.stderr
+    words = (tmp_path / "words").read_text().splitlines()
+    assert len(words) == 2 and "--force" not in words[0] and "--force" in words[1].split()
+    assert "--heads learned_pooling " in words[0] and "--heads learned_pooling,average_pooling,span_probe " in words[1]
+
+
+def test_heads_that_are_not_trained_are_left_out_of_comparisons(study):
+    shutil.rmtree(study.seed / "heads" / "average_pooling" / "epoch-0.5")
+    shutil.rmtree(study.seed / "evaluations")
+    said = study.make("eval").stdout
+    assert said.count("== left out, as ") == 3  # mixed, and one ensemble by maximum and by mean
+    assert sorted(study.made("evaluations")) == [place for place in sorted(EVALUATIONS)
+                                                 if not ("average_pooling" in place and "epoch-0.5" in place)]
+
+
+@pytest.mark.parametrize("change, words", [
+    (("shares = [0.5, 1]", "shares = [0.5, 1.5]"), "shares: 1.5 is not"),
+    (('mixed = ["0.5:1"]', 'mixed = ["0.4:1"]'), "mixed: '0.4:1' is not"),
+    (("learned_pooling+BERT", "learned_poling+BERT"), "span_ensembles: 'learned_poling+BERT' is not"),
+    (("layer_atlas", "layer_atlass"), "unknown key 'layer_atlass'"),
+])
+def test_mistakes_in_the_table_are_one_line(tmp_path, tiny_model, change, words):
+    study = Study(tmp_path, tiny_model, change=change)
+    refused = study.make(check=False)
+    assert refused.rc == 2 and refused.stderr.count("\n") == 1 and words in refused.stderr and str(study.config) in refused.stderr
+    assert not study.run.exists()

@@ -1,0 +1,86 @@
+"""The files of a run, read with care: what is malformed is an error that names it."""
+
+import json
+import math
+import re
+from fractions import Fraction
+from pathlib import Path
+
+
+class RunError(Exception):
+    """A run's file is not what it should be; the message names it."""
+
+
+def read_json(path):
+    """An object from a JSON file."""
+    return _object(_text(path), path, str(path))
+
+
+def read_json_lines(path):
+    """The objects of a JSON lines file; a last line still being written is left out."""
+    lines = _text(path).split("\n")[:-1]
+    return [_object(line, path, f"{path}: line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _text(path):
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise RunError(f"{path}: cannot be read: {wrong}") from wrong
+
+
+def _object(text, path, place):
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as wrong:
+        where = (
+            f"line {wrong.lineno}, column {wrong.colno}" if place == str(path) else f"column {wrong.colno}"
+        )
+        raise RunError(f"{place}: no JSON: {where}: {wrong.msg}") from wrong
+    if not isinstance(value, dict):
+        raise RunError(f"{place}: should hold an object, holds a {type(value).__name__}")
+    return value
+
+
+def is_number(value):
+    """Whether a value of a JSON file is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def check_scores(metrics, path):
+    """Scores are objects with numbers `exact` and `f1`."""
+    for name in ("official", "reference", "classification"):
+        scores = metrics.get(name)
+        if scores is None:
+            continue
+        if not isinstance(scores, dict):
+            raise RunError(f"{path}: '{name}' should be an object, is {scores!r}")
+        for key in ("exact", "f1"):
+            if not is_number(scores.get(key)):
+                raise RunError(f"{path}: '{name}.{key}' should be a number, is {scores.get(key)!r}")
+
+
+def parameters_in(metrics, path):
+    """The number of parameters, None where it is not said."""
+    parameters = metrics.get("parameters")
+    if parameters is not None and (not isinstance(parameters, int) or parameters < 1):
+        raise RunError(f"{path}: 'parameters' should be a whole number, is {parameters!r}")
+    return parameters
+
+
+def epoch_in(fields, key, path):
+    """The fraction of an epoch that a key holds."""
+    value = fields.get(key)
+    if not isinstance(value, str) or not re.fullmatch(r"\d+([./]\d+)?", value) or value.endswith("/0"):
+        raise RunError(f"{path}: '{key}' should be a fraction of an epoch such as \"3/10\", is {value!r}")
+    return Fraction(value)
+
+
+def count_parameters(path):
+    """Elements of all tensors, from the header of a safetensors file."""
+    try:
+        with open(path, "rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+    except (OSError, ValueError, KeyError, OverflowError, MemoryError) as wrong:
+        raise RunError(f"{path}: no safetensors header: {wrong}") from wrong

@@ -59,6 +59,18 @@ def test_a_study_is_one_graph_and_a_second_submission_adds_what_is_missing(clust
     assert all(text == "made" for _, text in study()[1:])
 
 
+def test_scores_wait_for_heads_where_the_study_compares_them(study, tmp_path):
+    config = tmp_path / "study.toml"
+    plain = dict(study("--seed", 1, "--dry-run")[1:])
+    assert plain["eval span 1"] == "job <eval-span-1>, after <finetune-span-1>"
+    for key in ('mixed = ["0.5:1"]', 'span_ensembles = ["learned_pooling+BERT"]'):
+        text = config.read_text()
+        config.write_text(text.replace("[finetune]", f"{key}\n[finetune]"))
+        compared = dict(study("--seed", 1, "--dry-run")[1:])
+        assert compared["eval span 1"] == "job <eval-span-1>, after <finetune-span-1> <train-span-1>_0 <train-span-1>_1"
+        config.write_text(text)
+
+
 def test_what_hangs_on_a_failed_job_leaves_the_queue_and_is_submitted_again(cluster, study, programs):
     tree = study("--seed", 1, env=programs("bv_finetune", "exit 3"))
     jobs = {name: re.match(r"job (\d+)", text)[1] for name, text in tree[1:]}

@@ -249,7 +249,8 @@ def _add_layer_subsets(page, task, subsets, plain):
     _heads_table(
         page,
         task,
-        "Heads by the hidden states that they read (0 = embedding output).",
+        "Heads by the hidden states that they read (0 = embedding output"
+        + ("; all read the pooled output too)." if task == "classification" else ")."),
         heads,
         [
             ("hidden states", False, lambda head: charts.layers_text(head.layers)),

@@ -119,3 +119,20 @@ def test_heads_that_stand_at_different_steps_go_on_apart_with_the_same_bits(reci
     again = bv.run("bv_train", *recipe, "--output", tmp_path, ranks=2)
     assert "in 2 passes" in again.stderr
     assert_same_results(tmp_path, undisturbed)
+
+
+@pytest.mark.parametrize("epochs", [30, 130])
+def test_shares_and_probes_of_layers_go_on_with_the_same_bits(recipe, tmp_path, epochs):
+    flags = [*recipe, "--share", "0.5,1"]
+    flags[flags.index("--heads") + 1] = "learned_pooling,span_probe"
+    flags[flags.index("--learning-rate") + 1] = "1e-2"
+    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
+    process = start(flags, tmp_path / "cut", "--resume-every", 0)
+    wait_for_epochs(process, tmp_path / "cut", epochs)  # of 4 heads: in the pass of the half, and in that of the whole
+    process.send_signal(signal.SIGUSR1)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 85, text
+    assert len(list((tmp_path / "cut").rglob("metrics.json"))) == (4 if epochs > 80 else 0)
+    bv.run("bv_train", *flags, "--output", tmp_path / "cut", ranks=2)
+    assert results(tmp_path / "cut") == results(tmp_path / "whole")
+    assert len(results(tmp_path / "whole")) == 2 * 4 * 5

@@ -193,9 +193,9 @@ def test_a_grid_gives_each_head_what_it_gets_alone(study, tmp_path):
     found = [(tmp_path / "grid" / head / variant / "head.safetensors").read_bytes() for head in heads for variant in variants]
     assert len(set(found)) == 8
     train(study, tmp_path / "alone", "adapter_64_shared", "--learning-rate", "3e-4", "--seed", 2)
-    for name in ("head.safetensors", "logits.safetensors"):
-        grid, alone = (tmp_path / folder / "adapter_64_shared" / variants[3] / name for folder in ("grid", "alone"))
-        assert grid.read_bytes() == alone.read_bytes()
+    # Those of one definition are one batched computation, which rounds in its own way.
+    grid, alone = (weights(tmp_path / folder, "adapter_64_shared", variants[3]) for folder in ("grid", "alone"))
+    assert_close(grid, alone, 1e-5)
     config = tmp_path / "grid" / "learned_pooling" / variants[0] / "config.toml"
     train(study, tmp_path / "again", "learned_pooling", "--config", config)
     again = tmp_path / "again" / "learned_pooling" / variants[3] / "head.safetensors"

@@ -7,7 +7,7 @@ against the encoder alone (bv_eval, which stores nothing), by one rank of two th
 The disk: blocks of random states by the store's own writer, and batches by its reader in training order, without an
 encoder, at several block sizes and numbers of ranks; beside them plain calls that move as many bytes in pieces of the
 same size. Writing ends with the data on the disk, reading begins without them in memory. Beside both, h5py writing the
-reference's layout.
+reference's layout, and what the readers' checksums cost: the time that one core needs for those of the bytes read.
 
 A slow disk (--throttle): the same extraction and head training held to so many MB/s by the kernel's block I/O
 controller (cgroup, as root): who waits for whom.
@@ -16,6 +16,7 @@ All in turn, --rounds times over; rates are medians, ratios are taken within eac
 """
 import argparse
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -87,6 +88,18 @@ class Bench(Programs):
         return found["bytes"] / found["seconds"]
 
 
+def checksum_rate(piece=128 * 1024, pieces=16, passes=50):
+    """Bytes a second that a core's CRC-32C takes, by the programs' own library, over what was just read: a feature's
+    states at a time, in the cache."""
+    crc = ctypes.CDLL("libisal.so.2").crc32_iscsi
+    data = [ctypes.create_string_buffer(os.urandom(piece), piece) for _ in range(pieces)]
+    began = time.perf_counter()
+    for _ in range(passes):
+        for buffer in data:
+            crc(buffer, piece, 0)
+    return passes * pieces * piece / (time.perf_counter() - began)
+
+
 def measure_encoding(bench):
     jobs = {"python": lambda: bench.python_states(), "encoder_1x2": lambda: bench.encode(1), "encoder_2x1": lambda: bench.encode(2),
             "extract_1x2": lambda: bench.extract(1), "extract_2x1": lambda: bench.extract(2)}
@@ -116,7 +129,8 @@ def measure_disk(bench):
             row = {action: spread(values) for action, values in found.items()}
             row.update(block_mib=block_mib, ranks=ranks,
                        write_share=spread(a / b for a, b in zip(found["write"], found["raw-write"])),
-                       read_share=spread(a / b for a, b in zip(found["read"], found["raw-read"])))
+                       read_share=spread(a / b for a, b in zip(found["read"], found["raw-read"])),
+                       checksum_share=spread(rate / ranks / checksum_rate() for rate in found["read"]))
             table.append(row)
             say(f"blocks of {block_mib} MiB, {ranks} ranks: {row['write']['median'] / MB:,.0f} MB/s written "
                 f"({row['write_share']['median']:.0%} of raw), {row['read']['median'] / MB:,.0f} read "
@@ -155,9 +169,11 @@ def print_report(whole):
           f"encoder alone: {encoding['against_encoder']['median']:.0%}\n")
     body = [[f"{row['block_mib']:g} MiB, {row['ranks']} rank{'s' if row['ranks'] > 1 else ''}",
              *(f"{row[action]['median'] / MB:,.0f}" for action in ("write", "raw-write")), f"{row['write_share']['median']:.0%}",
-             *(f"{row[action]['median'] / MB:,.0f}" for action in ("read", "raw-read")), f"{row['read_share']['median']:.0%}"]
+             *(f"{row[action]['median'] / MB:,.0f}" for action in ("read", "raw-read")), f"{row['read_share']['median']:.0%}",
+             f"{row['checksum_share']['median']:.1%}"]
             for row in whole["disk"]["rows"]]
-    print(text_table(["MB/s: blocks of", "written", "raw", "share", "read", "raw", "share"], body))
+    print(text_table(["MB/s: blocks of", "written", "raw", "share", "read", "raw", "share",
+                      "checksums:\nof a core"], body))
     layout = whole["disk"]["reference_layout"]
     print(f"\nh5py writing the reference's layout while transformers encodes: {layout['tokens_per_second']:,.0f} tokens/s, "
           f"{layout['bytes_per_second'] / MB:,.0f} MB/s")
@@ -180,7 +196,7 @@ def main():
     parser.add_argument("--questions", type=int, default=600, help="to encode [%(default)s]")
     parser.add_argument("--blocks-features", type=int, default=1800, help="features written and read without an encoder, 0.9 MB "
                         "each [%(default)s]")
-    parser.add_argument("--blocks-mib", type=float, nargs="+", default=[8, 64, 256], help="block sizes [%(default)s]")
+    parser.add_argument("--blocks-mib", type=float, nargs="+", default=[8, 16, 64], help="block sizes [%(default)s]")
     parser.add_argument("--throttle", type=float, nargs="*", default=[], help="slow disks to try, MB/s")
     parser.add_argument("--rounds", type=int, default=3, help="[%(default)s]")
     parser.add_argument("--json", type=Path, help="write everything here too")

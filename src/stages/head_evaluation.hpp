@@ -20,7 +20,7 @@ using Logits = std::variant<SpanLogits, ClassLogits>;
 
 /// A head, and the first of a source's states that it reads; as many follow as it has.
 struct ReadingHead {
-    const Head* head;
+    const Head* head = nullptr;
     std::int64_t first_state = 0;
 };
 

@@ -62,6 +62,7 @@ std::vector<std::vector<std::int64_t>> layers_of_heads(const HeadDefinition& def
                                                        const std::vector<std::int64_t>& layers) {
     if (!definition.each_layer) return {layers};
     std::vector<std::vector<std::int64_t>> each;
+    each.reserve(layers.size());
     for (const std::int64_t layer : layers) each.push_back({layer});
     return each;
 }

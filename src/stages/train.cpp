@@ -36,15 +36,15 @@ std::vector<HeadDefinition> read_definitions(const TrainOptions& options) {
 
 /// What each pass takes, for the log.
 void report(const HeadGroups& passes, const std::vector<HeadJob>& jobs) {
-    if (passes.size() > 1) spdlog::info("{} heads in {} passes over the states", jobs.size(), passes.size());
+    if (passes.size() > 1) spdlog::info("heads: {}, in {} passes over the states", jobs.size(), passes.size());
     for (const std::vector<std::size_t>& pass : passes) {
         const std::vector<HeadJob> together = chosen(jobs, pass);
         std::int64_t kept = 0;
         for (const HeadJob& job : together) kept += job.memory.kept;
         const std::int64_t all = bytes_together(together);
-        spdlog::info("{} heads take {} of memory: {} kept, {} in the largest step of {}", pass.size(),
-                     size_text(static_cast<double>(all)), size_text(static_cast<double>(kept)),
-                     size_text(static_cast<double>(all - kept)), group_alike(together).size());
+        spdlog::info("heads: {}, groups of alike ones: {}, memory: {} ({} kept, {} during a step)",
+                     pass.size(), group_alike(together).size(), size_text(static_cast<double>(all)),
+                     size_text(static_cast<double>(kept)), size_text(static_cast<double>(all - kept)));
     }
 }
 

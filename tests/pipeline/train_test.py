@@ -213,7 +213,8 @@ def test_the_data_seed_alone_decides_the_order(study, tmp_path):
 def test_heads_that_do_not_fit_together_are_trained_in_passes(study, tmp_path):
     flags = ["--seed", "1,2,3", "--batch", 1]
     whole = train(study, tmp_path / "whole", "adapter_386_unshared", *flags)
-    (size, kept, working), = re.findall(r"3 heads take ([\d.]+) MB of memory: ([\d.]+) MB kept, ([\d.]+) MB in", whole.stderr)
+    (size, kept, working), = re.findall(
+        r"heads: 3, groups of alike ones: 1, memory: ([\d.]+) MB \(([\d.]+) MB kept, ([\d.]+) MB during", whole.stderr)
     states, hidden, width = 3, 32, 386
     parameters = states * (hidden + 1) * width + (states * width + 1) * 2
     assert float(kept) == pytest.approx(3 * 4 * 4 * parameters / 1e6, rel=0.05)  # values, gradients and two moments
@@ -223,7 +224,7 @@ def test_heads_that_do_not_fit_together_are_trained_in_passes(study, tmp_path):
     assert 2 < float(working) * 1e6 / 3 / (4 * states * tokens * width) < 8
     assert "passes" not in whole.stderr
     split = train(study, tmp_path / "split", "adapter_386_unshared", *flags, "--memory-gib", float(size) * 0.95e6 / 2**30)
-    assert "3 heads in 2 passes over the states" in split.stderr
+    assert "heads: 3, in 2 passes over the states" in split.stderr
     for seed in (1, 2, 3):
         one, other = (weights(tmp_path / folder, "adapter_386_unshared", f"epoch-0/lr-0.001-seed-{seed}")
                       for folder in ("whole", "split"))

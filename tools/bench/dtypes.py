@@ -26,7 +26,7 @@ def scores_of(folder, task):
             found[metrics["head"]] = (metrics["official"]["exact"], metrics["official"]["f1"], metrics["official"]["best_f1"])
         else:
             own = metrics["classification"]
-            found[metrics["head"]] = (100 * own["accuracy"], 100 * own["f1"])
+            found[metrics["head"]] = (own["exact"], own["f1"])
     return found
 
 
@@ -34,11 +34,11 @@ def train_on(dtype, options, folder):
     stores = {}
     for split, features in (("train", options.features), ("dev", options.dev_features)):
         stores[split] = folder / f"{split}.h5"
-        run([REPOSITORY / "launch/run_ranks.sh", "--ranks", 1, "--threads", CORES, "--", options.programs / "bv_extract",
+        run([REPOSITORY / "launch/run_ranks.sh", "--ranks", CORES, "--threads", 1, "--", options.programs / "bv_extract",
              "--checkpoint", options.checkpoint, "--task", options.task, "--features", features, "--dtype", dtype,
              "--store", stores[split]])
     heads = folder / dtype
-    run([REPOSITORY / "launch/run_ranks.sh", "--ranks", 1, "--threads", CORES, "--", options.programs / "bv_train",
+    run([REPOSITORY / "launch/run_ranks.sh", "--ranks", CORES, "--threads", 1, "--", options.programs / "bv_train",
          "--store", stores["train"], "--dev-store", stores["dev"], "--heads", options.heads, "--output", heads])
     size = sum(path.stat().st_size for path in stores.values())
     for path in stores.values():

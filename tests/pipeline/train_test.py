@@ -290,7 +290,7 @@ def test_a_probe_on_every_layer_is_trained_in_one_pass_and_reads_its_state_alone
     other = {"span": "learned_pooling", "classification": "tenney_small"}[task]
     probe = f"{task}_probe"
     together = train(study, tmp_path, f"{other},{probe}", "--epochs", 2, task=task)
-    assert "passes over the states" not in together.stderr and "steps of 4 heads" in together.stderr
+    assert "passes over the states" not in together.stderr and "(heads: 4)" in together.stderr
     logits = set()
     for layer in range(3):
         folder = tmp_path / probe / f"{VARIANT}-layer-{layer:02}"

@@ -99,6 +99,18 @@ def result_of(heads, name):
     return folder
 
 
+def train_epoch(head, adam, task, train, order):
+    """An epoch in PyTorch over the features in this order; returns the sum of their losses."""
+    losses = 0
+    for first in range(0, len(order), BATCH):
+        batch = order[first:first + BATCH]
+        loss = sum(train.loss(task, feature, head(train.of(feature))) for feature in batch)
+        losses += loss.item()
+        (loss / len(batch)).backward()
+        adam.step()
+    return losses
+
+
 def test_a_head_trained_by_torch_is_the_same(trained):
     task, train, _, heads = trained
     for name in HEADS[task]:
@@ -107,14 +119,7 @@ def test_a_head_trained_by_torch_is_the_same(trained):
                          train.states.shape[2], SEED)
         adam = KerasAdam(list(head.parameters.values()))
         for epoch in range(EPOCHS):
-            order = epoch_order(DATA_SEED, epoch, len(train))
-            losses = 0
-            for first in range(0, len(order), BATCH):
-                batch = order[first:first + BATCH]
-                loss = sum(train.loss(task, feature, head(train.of(feature))) for feature in batch)
-                losses += loss.item()
-                (loss / len(batch)).backward()
-                adam.step()
+            losses = train_epoch(head, adam, task, train, epoch_order(DATA_SEED, epoch, len(train)))
             found = bv.read_json_lines(folder / "metrics.jsonl")[epoch]
             assert found["loss"] == pytest.approx(losses / len(train), rel=1e-4), (name, epoch)
         ours = load_file(folder / "head.safetensors")
@@ -137,14 +142,7 @@ def test_a_share_of_the_data_is_the_first_questions_of_one_draw(trained, tmp_pat
     chosen = set(epoch_order(DATA_SEED, 0, questions)[:math.floor(share * questions + 0.5)])
     order = [feature for feature in epoch_order(DATA_SEED, 0, len(train)) if question_of[feature] in chosen]
     head = TorchHead(json.loads((folder / "head.json").read_text())["definition"], train.states.shape[0], train.states.shape[2], SEED)
-    adam = KerasAdam(list(head.parameters.values()))
-    losses = 0
-    for first in range(0, len(order), BATCH):
-        batch = order[first:first + BATCH]
-        loss = sum(train.loss(task, feature, head(train.of(feature))) for feature in batch)
-        losses += loss.item()
-        (loss / len(batch)).backward()
-        adam.step()
+    losses = train_epoch(head, KerasAdam(list(head.parameters.values())), task, train, order)
     (found,) = bv.read_json_lines(folder / "metrics.jsonl")
     assert 0 < len(order) < len(train) and found["sequences"] == len(order)
     assert found["loss"] == pytest.approx(losses / len(order), rel=1e-4)

@@ -81,7 +81,7 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
             now - last_state > std::chrono::duration<double, std::ratio<60>>(options_.resume_every);
         const bool stopped_early = is_finished() && steps_ < total_steps_;
         const bool stopped = outcome.stop && !is_finished();
-        on_root([&](TuningFiles& mine) {
+        save([&](TuningFiles& mine) {
             mine.check();
             if (due || stopped || stopped_early) mine.write_state(current_state(seconds));
             if (outcome.stop) mine.wait();
@@ -93,7 +93,7 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
         }
     }
     const bool stopped_early = steps_ < total_steps_;
-    on_root([&](TuningFiles& mine) { stopped_early ? mine.wait() : mine.finish(); });
+    save([&](TuningFiles& mine) { stopped_early ? mine.wait() : mine.finish(); });
     const double seconds = earlier_seconds_ + progress.finish();
     spdlog::info("time of rank 0: {}", clock_.shares());
     if (stopped_early)
@@ -125,6 +125,14 @@ std::vector<double> FineTuning::losses(std::int64_t steps) {
 /// Collective: runs `work` on rank 0; what goes wrong there ends all ranks with one line.
 void FineTuning::on_root(const std::function<void(TuningFiles&)>& work) const {
     ranks_.root_only([&] { work(**files_); });
+}
+
+/// The same, counted as the time of all ranks that saving takes from training.
+void FineTuning::save(const std::function<void(TuningFiles&)>& work) {
+    clock_.begin(PhaseClock::saving);
+    on_root(work);
+    clock_.end(PhaseClock::saving);
+    clock_.add();
 }
 
 std::int64_t FineTuning::trained_count() const {
@@ -186,7 +194,7 @@ double FineTuning::loss_scale(std::int64_t global_batch) const {
 
 /// Collective: one step: forward and backward over this rank's share, the sum over ranks, one update.
 FineTuning::Outcome FineTuning::train(std::int64_t step) {
-    clock_.begin_step();
+    clock_.begin();
     const StepBatch batch = feed_.take(step);
     flat_.zero_gradients();
     const DropoutKey key{options_.seed, step};
@@ -219,7 +227,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
         report_non_finite(step, batch.share, own_loss);
     }
     clock_.end(PhaseClock::optimizer);
-    clock_.end_step();
+    clock_.add();
     sequences_ += batch.sequences;
     tokens_ += batch.tokens;
     if (files_ != nullptr && *files_) {
@@ -267,18 +275,18 @@ double FineTuning::reach_checkpoints(double seconds) {
     for (const EpochFraction& epoch : plan_) {
         if (epoch.step(steps_per_epoch_) != steps_) continue;
         due = &epoch;
-        on_root([&](TuningFiles& mine) {
+        save([&](TuningFiles& mine) {
             mine.write_checkpoint({epoch, steps_, steps_per_epoch_, options_.seed, options_.task,
                                    origin_.features, "", origin_.weights, config_},
                                   model_);
         });
     }
     if (due == nullptr || evaluation_ == nullptr) return 0;
-    clock_.begin_step();
+    clock_.begin(PhaseClock::evaluation);
     evaluation_->evaluate(model_, *due, steps_, rank_hours(seconds), ranks_, *collective_);
     on_root([&](TuningFiles& mine) { mine.log({{"evaluation", evaluation_->history().all().back()}}); });
     const double spent = clock_.end(PhaseClock::evaluation);
-    clock_.end_step();
+    clock_.add();
     return spent;
 }
 

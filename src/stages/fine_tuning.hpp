@@ -60,6 +60,7 @@ class FineTuning {
     };
 
     void on_root(const std::function<void(TuningFiles&)>& work) const;
+    void save(const std::function<void(TuningFiles&)>& work);
     std::int64_t trained_count() const;
     nlohmann::json totals(double seconds) const;
     bool is_finished() const;

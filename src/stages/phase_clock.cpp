@@ -11,8 +11,8 @@
 namespace bv {
 namespace {
 
-constexpr std::array<const char*, PhaseClock::count> kNames{"data",       "forward",   "backward",
-                                                            "all_reduce", "optimizer", "evaluation"};
+constexpr std::array<const char*, PhaseClock::count> kNames{"data",      "forward", "backward",  "all_reduce",
+                                                            "optimizer", "saving",  "evaluation"};
 
 /// The first `phases` of them.
 nlohmann::json by_name(const std::array<double, PhaseClock::count>& seconds, std::size_t phases) {
@@ -23,10 +23,10 @@ nlohmann::json by_name(const std::array<double, PhaseClock::count>& seconds, std
 
 }  // namespace
 
-void PhaseClock::begin_step() {
+void PhaseClock::begin(Phase first) {
     step_.fill(0);
     last_ = Clock::now();
-    report_phase(kNames[data]);
+    report_phase(kNames[first]);
 }
 
 double PhaseClock::end(Phase phase) {
@@ -37,16 +37,16 @@ double PhaseClock::end(Phase phase) {
     return seconds;
 }
 
-void PhaseClock::end_step() {
+void PhaseClock::add() {
     for (std::size_t i = 0; i < count; ++i) all_[i] += step_[i];
 }
 
 void PhaseClock::restore(const nlohmann::json& all) {
-    for (std::size_t i = 0; i < count; ++i) all_[i] = all.at(kNames[i]).get<double>();
+    for (std::size_t i = 0; i < count; ++i) all_[i] = all.value(kNames[i], 0.0);
 }
 
 nlohmann::json PhaseClock::step() const {
-    return by_name(step_, evaluation);
+    return by_name(step_, saving);
 }
 
 nlohmann::json PhaseClock::all() const {
@@ -59,7 +59,7 @@ std::string PhaseClock::shares() const {
     std::string text;
     for (std::size_t i = 0; i < count; ++i) {
         if (i == evaluation && all_[i] == 0) continue;
-        text += fmt::format("{}{} {:.0f} %", i == 0 ? "" : ", ", kNames[i],
+        text += fmt::format("{}{} {:.1f} %", i == 0 ? "" : ", ", kNames[i],
                             100 * all_[i] / std::max(whole, 1e-9));
     }
     return text;

@@ -8,29 +8,30 @@
 
 namespace bv {
 
-/// Seconds spent in each phase of a training step, and of all steps so far; and in evaluation, between steps.
-/// Reports as this rank's activity the phase that follows the one ended last.
+/// Seconds spent in each phase of a training step, and of all steps so far; and between steps in waiting for
+/// what rank 0 saves, and in evaluation. Reports as this rank's activity the phase that follows the one ended
+/// last.
 class PhaseClock {
   public:
-    enum Phase { data, forward, backward, all_reduce, optimizer, evaluation, count };
+    enum Phase { data, forward, backward, all_reduce, optimizer, saving, evaluation, count };
 
-    /// Starts a step, or an evaluation.
-    void begin_step();
+    /// Starts a step, or what comes between two.
+    void begin(Phase first = data);
 
     /// Counts the time since the last call for `phase`. Returns its seconds.
     double end(Phase phase);
 
-    /// Adds it to the sums of all so far.
-    void end_step();
+    /// Adds what was counted since `begin` to the sums of all so far.
+    void add();
 
     /// Continues from the sums of an earlier run, as `all` returns them.
     void restore(const nlohmann::json& all);
 
-    /// Seconds by phase name: of the last step, and of all steps and evaluations.
+    /// Seconds by phase name: of the last step, and of all steps and what came between them.
     nlohmann::json step() const;
     nlohmann::json all() const;
 
-    /// "data 0 %, forward 35 %, ...": shares of the time of all steps and evaluations.
+    /// "data 0 %, forward 35 %, ...": shares of `all`.
     std::string shares() const;
 
   private:

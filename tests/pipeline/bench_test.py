@@ -55,7 +55,13 @@ def test_ratios_are_of_the_rows_and_judged(quick):
         ours, peer = (jobs[row[side]]["tokens_per_second"]["median"] for side in ("ours", "peer"))
         assert row["median"] == pytest.approx(ours / peer)  # one round
         assert row["met"] is (None if row["wanted"] is None else row["median"] >= row["wanted"])
-    assert sum(line.endswith(("  pass", "  FAIL")) for line in text.splitlines()) == 5
+    assert sum(line.endswith(("  pass", "  FAIL")) for line in text.splitlines()) == 6
+
+
+def test_a_checkpoints_cost_is_that_of_the_references_frequency(quick):
+    (row,) = (row for row in quick[1]["targets"] if row["target"].startswith("15 checkpoints in 6 epochs"))
+    assert (row["wanted"], row["met"]) == (0.02, row["median"] <= 0.02)
+    assert "a checkpoint: {median:.2f} s".format(**quick[1]["checkpoint_seconds"]) in quick[0]
 
 
 def test_the_scaling_models_error_is_shown_where_it_can_be(quick):

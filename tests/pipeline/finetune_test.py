@@ -81,6 +81,7 @@ def test_checkpoints_stand_at_exact_fractions_and_open_in_transformers(tiny_mode
         assert (marker["epoch"], marker["step"]) == (epoch, step)
         opened, notes = BertForQuestionAnswering.from_pretrained(tmp_path / "checkpoints" / name, output_loading_info=True)
         assert not notes["missing_keys"]
+    assert bv.read_json_lines(tmp_path / "metrics" / "finetune.jsonl")[-1]["phases"]["saving"] > 0
     finetune(tmp_path / "c", tiny_model, features, "--task", "classification", "--checkpoints", "0.5")
     _, notes = BertForSequenceClassification.from_pretrained(tmp_path / "c" / "checkpoints" / "epoch-0.5",
                                                              output_loading_info=True)

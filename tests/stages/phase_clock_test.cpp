@@ -10,21 +10,22 @@ namespace {
 
 PhaseClock after_a_step() {
     PhaseClock clock;
-    clock.begin_step();
+    clock.begin();
     clock.end(PhaseClock::data);
     clock.end(PhaseClock::forward);
-    clock.end_step();
+    clock.add();
     return clock;
 }
 
-TEST(PhaseClock, EvaluationIsAPhaseOfTheRunAndOfNoStep) {
+TEST(PhaseClock, SavingAndEvaluationArePhasesOfTheRunAndOfNoStep) {
     PhaseClock clock = after_a_step();
     const double before = clock.all().at("forward");
+    EXPECT_FALSE(clock.step().contains("saving"));
     EXPECT_FALSE(clock.step().contains("evaluation"));
     EXPECT_THAT(clock.shares(), testing::Not(testing::HasSubstr("evaluation")));
-    clock.begin_step();
+    clock.begin(PhaseClock::evaluation);
     const double seconds = clock.end(PhaseClock::evaluation);
-    clock.end_step();
+    clock.add();
     EXPECT_GT(seconds, 0);
     EXPECT_EQ(clock.all().at("evaluation"), seconds);
     EXPECT_EQ(clock.all().at("forward"), before);
@@ -41,7 +42,7 @@ TEST(PhaseClock, SumsGoOnFromThoseOfAnEarlierRun) {
 TEST(PhaseClock, ThePhaseAtHandIsTheRanksActivity) {
     report_work("fine-tuning: 17 of 60 steps");
     PhaseClock clock;
-    clock.begin_step();
+    clock.begin();
     EXPECT_EQ(activity().text, "fine-tuning: 17 of 60 steps, data");
     clock.end(PhaseClock::data);
     EXPECT_EQ(activity().text, "fine-tuning: 17 of 60 steps, forward");

@@ -12,12 +12,15 @@ taken within each round first. Tokens are real ones: padding is work that nobody
 
 The ceiling is Torch's matrix products in the shapes of the model's linear layers, on as many tokens as a batch has; a
 token's floating-point operations follow from the model's sizes and the text's lengths. Imbalance is that of tokens
-between 8 ranks at batch 64 over an epoch, as bv_finetune itself shares them. Scaling is explained by scaling.py --help.
+between 8 ranks at batch 64 over an epoch, as bv_finetune itself shares them. What a checkpoint costs is the longer time
+of a run with one after every step, which waits for all of them; its share is that of the reference's frequency. Scaling
+is explained by scaling.py --help.
 
 Takes about half an hour with the small BERT on two quiet cores. Ends with exit code 0 whether or not targets are met.
 """
 import argparse
 import json
+import math
 import os
 import statistics
 import sys
@@ -39,7 +42,9 @@ TARGETS = [
     ("fp32 against Python fp32", ("ours_fp32_2x1", "ours_fp32_1x2"), "python_fp32", 2.5),
 ]
 WANTED_IMBALANCE = 0.03
+WANTED_CHECKPOINT_SHARE = 0.02
 STRETCH_CEILING = 0.5
+REFERENCE_CHECKPOINTS, REFERENCE_EPOCHS = 15, 6  # 0.1 to 0.9 epochs, then each whole one
 
 
 def measured(lines):
@@ -113,8 +118,9 @@ def model_scaling(bench, rows, copied, imbalance):
 
 
 def measure(bench):
-    """All jobs, round by round, there and back, so that a drift of the machine hits all alike."""
-    found, ceilings = {key: [] for key in JOBS}, []
+    """All jobs, round by round, there and back, so that a drift of the machine hits all alike; (what they did, the
+    ceilings' summary, (seconds a checkpoint costs, a step's) of each round)."""
+    found, ceilings, costs = {key: [] for key in JOBS}, [], []
     for number in range(1, bench.options.rounds + 1):
         place = f"round {number} of {bench.options.rounds}"
         ceilings.append(bench.ceiling())
@@ -125,7 +131,9 @@ def measure(bench):
             found[key].append(measured(bench.train(JOBS[key], seed=number)))
             say(f"{place}: {JOBS[key].label.strip()}: {found[key][-1]['tokens_per_second']:,.0f} tokens/s "
                 f"({time.monotonic() - began:.0f} s)")
-    return found, summary(ceilings)
+        costs.append(bench.checkpoint_cost(seed=number))
+        say("{}: a checkpoint costs {:.2f} s, a step {:.2f} s".format(place, *costs[-1]))
+    return found, summary(ceilings), costs
 
 
 def evaluate(bench, load):
@@ -134,7 +142,9 @@ def evaluate(bench, load):
     imbalances = bench.imbalances()
     imbalance = dict(mean=statistics.fmean(imbalances), largest=max(imbalances), batches=len(imbalances))
     say("imbalance of 8 ranks at batch 64: mean {mean:.2%}, largest {largest:.2%}".format(**imbalance))
-    found, ceiling = measure(bench)
+    found, ceiling, costs = measure(bench)
+    steps = REFERENCE_EPOCHS * math.ceil(len(bench.lengths) / options.batch)
+    shares = spread(REFERENCE_CHECKPOINTS * cost / (steps * step) for cost, step in costs)
     flop = bench.sizes.training_flop(bench.attended())
     rows = {key: summary(rounds) for key, rounds in found.items()}
     for key, row in rows.items():
@@ -144,12 +154,15 @@ def evaluate(bench, load):
     targets = [*ratios(found), dict(target="stretch: share of the bf16 ceiling", sense=">=", wanted=STRETCH_CEILING,
                                     median=best, met=best >= STRETCH_CEILING),
                dict(target="imbalance of 8 ranks at batch 64: largest", sense="<=", wanted=WANTED_IMBALANCE,
-                    median=imbalance["largest"], met=imbalance["largest"] <= WANTED_IMBALANCE)]
+                    median=imbalance["largest"], met=imbalance["largest"] <= WANTED_IMBALANCE),
+               dict(target=f"{REFERENCE_CHECKPOINTS} checkpoints in {REFERENCE_EPOCHS} epochs: share of the time", sense="<=",
+                    wanted=WANTED_CHECKPOINT_SHARE, **shares, met=shares["median"] <= WANTED_CHECKPOINT_SHARE)]
     return dict(model=str(options.model), cores=CORES, batch=options.batch, steps=options.steps, rounds=options.rounds,
                 warm_up_steps=options.warm_up_steps, quick=options.quick, load_before=load,
                 allocator=bench.allocator.name if bench.allocator else "the C library's",
                 sequences=len(bench.lengths), mean_tokens=float(bench.lengths.mean()),
                 training_mflop_per_token=flop / 1e6, ceiling=ceiling, jobs=rows, targets=targets, imbalance=imbalance,
+                checkpoint_seconds=spread(cost for cost, _ in costs),
                 scaling=model_scaling(bench, rows, ceiling["copy_bytes_per_second"]["median"], imbalance["mean"]))
 
 
@@ -183,10 +196,12 @@ def print_report(whole):
             body.append([row["target"], "", wanted, f"{row['median']:.1%}", "", verdict])
     print("\n" + text_table(["target", "our faster\nlayout", "wanted", "found", "least to most", ""], body))
     print("imbalance: mean {mean:.2%} over the {batches} whole batches of an epoch".format(**whole["imbalance"]))
+    print("a checkpoint: {median:.2f} s ({least:.2f} to {most:.2f})".format(**whole["checkpoint_seconds"]))
     body = [[f"{row['ranks']}, batch {row['batch']}", f"{row['measured_step_seconds']:.3f} s",
              f"{row['predicted_step_seconds']:.3f} s", f"{row['error']:+.1%}", f"{row['measured_exposed_share']:.1%}",
              f"{row['predicted_exposed_share']:.1%}"] for row in whole["scaling"]["checks"]]
-    print(f"\nA step of ranks of one thread, predicted by the scaling model from 1 rank at batch {whole['batch']}:\n")
+    print(f"\nA step of ranks of one thread, predicted by the scaling model from 1 rank at batch {whole['batch']} (another beside "
+          "it):\n")
     print(text_table(["ranks", "measured", "predicted", "error", "exposed\nmeasured", "\npredicted"], body))
     for projection in whole["scaling"]["projections"]:
         print(f"\n{scaling.projection_text(projection)}")

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import h5py
@@ -20,6 +21,7 @@ class Job(NamedTuple):
     ranks: int = 0  # 0: Python
     threads: int = CORES
     part: int = 1  # the batch is divided by this
+    copies: int = 1  # that many runs at once, the first of which counts: one rank's pace on cores that are all busy
     flags: tuple = ()
 
 
@@ -28,8 +30,8 @@ JOBS = {
     "ours_bf16_1x2": Job("bv_finetune bf16, 1 rank x 2 threads", True, ranks=1),
     "ours_fp32_2x1": Job("bv_finetune fp32, 2 ranks x 1 thread", False, ranks=2, threads=1),
     "ours_fp32_1x2": Job("bv_finetune fp32, 1 rank x 2 threads", False, ranks=1),
-    "ours_bf16_1x1": Job("bv_finetune bf16, 1 rank x 1 thread", True, ranks=1, threads=1),
-    "ours_bf16_1x1_half": Job("  the same, half the batch", True, ranks=1, threads=1, part=2),
+    "ours_bf16_1x1": Job("bv_finetune bf16, 1 rank x 1 thread, twice", True, ranks=1, threads=1, copies=2),
+    "ours_bf16_1x1_half": Job("  the same, half the batch", True, ranks=1, threads=1, part=2, copies=2),
     "python_bf16": Job("best Python: bf16, padded to the longest", True, flags=("--micro-batches", 1)),
     "python_bf16_sorted": Job("  the same in 4 sorted passes", True, flags=("--micro-batches", 4)),
     "python_fp32": Job("Python fp32, padded to the longest", False, flags=("--micro-batches", 1)),
@@ -66,13 +68,14 @@ class Bench(Programs):
         output = self.folder / "run"
         batch = max(1, self.options.batch // job.part)
         per_epoch = math.ceil(len(self.lengths) / batch)
-        recipe = ["--batch", batch, "--seed", seed, "--output", output]
+        recipe = ["--batch", batch, "--seed", seed]
         if job.ranks:
-            self.ours(self.options.model, job.ranks, job.threads, *recipe, "--checkpoints", f"{self.steps}/{per_epoch}",
-                      "--precision", "bfloat16" if job.bf16 else "float32")
+            self.ours(output, self.options.model, job.ranks, job.threads, *recipe, "--checkpoints",
+                      f"{self.steps}/{per_epoch}", "--precision", "bfloat16" if job.bf16 else "float32",
+                      copies=job.copies)
         else:
             run([sys.executable, HERE / "peer_finetune.py", "--model", self.options.model, "--train", self.text,
-                 *recipe, "--steps", self.steps, "--epochs", math.ceil(self.steps / per_epoch),
+                 *recipe, "--output", output, "--steps", self.steps, "--epochs", math.ceil(self.steps / per_epoch),
                  *(["--bf16"] if job.bf16 else []), *job.flags], **self.python)
         lines = read_steps(output / ("metrics/finetune.jsonl" if job.ranks else "steps.jsonl"))
         shutil.rmtree(output)
@@ -80,12 +83,31 @@ class Bench(Programs):
             raise BenchError(f"{job.label.strip()} made {len(lines)} steps, not {self.steps}")
         return lines[self.options.warm_up_steps:]
 
-    def ours(self, model, ranks, threads, *flags):
-        """Runs bv_finetune with the recipe of peer_finetune.py."""
-        run([REPOSITORY / "launch/run_ranks.sh", "--ranks", ranks, "--threads", threads, "--",
-             self.program("bv_finetune"), "--config", REPOSITORY / "configs/minilm.toml", "--model", model,
-             "--features", self.features, "--task", "span", "--device", "cpu", "--threads", threads,
-             "--resume-every", 0, *flags])
+    def ours(self, output, model, ranks, threads, *flags, copies=1):
+        """Runs bv_finetune with the recipe of peer_finetune.py, in so many copies at once; `output` is the first one's."""
+        command = [REPOSITORY / "launch/run_ranks.sh", "--ranks", ranks, "--threads", threads,
+                   *(["--oversubscribe"] if copies > 1 else []), "--", self.program("bv_finetune"),
+                   "--config", REPOSITORY / "configs/minilm.toml", "--model", model, "--features", self.features,
+                   "--task", "span", "--device", "cpu", "--threads", threads, "--resume-every", 0, *flags]
+        outputs = [output, *(self.folder / f"copy-{copy}" for copy in range(1, copies))]
+        with ThreadPoolExecutor(copies) as pool:
+            list(pool.map(lambda place: run([*command, "--output", place]), outputs))
+        for copy in outputs[1:]:
+            shutil.rmtree(copy)
+
+    def checkpoint_cost(self, seed):
+        """What a checkpoint costs 2 ranks of one thread, as (seconds, seconds of a step): a run with one after every
+        step, whose steps wait for the writing before, against one with none but the last."""
+        batch = self.options.batch
+        per_epoch = math.ceil(len(self.lengths) / batch)
+        output = self.folder / "run"
+        seconds = {}
+        for kept in (1, self.steps):
+            epochs = ",".join(f"{self.steps - step}/{per_epoch}" for step in reversed(range(kept)))
+            self.ours(output, self.options.model, 2, 1, "--batch", batch, "--seed", seed, "--checkpoints", epochs)
+            seconds[kept] = read_lines(output / "metrics/finetune.jsonl")[-1]["seconds"]
+            shutil.rmtree(output)
+        return (seconds[self.steps] - seconds[1]) / (self.steps - 1), seconds[1] / self.steps
 
     def imbalances(self):
         """Of an epoch's whole batches of 64, shared by 8 ranks. Only tokens count, so the model is tiny."""
@@ -97,11 +119,14 @@ class Bench(Programs):
             if (self.options.model / file).is_file():
                 shutil.copy(self.options.model / file, tiny)
         output = self.folder / "shares"
-        self.ours(tiny, 8, 1, "--batch", 64, "--checkpoints", 1, "--precision", "float32", "--output", output)
+        self.ours(output, tiny, 8, 1, "--batch", 64, "--checkpoints", 1, "--precision", "float32")
         lines = read_steps(output / "metrics/finetune.jsonl")
         return [line["imbalance"] for line in lines if line["sequences"] == 64 or len(lines) == 1]
 
 
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 def read_steps(path):
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [line for line in lines if "step" in line]
+    return [line for line in read_lines(path) if "step" in line]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A model of how data-parallel fine-tuning scales: the time of a step on R ranks from what one rank does alone.
+"""A model of how data-parallel fine-tuning scales: the time of a step on R ranks from what one rank does by itself.
 
   step = forward and backward of the fullest rank's tokens + exposed all-reduce + optimizer
 
@@ -25,7 +25,8 @@ MIB = 2**20
 
 
 class Compute(NamedTuple):
-    """What one rank does alone, in seconds: forward and backward of a token, an update of all parameters."""
+    """What one rank does by itself, the other cores of its node as busy as its own, in seconds: forward and backward of a
+    token, an update of all parameters."""
 
     forward: float
     backward: float

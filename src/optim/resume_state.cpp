@@ -21,6 +21,10 @@ using Json = nlohmann::json;
 constexpr const char* kMarker = "resume.json";
 constexpr const char* kTensors = "state.safetensors";
 
+fs::path place_of(const fs::path& folder, std::int64_t step) {
+    return folder / ("step-" + std::to_string(step));
+}
+
 /// Everything in `folder` that is, or has begun to be, a state: by name.
 std::vector<fs::path> states_in(const fs::path& folder) {
     std::vector<fs::path> states;
@@ -46,8 +50,7 @@ ResumeState read(const fs::path& folder) {
 }  // namespace
 
 void write_resume_state(const fs::path& folder, const ResumeState& state) {
-    const fs::path here = folder / ("step-" + std::to_string(state.step));
-    write_whole_folder(here, kMarker, [&](const fs::path& path) {
+    write_whole_folder(place_of(folder, state.step), kMarker, [&](const fs::path& path) {
         std::map<std::string, at::Tensor> tensors{{"values", state.values},
                                                   {"first_moments", state.first_moments},
                                                   {"second_moments", state.second_moments}};
@@ -59,18 +62,15 @@ void write_resume_state(const fs::path& folder, const ResumeState& state) {
                    .dump(2) +
                "\n";
     });
-    for (const fs::path& path : states_in(folder)) {
-        if (path != here) remove_whole_folder(path, kMarker);
-    }
 }
 
-std::optional<ResumeState> newest_resume_state(const fs::path& folder) {
+std::optional<ResumeState> newest_resume_state(const fs::path& folder, std::int64_t at_most) {
     std::optional<ResumeState> newest;
     for (const fs::path& path : states_in(folder)) {
         if (!fs::exists(path / kMarker)) continue;
         try {
             ResumeState state = read(path);
-            if (!newest || state.step > newest->step) newest = std::move(state);
+            if (state.step <= at_most && (!newest || state.step > newest->step)) newest = std::move(state);
         } catch (const std::exception& damage) {
             spdlog::warn("{} is damaged and passed over: {}", path.string(), damage.what());
         }
@@ -78,8 +78,10 @@ std::optional<ResumeState> newest_resume_state(const fs::path& folder) {
     return newest;
 }
 
-void remove_resume_states(const fs::path& folder) {
-    for (const fs::path& path : states_in(folder)) remove_whole_folder(path, kMarker);
+void remove_resume_states(const fs::path& folder, std::optional<std::int64_t> kept) {
+    for (const fs::path& path : states_in(folder)) {
+        if (!kept || path != place_of(folder, *kept)) remove_whole_folder(path, kMarker);
+    }
 }
 
 }  // namespace bv

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -19,15 +20,16 @@ struct ResumeState {
     at::Tensor buffers;         ///< (elements) running statistics beside the parameters; undefined = none
 };
 
-/// Local: writes FOLDER/step-<step>/, which exists only once it is whole, and then removes the older states
-/// there. Throws Error naming the path (a full disk, say); the older states are still there then.
+/// Local: writes FOLDER/step-<step>/, which exists only once it is whole, beside the older states there. Throws
+/// Error naming the path (a full disk, say).
 void write_resume_state(const std::filesystem::path& folder, const ResumeState& state);
 
-/// Local: the state of the most steps in `folder` that is whole and undamaged; nothing where there is none. A
-/// damaged one is warned of and passed over.
-std::optional<ResumeState> newest_resume_state(const std::filesystem::path& folder);
+/// Local: the state of the most steps, but no more than `at_most`, in `folder` that is whole and undamaged;
+/// nothing where there is none. A damaged one is warned of and passed over.
+std::optional<ResumeState> newest_resume_state(
+    const std::filesystem::path& folder, std::int64_t at_most = std::numeric_limits<std::int64_t>::max());
 
-/// Local: removes all states in `folder`.
-void remove_resume_states(const std::filesystem::path& folder);
+/// Local: removes all states in `folder` but the one after `kept` steps.
+void remove_resume_states(const std::filesystem::path& folder, std::optional<std::int64_t> kept = {});
 
 }  // namespace bv

@@ -40,6 +40,10 @@ void HeadFiles::write_state(const ResumeState& state) const {
     write_resume_state(folder_ / kStates, state);
 }
 
+void HeadFiles::keep_state(std::int64_t steps) const {
+    remove_resume_states(folder_ / kStates, steps);
+}
+
 void HeadFiles::finish(const nlohmann::ordered_json& metrics) const {
     write_file(folder_ / kMarker, metrics.dump(2) + "\n");
     remove_resume_states(folder_ / kStates);
@@ -60,12 +64,14 @@ EarlierHeadRun find_earlier_head_run(const fs::path& folder, const Json& recipe,
         return {};
     }
     if (finished) return {.finished = !force};
-    const auto state = read_head_state(folder);
+    const auto state = newest_resume_state(folder / kStates);
     return {.steps = state ? state->step : 0};
 }
 
-std::optional<ResumeState> read_head_state(const fs::path& folder) {
-    return newest_resume_state(folder / kStates);
+std::optional<ResumeState> read_head_state(const fs::path& folder, std::int64_t steps) {
+    auto state = newest_resume_state(folder / kStates, steps);
+    if (state && state->step != steps) state.reset();
+    return state;
 }
 
 }  // namespace bv

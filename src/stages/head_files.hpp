@@ -30,8 +30,11 @@ class HeadFiles {
     /// Writes head.safetensors, head.json, and logits.safetensors (dev), of the epoch that is best so far.
     void write_head(const Head& head, const HeadOrigin& origin, const Logits& logits) const;
 
-    /// Writes a state to resume from.
+    /// Writes a state to resume from, beside the older one.
     void write_state(const ResumeState& state) const;
+
+    /// Removes all states but the one after `steps`, which all heads trained together have by now.
+    void keep_state(std::int64_t steps) const;
 
     /// Writes metrics.json, the mark of a finished training, and removes the state.
     void finish(const nlohmann::ordered_json& metrics) const;
@@ -44,7 +47,7 @@ class HeadFiles {
 /// What a head's folder says of its training.
 struct EarlierHeadRun {
     bool finished = false;
-    std::int64_t steps = 0;  ///< done, where a state holds them
+    std::int64_t steps = 0;  ///< done, where a state holds them: the newest
 };
 
 /// Local: looks into `folder` for a training of the same recipe. Throws Error where there is another that
@@ -52,7 +55,7 @@ struct EarlierHeadRun {
 EarlierHeadRun find_earlier_head_run(const std::filesystem::path& folder, const nlohmann::json& recipe,
                                      bool force);
 
-/// Local: the state in `folder` to go on from.
-std::optional<ResumeState> read_head_state(const std::filesystem::path& folder);
+/// Local: the state in `folder` after `steps` steps.
+std::optional<ResumeState> read_head_state(const std::filesystem::path& folder, std::int64_t steps);
 
 }  // namespace bv

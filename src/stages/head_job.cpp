@@ -79,6 +79,19 @@ std::string variant_of(const HeadJob& job, const std::string& layers) {
     return name;
 }
 
+/// A kill amid saving leaves some heads a state newer than others: these go back to the one that all of them
+/// have, and train on together, with the same bits as if they had never been apart.
+void go_back_together(std::vector<HeadJob>& jobs) {
+    const std::vector<HeadJob> found = jobs;
+    for (HeadJob& job : jobs) {
+        for (const HeadJob& other : found) {
+            if (other.origin.share == job.origin.share && 0 < other.steps && other.steps < job.steps &&
+                read_head_state(job.folder, other.steps))
+                job.steps = other.steps;
+        }
+    }
+}
+
 }  // namespace
 
 std::string HeadJob::name() const {
@@ -138,6 +151,7 @@ std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, bool force) {
         if (earlier.finished) spdlog::info("{}: trained already", job.folder.string());
         return earlier.finished;
     });
+    go_back_together(jobs);
     return jobs;
 }
 

@@ -29,7 +29,7 @@ struct HeadJob {
     nlohmann::json recipe;         ///< everything that decides the results
     std::int64_t first_state = 0;  ///< of the data's states, the first that it reads
     std::int64_t states = 0;       ///< how many it reads
-    std::int64_t steps = 0;        ///< done by an interrupted run, whose state is in the folder
+    std::int64_t steps = 0;        ///< done by an interrupted run, a state of which is in the folder
     HeadMemory memory = {};        ///< see measure_memory
 
     /// "learned_pooling, lr 0.001, seed 1", and what it reads less than all: for messages.
@@ -42,7 +42,7 @@ struct HeadJob {
 std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<HeadDefinition>& definitions,
                                const HeadData& data);
 
-/// Local: those of `jobs` that are not finished yet, with the steps that are done of them. Throws Error
+/// Local: those of `jobs` that are not finished yet, with the steps to go on from. Throws Error
 /// naming the folder that holds results of another recipe, unless `force` allows to replace them.
 std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, bool force);
 

@@ -75,8 +75,8 @@ void HeadTraining::run(const std::string& config) {
 
 /// Local: goes on from the state in the trainee's folder.
 void HeadTraining::restore(Trainee& trainee) const {
-    const auto state = read_head_state(trainee.job.folder);
-    if (!state || state->step != steps_) fail("{}: the state has changed", trainee.job.folder.string());
+    const auto state = read_head_state(trainee.job.folder, steps_);
+    if (!state) fail("{}: the state has changed", trainee.job.folder.string());
     trainee.trainer->restore(*state);
     const Json totals = Json::parse(state->totals);
     trainee.lines = totals.at("lines");
@@ -182,6 +182,7 @@ void HeadTraining::save_where_due() {
             state.totals = totals.dump();
             trainees_[k].files->write_state(state);
         }
+        for (const Trainee& trainee : trainees_) trainee.files->keep_state(steps_);
     });
     saved_ = now;
     if (agreed == kStop) {

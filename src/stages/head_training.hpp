@@ -23,8 +23,6 @@
 namespace bv {
 
 /// One pass over the states for every epoch, in which several heads are trained on each batch read once.
-/// Alike heads that a kill amid saving left at different steps go on apart: resumed, they are the same but
-/// for the rounding of their batched computation.
 class HeadTraining {
   public:
     /// Everything handed over by reference must outlive this object. `jobs` are on the same share of the data

@@ -70,7 +70,10 @@ void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& mode
 }
 
 void TuningFiles::write_state(ResumeState state) {
-    background_.run([this, state = std::move(state)] { write_resume_state(output_ / "resume", state); });
+    background_.run([this, state = std::move(state)] {
+        write_resume_state(output_ / "resume", state);
+        remove_resume_states(output_ / "resume", state.step);
+    });
 }
 
 void TuningFiles::finish() {

@@ -61,11 +61,20 @@ TEST_F(ResumeStateTest, AnEmptyOrAbsentFolderHasNone) {
     EXPECT_FALSE(newest_resume_state(folder_ / "absent"));
 }
 
-TEST_F(ResumeStateTest, ANewerStateReplacesTheOlderAndWhatAKilledRunBegan) {
-    write_resume_state(folder_.path(), state_of(7));
+TEST_F(ResumeStateTest, OfSeveralStatesTheNewestOrAnOlderOneIsFound) {
+    for (const std::int64_t step : {7, 12}) write_resume_state(folder_.path(), state_of(step));
+    EXPECT_EQ(newest_resume_state(folder_.path())->step, 12);
+    EXPECT_EQ(newest_resume_state(folder_.path(), 11)->step, 7);
+    EXPECT_FALSE(newest_resume_state(folder_.path(), 6));
+}
+
+TEST_F(ResumeStateTest, AllStatesButOneAreRemovedAndWhatAKilledRunBegan) {
+    for (const std::int64_t step : {7, 12}) write_resume_state(folder_.path(), state_of(step));
     write_file(folder_ / "step-9.partial/state.safetensors", "begun");
-    write_resume_state(folder_.path(), state_of(12));
+    remove_resume_states(folder_.path(), 12);
     EXPECT_THAT(states(), testing::ElementsAre("step-12"));
+    remove_resume_states(folder_.path());
+    EXPECT_THAT(states(), testing::IsEmpty());
 }
 
 TEST_F(ResumeStateTest, WithoutItsMarkerAStateIsNone) {

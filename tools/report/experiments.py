@@ -63,6 +63,13 @@ def _heads_table(page, task, caption, heads, own, *, is_first=lambda place: Fals
     )
 
 
+def _with_plain(some, plain, own):
+    """These heads and the plain ones of the same checkpoints, names and seeds, in that order and then in that of `own`."""
+    wanted = {(head.epoch, head.name, head.seed) for head in some}
+    both = some + [head for head in plain if (head.epoch, head.name, head.seed) in wanted]
+    return sorted(both, key=lambda head: (head.epoch, head.name, head.seed, own(head)))
+
+
 def _f1(result):
     return percent(result.main.get("f1")) if result else "–"
 
@@ -121,9 +128,7 @@ def _add_shares(page, task, less, plain):
     """Heads trained on shares of the training questions, beside all of them."""
     if not less:
         return
-    names = {(head.name, head.epoch, head.seed) for head in less}
-    heads = less + [head for head in plain if (head.name, head.epoch, head.seed) in names]
-    heads.sort(key=lambda head: (head.epoch, head.name, head.seed, head.share))
+    heads = _with_plain(less, plain, lambda head: head.share)
     page.add("<h3>Less data</h3>")
     scored = [head for head in heads if head.main]
     if scored:
@@ -235,9 +240,7 @@ def _add_layer_subsets(page, task, subsets, plain):
     """Heads over some hidden states alone, beside all of them."""
     if not subsets:
         return
-    names = {(head.name, head.epoch, head.seed) for head in subsets}
-    heads = subsets + [head for head in plain if (head.name, head.epoch, head.seed) in names]
-    heads.sort(key=lambda head: (head.epoch, head.name, head.seed, len(head.layers), head.layers))
+    heads = _with_plain(subsets, plain, lambda head: (len(head.layers), head.layers))
     page.add("<h3>Layer ablation</h3>")
     scored = [head for head in heads if head.main]
     if scored:

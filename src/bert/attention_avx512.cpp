@@ -242,10 +242,10 @@ void attend_backward_by_avx512(const HeadRows<Element>& head, const Element* out
             put_row(sums.data + r * size, size, scale, query_key_value_gradient + (first + r) * stride);
     }
     const auto over_queries = [&](Panel<Word> left, Panel<Word> right, float factor, Element* to) {
-        multiply<Element>({reinterpret_cast<const char*>(left.data), 1, padded}, read(right), token_words,
-                          sums, tokens);
-        for (std::int64_t t = 0; t < tokens; ++t)
-            put_row(sums.data + t * size, size, factor, to + t * stride);
+        multiply<Element>({reinterpret_cast<const char*>(left.data), 1, own.padded}, read(right),
+                          own.token_words, sums, own.tokens);
+        for (std::int64_t t = 0; t < own.tokens; ++t)
+            put_row(sums.data + t * own.size, own.size, factor, to + t * own.stride);
     };
     over_queries(score_gradients, queries, scale, query_key_value_gradient + head.hidden);
     over_queries(used, outputs, 1.0F, query_key_value_gradient + 2 * head.hidden);

@@ -72,7 +72,7 @@ inline void multiply_tile(const Left& a, Panel<const Word> b, std::int64_t units
         __m512i values[V];
         for (int v = 0; v < V; ++v) values[v] = _mm512_loadu_si512(right + v * kLanes);
         for (int r = 0; r < R; ++r) {
-            const Word word = word_at(left + 4 * r * a.row);
+            const Word word = word_at(left + 4 * a.row * r);
             for (int v = 0; v < V; ++v) sums[r][v] = multiply_add<Element>(word, values[v], sums[r][v]);
         }
     }

@@ -20,8 +20,8 @@ struct ResumeState {
     at::Tensor buffers;         ///< (elements) running statistics beside the parameters; undefined = none
 };
 
-/// Local: writes FOLDER/step-<step>/, which exists only once it is whole, beside the older states there. Throws
-/// Error naming the path (a full disk, say).
+/// Local: writes FOLDER/step-<step>/, which exists only once it is whole, beside the older states there.
+/// Throws Error naming the path (a full disk, say).
 void write_resume_state(const std::filesystem::path& folder, const ResumeState& state);
 
 /// Local: the state of the most steps, but no more than `at_most`, in `folder` that is whole and undamaged;

@@ -19,8 +19,8 @@ struct ComputeOptions {
 /// Where a rank computes, and in what BERT's matrix products run: float32 or bfloat16.
 struct Compute {
     at::Device device;
-    at::ScalarType precision;
-    int threads;
+    at::ScalarType precision = at::kFloat;
+    int threads = 1;
 
     /// The GPU's number on its host; -1 on the CPU.
     int gpu() const { return device.is_cuda() ? device.index() : -1; }

@@ -22,6 +22,7 @@ class HeadTrainer {
     HeadTrainer(Head head, double learning_rate, at::Device device, Collective& collective);
     HeadTrainer(const HeadTrainer&) = delete;
     HeadTrainer& operator=(const HeadTrainer&) = delete;
+    ~HeadTrainer() = default;
 
     /// Collective: one update from the mean loss over a global batch of `global_batch` sequences, of which
     /// `share` is this rank's part, possibly without any. Its statistics and dropout masks are those of the

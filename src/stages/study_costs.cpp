@@ -79,7 +79,7 @@ std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config,
         TaskCosts cost;
         cost.task = task;
         cost.checkpoint = 4 * parameter_count(config);
-        cost.resume = 2 * 3 * cost.checkpoint;
+        cost.resume = 6 * cost.checkpoint;
         cost.train_store = row * (span ? data.train_tokens : data.train_features);
         cost.dev_store = row * (span ? data.dev_tokens : data.dev_features);
         cost.checkpoints = seeds * static_cast<std::int64_t>(study.checkpoints.size());

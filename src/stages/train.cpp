@@ -36,7 +36,8 @@ std::vector<HeadDefinition> read_definitions(const TrainOptions& options) {
 
 /// What each pass takes, for the log.
 void report(const HeadGroups& passes, const std::vector<HeadJob>& jobs) {
-    if (passes.size() > 1) spdlog::info("heads: {}, in {} passes over the states", jobs.size(), passes.size());
+    if (passes.size() > 1)
+        spdlog::info("heads: {}, in {} passes over the states", jobs.size(), passes.size());
     for (const std::vector<std::size_t>& pass : passes) {
         const std::vector<HeadJob> together = chosen(jobs, pass);
         std::int64_t kept = 0;

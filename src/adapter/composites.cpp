@@ -107,7 +107,10 @@ at::Tensor Branches::forward(const at::Tensor& x, const Pass& pass) const {
     std::vector<at::Tensor> outputs;
     outputs.reserve(branches_.size());
     for (const BlockChain& branch : branches_) outputs.push_back(branch.forward(x, pass));
-    return at::cat(outputs, output_.channels > 0 ? 0 : 1);
+    if (output_.channels == 0) return at::cat(outputs, 1);
+    // As convolutions leave images, a pixel's values together.
+    for (at::Tensor& output : outputs) output = output.permute({1, 2, 0});
+    return at::cat(outputs, 2).permute({2, 0, 1});
 }
 
 std::vector<NamedTensor> Branches::tensors() const {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "adapter/convolve.hpp"
 #include "adapter/initializers.hpp"
 
 namespace bv {
@@ -45,7 +46,7 @@ SeparableConvolution::SeparableConvolution(const Context& context) : window_(con
 
 at::Tensor SeparableConvolution::forward(const at::Tensor& x, const Pass& pass) const {
     const at::Tensor y = convolve(x, depthwise_, {}, x.size(0), window_, pass.batch);
-    return at::conv2d(y.unsqueeze(0), pointwise_, bias_).squeeze(0);
+    return at::linear(y.permute({1, 2, 0}), pointwise_.flatten(1), bias_).permute({2, 0, 1});
 }
 
 std::vector<NamedTensor> SeparableConvolution::tensors() const {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "adapter/convolve.hpp"
 #include "core/error.hpp"
 
 namespace bv {
@@ -16,7 +17,7 @@ Pool::Pool(const Context& context)
 }
 
 at::Tensor Pool::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    const at::Tensor image = x.unsqueeze(0);
+    const at::Tensor image = as_image(x);
     const std::int64_t size[] = {1, window_.kernel};
     const std::int64_t stride[] = {1, window_.stride};
     const std::int64_t padding[] = {0, window_.before};
@@ -24,7 +25,7 @@ at::Tensor Pool::forward(const at::Tensor& x, const Pass& /*pass*/) const {
     const bool ceil = window_.same;
     const at::Tensor y = maximum_ ? at::max_pool2d(image, size, stride, padding, 1, ceil)
                                   : at::avg_pool2d(image, size, stride, padding, ceil, false);
-    return y.squeeze(0);
+    return from_image(y);
 }
 
 GlobalAveragePool::GlobalAveragePool(const Context& context) : channels_(context.input.channels) {

@@ -2,8 +2,6 @@
 
 #include <cstdint>
 
-#include <ATen/core/Tensor.h>
-
 #include "adapter/block.hpp"
 
 namespace bv {
@@ -25,10 +23,5 @@ struct Window {
     std::int64_t before = 0, after = 0;  ///< padding of the width
     std::int64_t outputs;                ///< width of what comes out
 };
-
-/// Convolution of x (C, N, W) with weight (F, C / groups, tokens, kernel), and a bias (F) where it is
-/// defined: (F, N, outputs).
-at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                    std::int64_t groups, const Window& window, const StateBatch& batch);
 
 }  // namespace bv

@@ -1,0 +1,115 @@
+"""Each experiment of a run has a section of its own in the report."""
+
+import json
+
+import bv
+import pytest
+from synthetic_run import page_of, rows_of, scores, write_json, write_run
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "study")
+
+
+EXPERIMENTS = [
+    "Heads on states of another checkpoint",
+    "Less data",
+    "Ensembles",
+    "Second-best answers",
+    "Layer ablation",
+    "Layer atlas",
+]
+
+
+def add_head(folder, head, variant, exact, *, task="span", epoch="1", **about):
+    """A trained head's folder, as bv_train leaves it."""
+    place = folder / "heads" / head / f"epoch-{epoch}" / f"lr-0.001-seed-1{variant}"
+    metrics = {"head": head, "task": task, "parameters": 770, "epoch": epoch, "dev_epoch": epoch, **scores(task, exact)}
+    write_json(place / "metrics.json", metrics)
+    write_json(place / "head.json", {"head": head, "layers": list(range(7)), "layer_weights": [], **about})
+    return place
+
+
+def add_experiments(run):
+    folder = run / "span/seed-1"
+    for share, exact in ((0.1, 31.0), (0.5, 47.0)):
+        add_head(folder, "learned_pooling", f"-share-{share}", exact, share=share)
+    add_head(folder, "learned_pooling", "-layers-0,4,5,6", 52.0, layers=[0, 4, 5, 6])
+    for epoch, exact in (("0", 10.0), ("1", 30.0)):
+        for layer in range(7):
+            add_head(folder, "span_probe", f"-layer-{layer:02}", exact + 2.5 * layer, epoch=epoch, layers=[layer], each_layer=True)
+    mixed = folder / "evaluations/mixed/learned_pooling/epoch-0.3-on-1/lr-0.001-seed-1/metrics.json"
+    write_json(mixed, {"head": "learned_pooling", "epoch": "3/10", "dev_epoch": "1", **scores("span", 44.0)})
+    logits = [{"path": f"elsewhere/{run.name}/span/seed-1/{place}/logits.safetensors"}
+              for place in ("evaluations/epoch-1", "heads/learned_pooling/epoch-1/lr-0.001-seed-1")]
+    for how, exact in (("max", 64.0), ("mean", 60.0)):
+        write_json(folder / f"evaluations/ensembles/learned_pooling+BERT/epoch-1/lr-0.001-seed-1-{how}/metrics.json",
+                   {"logits": logits, "combine": how, **scores("span", exact)})
+    bert = folder / "evaluations/epoch-1/metrics.json"
+    metrics = json.loads(bert.read_text())
+    metrics["reference"].update(total=240, second_best_exact=25.0, second_best_f1=30.0, second_best_total=96)
+    write_json(bert, metrics)
+
+
+def test_each_experiment_has_a_section_of_its_own_and_none_without_results(run):
+    page = page_of(run)
+    assert [title for title in EXPERIMENTS if f"<h3>{title}</h3>" in page] == []
+    add_experiments(run)
+    page = page_of(run)
+    assert [page.count(f"<h3>{title}</h3>") for title in EXPERIMENTS] == [1] * len(EXPERIMENTS)
+    assert page.count("<svg") == 6 + 3
+    rows = rows_of(page)
+    folder = "span/seed-1/heads/learned_pooling/epoch-1"
+    (less,) = [row for row in rows if row[-1:] == [f"{folder}/lr-0.001-seed-1-share-0.1/metrics.json, head.json"]]
+    assert less[:6] == ["1", "learned pooling", "1", "10", "31.00", "32.50"]
+    assert ["1", "learned pooling", "1", "100", "55.00"] in [row[:5] for row in rows]  # the head on all questions
+    (ablated,) = [row for row in rows if row[-1:] == [f"{folder}/lr-0.001-seed-1-layers-0,4,5,6/metrics.json, head.json"]]
+    assert ablated[:7] == ["1", "learned pooling", "1", "0, 4 to 6", "770", "52.00", "53.50"]
+    probes = [row for row in rows if row[1:2] == ["span probe"]]
+    assert [(row[0], row[3], row[5]) for row in probes] == [
+        (epoch, str(layer), f"{exact + 2.5 * layer:.2f}") for epoch, exact in (("0", 10), ("1", 30)) for layer in range(7)]
+
+
+def test_mixed_heads_stand_beside_those_of_both_checkpoints(run):
+    add_experiments(run)
+    (row,) = [row for row in rows_of(page_of(run)) if "evaluations/mixed/" in "".join(row[-1:])]
+    assert row[:6] == ["learned pooling", "1", "0.3", "1", "44.00", "45.50"]
+    assert row[-3:-1] == ["43.50", "56.50"]  # heads of epoch 0.3 on 0.3, and of 1 on 1
+
+
+def test_an_ensemble_stands_against_the_best_of_its_members(run):
+    add_experiments(run)
+    rows = [row for row in rows_of(page_of(run)) if "evaluations/ensembles/" in "".join(row[-1:])]
+    assert [row[:6] for row in rows] == [
+        ["1", "BERT + learned pooling", "1", "max", "64.00", "65.50"],
+        ["1", "BERT + learned pooling", "1", "mean", "60.00", "61.50"],
+    ]
+    assert [row[-3:-1] for row in rows] == [["62.62 (BERT)", "+2.88"], ["62.62 (BERT)", "-1.12"]]
+
+
+def test_second_best_answers_count_where_the_best_are_wrong(run):
+    add_experiments(run)
+    (row,) = [row for row in rows_of(page_of(run)) if row[4:5] == ["96"]]
+    assert row[:-1] == ["1", "BERT", "1", "60.12", "96", "25.00", "30.00", f"{60.125 + 25 * 96 / 240:.2f}"]
+
+
+def test_heads_of_experiments_are_not_among_those_against_bert(run):
+    before = rows_of(page_of(run))
+    add_experiments(run)
+    for head in ("adapter_64_shared_skip", "learned_pooling"):
+        name = head.replace("_", " ")
+        own = [row for row in before if row[1:2] == [name] and "metrics.json" in row[-1]]
+        assert [row for row in own if row not in rows_of(page_of(run))] == []
+    assert "lr-0.001-seed-1-share-0.1)" not in page_of(run)
+
+
+def test_an_ensemble_of_unknown_logits_is_an_error_that_names_it(run):
+    add_experiments(run)
+    path = run / "span/seed-1/evaluations/ensembles/learned_pooling+BERT/epoch-1/lr-0.001-seed-1-max/metrics.json"
+    metrics = json.loads(path.read_text())
+    metrics["logits"][0]["path"] = "span/seed-1/evaluations/epoch-7/logits.safetensors"
+    write_json(path, metrics)
+    result = bv.run_tool("report/report.py", "--run", run, check=False)
+    assert result.rc == 2
+    assert str(path) in result.stderr and "epoch-7" in result.stderr

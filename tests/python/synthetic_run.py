@@ -1,0 +1,129 @@
+"""A run's folder of made-up figures, and the report's page of it as tests read it."""
+
+import json
+import re
+
+import bv
+
+BERT_PARAMETERS = 10_565_762
+
+
+def write_json(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def official(exact):
+    return {
+        "exact": exact,
+        "f1": exact + 1.5,
+        "total": 240,
+        "HasAns_exact": exact - 5,
+        "HasAns_f1": exact - 3,
+        "HasAns_total": 160,
+        "NoAns_exact": exact + 10,
+        "NoAns_f1": exact + 10,
+        "NoAns_total": 80,
+        "best_exact": exact + 2,
+        "best_f1": exact + 3,
+    }
+
+
+def scores(task, exact):
+    if task == "span":
+        return {"official": official(exact), "reference": {"exact": exact - 1, "f1": exact + 0.25}}
+    return {
+        "classification": {
+            "exact": exact,
+            "f1": exact - 4,
+            "reference_exact": exact - 2,
+            "reference_f1": exact - 6,
+            "majority_exact": 66.67,
+            "total": 240,
+        }
+    }
+
+
+def write_run(run):
+    """A synthetic run: both tasks, four checkpoints each, heads at two of them."""
+    for task, heads in (
+        ("span", {"learned_pooling": 779, "adapter_64_shared_skip": 26_242}),
+        ("classification", {"tenney_small": 779, "adapter_pooler_mean": 149_962}),
+    ):
+        folder = run / task / "seed-1"
+        for label, epoch, exact in (
+            ("0", "0", 33.25),
+            ("0.3", "3/10", 47.5),
+            ("1", "1", 61.125),
+            ("2", "2", 66.0),
+        ):
+            write_json(
+                folder / "evaluations" / f"epoch-{label}" / "metrics.json",
+                {"task": task, "epoch": epoch, "parameters": BERT_PARAMETERS, **scores(task, exact)},
+            )
+        for label, epoch, exact in (("0.3", "3/10", 42.0), ("1", "1", 55.0)):
+            for index, (head, parameters) in enumerate(heads.items()):
+                place = folder / "heads" / head / f"epoch-{label}" / "lr-0.001-seed-1"
+                write_json(
+                    place / "metrics.json",
+                    {
+                        "head": head,
+                        "task": task,
+                        "parameters": parameters,
+                        "epoch": epoch,
+                        "dev_epoch": epoch,
+                        **scores(task, exact + 3 * index),
+                    },
+                )
+                weights = [(i + 1) / 28 for i in range(7)]
+                write_json(
+                    place / "head.json",
+                    {
+                        "head": head,
+                        "layers": list(range(7)),
+                        "layer_weights": [{"weights": weights, "gamma": 1.25}] if index == 0 else [],
+                    },
+                )
+        metrics = folder / "metrics" / "finetune.jsonl"
+        metrics.parent.mkdir()
+        metrics.write_text(
+            '{"step":1,"loss":5.9}\n'
+            + "".join(
+                json.dumps({"evaluation": {"epoch": epoch, "rank_hours": hours, **scores(task, exact)}}) + "\n"
+                for epoch, hours, exact in (("0", 0, 30.0), ("3/10", 0.05, 32.3), ("1", 0.15, 31.3))
+            )
+            + json.dumps(
+                {
+                    "done": True,
+                    "seconds": 120.0,
+                    "sequences": 1920,
+                    "tokens": 240_000,
+                    "ranks": 2,
+                    "compute": "CPU, 1 thread, bfloat16",
+                    "phases": {"data": 1, "forward": 40, "backward": 60, "all_reduce": 9, "optimizer": 10},
+                }
+            )
+            + "\n",
+            encoding="utf-8",
+        )
+        (folder / "finetune.toml").write_text(
+            "[finetune]\nlearning_rate = 1e-4  # <tuned>\n", encoding="utf-8"
+        )
+    write_json(
+        run / "span/seed-1/evaluations/never-none/metrics.json", {"task": "span", **scores("span", 21.5)}
+    )
+    return run
+
+
+def page_of(run):
+    bv.run_tool("report/report.py", "--run", run)
+    return (run / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def rows_of(page):
+    """Tables' rows as lists of cells, tags taken out."""
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.DOTALL)
+    return [
+        [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)]
+        for row in rows
+    ]

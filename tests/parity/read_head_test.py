@@ -62,4 +62,5 @@ def test_bv_eval_and_python_compute_the_same_logits(task, layers, each, tiny_mod
     # What Python computed can be scored.
     bv.run("bv_eval", "--logits", tmp_path / "python.safetensors", "--features", tmp_path / "dev.h5", "--output", tmp_path / "scored")
     key = "official" if task == "span" else "classification"
-    assert bv.read_json(tmp_path / "scored" / "metrics.json")[key] == bv.read_json(head / "metrics.json")[key]
+    # But for thresholds, which are differences of logits, they are the same.
+    assert bv.read_json(tmp_path / "scored" / "metrics.json")[key] == pytest.approx(bv.read_json(head / "metrics.json")[key], rel=1e-4)

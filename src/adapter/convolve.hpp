@@ -9,8 +9,8 @@
 
 namespace bv {
 
-/// x (C, N, W) as at::conv2d and its like know an image, (1, C, N, W), a pixel's channels together in memory
-/// where x has them so: a view.
+/// x (C, N, W) as at::conv2d and its like know an image, (1, C, N, W), and back: views, whose strides show
+/// where a pixel's channels lie together in memory.
 at::Tensor as_image(const at::Tensor& x);
 at::Tensor from_image(const at::Tensor& image);
 

@@ -71,8 +71,7 @@ void ExtractOptions::declare(CommandLine& line) {
         ->check(CLI::PositiveNumber);
     line.option("block-mib", block_mib,
                 "size of a block in MiB: what a rank computes, writes and marks as one; it holds two; 0 "
-                "takes 16, "
-                "and at least 16 features")
+                "takes 16, but 16 features at least and 128 at most")
         ->check(CLI::NonNegativeNumber);
     bv::declare(line, compute);
     line.option("force", force, "replace an existing store, rather than finish it where it is incomplete");

@@ -50,7 +50,7 @@ std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int6
     // As if of 16 bits, so that the order of training does not depend on the element type.
     if (block_bytes == 0) {
         const auto element = static_cast<std::int64_t>(size_of(info.dtype));
-        return std::max(kBlockFeatures, fitting(kBlockBytes * element / 2));
+        return std::clamp(fitting(kBlockBytes * element / 2), kLeastBlockFeatures, kMostBlockFeatures);
     }
     return std::max<std::int64_t>(1, fitting(block_bytes));
 }

@@ -67,12 +67,14 @@ struct StoreLayout {
 StoreLayout lay_out(std::span<const std::int64_t> rows_of, std::int64_t block_features);
 
 /// Size of a block unless the user wants another: pieces large enough for a disk, small enough to keep an
-/// encoder's caches and to lose with a killed rank; and enough features for a window of blocks to mix.
+/// encoder's caches; enough features for a window of blocks to mix, and few enough to lose with a killed rank
+/// and to go round among ranks where a feature is one row.
 inline constexpr std::int64_t kBlockBytes = std::int64_t{16} << 20;
-inline constexpr std::int64_t kBlockFeatures = 16;
+inline constexpr std::int64_t kLeastBlockFeatures = 16;
+inline constexpr std::int64_t kMostBlockFeatures = 128;
 
 /// Features of mean length that make blocks of about `block_bytes`, at least one; with 0 blocks of
-/// kBlockBytes in a 16-bit type, at least kBlockFeatures.
+/// kBlockBytes in a 16-bit type, of kLeastBlockFeatures to kMostBlockFeatures.
 std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int64_t> rows_of,
                                 std::int64_t block_bytes);
 

@@ -57,15 +57,17 @@ TEST(Layout, SeparatesNeighbours) {
 TEST(Layout, BlocksHaveAboutTheWantedSizeAndAtLeastOneFeature) {
     const StoreInfo info{.task = "span", .dtype = DType::f16, .layers = {0, 1, 2}, .hidden_size = 16};
     const std::vector<std::int64_t> rows(1000, 10);  // 960 bytes a feature
+    const std::vector<std::int64_t> long_rows(1000, 2000);
+    const std::vector<std::int64_t> longest_rows(1000, 100000);
     EXPECT_EQ(features_per_block(info, rows, 9600), 10);
     EXPECT_EQ(features_per_block(info, rows, 10559), 10);
     EXPECT_EQ(features_per_block(info, rows, 1), 1);
-    EXPECT_EQ(features_per_block(info, rows, 0), kBlockBytes / 960);
+    EXPECT_EQ(features_per_block(info, rows, 0), kMostBlockFeatures);
+    EXPECT_EQ(features_per_block(info, long_rows, 0), kBlockBytes / 192000);
+    EXPECT_EQ(features_per_block(info, longest_rows, 0), kLeastBlockFeatures);
     StoreInfo single = info;
     single.dtype = DType::f32;
-    EXPECT_EQ(features_per_block(single, rows, 0), features_per_block(info, rows, 0));
-    const std::vector<std::int64_t> long_rows(1000, 100000);
-    EXPECT_EQ(features_per_block(info, long_rows, 0), kBlockFeatures);
+    EXPECT_EQ(features_per_block(single, long_rows, 0), features_per_block(info, long_rows, 0));
 }
 
 }  // namespace

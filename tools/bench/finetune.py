@@ -19,19 +19,16 @@ is explained by scaling.py --help.
 Takes about half an hour with the small BERT on two quiet cores. Ends with exit code 0 whether or not targets are met.
 """
 import argparse
-import json
 import math
-import os
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import scaling
 from bert_sizes import BERT_LARGE
 from jobs import JOBS, Bench
-from programs import CORES, REPOSITORY, BenchError, say, spread
+from programs import CORES, REPOSITORY, bench_and_report, say, spread
 from table import text_table
 
 # Name, ours (the faster of both layouts), the peer, the wanted ratio.
@@ -136,7 +133,7 @@ def measure(bench):
     return found, summary(ceilings), costs
 
 
-def evaluate(bench, load):
+def evaluate(bench):
     """Everything measured and modelled, as one JSON object."""
     options = bench.options
     imbalances = bench.imbalances()
@@ -157,8 +154,7 @@ def evaluate(bench, load):
                     median=imbalance["largest"], met=imbalance["largest"] <= WANTED_IMBALANCE),
                dict(target=f"{REFERENCE_CHECKPOINTS} checkpoints in {REFERENCE_EPOCHS} epochs: share of the time", sense="<=",
                     wanted=WANTED_CHECKPOINT_SHARE, **shares, met=shares["median"] <= WANTED_CHECKPOINT_SHARE)]
-    return dict(model=str(options.model), cores=CORES, batch=options.batch, steps=options.steps, rounds=options.rounds,
-                warm_up_steps=options.warm_up_steps, quick=options.quick, load_before=load,
+    return dict(batch=options.batch, steps=options.steps, warm_up_steps=options.warm_up_steps,
                 allocator=bench.allocator.name if bench.allocator else "the C library's",
                 sequences=len(bench.lengths), mean_tokens=float(bench.lengths.mean()),
                 training_mflop_per_token=flop / 1e6, ceiling=ceiling, jobs=rows, targets=targets, imbalance=imbalance,
@@ -227,19 +223,7 @@ def main():
     options = parser.parse_args()
     if options.quick:
         options.steps, options.warm_up_steps, options.rounds = 2, 1, 1
-    load = os.getloadavg()[0]
-    if load > 0.5 and not options.quick:
-        say(f"the machine is busy (load {load:.1f}): its numbers will be too")
-    try:
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            whole = evaluate(Bench(options, Path(folder)), load)
-    except (BenchError, OSError) as wrong:
-        print(f"error: bench: {wrong}", file=sys.stderr)
-        return 2
-    print_report(whole)
-    if options.json:
-        options.json.write_text(json.dumps(whole, indent=1), encoding="utf-8")
-    return 0
+    return bench_and_report(options, lambda folder: evaluate(Bench(options, folder)), print_report)
 
 
 if __name__ == "__main__":

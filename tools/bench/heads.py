@@ -19,16 +19,14 @@ import argparse
 import contextlib
 import json
 import math
-import os
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import h5py
 from disk import SlowDisk, drop_from_memory, read_through
-from programs import CORES, HERE, REPOSITORY, BenchError, Programs, run, say, spread, text_in
+from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, run, say, spread, text_in
 from table import text_table
 
 MB = 1e6
@@ -182,6 +180,14 @@ def feeding(bench, found):
             for head in bench.trained for dtype in DTYPES for place in FEEDS]
 
 
+def evaluate(bench):
+    """Everything measured, as one JSON object."""
+    found = measure(bench)
+    return dict(features=bench.count, tokens=bench.tokens, heads_together=bench.options.together,
+                against_python=against_python(bench, found), together=company(bench, found), feeding=feeding(bench, found),
+                plain_read=summary(found["plain calls", "disk"]))
+
+
 def print_report(whole):
     print(f"\nHeads over states of {Path(whole['model']).name}: {whole['features']} features of "
           f"{whole['tokens'] / whole['features']:.0f} tokens, {whole['rounds']} rounds, {whole['cores']} cores\n")
@@ -234,26 +240,7 @@ def main():
     options = parser.parse_args()
     if options.quick:
         options.questions, options.together, options.rounds = 4, 2, 1
-    load = os.getloadavg()[0]
-    if load > 0.5 and not options.quick:
-        say(f"the machine is busy (load {load:.1f}): its numbers will be too")
-    began = time.monotonic()
-    try:
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
-            bench = Bench(options, Path(folder))
-            found = measure(bench)
-            whole = dict(model=str(options.model), cores=CORES, rounds=options.rounds, quick=options.quick, load_before=load,
-                         features=bench.count, tokens=bench.tokens, heads_together=options.together,
-                         against_python=against_python(bench, found), together=company(bench, found),
-                         feeding=feeding(bench, found), plain_read=summary(found["plain calls", "disk"]))
-    except (BenchError, OSError) as wrong:
-        print(f"error: bench: {wrong}", file=sys.stderr)
-        return 2
-    print_report(whole)
-    say(f"{time.monotonic() - began:.0f} s")
-    if options.json:
-        options.json.write_text(json.dumps(whole, indent=1), encoding="utf-8")
-    return 0
+    return bench_and_report(options, lambda folder: evaluate(Bench(options, folder)), print_report, options.folder)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """What the benchmarks share: where programs are, how they and Python are run on this machine, and what is said of them."""
 
+import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -67,3 +70,23 @@ class Programs:
         if done.returncode != 0:
             raise BenchError(f"exit code {done.returncode}: {' '.join(command)}\n{done.stdout[-2000:]}")
         return done.stdout
+
+
+def bench_and_report(options, measure, print_report, folder=None):
+    """Exit code of a benchmark that measures in an own folder within `folder`, a dictionary, prints it and writes it as JSON."""
+    load = os.getloadavg()[0]
+    if load > 0.5 and not options.quick:
+        say(f"the machine is busy (load {load:.1f}): its numbers will be too")
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as own:
+            whole = dict(model=str(options.model), cores=CORES, rounds=options.rounds, quick=options.quick, load_before=load,
+                         **measure(Path(own)))
+    except (BenchError, OSError) as wrong:
+        print(f"error: bench: {wrong}", file=sys.stderr)
+        return 2
+    print_report(whole)
+    say(f"{time.monotonic() - began:.0f} s")
+    if options.json:
+        options.json.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    return 0

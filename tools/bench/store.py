@@ -22,13 +22,12 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import h5py
 from disk import SlowDisk, drop_from_memory
-from programs import CORES, HERE, REPOSITORY, BenchError, Programs, run, say, spread, text_in
+from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, run, say, spread, text_in
 from table import text_table
 
 MB = 1e6
@@ -152,6 +151,12 @@ def measure_throttled(bench):
     return rows
 
 
+def evaluate(bench):
+    """Everything measured, as one JSON object."""
+    return dict(tokens=bench.tokens, encoding=measure_encoding(bench), disk=measure_disk(bench),
+                throttled=measure_throttled(bench))
+
+
 def print_report(whole):
     encoding = whole["encoding"]
     names = {"python": "transformers, sorted, bf16", "encoder_1x2": "encoder alone, 1 rank x 2 threads",
@@ -205,24 +210,7 @@ def main():
     options = parser.parse_args()
     if options.quick:
         options.questions, options.blocks_features, options.blocks_mib, options.rounds = 4, 20, [2], 1
-    load = os.getloadavg()[0]
-    if load > 0.5 and not options.quick:
-        say(f"the machine is busy (load {load:.1f}): its numbers will be too")
-    began = time.monotonic()
-    try:
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
-            bench = Bench(options, Path(folder))
-            whole = dict(model=str(options.model), cores=CORES, rounds=options.rounds, quick=options.quick, load_before=load,
-                         tokens=bench.tokens, encoding=measure_encoding(bench), disk=measure_disk(bench),
-                         throttled=measure_throttled(bench))
-    except (BenchError, OSError) as wrong:
-        print(f"error: bench: {wrong}", file=sys.stderr)
-        return 2
-    print_report(whole)
-    say(f"{time.monotonic() - began:.0f} s")
-    if options.json:
-        options.json.write_text(json.dumps(whole, indent=1), encoding="utf-8")
-    return 0
+    return bench_and_report(options, lambda folder: evaluate(Bench(options, folder)), print_report, options.folder)
 
 
 if __name__ == "__main__":

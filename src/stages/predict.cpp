@@ -13,7 +13,30 @@ namespace bv {
 namespace {
 
 /// Tokens of one forward pass: enough for a GPU to be busy, few enough for its memory.
-constexpr std::int64_t kBatchTokens = 8192;
+constexpr std::int64_t kPassTokens = 8192;
+
+/// The passes of `rank`. They are cut before they are shared out: the bits of a matrix product may depend on
+/// how many rows it has, so what runs together must not depend on the number of ranks.
+std::vector<std::vector<std::int64_t>> passes_of(const std::vector<std::int64_t>& tokens_of,
+                                                 const Communicator& ranks) {
+    std::vector<std::int64_t> features(tokens_of.size());
+    std::iota(features.begin(), features.end(), std::int64_t{0});
+    const auto passes = cut_by_tokens(features, tokens_of, kPassTokens);
+    std::vector<std::int64_t> numbers(passes.size());
+    std::iota(numbers.begin(), numbers.end(), std::int64_t{0});
+    std::vector<std::int64_t> tokens_in;
+    for (const auto& pass : passes) {
+        std::int64_t tokens = 0;
+        for (const std::int64_t feature : pass) tokens += tokens_of[static_cast<std::size_t>(feature)];
+        tokens_in.push_back(tokens);
+    }
+    const auto shares = split_by_tokens(numbers, tokens_in, ranks.size());
+    std::vector<std::vector<std::int64_t>> own;
+    for (const std::int64_t number : shares[static_cast<std::size_t>(ranks.rank())]) {
+        own.push_back(passes[static_cast<std::size_t>(number)]);
+    }
+    return own;
+}
 
 std::vector<float> copy_of(const at::Tensor& values) {
     const at::Tensor flat = values.contiguous();
@@ -26,17 +49,16 @@ Logits predict(const Model& model, const Features& features, const std::string& 
                const Communicator& ranks, Collective& collective) {
     const at::NoGradGuard no_graph;
     const bool span = model.task() == Task::span;
-    std::vector<std::int64_t> order(static_cast<std::size_t>(features.count()));
-    std::iota(order.begin(), order.end(), std::int64_t{0});
     const std::vector<std::int64_t> tokens_of = features.token_counts();
-    const auto share =
-        split_by_tokens(order, tokens_of, ranks.size())[static_cast<std::size_t>(ranks.rank())];
+    const auto passes = passes_of(tokens_of, ranks);
+    std::int64_t own = 0;
+    for (const auto& which : passes) own += static_cast<std::int64_t>(which.size());
 
     at::Tensor all = at::zeros({span ? features.tokens() : features.count(), 2},
                                at::device(model.device()).dtype(at::kFloat));
-    Progress progress(fmt::format("predicting rank {}'s share", ranks.rank()), "features",
-                      static_cast<std::int64_t>(share.size()), !ranks.is_root());
-    for (const std::vector<std::int64_t>& which : cut_by_tokens(share, tokens_of, kBatchTokens)) {
+    Progress progress(fmt::format("predicting rank {}'s share", ranks.rank()), "features", own,
+                      !ranks.is_root());
+    for (const std::vector<std::int64_t>& which : passes) {
         const Batch batch = make_batch(features, which).to(model.device());
         const at::Tensor logits = model.logits(batch);
         for (std::size_t b = 0; b < which.size(); ++b) {

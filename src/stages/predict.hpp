@@ -12,7 +12,8 @@
 namespace bv {
 
 /// Collective: the logits of `model` (equal on all ranks) over all features, in the features' order, on every
-/// rank. Features go to ranks so that their token counts balance. `fingerprint` is that of the features.
+/// rank: the same bits on any number of ranks. Passes of features go to ranks so that their token counts
+/// balance. `fingerprint` is that of the features.
 Logits predict(const Model& model, const Features& features, const std::string& fingerprint,
                const Communicator& ranks, Collective& collective);
 

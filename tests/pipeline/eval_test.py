@@ -31,6 +31,14 @@ def fine_tuned(request, tiny_model, tmp_path_factory):
     return request.param, folder, model
 
 
+@pytest.fixture(scope="module")
+def several_passes(model, tmp_path_factory):
+    """Features of more than three passes of bv_eval."""
+    folder = bv.make_corpus(tmp_path_factory.mktemp("several"), dev=240)
+    bv.run("bv_prepare", "--squad", folder / "dev.json", "--model", model, "--output", folder / "dev.h5", "--unfound", "keep")
+    return folder / "dev.h5"
+
+
 def expected_logits(model, features):
     with h5py.File(features) as file:
         starts, ids, segments = (file["features"][name][:] for name in ("starts", "ids", "segments"))
@@ -54,10 +62,10 @@ def found_logits(output):
     return tensors["logits"] if "logits" in tensors else np.stack([tensors["start"], tensors["end"]], -1)
 
 
-def test_logits_are_those_of_transformers_on_any_number_of_ranks(fine_tuned, features, tmp_path):
-    expected = expected_logits(fine_tuned[2], features)
+def test_logits_are_those_of_transformers_on_any_number_of_ranks(fine_tuned, several_passes, tmp_path):
+    expected = expected_logits(fine_tuned[2], several_passes)
     for ranks in (1, 3):
-        evaluate(fine_tuned, features, tmp_path / str(ranks), ranks=ranks)
+        evaluate(fine_tuned, several_passes, tmp_path / str(ranks), ranks=ranks)
         assert np.abs(found_logits(tmp_path / str(ranks)) - expected).max() < 1e-4
     for name in ("logits.safetensors", "metrics.json"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()

@@ -74,13 +74,17 @@ class Block {
 
     virtual ~Block() = default;
 
-    /// x as `input` was declared. In training it may change the block's buffers.
+    /// x as `input` was declared; float32, unless it `reads_any_type`. In training it may change the block's
+    /// buffers.
     virtual at::Tensor forward(const at::Tensor& x, const Pass& pass) const = 0;
 
     /// What `forward` of each of `alike` returns for the same x: blocks of one definition, this one first.
     /// One computation where the type has one for several; its results differ by their rounding alone.
     virtual std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
                                                   const Pass& pass) const;
+
+    /// Whether it takes states as they were read, in float16 or bfloat16 too. What comes out is float32.
+    virtual bool reads_any_type() const { return false; }
 
     /// The shape of what `forward` returns.
     virtual BlockShape output() const = 0;

@@ -21,6 +21,7 @@ class BlockChain {
     /// common until their ways part is one computation.
     static std::vector<at::Tensor> forward_alike(const std::vector<const BlockChain*>& alike,
                                                  const at::Tensor& x, const Pass& pass);
+    bool reads_any_type() const { return !links_.empty() && links_.front().block->reads_any_type(); }
     BlockShape output() const { return output_; }
 
     /// Tensors in the order of the blocks, named "<place>.<block type>.<tensor>": "0.adapter.weight".

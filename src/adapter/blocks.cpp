@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "adapter/initializers.hpp"
+#include "adapter/layer_mix.hpp"
 #include "core/error.hpp"
 
 namespace bv {
@@ -19,18 +20,14 @@ at::Tensor LearnedPooling::mix() const {
 }
 
 at::Tensor LearnedPooling::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    // A matrix-vector product over the transposed view: BLAS reads the states in place, as no broadcast
-    // product does.
-    return at::mv(x.reshape({input_.channels, -1}).t(), mix()).view({x.size(1), input_.width});
+    return layer_mix(x, mix().unsqueeze(0)).squeeze(0);
 }
 
 std::vector<at::Tensor> LearnedPooling::forward_alike(const std::vector<const Block*>& alike,
                                                       const at::Tensor& x, const Pass& /*pass*/) const {
     std::vector<at::Tensor> mixes;
     for (const Block* block : alike) mixes.push_back(static_cast<const LearnedPooling&>(*block).mix());
-    return at::mm(at::stack(mixes), x.reshape({input_.channels, -1}))
-        .view({-1, x.size(1), input_.width})
-        .unbind(0);
+    return layer_mix(x, at::stack(mixes)).unbind(0);
 }
 
 std::vector<LayerWeights> LearnedPooling::layer_weights() const {
@@ -44,7 +41,9 @@ AveragePooling::AveragePooling(const Context& context) : input_(context.input) {
 }
 
 at::Tensor AveragePooling::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    return x.mean(0);
+    const at::ScalarType type = at::promote_types(x.scalar_type(), at::kFloat);
+    const double share = 1.0 / static_cast<double>(input_.channels);
+    return layer_mix(x, at::full({1, input_.channels}, share, x.options().dtype(type))).squeeze(0);
 }
 
 std::vector<at::Tensor> AveragePooling::forward_alike(const std::vector<const Block*>& alike,
@@ -116,7 +115,7 @@ Skip::Skip(const Context& context) : width_(context.input.width + context.hidden
 }
 
 at::Tensor Skip::forward(const at::Tensor& x, const Pass& pass) const {
-    return at::cat({x, pass.batch.states.select(0, -1)}, 1);
+    return at::cat({x, pass.batch.states.select(0, -1).to(x.scalar_type())}, 1);
 }
 
 Linear::Linear(const Context& context)

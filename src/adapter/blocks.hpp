@@ -9,14 +9,15 @@
 
 namespace bv {
 
-/// gamma * sum_l softmax(w)_l x_l (scalar mix, Tenney et al. 2019): (L, N, W) to (N, W), without a copy of x.
-/// w ~ N(0, 0.05), gamma = 1.
+/// gamma * sum_l softmax(w)_l x_l (scalar mix, Tenney et al. 2019): (L, N, W) to (N, W). w ~ N(0, 0.05),
+/// gamma = 1.
 class LearnedPooling final : public Block {
   public:
     explicit LearnedPooling(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
     std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
                                           const Pass& pass) const override;
+    bool reads_any_type() const override { return true; }
     BlockShape output() const override { return {0, input_.width}; }
     std::vector<NamedTensor> tensors() const override { return {{"weights", weights_}, {"gamma", gamma_}}; }
     std::vector<LayerWeights> layer_weights() const override;
@@ -36,6 +37,7 @@ class AveragePooling final : public Block {
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
     std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
                                           const Pass& pass) const override;
+    bool reads_any_type() const override { return true; }
     BlockShape output() const override { return {0, input_.width}; }
 
   private:

@@ -37,6 +37,7 @@ void Head::require_fit(const StateBatch& batch) const {
     BV_EXPECT(batch.states.dim() == 3 && batch.states.size(0) == states_ &&
               batch.states.size(2) == hidden_size_);
     BV_EXPECT(batch.states.size(1) == batch.rows());
+    BV_EXPECT(reads_any_type() || !at::isReducedFloatingType(batch.states.scalar_type()));
 }
 
 at::Tensor Head::forward(const StateBatch& batch, std::optional<std::int64_t> step,

@@ -26,6 +26,9 @@ class Head {
     std::int64_t states() const { return states_; }
     std::int64_t hidden_size() const { return hidden_size_; }
 
+    /// Whether it takes states as they were read, in float16 or bfloat16 too; others take float32.
+    bool reads_any_type() const { return blocks_.reads_any_type(); }
+
     /// Logits (N, 2): start and end of every token in the span task; the two classes of every sequence in the
     /// classification task, class 1 = no answer. With a `step`, counted from 0, as training computes them:
     /// with dropout, whose masks follow seed, step and example, and with batch normalisation by the

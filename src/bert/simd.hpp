@@ -1,8 +1,6 @@
 #pragma once
 
-// AVX-512 for the kernels of this folder. A file that includes this one is compiled for any x86-64 processor:
-// only functions between BV_AVX512_BEGIN and BV_AVX512_END use these instructions, and are called only where
-// `has_avx512` says so.
+// What the kernels of this folder need of AVX-512 beside core/simd.hpp, on the same terms.
 
 #include <cstdint>
 #include <cstring>
@@ -11,13 +9,9 @@
 #include <c10/util/BFloat16.h>
 
 #include "bert/dropout_bits.hpp"
+#include "core/simd.hpp"
 
-#if defined(__x86_64__)
-#define BV_AVX512 1
-#include <immintrin.h>
-#define BV_AVX512_BEGIN \
-    _Pragma("GCC push_options") _Pragma("GCC target(\"avx512f,avx512bw,avx512vl,avx512dq,avx512bf16\")")
-#define BV_AVX512_END _Pragma("GCC pop_options")
+#ifdef BV_AVX512
 
 namespace bv {
 
@@ -25,10 +19,8 @@ namespace bv {
 /// own.
 template <typename Element>
 bool has_avx512() {
-    static const bool has = __builtin_cpu_supports("avx512f") > 0 && __builtin_cpu_supports("avx512bw") > 0 &&
-                            __builtin_cpu_supports("avx512vl") > 0 &&
-                            __builtin_cpu_supports("avx512dq") > 0 &&
-                            (std::is_same_v<Element, float> || __builtin_cpu_supports("avx512bf16") > 0);
+    static const bool has =
+        has_avx512() && (std::is_same_v<Element, float> || __builtin_cpu_supports("avx512bf16") > 0);
     return has;
 }
 
@@ -36,27 +28,8 @@ BV_AVX512_BEGIN
 
 namespace simd {
 
-inline constexpr std::int64_t kLanes = 16;
-
-/// The first `count` (at most 16) lanes.
-inline __mmask16 first_lanes(std::int64_t count) {
-    return count >= kLanes ? __mmask16{0xFFFF} : static_cast<__mmask16>((1U << count) - 1U);
-}
-
-inline __m512 widened(__m256i bfloat16) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bfloat16), 16));
-}
-
-inline __m512 load(const float* from, __mmask16 lanes = 0xFFFF) {
-    return _mm512_maskz_loadu_ps(lanes, from);
-}
-
 inline __m512 load(const c10::BFloat16* from, __mmask16 lanes = 0xFFFF) {
-    return widened(_mm256_maskz_loadu_epi16(lanes, from));
-}
-
-inline void store(float* to, __m512 values, __mmask16 lanes = 0xFFFF) {
-    _mm512_mask_storeu_ps(to, lanes, values);
+    return from_bfloat16(load_halves(from, lanes));
 }
 
 /// Rounded to nearest even; subnormal numbers become 0.

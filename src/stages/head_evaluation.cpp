@@ -6,6 +6,7 @@
 #include <c10/core/GradMode.h>
 #include <fmt/ranges.h>
 
+#include "adapter/shared_batch.hpp"
 #include "core/error.hpp"
 #include "stages/state_feed.hpp"
 
@@ -54,10 +55,11 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
     const std::size_t count = batches.size();
     StateFeed feed(source, group_batches(source, std::move(batches), kBlockBytes), device);
     for (std::size_t i = 0; i < count; ++i) {
-        const StateBatch states = feed.next();
+        SharedBatch batch_of_all(feed.next());
+        const StateBatch& states = batch_of_all.as_read();
         for (std::size_t k = 0; k < heads.size(); ++k) {
             const Head& head = *heads[k].head;
-            const at::Tensor logits = head.forward(states.with_states(heads[k].first_state, head.states()));
+            const at::Tensor logits = head.forward(batch_of_all.of(head, heads[k].first_state));
             for (std::size_t b = 0; b < states.examples.size(); ++b) {
                 const std::int64_t rows = states.starts[b + 1] - states.starts[b];
                 all[k]

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "adapter/shared_batch.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
@@ -121,7 +122,7 @@ std::vector<HeadTraining::Alike> HeadTraining::alike() const {
     std::vector<Alike> all;
     for (const std::vector<std::size_t>& group : group_alike(jobs)) {
         const HeadJob& first = jobs[group.front()];
-        Alike& alike = all.emplace_back(Alike{{}, first.first_state, first.states});
+        Alike& alike = all.emplace_back(Alike{{}, first.first_state});
         for (const std::size_t k : group) alike.trainers.push_back(trainees_[k].trainer.get());
     }
     return all;
@@ -136,11 +137,11 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
                       !ranks_.is_root(), before);
     const std::vector<Alike> groups = alike();
     for (std::int64_t step = first; step < steps_per_epoch_; ++step) {
-        const StateBatch share = feed.next();
+        SharedBatch share(feed.next());
         const std::int64_t global = std::min(batch_, count_ - step * batch_);
         for (const Alike& heads : groups) {
-            HeadTrainer::step_together(heads.trainers, share.with_states(heads.first_state, heads.states),
-                                       global);
+            HeadTrainer::step_together(heads.trainers,
+                                       share.of(heads.trainers.front()->head(), heads.first_state), global);
         }
         ++steps_;
         if (10 * (step + 1) / steps_per_epoch_ > 10 * step / steps_per_epoch_) add_losses(step + 1);

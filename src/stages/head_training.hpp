@@ -58,7 +58,6 @@ class HeadTraining {
     struct Alike {
         std::vector<HeadTrainer*> trainers;
         std::int64_t first_state;
-        std::int64_t states;
     };
 
     void restore(Trainee& trainee) const;

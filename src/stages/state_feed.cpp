@@ -45,7 +45,7 @@ StateBatch StateFeed::next() {
     if (batch.sequences() > 0) {
         // The reading thread only moves bytes: a thread of its own would start a second team of OpenMP
         // threads.
-        batch.states = batch.states.to(device_).to(at::kFloat);
+        batch.states = batch.states.to(device_);
         batch.start_labels = batch.start_labels.to(device_);
         batch.end_labels = batch.end_labels.to(device_);
         batch.no_answer = batch.no_answer.to(device_);

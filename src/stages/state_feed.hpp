@@ -16,7 +16,7 @@ namespace bv {
 class StateFeed {
   public:
     /// Local. `groups[g]` are batches that are read together (a batch may be empty); `source` must outlive
-    /// this object. States come out in float32 on `device`.
+    /// this object. States come out as they were read, on `device`.
     StateFeed(const StateSource& source, std::vector<FeatureBatches> groups, at::Device device);
 
     /// Local: the next batch. Throws Error when reading failed.

@@ -1,7 +1,8 @@
-// Writes what a new head computes over states read from a safetensors file ("states", "starts",
-// "start_labels", "end_labels", "no_answer", as in StateBatch), as safetensors for the parity tests: its
-// first tensors "initial.<name>", then "logits", "loss", the loss's gradients "gradient.<name>", and its
-// buffers afterwards, "buffer.<name>". Usage: head_probe HEAD SEED training|evaluation INPUT OUTPUT
+// Writes what a new head computes, in their element type (float32 or float64), over states read from a
+// safetensors file ("states", "starts", "start_labels", "end_labels", "no_answer", as in StateBatch), as
+// safetensors for the parity tests: its first tensors "initial.<name>", then "logits", "loss", the loss's
+// gradients "gradient.<name>", and its buffers afterwards, "buffer.<name>". Usage: head_probe HEAD SEED
+// training|evaluation INPUT OUTPUT
 #include <cstdio>
 #include <map>
 #include <numeric>
@@ -37,8 +38,11 @@ void probe(char** argv) {
     const bv::Head head(bv::find_head(argv[1]), batch.states.size(0), batch.states.size(2),
                         std::stoull(argv[2]));
     std::map<std::string, at::Tensor> found;
+    const at::ScalarType type = batch.states.scalar_type();
+    for (const bv::NamedTensor& buffer : head.buffers()) buffer.tensor.set_data(buffer.tensor.to(type));
     for (const bv::NamedTensor& parameter : head.parameters()) {
         found["initial." + parameter.name] = parameter.tensor.clone();
+        parameter.tensor.set_data(parameter.tensor.to(type));
         parameter.tensor.set_requires_grad(true);
     }
     const bool training = std::string(argv[3]) == "training";

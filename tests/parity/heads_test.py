@@ -168,9 +168,11 @@ def test_a_batch_gives_torchs_logits_gradients_and_running_statistics(name, mode
     definition = DEFINITIONS[name]
     torch.manual_seed(5)
     span = 'task = "span"' in definition
+    # Forty batch normalisations over a few rows amplify float32's rounding by a hundred thousand.
+    dtype, tolerance = (torch.float64, 1e-8) if '"batch_norm"' in definition else (torch.float32, 1e-4)
     lengths = torch.tensor([9, 2, 17, 4] if span else [1] * 6)
     batch = {
-        "states": torch.randn(5, int(lengths.sum()), 96),
+        "states": torch.randn(5, int(lengths.sum()), 96, dtype=dtype),
         "starts": torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)]),
         "start_labels": lengths // 3,
         "end_labels": lengths // 2,
@@ -183,6 +185,7 @@ def test_a_batch_gives_torchs_logits_gradients_and_running_statistics(name, mode
     head = TorchHead(definition, 5, 96, SEED)
     for parameter, value in head.parameters.items():
         assert torch.equal(found["initial." + parameter], value), parameter
+    head.to(dtype)
     head.training = mode == "training"
     logits = head(batch["states"], batch["starts"])
     cross_entropy = torch.nn.functional.cross_entropy
@@ -196,7 +199,7 @@ def test_a_batch_gives_torchs_logits_gradients_and_running_statistics(name, mode
 
     def close(ours, theirs, what):
         assert ours.shape == theirs.shape, what
-        assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max() + 1e-6, what
+        assert (ours - theirs).abs().max() <= tolerance * (theirs.abs().max() + 1e-2), what
 
     close(found["logits"], logits.detach(), "logits")
     close(found["loss"], loss.detach().reshape(1), "loss")

@@ -21,6 +21,13 @@ class TorchHead(Head):
         with torch.no_grad():
             assert self._make_chain(self.blocks, "", self.states).shape == (1, 2)
 
+    def to(self, dtype):
+        """Has all tensors in dtype."""
+        with torch.no_grad():
+            for name, value in self.tensors.items():
+                own = self.parameters if name in self.parameters else self.buffers
+                own[name] = self.tensors[name] = value.detach().to(dtype).requires_grad_(own is self.parameters)
+
     # Initial values, for which one row of zeros goes through the head.
 
     def _make_chain(self, blocks, prefix, x):

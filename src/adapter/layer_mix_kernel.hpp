@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+
+#include <c10/core/ScalarType.h>
+
+namespace bv {
+
+/// Some elements of every layer, as kernels read them.
+struct LayerElements {
+    const void* states;    ///< of layer 0; in `type`
+    c10::ScalarType type;  ///< float32, float16 or bfloat16
+    std::int64_t layers;   ///< L
+    std::int64_t stride;   ///< elements from a layer to the next
+    std::int64_t first;    ///< of the elements within a layer
+    std::int64_t count;
+};
+
+/// Whether this processor has the kernels below for states of `type`.
+bool has_layer_mix_kernel(c10::ScalarType type);
+
+/// out[k * stride + e] = sum_l mixes[k * L + l] * states[l * stride + e], for the K mixes and the elements e.
+void mix_layers(const LayerElements& elements, const float* mixes, std::int64_t count, float* out);
+
+/// sums[k * L + l] = sum_e gradients[k * stride + e] * states[l * stride + e], for the K mixes, the layers
+/// and the elements e.
+void mix_gradients(const LayerElements& elements, const float* gradients, std::int64_t count, double* sums);
+
+}  // namespace bv

@@ -1,0 +1,19 @@
+#include "adapter/shared_batch.hpp"
+
+#include <ATen/ATen.h>
+
+namespace bv {
+
+StateBatch SharedBatch::of(const Head& head, std::int64_t first_state) {
+    // What a GPU reads is converted once anyway.
+    if (!as_read_.states.defined() || (as_read_.states.is_cpu() && head.reads_any_type())) {
+        return as_read_.with_states(first_state, head.states());
+    }
+    if (!floats_.states.defined()) {
+        floats_ = as_read_;
+        floats_.states = as_read_.states.to(at::kFloat);
+    }
+    return floats_.with_states(first_state, head.states());
+}
+
+}  // namespace bv

@@ -1,0 +1,63 @@
+#pragma once
+
+// AVX-512 for kernels. A file that includes this one is compiled for any x86-64 processor: only functions
+// between BV_AVX512_BEGIN and BV_AVX512_END use these instructions, and are called only where `has_avx512`
+// says so.
+
+#include <cstdint>
+
+#if defined(__x86_64__)
+#define BV_AVX512 1
+#include <immintrin.h>
+#define BV_AVX512_BEGIN \
+    _Pragma("GCC push_options") _Pragma("GCC target(\"avx512f,avx512bw,avx512vl,avx512dq,avx512bf16\")")
+#define BV_AVX512_END _Pragma("GCC pop_options")
+
+namespace bv {
+
+/// Whether the processor runs kernels without products of bfloat16, which are instructions of their own.
+inline bool has_avx512() {
+    static const bool has = __builtin_cpu_supports("avx512f") > 0 && __builtin_cpu_supports("avx512bw") > 0 &&
+                            __builtin_cpu_supports("avx512vl") > 0 && __builtin_cpu_supports("avx512dq") > 0;
+    return has;
+}
+
+BV_AVX512_BEGIN
+
+namespace simd {
+
+inline constexpr std::int64_t kLanes = 16;
+
+/// The first `count` (at most 16) lanes.
+inline __mmask16 first_lanes(std::int64_t count) {
+    return count >= kLanes ? __mmask16{0xFFFF} : static_cast<__mmask16>((1U << count) - 1U);
+}
+
+inline __m512 load(const float* from, __mmask16 lanes = 0xFFFF) {
+    return _mm512_maskz_loadu_ps(lanes, from);
+}
+
+/// 16-bit values as they lie in memory.
+inline __m256i load_halves(const void* from, __mmask16 lanes = 0xFFFF) {
+    return _mm256_maskz_loadu_epi16(lanes, from);
+}
+
+inline __m512 from_bfloat16(__m256i halves) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+inline __m512 from_float16(__m256i halves) {
+    return _mm512_cvtph_ps(halves);
+}
+
+inline void store(float* to, __m512 values, __mmask16 lanes = 0xFFFF) {
+    _mm512_mask_storeu_ps(to, lanes, values);
+}
+
+}  // namespace simd
+
+BV_AVX512_END
+
+}  // namespace bv
+
+#endif

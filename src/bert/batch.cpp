@@ -16,7 +16,7 @@ std::int64_t Batch::longest() const {
 Batch Batch::to(at::Device device) const {
     Batch moved = *this;
     for (at::Tensor* tensor :
-         {&moved.bounds, &moved.ids, &moved.segments, &moved.positions, &moved.first_tokens,
+         {&moved.bounds, &moved.packing, &moved.ids, &moved.segments, &moved.positions, &moved.first_tokens,
           &moved.sequence_of, &moved.start_labels, &moved.end_labels, &moved.no_answer}) {
         *tensor = tensor->to(device);
     }
@@ -47,6 +47,7 @@ Batch make_batch(const Features& features, std::span<const std::int64_t> which) 
         no_answer.push_back(features.no_answer(f) ? 1 : 0);
     }
     batch.bounds = at::tensor(batch.starts, at::kInt);
+    batch.packing = at::cat({at::tensor(batch.starts, at::kLong), at::tensor(batch.examples, at::kLong)});
     batch.ids = at::tensor(ids, at::kLong);
     batch.segments = at::tensor(segments, at::kLong);
     batch.positions = at::tensor(positions, at::kLong);

@@ -15,6 +15,7 @@ struct Batch {
     std::vector<std::int64_t> examples;  ///< (B) indices of the features they came from
     std::vector<std::int64_t> starts;    ///< (B + 1) first token of each sequence; starts[B] = N
     at::Tensor bounds;                   ///< (B + 1) int32, the same
+    at::Tensor packing;                  ///< (2 B + 1) int64, starts and examples
     at::Tensor ids;                      ///< (N) int64, vocabulary ids
     at::Tensor segments;                 ///< (N) int64, 0 or 1
     at::Tensor positions;                ///< (N) int64, place of the token in its sequence

@@ -6,41 +6,34 @@
 namespace bv {
 namespace {
 
-/// One thread draws one counter and masks its eight elements, which stand kPhiloxLanes apart.
-template <typename T>
-__global__ void mask_kernel(T* data, std::int64_t count, DropoutStream stream) {
+/// Examples along y, an example's counters along x: one launch for a whole batch.
+template <typename From, typename To>
+__global__ void mask_kernel(const From* from, const float* added, To* to, MaskedRows rows) {
     const std::int64_t counter = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-    const std::int64_t first = counter / kPhiloxLanes * kPhiloxGroup + counter % kPhiloxLanes;
-    if (first >= count) return;
-    const PhiloxWords drawn = philox(stream, static_cast<std::uint32_t>(counter));
-    for (int half = 0; half < 8; ++half) {
-        const std::int64_t element = first + half * kPhiloxLanes;
-        if (element >= count) return;
-        const bool kept = half_word(drawn, half) >= stream.threshold;
-        data[element] = kept ? static_cast<float>(data[element]) * stream.scale : 0.0F;
+    for (std::int64_t b = blockIdx.y; b < rows.sequences; b += gridDim.y) {
+        mask_counter(from, added, to, rows, b, counter);
     }
 }
 
-template <typename T>
-void mask(T* data, std::int64_t count, const DropoutStream& stream) {
-    if (count == 0) return;
+}  // namespace
+
+template <typename From, typename To>
+void mask_on_gpu(const From* from, const float* added, To* to, const MaskedRows& rows) {
     constexpr std::int64_t kThreads = 256;
-    const std::int64_t counters = (count + kPhiloxGroup - 1) / kPhiloxGroup * kPhiloxLanes;
-    mask_kernel<<<static_cast<unsigned>((counters + kThreads - 1) / kThreads), kThreads>>>(data, count,
-                                                                                           stream);
+    constexpr std::int64_t kMostAlongY = 65535;
+    const std::int64_t counters = counters_of(rows, rows.longest);
+    if (counters == 0 || rows.sequences == 0) return;
+    const dim3 blocks(static_cast<unsigned>((counters + kThreads - 1) / kThreads),
+                      static_cast<unsigned>(rows.sequences < kMostAlongY ? rows.sequences : kMostAlongY));
+    mask_kernel<<<blocks, kThreads>>>(from, added, to, rows);
     const cudaError_t code = cudaGetLastError();
     if (code != cudaSuccess)
         throw std::runtime_error(std::string("dropout kernel failed: ") + cudaGetErrorString(code));
 }
 
-}  // namespace
-
-void mask_on_gpu(float* data, std::int64_t count, const DropoutStream& stream) {
-    mask(data, count, stream);
-}
-
-void mask_on_gpu(c10::BFloat16* data, std::int64_t count, const DropoutStream& stream) {
-    mask(data, count, stream);
-}
+template void mask_on_gpu(const float*, const float*, float*, const MaskedRows&);
+template void mask_on_gpu(const float*, const float*, c10::BFloat16*, const MaskedRows&);
+template void mask_on_gpu(const c10::BFloat16*, const float*, float*, const MaskedRows&);
+template void mask_on_gpu(const c10::BFloat16*, const float*, c10::BFloat16*, const MaskedRows&);
 
 }  // namespace bv

@@ -29,6 +29,7 @@ struct DropoutPlan {
     DropoutSite site = DropoutSite::embedding;
     std::vector<std::int64_t> rows;      ///< (B + 1) sequence b has rows [rows[b], rows[b + 1])
     std::vector<std::int64_t> examples;  ///< (B)
+    at::Tensor packing = {};  ///< (2 B + 1) int64: rows, then examples, in the memory of a GPU's batch
 
     /// The random bits of the plan's example `b`.
     DropoutStream stream(std::size_t b) const;
@@ -37,6 +38,9 @@ struct DropoutPlan {
 /// `x` with the plan's mask applied to its rows (its first dimension). Differentiable. In float32 whatever
 /// `x` is in; `x` itself when p is 0.
 at::Tensor dropout(const at::Tensor& x, const DropoutPlan& plan);
+
+/// `dropout(x) + residual`, in float32; the gradient of x is in its own type.
+at::Tensor dropout_add(const at::Tensor& x, const at::Tensor& residual, const DropoutPlan& plan);
 
 /// to = from times the mask (0 or 1 / keep probability) of one example's elements from its element 0 on. Both
 /// contiguous, of equal size, float32 or one of them bfloat16; `to` may be `from`. CPU or GPU memory, the

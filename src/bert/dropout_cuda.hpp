@@ -1,16 +1,14 @@
 #pragma once
 
-#include <cstdint>
-
 #include <c10/util/BFloat16.h>
 
-#include "core/philox.hpp"
+#include "bert/dropout_kernel.hpp"
 
 namespace bv {
 
-/// Multiplies `count` elements of GPU memory by the mask of `stream`, the same bits as on the CPU, on the
-/// default stream of the current GPU. Throws std::runtime_error with CUDA's reason.
-void mask_on_gpu(float* data, std::int64_t count, const DropoutStream& stream);
-void mask_on_gpu(c10::BFloat16* data, std::int64_t count, const DropoutStream& stream);
+/// `mask_counter` over all of `rows`, in GPU memory, on the default stream of the current GPU. From and To
+/// are float or BFloat16. Throws std::runtime_error with CUDA's reason.
+template <typename From, typename To>
+void mask_on_gpu(const From* from, const float* added, To* to, const MaskedRows& rows);
 
 }  // namespace bv

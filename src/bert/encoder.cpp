@@ -74,9 +74,13 @@ HiddenState Encoder::normed(const at::Tensor& x, const HiddenState& residual, co
 
 at::Tensor Encoder::forward(const Batch& batch, const DropoutKey* key, const OnState& on_state) const {
     const auto plan = [&](double p, std::int64_t layer, DropoutSite site) {
-        return DropoutPlan{
-            key == nullptr ? 0 : p, key == nullptr ? DropoutKey{} : *key, layer, site, batch.starts,
-            batch.examples};
+        return DropoutPlan{key == nullptr ? 0 : p,
+                           key == nullptr ? DropoutKey{} : *key,
+                           layer,
+                           site,
+                           batch.starts,
+                           batch.examples,
+                           batch.packing};
     };
     HiddenState x;
     x.values = dropout(at::layer_norm(at::embedding(words_.tensor, batch.ids) +

@@ -1,6 +1,7 @@
 #include "bert/model.hpp"
 
 #include <limits>
+#include <numeric>
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -117,8 +118,12 @@ at::Tensor Model::logits(const Batch& batch, const DropoutKey* key) const {
         x = pooled(batch, x);
         if (key != nullptr) {
             std::vector<std::int64_t> rows(batch.examples.size() + 1);
-            for (std::size_t b = 0; b < rows.size(); ++b) rows[b] = static_cast<std::int64_t>(b);
-            x = dropout(x, {config().head_dropout, *key, 0, DropoutSite::head, rows, batch.examples});
+            std::iota(rows.begin(), rows.end(), std::int64_t{0});
+            const std::int64_t sequences = batch.sequences();
+            const at::Tensor examples = batch.packing.narrow(0, sequences + 1, sequences);
+            const at::Tensor packing = at::cat({at::arange(sequences + 1, examples.options()), examples});
+            x = dropout(x,
+                        {config().head_dropout, *key, 0, DropoutSite::head, rows, batch.examples, packing});
         }
     }
     return at::linear(x, head_weight_.tensor, head_bias_.tensor);

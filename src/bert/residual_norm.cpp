@@ -133,7 +133,7 @@ HiddenState residual_norm(const at::Tensor& x, const at::Tensor& residual, const
                    : by_kernel<c10::BFloat16>(x, residual, weight, bias, epsilon, plan);
     }
     const at::Tensor values =
-        at::layer_norm(dropout(x, plan) + residual, {weight.numel()}, weight, bias, epsilon);
+        at::layer_norm(dropout_add(x, residual, plan), {weight.numel()}, weight, bias, epsilon);
     return {values, values.to(x.scalar_type())};
 }
 

@@ -5,7 +5,6 @@
 
 #include <ATen/ATen.h>
 
-#include "adapter/shared_batch.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
@@ -116,16 +115,29 @@ std::vector<FeatureBatches> HeadTraining::shares_of_rank(std::int64_t epoch, std
     return groups;
 }
 
-std::vector<HeadTraining::Alike> HeadTraining::alike() const {
+std::vector<HeadTraining::Alike> HeadTraining::alike() {
     std::vector<HeadJob> jobs;
     for (const Trainee& trainee : trainees_) jobs.push_back(trainee.job);
     std::vector<Alike> all;
     for (const std::vector<std::size_t>& group : group_alike(jobs)) {
         const HeadJob& first = jobs[group.front()];
-        Alike& alike = all.emplace_back(Alike{{}, first.first_state});
-        for (const std::size_t k : group) alike.trainers.push_back(trainees_[k].trainer.get());
+        Alike& alike = all.emplace_back(Alike{{}, {}, first.first_state});
+        for (const std::size_t k : group) {
+            alike.trainees.push_back(&trainees_[k]);
+            alike.trainers.push_back(trainees_[k].trainer.get());
+        }
     }
     return all;
+}
+
+/// Collective: one step of heads alike, which share its time.
+void HeadTraining::take_step(const Alike& heads, SharedBatch& share, std::int64_t global_batch) const {
+    const StateBatch states = share.of(heads.trainers.front()->head(), heads.first_state);
+    const auto began = std::chrono::steady_clock::now();
+    HeadTrainer::step_together(heads.trainers, states, global_batch);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
+    for (Trainee* trainee : heads.trainees)
+        trainee->step_seconds += seconds.count() / static_cast<double>(heads.trainees.size());
 }
 
 /// Collective: trains to the end of an epoch. Returns what the log says of the speed.
@@ -139,10 +151,7 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
     for (std::int64_t step = first; step < steps_per_epoch_; ++step) {
         SharedBatch share(feed.next());
         const std::int64_t global = std::min(batch_, count_ - step * batch_);
-        for (const Alike& heads : groups) {
-            HeadTrainer::step_together(heads.trainers,
-                                       share.of(heads.trainers.front()->head(), heads.first_state), global);
-        }
+        for (const Alike& heads : groups) take_step(heads, share, global);
         ++steps_;
         if (10 * (step + 1) / steps_per_epoch_ > 10 * step / steps_per_epoch_) add_losses(step + 1);
         progress.advance(global);
@@ -240,6 +249,8 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
                      {"loss", trainees_[k].losses.back().sum / static_cast<double>(count_)},
                      {"loss_of_tenths", mean_losses(trainees_[k])}});
             line.update(feeding);
+            // A GPU is not waited for after each step.
+            if (compute_.device.is_cpu()) line["step_seconds"] = trainees_[k].step_seconds;
             line.update(scores_of(data_.dev(), dev[k]));
             if (held_out.empty()) continue;
             line["held_out"] = scores_of(*data_.held_out(), held_out[k]);
@@ -252,6 +263,7 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
         Trainee& trainee = trainees_[k];
         trainee.trainer->set_loss(0);
         trainee.losses.clear();
+        trainee.step_seconds = 0;
         const bool best = add_line(trainee, lines[k]);
         const bool finished = epoch + 1 == epochs_ || (trainee.history && trainee.history->out_of_patience());
         ranks_.root_only([&] {

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "adapter/shared_batch.hpp"
 #include "core/stop_signal.hpp"
 #include "dist/collective.hpp"
 #include "dist/communicator.hpp"
@@ -51,17 +52,20 @@ class HeadTraining {
         std::optional<EvaluationHistory> history;  // on the held-out questions
         nlohmann::json lines = nlohmann::json();   // of the log, one an epoch
         std::vector<LossSoFar> losses;             // of the epoch at hand, after every tenth
+        double step_seconds = 0;                   // its steps of the epoch at hand took, on CPUs
         std::optional<HeadFiles> files;            // rank 0 alone
     };
 
     /// Heads that take their steps as one computation, on the states that they read.
     struct Alike {
+        std::vector<Trainee*> trainees;
         std::vector<HeadTrainer*> trainers;
         std::int64_t first_state;
     };
 
     void restore(Trainee& trainee) const;
-    std::vector<Alike> alike() const;
+    std::vector<Alike> alike();
+    void take_step(const Alike& heads, SharedBatch& share, std::int64_t global_batch) const;
     std::vector<FeatureBatches> shares_of_rank(std::int64_t epoch, std::int64_t first_step) const;
     nlohmann::json train_epoch(std::int64_t epoch);
     void save_where_due();

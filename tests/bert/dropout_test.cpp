@@ -1,8 +1,12 @@
 #include "bert/dropout.hpp"
 
+#include <vector>
+
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "bert/dropout_kernel.hpp"
 
 namespace bv {
 namespace {
@@ -72,6 +76,42 @@ TEST(Dropout, AnExampleHasTheSameMaskInAnyBatch) {
     const at::Tensor both = dropout(x, {0.3, key, 1, DropoutSite::layer_output, {0, 5, 12}, {31, 8}});
     const at::Tensor one = dropout(at::ones({7, 7}), {0.3, key, 1, DropoutSite::layer_output, {0, 7}, {8}});
     EXPECT_TRUE(at::equal(both.narrow(0, 5, 7), one));
+}
+
+// Here as plain C++, thread by thread: what is left to GPUs is to launch it.
+TEST(Dropout, TheKernelOfGpusFollowsTheLaw) {
+    const std::vector<std::int64_t> rows{0, 5, 6, 25};
+    const std::vector<std::int64_t> examples{31, 8, 2};
+    const DropoutPlan plan{0.3, {9, 4}, 1, DropoutSite::layer_output, rows, examples};
+    std::vector<std::int64_t> packing = rows;
+    packing.insert(packing.end(), examples.begin(), examples.end());
+    for (const std::int64_t width : {1, 7, 16, 64}) {
+        const MaskedRows all{plan.stream(0), packing.data(), 3, 19, width};
+        const at::Tensor x = at::randn({25, width});
+        const at::Tensor residual = at::randn({25, width});
+        const at::Tensor found = at::full({25, width}, -1.0F);
+        const at::Tensor sum = at::full({25, width}, -1.0F);
+        for (std::int64_t b = 0; b < 3; ++b) {
+            for (std::int64_t counter = 0; counter < counters_of(all, all.longest); ++counter) {
+                mask_counter<float, float>(x.const_data_ptr<float>(), nullptr, found.data_ptr<float>(), all,
+                                           b, counter);
+                mask_counter(x.const_data_ptr<float>(), residual.const_data_ptr<float>(),
+                             sum.data_ptr<float>(), all, b, counter);
+            }
+        }
+        EXPECT_TRUE(found.equal(dropout(x, plan))) << width;
+        EXPECT_TRUE(sum.equal(dropout_add(x, residual, plan))) << width;
+    }
+}
+
+TEST(Dropout, OfASumHandsTheSumsGradientToBoth) {
+    const DropoutPlan plan{0.4, {5, 6}, 0, DropoutSite::embedding, {0, 2, 6}, {3, 4}};
+    const at::Tensor x = at::randn({6, 50}).to(at::kBFloat16).set_requires_grad(true);
+    const at::Tensor residual = at::randn({6, 50}).set_requires_grad(true);
+    const at::Tensor weights = at::randn({6, 50});
+    (dropout_add(x, residual, plan) * weights).sum().backward();
+    EXPECT_TRUE(residual.grad().equal(weights));
+    EXPECT_TRUE(x.grad().equal(dropout(weights, plan).to(at::kBFloat16)));
 }
 
 TEST(Dropout, BackwardDrawsTheForwardMask) {

@@ -1,4 +1,6 @@
 // What GPUs compute, against the CPU. Skipped by name where there is none.
+#include <utility>
+
 #include <ATen/ATen.h>
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
@@ -36,6 +38,26 @@ TEST_F(Gpu, DropoutMasksAreThoseOfTheCpu) {
         const at::Tensor masked = values.to(device_);
         apply_dropout_mask(masked, masked, stream);
         EXPECT_TRUE(at::equal(masked.cpu(), expected)) << count;
+    }
+}
+
+TEST_F(Gpu, DropoutOfABatchIsThatOfTheCpu) {
+    DropoutPlan plan{0.3, {9, 4}, 1, DropoutSite::layer_output, {0, 5, 6, 406}, {31, 8, 2}};
+    const at::Tensor x = at::randn({406, 96});
+    const at::Tensor residual = at::randn({406, 96});
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+        const auto run = [&](at::Device device) {
+            plan.packing =
+                at::cat({at::tensor(plan.rows, at::kLong), at::tensor(plan.examples, at::kLong)}).to(device);
+            const at::Tensor in = x.to(device, type).set_requires_grad(true);
+            const at::Tensor sum = dropout_add(in, residual.to(device), plan);
+            (sum * sum).sum().backward();
+            return std::pair(sum.detach().cpu(), in.grad().to(at::kCPU, at::kFloat));
+        };
+        const auto [sum, gradient] = run(device_);
+        const auto [expected, expected_gradient] = run(at::kCPU);
+        EXPECT_TRUE(at::allclose(sum, expected, 1e-6, 1e-6));
+        EXPECT_TRUE(at::allclose(gradient, expected_gradient, type == at::kFloat ? 1e-6 : 1e-2, 1e-6));
     }
 }
 

@@ -53,7 +53,7 @@ def results(output):
             found[path.relative_to(output)] = path.read_bytes()
         if path.name == "metrics.jsonl":
             found[path.relative_to(output)] = [
-                {key: value for key, value in line.items() if key not in ("seconds", "waiting_share", "sequences")}
+                {key: value for key, value in line.items() if key not in ("seconds", "step_seconds", "waiting_share", "sequences")}
                 for line in bv.read_json_lines(path)]
     return found
 

@@ -64,6 +64,7 @@ def test_every_head_gets_its_folder_with_all_results(study, tmp_path):
         lines = bv.read_json_lines(folder / "metrics.jsonl")
         assert [line["epoch"] for line in lines] == [1, 2]
         assert all(0 <= line["waiting_share"] <= 1 for line in lines)
+        assert all(0 < line["step_seconds"] < line["seconds"] for line in lines)
         tenths = lines[0]["loss_of_tenths"]
         assert len(tenths) == min(10, lines[0]["step"])
         assert min(tenths) < lines[0]["loss"] < max(tenths)

@@ -37,7 +37,7 @@ at::Tensor as_floats(const at::Tensor& states, const LayerElements& piece) {
 
 at::Tensor mixed(const at::Tensor& states, const at::Tensor& mixes) {
     const bool kernel = has_layer_mix_kernel(states.scalar_type());
-    const at::Tensor out = at::empty({mixes.size(0), states.size(1), states.size(2)}, mixes.options());
+    at::Tensor out = at::empty({mixes.size(0), states.size(1), states.size(2)}, mixes.options());
     const at::Tensor rows = out.flatten(1);
     at::parallel_for(0, pieces(rows.size(1)), 1, [&](std::int64_t first, std::int64_t last) {
         const at::NoGradGuard no_graph;  // of this thread

@@ -87,7 +87,7 @@ void mask_batch_on_gpu(const at::Tensor& from, const at::Tensor& added, const at
 at::Tensor masked(const at::Tensor& x, const at::Tensor& added, const DropoutPlan& plan,
                   at::ScalarType type) {
     const at::Tensor from = x.contiguous();
-    const at::Tensor result = at::empty(x.sizes(), x.options().dtype(type));
+    at::Tensor result = at::empty(x.sizes(), x.options().dtype(type));
     BV_EXPECT(plan.rows.back() == x.size(0));
 #ifdef BV_CUDA
     if (x.is_cuda()) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "bert/batch.hpp"
 #include "core/progress.hpp"
@@ -47,7 +48,7 @@ std::vector<float> copy_of(const at::Tensor& values) {
 
 Logits predict(const Model& model, const Features& features, const std::string& fingerprint,
                const Communicator& ranks, Collective& collective) {
-    const at::NoGradGuard no_graph;
+    const c10::NoGradGuard no_graph;
     const bool span = model.task() == Task::span;
     const std::vector<std::int64_t> tokens_of = features.token_counts();
     const auto passes = passes_of(tokens_of, ranks);

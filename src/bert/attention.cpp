@@ -1,5 +1,9 @@
 #include "bert/attention.hpp"
 
+#include <atomic>
+#include <utility>
+#include <vector>
+
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
@@ -9,50 +13,70 @@
 namespace bv {
 namespace {
 
-/// Calls `work(head, b, a)` with head a of sequence b, over all of them, on all threads.
-template <typename Element, typename Work>
-void for_each_head(const at::Tensor& query_key_value, std::int64_t heads, const DropoutPlan& dropout,
-                   const Work& work) {
-    const std::int64_t hidden = query_key_value.size(1) / 3;
-    const auto sequences = static_cast<std::int64_t>(dropout.rows.size()) - 1;
-    const auto* in = query_key_value.const_data_ptr<Element>();
-    at::parallel_for(0, sequences * heads, 1, [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t i = first; i < last; ++i) {
-            const auto b = static_cast<std::size_t>(i / heads);
-            const std::int64_t a = i % heads;
-            const std::int64_t tokens = dropout.rows[b + 1] - dropout.rows[b];
-            const std::int64_t size = hidden / heads;
-            DropoutStream stream{};
-            if (dropout.p > 0) stream = dropout.stream(b);
-            work(HeadRows<Element>{tokens, size, hidden, in + dropout.rows[b] * 3 * hidden + a * size,
-                                   dropout.p > 0 ? &stream : nullptr, a * tokens * tokens},
-                 dropout.rows[b], a);
-        }
+/// One head of one sequence: what a thread does at a time.
+struct Head {
+    std::size_t sequence;
+    std::int64_t number;  ///< a, of A
+    std::int64_t row;     ///< the sequence's first of N
+    std::int64_t tokens;
+    KeepBits mask = {};
+
+    /// Draws the mask of its part of the sequence's (A, T, T) probabilities.
+    void draw(const DropoutPlan& plan) {
+        if (plan.p == 0) return;
+        const DropoutStream stream = plan.stream(sequence);
+        mask = {&stream, number * tokens * tokens, (number + 1) * tokens * tokens};
+    }
+};
+
+std::vector<Head> heads_of(const std::vector<std::int64_t>& starts, std::int64_t count) {
+    std::vector<Head> heads;
+    for (std::size_t b = 0; b + 1 < starts.size(); ++b) {
+        for (std::int64_t a = 0; a < count; ++a)
+            heads.push_back({b, a, starts[b], starts[b + 1] - starts[b]});
+    }
+    return heads;
+}
+
+/// Calls `work(head)` for all of them, each on the first thread that is free: their work grows with the
+/// square of their tokens.
+template <typename Heads, typename Work>
+void for_each(Heads& heads, const Work& work) {
+    std::atomic<std::size_t> next = 0;
+    at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
+        for (std::size_t i = next++; i < heads.size(); i = next++) work(heads[i]);
     });
 }
 
 template <typename Element>
-void attend_all(const at::Tensor& query_key_value, std::int64_t heads, const DropoutPlan& dropout,
-                at::Tensor& output, at::Tensor& log_sums) {
-    for_each_head<Element>(
-        query_key_value, heads, dropout,
-        [&](const HeadRows<Element>& head, std::int64_t row, std::int64_t a) {
-            attend(head, output.mutable_data_ptr<Element>() + row * head.hidden + a * head.head_size,
-                   log_sums.mutable_data_ptr<float>() + a * output.size(0) + row);
-        });
+HeadRows<Element> rows_of(const Head& head, const at::Tensor& query_key_value, std::int64_t head_size) {
+    const std::int64_t hidden = query_key_value.size(1) / 3;
+    return {head.tokens, head_size, hidden,
+            query_key_value.const_data_ptr<Element>() + head.row * 3 * hidden + head.number * head_size,
+            head.mask};
 }
 
 template <typename Element>
-void attend_all_backward(const at::Tensor& query_key_value, std::int64_t heads, const DropoutPlan& dropout,
+void attend_all(const at::Tensor& query_key_value, const DropoutPlan& dropout, std::vector<Head>& heads,
+                std::int64_t size, at::Tensor& output, at::Tensor& log_sums) {
+    for_each(heads, [&](Head& head) {
+        head.draw(dropout);
+        attend(rows_of<Element>(head, query_key_value, size),
+               output.mutable_data_ptr<Element>() + head.row * output.size(1) + head.number * size,
+               log_sums.mutable_data_ptr<float>() + head.number * output.size(0) + head.row);
+    });
+}
+
+template <typename Element>
+void attend_all_backward(const at::Tensor& query_key_value, const std::vector<Head>& heads, std::int64_t size,
                          const at::Tensor& log_sums, const at::Tensor& output_gradient, at::Tensor& result) {
-    for_each_head<Element>(
-        query_key_value, heads, dropout,
-        [&](const HeadRows<Element>& head, std::int64_t row, std::int64_t a) {
-            attend_backward(
-                head, output_gradient.const_data_ptr<Element>() + row * head.hidden + a * head.head_size,
-                log_sums.const_data_ptr<float>() + a * result.size(0) + row,
-                result.mutable_data_ptr<Element>() + row * 3 * head.hidden + a * head.head_size);
-        });
+    for_each(heads, [&](const Head& head) {
+        attend_backward(rows_of<Element>(head, query_key_value, size),
+                        output_gradient.const_data_ptr<Element>() + head.row * output_gradient.size(1) +
+                            head.number * size,
+                        log_sums.const_data_ptr<float>() + head.number * result.size(0) + head.row,
+                        result.mutable_data_ptr<Element>() + head.row * result.size(1) + head.number * size);
+    });
 }
 
 /// Attention by the AVX-512 kernels: keeps a float a row and head for the backward pass, not the
@@ -60,32 +84,33 @@ void attend_all_backward(const at::Tensor& query_key_value, std::int64_t heads, 
 class KernelAttention : public torch::autograd::Function<KernelAttention> {
   public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query_key_value,
-                              std::int64_t heads, const DropoutPlan& dropout) {
+                              std::int64_t count, const DropoutPlan& dropout) {
         const at::Tensor in = query_key_value.contiguous();
         at::Tensor output = at::empty({in.size(0), in.size(1) / 3}, in.options());
-        at::Tensor log_sums = at::empty({heads, in.size(0)}, in.options().dtype(at::kFloat));
+        at::Tensor log_sums = at::empty({count, in.size(0)}, in.options().dtype(at::kFloat));
+        std::vector<Head> heads = heads_of(dropout.rows, count);
+        const std::int64_t size = output.size(1) / count;
         if (in.scalar_type() == at::kFloat) {
-            attend_all<float>(in, heads, dropout, output, log_sums);
+            attend_all<float>(in, dropout, heads, size, output, log_sums);
         } else {
-            attend_all<c10::BFloat16>(in, heads, dropout, output, log_sums);
+            attend_all<c10::BFloat16>(in, dropout, heads, size, output, log_sums);
         }
         context->save_for_backward({in, log_sums});
-        context->saved_data["heads"] = heads;
-        save_value(*context, dropout);
+        save_value(*context, std::move(heads));
         return output;
     }
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                    torch::autograd::variable_list gradients) {
         const auto saved = context->get_saved_variables();
-        const auto& dropout = saved_value<DropoutPlan>(*context);
-        const std::int64_t heads = context->saved_data["heads"].toInt();
+        const auto& heads = saved_value<std::vector<Head>>(*context);
+        const std::int64_t size = gradients[0].size(1) / saved[1].size(0);
         const at::Tensor gradient = gradients[0].contiguous();
         at::Tensor result = at::empty_like(saved[0]);
         if (result.scalar_type() == at::kFloat) {
-            attend_all_backward<float>(saved[0], heads, dropout, saved[1], gradient, result);
+            attend_all_backward<float>(saved[0], heads, size, saved[1], gradient, result);
         } else {
-            attend_all_backward<c10::BFloat16>(saved[0], heads, dropout, saved[1], gradient, result);
+            attend_all_backward<c10::BFloat16>(saved[0], heads, size, saved[1], gradient, result);
         }
         return {result, {}, {}};
     }

@@ -39,7 +39,7 @@ struct Head {
           token_words(rounded_up(tokens, kPerWord<Element>) / kPerWord<Element>),
           stride(3 * rows.hidden),
           scale(1.0F / std::sqrt(static_cast<float>(size))),
-          mask(rows.dropout, rows.first_element, rows.first_element + tokens * tokens) {}
+          mask(rows.mask) {}
 
     /// `values` of query q, keys k to k + 15, with the mask applied.
     __m512 masked(__m512 values, std::int64_t q, std::int64_t k) const {
@@ -53,7 +53,7 @@ struct Head {
     std::int64_t token_words;  ///< of a row of probabilities
     std::int64_t stride;       ///< between rows of queries, in elements
     float scale;
-    KeepBits mask;
+    const KeepBits& mask;
 };
 
 /// Memory of one thread, kept between calls: pieces of it are taken one after the other.

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "core/philox.hpp"
+#include "bert/dropout_bits.hpp"
 
 namespace bv {
 
@@ -14,9 +14,8 @@ struct HeadRows {
     std::int64_t head_size;  ///< D, a multiple of 16
     std::int64_t hidden;     ///< H: a row of queries, keys and values is 3 H long, one of outputs H
     const Element*
-        query_key_value;  ///< this head's part of the first token's queries; keys H on, values 2 H on
-    const DropoutStream* dropout;  ///< of the example's probabilities (A, T, T); none without dropout
-    std::int64_t first_element;    ///< of this head among them
+        query_key_value;   ///< this head's part of the first token's queries; keys H on, values 2 H on
+    const KeepBits& mask;  ///< of this head's probabilities (T, T)
 };
 
 /// Whether this processor has the kernels below for `head_size`.
@@ -30,7 +29,7 @@ template <typename Element>
 void attend(const HeadRows<Element>& head, Element* output, float* log_sums);
 
 /// The gradient of `query_key_value` (rows and place as there) from that of the output. The probabilities are
-/// computed again from `log_sums`, their mask is drawn again (Dao et al. 2022, FlashAttention).
+/// computed again from `log_sums` (Dao et al. 2022, FlashAttention).
 template <typename Element>
 void attend_backward(const HeadRows<Element>& head, const Element* output_gradient, const float* log_sums,
                      Element* query_key_value_gradient);

@@ -14,7 +14,8 @@ enum class DropoutSite : std::uint32_t { embedding, attention, attention_output,
 
 /// The dropout law: whether an element is kept is a pure function of (seed, step, example, layer, site,
 /// element within the example), by Philox4x32-10 (Salmon et al. 2011). A mask depends neither on the number
-/// of ranks nor on what else is in the batch, and the backward pass draws it again instead of storing it.
+/// of ranks nor on what else is in the batch. The backward pass keeps bits of the forward pass where that is
+/// cheap (a CPU's kernels) and draws them again elsewhere.
 struct DropoutKey {
     std::uint64_t seed = 0;
     std::int64_t step = 0;

@@ -14,6 +14,9 @@ void draw_keep_bits(const DropoutStream& stream, std::int64_t first, std::int64_
 
 /// The keep bits of some elements of an example, for kernels to apply (simd.hpp).
 struct KeepBits {
+    /// All are kept.
+    KeepBits() = default;
+
     /// Of elements [begin, end); without a stream all are kept.
     KeepBits(const DropoutStream* stream, std::int64_t begin, std::int64_t end);
 

@@ -63,7 +63,7 @@ void Encoder::freeze() {
 
 at::Tensor Encoder::multiplied(const at::Tensor& x, const Linear& linear) const {
     if (linear.frozen) return linear.frozen(x);
-    return at::linear(x, linear.weight.tensor.to(precision_), linear.bias.tensor.to(precision_));
+    return bv::linear(x, linear.weight.tensor.to(precision_), linear.bias.tensor.to(precision_));
 }
 
 HiddenState Encoder::normed(const at::Tensor& x, const HiddenState& residual, const LayerNorm& norm,

@@ -9,7 +9,7 @@
 #include "bert/batch.hpp"
 #include "bert/config.hpp"
 #include "bert/dropout.hpp"
-#include "bert/frozen_linear.hpp"
+#include "bert/linear.hpp"
 #include "bert/parameter.hpp"
 #include "bert/residual_norm.hpp"
 

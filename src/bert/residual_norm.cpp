@@ -16,38 +16,44 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 /// Some rows of one sequence: what a thread does at a time.
-struct RowsOfSequence {
+struct Piece {
     std::size_t sequence;
-    std::int64_t first;  ///< within the sequence
+    std::int64_t first;  ///< row, within the sequence
+    std::int64_t row;    ///< the same among all N
     std::int64_t rows;
+    KeepBits mask = {};
+
+    /// Draws the mask of its part of (rows, `hidden`) elements.
+    void draw(const DropoutPlan& plan, std::int64_t hidden) {
+        if (plan.p == 0) return;
+        const DropoutStream stream = plan.stream(sequence);
+        mask = {&stream, first * hidden, (first + rows) * hidden};
+    }
+
+    template <typename Element>
+    NormRows<Element> of(const at::Tensor& weight) const {
+        return {rows, weight.numel(), mask, weight.const_data_ptr<float>()};
+    }
 };
 
-std::vector<RowsOfSequence> cut(const std::vector<std::int64_t>& starts) {
+std::vector<Piece> cut(const std::vector<std::int64_t>& starts) {
     constexpr std::int64_t kRows = 32;
-    std::vector<RowsOfSequence> pieces;
+    std::vector<Piece> pieces;
     for (std::size_t b = 0; b + 1 < starts.size(); ++b) {
-        const std::int64_t tokens = starts[b + 1] - starts[b];
-        for (std::int64_t first = 0; first < tokens; first += kRows)
-            pieces.push_back({b, first, std::min(kRows, tokens - first)});
+        for (std::int64_t row = starts[b]; row < starts[b + 1]; row += kRows)
+            pieces.push_back({b, row - starts[b], row, std::min(kRows, starts[b + 1] - row)});
     }
     return pieces;
 }
 
-/// Calls `work(rows, row)` for pieces of all sequences, on all threads; `row` is the first among the N.
-template <typename Element, typename Work>
-void for_each_piece(const at::Tensor& weight, const DropoutPlan& plan, const Work& work) {
-    const std::vector<RowsOfSequence> pieces = cut(plan.rows);
-    at::parallel_for(
-        0, static_cast<std::int64_t>(pieces.size()), 1, [&](std::int64_t first, std::int64_t last) {
-            for (std::int64_t i = first; i < last; ++i) {
-                const RowsOfSequence& piece = pieces[static_cast<std::size_t>(i)];
-                DropoutStream stream{};
-                if (plan.p > 0) stream = plan.stream(piece.sequence);
-                work(NormRows<Element>{piece.rows, weight.numel(), piece.first,
-                                       plan.p > 0 ? &stream : nullptr, weight.const_data_ptr<float>()},
-                     plan.rows[piece.sequence] + piece.first);
-            }
-        });
+/// Calls `work(piece)` for all of them, on all threads.
+template <typename Pieces, typename Work>
+void for_each(Pieces& pieces, const Work& work) {
+    at::parallel_for(0, static_cast<std::int64_t>(pieces.size()), 1,
+                     [&](std::int64_t first, std::int64_t last) {
+                         for (std::int64_t i = first; i < last; ++i)
+                             work(pieces[static_cast<std::size_t>(i)]);
+                     });
 }
 
 /// The row's place in a tensor of rows; null where there is no tensor.
@@ -69,22 +75,26 @@ class KernelNorm : public torch::autograd::Function<KernelNorm<Element>> {
         const at::Tensor rounded = in.scalar_type() == at::kFloat ? at::Tensor() : at::empty_like(in);
         const at::Tensor means = at::empty({in.size(0)}, rest.options());
         const at::Tensor deviations = at::empty_like(means);
-        for_each_piece<Element>(weight, plan, [&](const NormRows<Element>& rows, std::int64_t row) {
-            residual_norm(rows, row_of<const Element>(in, row), row_of<const float>(rest, row),
-                          bias.const_data_ptr<float>(), static_cast<float>(epsilon), row_of<float>(sum, row),
-                          row_of<float>(output, row), row_of<Element>(rounded, row),
-                          row_of<float>(means, row), row_of<float>(deviations, row));
+        std::vector<Piece> pieces = cut(plan.rows);
+        for_each(pieces, [&](Piece& piece) {
+            piece.draw(plan, weight.numel());
+            const std::int64_t row = piece.row;
+            residual_norm(piece.of<Element>(weight), row_of<const Element>(in, row),
+                          row_of<const float>(rest, row), bias.const_data_ptr<float>(),
+                          static_cast<float>(epsilon), row_of<float>(sum, row), row_of<float>(output, row),
+                          row_of<Element>(rounded, row), row_of<float>(means, row),
+                          row_of<float>(deviations, row));
         });
         context->save_for_backward({sum, means, deviations, weight});
         context->set_materialize_grads(false);
-        save_value(*context, plan);
+        save_value(*context, std::move(pieces));
         if (rounded.defined()) return {output, rounded};
         return {output};
     }
 
     static variable_list backward(AutogradContext* context, variable_list gradients) {
         const auto saved = context->get_saved_variables();
-        const auto& plan = saved_value<DropoutPlan>(*context);
+        const auto& pieces = saved_value<std::vector<Piece>>(*context);
         const at::Tensor& sum = saved[0];
         const at::Tensor& weight = saved[3];
         for (at::Tensor& gradient : gradients) {
@@ -95,13 +105,14 @@ class KernelNorm : public torch::autograd::Function<KernelNorm<Element>> {
         const at::Tensor x_gradient =
             at::empty(sum.sizes(), sum.options().dtype(c10::CppTypeToScalarType<Element>::value));
         const at::Tensor sums = at::zeros({at::get_num_threads(), 2, weight.numel()}, sum.options());
-        for_each_piece<Element>(weight, plan, [&](const NormRows<Element>& rows, std::int64_t row) {
-            float* own_sums = sums.data_ptr<float>() + at::get_thread_num() * 2 * rows.hidden;
-            residual_norm_backward(rows, row_of<const float>(sum, row), row_of<const float>(saved[1], row),
-                                   row_of<const float>(saved[2], row), row_of<const float>(gradients[0], row),
-                                   row_of<const Element>(rounded_gradient, row),
-                                   row_of<Element>(x_gradient, row), row_of<float>(residual_gradient, row),
-                                   own_sums, own_sums + rows.hidden);
+        for_each(pieces, [&](const Piece& piece) {
+            const std::int64_t row = piece.row;
+            float* own_sums = sums.data_ptr<float>() + at::get_thread_num() * 2 * weight.numel();
+            residual_norm_backward(
+                piece.of<Element>(weight), row_of<const float>(sum, row), row_of<const float>(saved[1], row),
+                row_of<const float>(saved[2], row), row_of<const float>(gradients[0], row),
+                row_of<const Element>(rounded_gradient, row), row_of<Element>(x_gradient, row),
+                row_of<float>(residual_gradient, row), own_sums, own_sums + weight.numel());
         });
         const at::Tensor of_weight_and_bias = sums.sum(0);
         return {x_gradient, residual_gradient, of_weight_and_bias[0], of_weight_and_bias[1], {}, {}};

@@ -14,18 +14,12 @@ namespace {
 using simd::kLanes;
 
 template <typename Element>
-KeepBits mask_of(const NormRows<Element>& rows) {
-    const std::int64_t first = rows.first_row * rows.hidden;
-    return {rows.dropout, first, first + rows.rows * rows.hidden};
-}
-
-template <typename Element>
 void norm_by_avx512(const NormRows<Element>& rows, const Element* x, const float* residual, const float* bias,
                     float epsilon, float* sum, float* output, Element* rounded, float* means,
                     float* deviations) {
     const std::int64_t hidden = rows.hidden;
     const float share = 1.0F / static_cast<float>(hidden);
-    const KeepBits mask = mask_of(rows);
+    const KeepBits& mask = rows.mask;
     for (std::int64_t r = 0; r < rows.rows; ++r) {
         __m512 total = _mm512_setzero_ps();
         for (std::int64_t h = 0; h < hidden; h += kLanes) {
@@ -70,7 +64,7 @@ void norm_backward_by_avx512(const NormRows<Element>& rows, const float* sum, co
                              float* weight_gradient, float* bias_gradient) {
     const std::int64_t hidden = rows.hidden;
     const float share = 1.0F / static_cast<float>(hidden);
-    const KeepBits mask = mask_of(rows);
+    const KeepBits& mask = rows.mask;
     for (std::int64_t r = 0; r < rows.rows; ++r) {
         const __m512 mean = _mm512_set1_ps(means[r]);
         const __m512 deviation = _mm512_set1_ps(deviations[r]);

@@ -2,19 +2,18 @@
 
 #include <cstdint>
 
-#include "core/philox.hpp"
+#include "bert/dropout_bits.hpp"
 
 namespace bv {
 
-/// Rows [first_row, first_row + rows) of one sequence, in (N, H) arrays whose pointers stand at the first of
-/// them. Element is float or BFloat16.
+/// Some rows of one sequence, in (N, H) arrays whose pointers stand at the first of them. Element is float or
+/// BFloat16.
 template <typename Element>
 struct NormRows {
     std::int64_t rows;
-    std::int64_t hidden;           ///< H
-    std::int64_t first_row;        ///< within the sequence
-    const DropoutStream* dropout;  ///< of the sequence's elements of x; none without dropout
-    const float* weight;           ///< (H)
+    std::int64_t hidden;   ///< H
+    const KeepBits& mask;  ///< of the rows' elements of x
+    const float* weight;   ///< (H)
 };
 
 /// sum = dropped(x) + residual; output = LayerNorm(sum), and `rounded` the same as Element (not written if

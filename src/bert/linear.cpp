@@ -1,9 +1,10 @@
-#include "bert/frozen_linear.hpp"
+#include "bert/linear.hpp"
 
 #include <optional>
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 namespace bv {
 namespace {
@@ -12,11 +13,8 @@ namespace {
 constexpr const char* kLayOut = "mkldnn::_reorder_linear_weight";
 constexpr const char* kMultiply = "mkldnn::_linear_pointwise";
 
-bool can_lay_out() {
-    const auto has = [](const char* name) {
-        return c10::Dispatcher::singleton().findSchema({name, ""}).has_value();
-    };
-    return at::hasMKLDNN() && has(kLayOut) && has(kMultiply);
+bool has(const char* operation) {
+    return at::hasMKLDNN() && c10::Dispatcher::singleton().findSchema({operation, ""}).has_value();
 }
 
 at::Tensor laid_out(const at::Tensor& weight) {
@@ -35,17 +33,40 @@ at::Tensor multiplied(const at::Tensor& x, const at::Tensor& weight, const at::T
     return op.call(x, weight, bias, "none", c10::List<std::optional<at::Scalar>>(), "");
 }
 
+class BiasedProduct : public torch::autograd::Function<BiasedProduct> {
+  public:
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                              const at::Tensor& weight, const at::Tensor& bias) {
+        context->save_for_backward({x, weight});
+        return multiplied(x, weight, bias);
+    }
+
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
+        const auto saved = context->get_saved_variables();
+        const at::Tensor& gradient = gradients[0];
+        return {gradient.mm(saved[1]), gradient.t().mm(saved[0]), gradient.sum(0)};
+    }
+};
+
 }  // namespace
 
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+    static const bool adds_bias = has(kMultiply);
+    if (x.is_cpu() && x.scalar_type() == at::kBFloat16 && adds_bias)
+        return BiasedProduct::apply(x, weight, bias);
+    return at::linear(x, weight, bias);
+}
+
 FrozenLinear::FrozenLinear(const at::Tensor& weight, const at::Tensor& bias, at::ScalarType precision)
-    : laid_out_(weight.is_cpu() && precision == at::kBFloat16 && can_lay_out()),
+    : laid_out_(weight.is_cpu() && precision == at::kBFloat16 && has(kLayOut) && has(kMultiply)),
       weight_(weight.detach().to(precision)),
       bias_(bias.detach().to(precision)) {
     if (laid_out_) weight_ = laid_out(weight_);
 }
 
 at::Tensor FrozenLinear::operator()(const at::Tensor& x) const {
-    return laid_out_ ? multiplied(x, weight_, bias_) : at::linear(x, weight_, bias_);
+    return laid_out_ ? multiplied(x, weight_, bias_) : linear(x, weight_, bias_);
 }
 
 }  // namespace bv

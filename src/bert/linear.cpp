@@ -9,12 +9,25 @@
 namespace bv {
 namespace {
 
-// Torch has both for its compiler alone, without a name in C++ or a promise to keep them.
+// Torch has these for its compiler alone, without a name in C++ or a promise to keep them.
+constexpr const char* kSupported = "mkldnn::_is_mkldnn_bf16_supported";
 constexpr const char* kLayOut = "mkldnn::_reorder_linear_weight";
 constexpr const char* kMultiply = "mkldnn::_linear_pointwise";
 
-bool has(const char* operation) {
-    return at::hasMKLDNN() && c10::Dispatcher::singleton().findSchema({operation, ""}).has_value();
+/// Whether this Torch and this processor have them.
+bool have_products() {
+    static const bool found = [] {
+        auto& all = c10::Dispatcher::singleton();
+        for (const char* name : {kSupported, kLayOut, kMultiply}) {
+            if (!all.findSchema({name, ""})) return false;
+        }
+        return all.findSchemaOrThrow(kSupported, "").typed<bool()>().call();
+    }();
+    return found;
+}
+
+bool has_product(const at::Tensor& x, at::ScalarType precision) {
+    return x.is_cpu() && precision == at::kBFloat16 && have_products();
 }
 
 at::Tensor laid_out(const at::Tensor& weight) {
@@ -52,21 +65,19 @@ class BiasedProduct : public torch::autograd::Function<BiasedProduct> {
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-    static const bool adds_bias = has(kMultiply);
-    if (x.is_cpu() && x.scalar_type() == at::kBFloat16 && adds_bias)
-        return BiasedProduct::apply(x, weight, bias);
-    return at::linear(x, weight, bias);
+    return has_product(x, x.scalar_type()) ? BiasedProduct::apply(x, weight, bias)
+                                           : at::linear(x, weight, bias);
 }
 
 FrozenLinear::FrozenLinear(const at::Tensor& weight, const at::Tensor& bias, at::ScalarType precision)
-    : laid_out_(weight.is_cpu() && precision == at::kBFloat16 && has(kLayOut) && has(kMultiply)),
+    : laid_out_(has_product(weight, precision)),
       weight_(weight.detach().to(precision)),
       bias_(bias.detach().to(precision)) {
     if (laid_out_) weight_ = laid_out(weight_);
 }
 
 at::Tensor FrozenLinear::operator()(const at::Tensor& x) const {
-    return laid_out_ ? multiplied(x, weight_, bias_) : linear(x, weight_, bias_);
+    return laid_out_ ? multiplied(x, weight_, bias_) : at::linear(x, weight_, bias_);
 }
 
 }  // namespace bv

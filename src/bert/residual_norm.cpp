@@ -107,7 +107,7 @@ class KernelNorm : public torch::autograd::Function<KernelNorm<Element>> {
         const at::Tensor sums = at::zeros({at::get_num_threads(), 2, weight.numel()}, sum.options());
         for_each(pieces, [&](const Piece& piece) {
             const std::int64_t row = piece.row;
-            float* own_sums = sums.data_ptr<float>() + at::get_thread_num() * 2 * weight.numel();
+            float* own_sums = sums.data_ptr<float>() + 2 * weight.numel() * at::get_thread_num();
             residual_norm_backward(
                 piece.of<Element>(weight), row_of<const float>(sum, row), row_of<const float>(saved[1], row),
                 row_of<const float>(saved[2], row), row_of<const float>(gradients[0], row),

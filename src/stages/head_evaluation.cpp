@@ -8,6 +8,7 @@
 
 #include "adapter/shared_batch.hpp"
 #include "core/error.hpp"
+#include "core/progress.hpp"
 #include "stages/state_feed.hpp"
 
 namespace bv {
@@ -53,6 +54,10 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
     }
     auto batches = batches_of_rank(source.layout().original, batch, ranks);
     const std::size_t count = batches.size();
+    std::int64_t own = 0;
+    for (const auto& batch_features : batches) own += static_cast<std::int64_t>(batch_features.size());
+    Progress progress(fmt::format("rank {}'s share of {} heads' predictions", ranks.rank(), heads.size()),
+                      "features", own, !ranks.is_root());
     StateFeed feed(source, group_batches(source, std::move(batches), kBlockBytes), device);
     for (std::size_t i = 0; i < count; ++i) {
         SharedBatch batch_of_all(feed.next());
@@ -67,7 +72,9 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
                     .copy_(logits.narrow(0, states.starts[b], rows));
             }
         }
+        progress.advance(static_cast<std::int64_t>(states.examples.size()));
     }
+    progress.finish();
     std::vector<Logits> results;
     for (const at::Tensor& logits : all) {
         // Every row was computed by one rank and is zero on the others.

@@ -56,8 +56,8 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
     const std::size_t count = batches.size();
     std::int64_t own = 0;
     for (const auto& batch_features : batches) own += static_cast<std::int64_t>(batch_features.size());
-    Progress progress(fmt::format("rank {}'s share of {} heads' predictions", ranks.rank(), heads.size()),
-                      "features", own, !ranks.is_root());
+    Progress progress(fmt::format("predicting rank {}'s share", ranks.rank()), "features", own,
+                      !ranks.is_root());
     StateFeed feed(source, group_batches(source, std::move(batches), kBlockBytes), device);
     for (std::size_t i = 0; i < count; ++i) {
         SharedBatch batch_of_all(feed.next());

@@ -19,14 +19,7 @@ struct Head {
     std::int64_t number;  ///< a, of A
     std::int64_t row;     ///< the sequence's first of N
     std::int64_t tokens;
-    KeepBits mask = {};
-
-    /// Draws the mask of its part of the sequence's (A, T, T) probabilities.
-    void draw(const DropoutPlan& plan) {
-        if (plan.p == 0) return;
-        const DropoutStream stream = plan.stream(sequence);
-        mask = {&stream, number * tokens * tokens, (number + 1) * tokens * tokens};
-    }
+    KeepBits mask = {};  ///< of its part of the sequence's (A, T, T) probabilities
 };
 
 std::vector<Head> heads_of(const std::vector<std::int64_t>& starts, std::int64_t count) {
@@ -60,7 +53,8 @@ template <typename Element>
 void attend_all(const at::Tensor& query_key_value, const DropoutPlan& dropout, std::vector<Head>& heads,
                 std::int64_t size, at::Tensor& output, at::Tensor& log_sums) {
     for_each(heads, [&](Head& head) {
-        head.draw(dropout);
+        const std::int64_t elements = head.tokens * head.tokens;
+        head.mask = dropout.keep_bits(head.sequence, head.number * elements, (head.number + 1) * elements);
         attend(rows_of<Element>(head, query_key_value, size),
                output.mutable_data_ptr<Element>() + head.row * output.size(1) + head.number * size,
                log_sums.mutable_data_ptr<float>() + head.number * output.size(0) + head.row);
@@ -79,8 +73,8 @@ void attend_all_backward(const at::Tensor& query_key_value, const std::vector<He
     });
 }
 
-/// Attention by the AVX-512 kernels: keeps a float a row and head for the backward pass, not the
-/// probabilities.
+/// Attention by the AVX-512 kernels: keeps a float a row and head and the masks' bits for the backward
+/// pass, not the probabilities.
 class KernelAttention : public torch::autograd::Function<KernelAttention> {
   public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query_key_value,

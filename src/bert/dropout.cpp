@@ -29,6 +29,10 @@ DropoutStream DropoutPlan::stream(std::size_t b) const {
             static_cast<float>(kSteps / (kSteps - threshold))};
 }
 
+KeepBits DropoutPlan::keep_bits(std::size_t b, std::int64_t begin, std::int64_t end) const {
+    return p > 0 ? KeepBits(stream(b), begin, end) : KeepBits();
+}
+
 namespace {
 
 /// to = from times the mask of a whole example, on the CPU.

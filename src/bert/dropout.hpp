@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "bert/dropout_bits.hpp"
 #include "core/philox.hpp"
 
 namespace bv {
@@ -34,6 +35,9 @@ struct DropoutPlan {
 
     /// The random bits of the plan's example `b`.
     DropoutStream stream(std::size_t b) const;
+
+    /// Which of its elements [begin, end) are kept.
+    KeepBits keep_bits(std::size_t b, std::int64_t begin, std::int64_t end) const;
 };
 
 /// `x` with the plan's mask applied to its rows (its first dimension). Differentiable. In float32 whatever

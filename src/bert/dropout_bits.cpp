@@ -84,14 +84,13 @@ void draw_keep_bits(const DropoutStream& stream, std::int64_t first, std::int64_
         draw(stream, group, bits);
 }
 
-KeepBits::KeepBits(const DropoutStream* stream, std::int64_t begin, std::int64_t end) {
-    if (stream == nullptr) return;
+KeepBits::KeepBits(const DropoutStream& stream, std::int64_t begin, std::int64_t end) {
     const std::int64_t first = begin / kPhiloxGroup;
     const std::int64_t last = (end + kPhiloxGroup - 1) / kPhiloxGroup;
     bits.resize(static_cast<std::size_t>((last - first) * kPhiloxGroup / 8 + 8));
-    draw_keep_bits(*stream, first, last, bits.data());
+    draw_keep_bits(stream, first, last, bits.data());
     offset = begin - first * kPhiloxGroup;
-    scale = stream->scale;
+    scale = stream.scale;
 }
 
 }  // namespace bv

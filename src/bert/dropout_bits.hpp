@@ -17,8 +17,8 @@ struct KeepBits {
     /// All are kept.
     KeepBits() = default;
 
-    /// Of elements [begin, end); without a stream all are kept.
-    KeepBits(const DropoutStream* stream, std::int64_t begin, std::int64_t end);
+    /// Of elements [begin, end) of the stream's example.
+    KeepBits(const DropoutStream& stream, std::int64_t begin, std::int64_t end);
 
     std::vector<std::uint8_t> bits;  ///< empty where all are kept; readable 4 bytes past the last element
     std::int64_t offset = 0;         ///< of element `begin` among the bits

@@ -21,14 +21,7 @@ struct Piece {
     std::int64_t first;  ///< row, within the sequence
     std::int64_t row;    ///< the same among all N
     std::int64_t rows;
-    KeepBits mask = {};
-
-    /// Draws the mask of its part of (rows, `hidden`) elements.
-    void draw(const DropoutPlan& plan, std::int64_t hidden) {
-        if (plan.p == 0) return;
-        const DropoutStream stream = plan.stream(sequence);
-        mask = {&stream, first * hidden, (first + rows) * hidden};
-    }
+    KeepBits mask = {};  ///< of its (rows, H) elements
 
     template <typename Element>
     NormRows<Element> of(const at::Tensor& weight) const {
@@ -77,7 +70,8 @@ class KernelNorm : public torch::autograd::Function<KernelNorm<Element>> {
         const at::Tensor deviations = at::empty_like(means);
         std::vector<Piece> pieces = cut(plan.rows);
         for_each(pieces, [&](Piece& piece) {
-            piece.draw(plan, weight.numel());
+            piece.mask = plan.keep_bits(piece.sequence, piece.first * weight.numel(),
+                                        (piece.first + piece.rows) * weight.numel());
             const std::int64_t row = piece.row;
             residual_norm(piece.of<Element>(weight), row_of<const Element>(in, row),
                           row_of<const float>(rest, row), bias.const_data_ptr<float>(),

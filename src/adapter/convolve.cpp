@@ -158,8 +158,9 @@ at::Tensor gather(const at::Tensor& image, const std::vector<std::int64_t>& leng
 
 at::Tensor convolve_rows(const at::Tensor& image, const at::Tensor& weight, const at::Tensor& bias,
                          std::int64_t groups, const Window& window) {
-    // On CPUs at::conv2d is slower at these kernels, which are narrow and far apart, than plain products.
-    if (groups == 1 && image.is_cpu()) {
+    // at::conv2d is slower on CPUs at these kernels, which are narrow and far apart, than plain products; on
+    // GPUs it would plan anew for every number of rows.
+    if (groups == 1) {
         return ImageProducts::apply(image, weight, bias.defined() ? std::optional(bias) : std::nullopt,
                                     window);
     }

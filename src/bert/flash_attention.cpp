@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <mutex>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -25,12 +26,12 @@ at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads
     std::int64_t longest = 0;
     for (std::size_t b = 0; b + 1 < dropout.rows.size(); ++b)
         longest = std::max(longest, dropout.rows[b + 1] - dropout.rows[b]);
-    const at::Tensor parts = query_key_value.view({tokens, 3, heads, hidden / heads});
+    // Not select: the gradient of each part would be as large as all three.
+    const std::vector<at::Tensor> parts = query_key_value.view({tokens, 3, heads, hidden / heads}).unbind(1);
     if (dropout.p > 0) seed_generator(query_key_value.device(), dropout);
-    const at::Tensor output =
-        std::get<0>(at::_flash_attention_forward(parts.select(1, 0), parts.select(1, 1), parts.select(1, 2),
-                                                 bounds, bounds, longest, longest, dropout.p,
-                                                 /*is_causal=*/false, /*return_debug_mask=*/false));
+    const at::Tensor output = std::get<0>(at::_flash_attention_forward(
+        parts[0], parts[1], parts[2], bounds, bounds, longest, longest, dropout.p, /*is_causal=*/false,
+        /*return_debug_mask=*/false));
     return output.reshape({tokens, hidden});
 }
 

@@ -11,6 +11,7 @@
 #include "core/command_line.hpp"
 #include "core/log.hpp"
 #include "core/parallel.hpp"
+#include "dist/gpus.hpp"
 
 #ifdef BV_CUDA
 #include <cuda_runtime_api.h>
@@ -19,18 +20,11 @@
 namespace bv {
 namespace {
 
-int gpu_count() {
-#ifdef BV_CUDA
-    int count = 0;
-    return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
-#else
-    return 0;
-#endif
-}
-
 /// Makes GPU `device` current. libtorch_cuda is loaded only here: it takes seconds and half a gigabyte, which
 /// a rank on the CPU should not pay.
 void open_gpu(int device) {
+    // cuBLAS reads it as it starts: with workspaces of its own for each stream, its sums have one order.
+    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
     if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
         fail("--device cuda: cannot load LibTorch's CUDA part: {}", dlerror());
     }
@@ -39,6 +33,12 @@ void open_gpu(int device) {
 #else
     fail("--device cuda: this build has no CUDA (GPU {} wanted); configure it where nvcc is found", device);
 #endif
+    // The same bits each time, so that a resumed run is the undisturbed one. What has no such kernel warns.
+    at::Context& context = at::globalContext();
+    context.setDeterministicAlgorithms(true, /*warn_only=*/true);
+    context.setDeterministicFillUninitializedMemory(false);
+    // Torch rounds the factors of convolutions to 10 bits of mantissa unless told; heads are float32.
+    context.setAllowTF32CuDNN(false);
 }
 
 /// This rank's share of the cores: its affinity mask where the launcher bound it, else an equal part of the

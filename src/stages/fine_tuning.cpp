@@ -198,6 +198,11 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     const StepBatch batch = feed_.take(step);
     flat_.zero_gradients();
     const DropoutKey key{options_.seed, step};
+    // A GPU is waited for, so that each phase has its own time; its next use would wait soon anyway.
+    const auto end = [&](PhaseClock::Phase phase) {
+        if (compute_.device.is_cuda()) flat_.gradients().select(0, 0).item();
+        clock_.end(phase);
+    };
     double loss = 0;
     for (std::size_t i = 0; i < batch.passes.size(); ++i) {
         const Batch pass = batch.passes[i].to(compute_.device);
@@ -209,16 +214,14 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
         clock_.end(PhaseClock::forward);
         if (i + 1 == batch.passes.size()) sync_.begin_last_pass();
         scaled.backward();
-        if (compute_.device.is_cuda())
-            flat_.gradients().select(0, 0).item();  // waits, so that phases are told apart
-        clock_.end(PhaseClock::backward);
+        end(PhaseClock::backward);
     }
     sync_.finish();
     // One small sum carries the loss and whether to stop, so that all ranks stop after the same step.
     std::array<double, 2> agreed{loss, stop_.requested() ? 1.0 : 0.0};
     ranks_.sum(agreed);
     const double own_loss = std::exchange(loss, agreed[0]);
-    clock_.end(PhaseClock::all_reduce);
+    end(PhaseClock::all_reduce);
     const double norm = options_.clip > 0 ? clip_gradients(flat_, options_.clip) : gradient_norm(flat_);
     const double rate = schedule_.rate(step);
     if (std::isfinite(loss) && std::isfinite(norm)) {
@@ -226,7 +229,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     } else {
         report_non_finite(step, batch.share, own_loss);
     }
-    clock_.end(PhaseClock::optimizer);
+    end(PhaseClock::optimizer);
     clock_.add();
     sequences_ += batch.sequences;
     tokens_ += batch.tokens;

@@ -82,7 +82,9 @@ void FinetuneOptions::declare(CommandLine& line) {
                 "srun SIGTERM too)")
         ->check(CLI::NonNegativeNumber);
     bv::declare(line, compute);
-    line.option("force", force, "replace the checkpoints of an earlier run");
+    line.option(
+        "force", force,
+        "replace the checkpoints of an earlier run; one of the same recipe that was cut short goes on");
     line.option(
         "self-test", self_test,
         "show in a minute that these ranks together train what one of them trains: compare the losses of a "
@@ -154,16 +156,20 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
                 });
         if (!earlier.finished) model = Model::load(options.model, task_named(options.task), options.seed);
     });
-    const auto training = [&](Model& with, int sharing) {
+    const auto training = [&](const FinetuneOptions& how, Model& with, int sharing) {
         with.to(compute.device, compute.precision);
-        with.recompute_layers(options.gradient_checkpointing);
-        return FineTuning(options, line.resolved(), ranks, compute, stop, *features, origin, with, plan,
-                          sharing);
+        with.recompute_layers(how.gradient_checkpointing);
+        return FineTuning(how, line.resolved(), ranks, compute, stop, *features, origin, with, plan, sharing);
     };
     if (options.self_test) {
+        FinetuneOptions tested = options;
+        if (compute.device.is_cuda() && compute.precision == at::kBFloat16 && !options.no_dropout) {
+            spdlog::info("self-test without dropout: flash attention draws other masks for other ranks");
+            tested.no_dropout = true;
+        }
         const auto losses = [&](int sharing) {
             Model fresh = Model::load(options.model, task_named(options.task), options.seed);
-            return training(fresh, sharing).losses(kSelfTestSteps);
+            return training(tested, fresh, sharing).losses(kSelfTestSteps);
         };
         self_test(losses, ranks, compute.precision);
         return;
@@ -177,7 +183,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     std::optional<TuningFiles> files;
     if (ranks.is_root()) files.emplace(options.output, options.model, recipe);
     ranks.root_only([&] { write_file(options.output / "finetune.toml", line.resolved()); });
-    training(*model, ranks.size()).run(earlier.state, files, evaluation);
+    training(options, *model, ranks.size()).run(earlier.state, files, evaluation);
 }
 
 }  // namespace bv

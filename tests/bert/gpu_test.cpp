@@ -1,28 +1,18 @@
-// What GPUs compute, against the CPU. Skipped by name where there is none.
+// What GPUs compute, against the CPU.
 #include <utility>
 
 #include <ATen/ATen.h>
-#include <cuda_runtime_api.h>
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include "bert/attention.hpp"
 #include "bert/model.hpp"
+#include "on_gpu.hpp"
 #include "small_batch.hpp"
 
 namespace bv {
 namespace {
 
-class Gpu : public testing::Test {
-  protected:
-    void SetUp() override {
-        int gpus = 0;
-        if (cudaGetDeviceCount(&gpus) != cudaSuccess || gpus == 0) GTEST_SKIP() << "0 GPUs for 1 rank";
-        ASSERT_NE(dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL), nullptr) << dlerror();
-    }
-
-    const at::Device device_{at::kCUDA, 0};
-};
+using Gpu = OnGpu<testing::Test>;
 
 double relative_error(const at::Tensor& x, const at::Tensor& reference) {
     const at::Tensor values = x.detach().to(at::kCPU, at::kFloat);
@@ -49,7 +39,8 @@ TEST_F(Gpu, DropoutOfABatchIsThatOfTheCpu) {
         const auto run = [&](at::Device device) {
             plan.packing =
                 at::cat({at::tensor(plan.rows, at::kLong), at::tensor(plan.examples, at::kLong)}).to(device);
-            const at::Tensor in = x.to(device, type).set_requires_grad(true);
+            const at::Tensor in =
+                x.to(device, type, /*non_blocking=*/false, /*copy=*/true).set_requires_grad(true);
             const at::Tensor sum = dropout_add(in, residual.to(device), plan);
             (sum * sum).sum().backward();
             return std::pair(sum.detach().cpu(), in.grad().to(at::kCPU, at::kFloat));

@@ -1,6 +1,7 @@
 #include <cuda_runtime_api.h>
 
 #include "collective_conformance.hpp"
+#include "dist/gpus.hpp"
 
 namespace bv {
 namespace {
@@ -18,9 +19,8 @@ class Gpu {
     }
 
     static std::string why_not() {
-        int gpus = 0;
         const Communicator ranks;
-        if (cudaGetDeviceCount(&gpus) != cudaSuccess) gpus = 0;
+        const int gpus = gpu_count();
         return gpus >= ranks.local_size() ? ""
                                           : fmt::format("{} GPUs for {} ranks", gpus, ranks.local_size());
     }

@@ -36,6 +36,6 @@ if(LibTorch_FOUND AND NOT TARGET torch::cpu)
     # The NCCL that torch itself loads: the toolkit's would be a second one in the same process.
     get_filename_component(LibTorch_SITE_PACKAGES "${LibTorch_LIBRARY_DIR}/../.." ABSOLUTE)
     file(GLOB LibTorch_NCCL_DIR "${LibTorch_SITE_PACKAGES}/nvidia/nccl")
-    find_library(LibTorch_NCCL_LIBRARY NAMES nccl libnccl.so.2 PATH_SUFFIXES lib HINTS "${LibTorch_NCCL_DIR}")
+    find_library(LibTorch_NCCL_LIBRARY NAMES nccl libnccl.so.2 NAMES_PER_DIR PATH_SUFFIXES lib HINTS "${LibTorch_NCCL_DIR}")
     find_path(LibTorch_NCCL_INCLUDE_DIR nccl.h PATH_SUFFIXES include HINTS "${LibTorch_NCCL_DIR}")
 endif()

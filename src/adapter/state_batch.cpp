@@ -25,9 +25,7 @@ at::Tensor head_loss(const std::string& task, const StateBatch& batch, const at:
     for (const at::Tensor& own : logits.split_with_sizes(lengths)) {
         log_probabilities.push_back(at::log_softmax(own, 0));
     }
-    const at::Tensor first_rows =
-        at::tensor(at::IntArrayRef(batch.starts).slice(0, lengths.size()), at::kLong).to(logits.device());
-    const at::Tensor labels = at::stack({first_rows + batch.start_labels, first_rows + batch.end_labels}, 1);
+    const at::Tensor labels = at::stack({batch.start_labels, batch.end_labels}, 1);
     return at::cat(log_probabilities).gather(0, labels).sum().neg();
 }
 

@@ -15,7 +15,7 @@ struct StateBatch {
         examples;                      ///< (B) indices of the features they belong to, in the features' order
     std::vector<std::int64_t> starts;  ///< (B + 1) first row of each sequence; starts[B] = N
     at::Tensor states;        ///< (L, N, H); classification: the pooled output first, then each state's CLS
-    at::Tensor start_labels;  ///< (B) int64, row of the answer's start within its sequence, 0 = none
+    at::Tensor start_labels;  ///< (B) int64, row (of N) of the answer's start; none: its sequence's first
     at::Tensor end_labels;    ///< (B) int64, row of the answer's end, inclusive
     at::Tensor no_answer;     ///< (B) int64, classification label: 1 = no answer
 

@@ -9,7 +9,7 @@
 
 namespace bv {
 
-/// Thrown by CommandLine::parse for --help and --version: `text` goes to standard output, exit code 0.
+/// Thrown by CommandLine::parse for --help: `text` goes to standard output, exit code 0.
 struct Answered {
     std::string text;
 };

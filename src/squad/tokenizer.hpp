@@ -33,7 +33,6 @@ class Tokenizer {
 
     std::int32_t cls() const { return cls_; }
     std::int32_t sep() const { return sep_; }
-    std::int64_t vocabulary_size() const { return vocabulary_size_; }
     /// Fingerprint of vocab.txt.
     const std::string& vocabulary() const { return vocabulary_; }
     const BasicTokenizer& basic() const { return basic_; }

@@ -21,7 +21,7 @@ BlockMaker::BlockMaker(const Features& features, const Model& model, const Store
       layout_(layout),
       batch_tokens_(batch_tokens),
       tokens_of_(features.token_counts()),
-      host_(model.device()) {}
+      copies_(model.device()) {}
 
 std::vector<std::int64_t> BlockMaker::features_in(std::int64_t block) const {
     const auto begin = layout_.original.begin() + layout_.first_position(block);
@@ -37,7 +37,8 @@ std::int64_t BlockMaker::tokens(std::int64_t block) const {
 at::Tensor BlockMaker::buffer() const {
     std::int64_t rows = 0;
     for (std::int64_t b = 0; b < layout_.blocks(); ++b) rows = std::max(rows, layout_.rows_of(b));
-    return host_.empty({info_.states() * rows * info_.hidden_size}, scalar_type_of(info_.dtype));
+    return host_memory({info_.states() * rows * info_.hidden_size}, scalar_type_of(info_.dtype),
+                       model_.device());
 }
 
 void BlockMaker::make(std::int64_t block, const at::Tensor& buffer) {
@@ -55,11 +56,11 @@ void BlockMaker::make(std::int64_t block, const at::Tensor& buffer) {
         for (std::int64_t s = 0; s < info_.states(); ++s) {
             const std::int64_t source =
                 s < before ? s : info_.layers[static_cast<std::size_t>(s - before)] + before;
-            host_.copy(states[static_cast<std::size_t>(source)], made[s].narrow(0, row, count));
+            copies_.to_host(states[static_cast<std::size_t>(source)], made[s].narrow(0, row, count));
         }
         row += count;
     }
-    host_.wait();
+    copies_.wait();
     if (!all_finite(info_.dtype, made.const_data_ptr(), made.numel())) {
         fail("block {}: a state leaves the range of {}; use --dtype bfloat16 or float32", block,
              name_of(info_.dtype));

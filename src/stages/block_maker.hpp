@@ -6,7 +6,7 @@
 
 #include "bert/model.hpp"
 #include "squad/features.hpp"
-#include "stages/host_copy.hpp"
+#include "stages/copy_stream.hpp"
 #include "store/layout.hpp"
 
 namespace bv {
@@ -38,7 +38,7 @@ class BlockMaker {
     const StoreLayout& layout_;
     std::int64_t batch_tokens_;
     std::vector<std::int64_t> tokens_of_;
-    HostCopy host_;
+    CopyStream copies_;
 };
 
 }  // namespace bv

@@ -181,7 +181,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
         const std::vector<std::int64_t>& layers = trained->origin.layers;
         source = options.store.empty()
                      ? open_checkpoint(options.checkpoint, options.features, task, compute, layers)
-                     : open_store(options.store, 0, layers);
+                     : open_store(options.store, 0, layers, compute.device);
         const bool other =
             require_fit(trained->head, trained->origin, *source, options.allow_other_checkpoint);
         first = first_state(trained->head, trained->origin, source->info());
@@ -263,8 +263,10 @@ void EvalOptions::declare(CommandLine& line) {
     line.option("checkpoint", checkpoint, "evaluate this checkpoint (or any BERT folder, with --task)");
     line.option("task", task, "what the model does, where no checkpoint.json says it")
         ->check(CLI::IsMember({"span", "classification"}));
-    CLI::Option* head_option =
-        line.option("head", head, "evaluate this folder of a head trained by bv_train");
+    CLI::Option* head_option = line.option(
+        "head", head,
+        "evaluate this folder of a head trained by bv_train, on the states of --store, or on those that "
+        "--checkpoint makes of --features");
     line.option("store", store, "the head reads the states of this store")->needs(head_option);
     line.option("allow-other-checkpoint", allow_other_checkpoint,
                 "let a head read states of another checkpoint than it was trained on; metrics.json says so")

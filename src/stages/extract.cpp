@@ -93,8 +93,8 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
     });
     model->to(compute.device, compute.precision);
     model->freeze();
-    const StoreLayout layout =
-        lay_out_states(info, *features, static_cast<std::int64_t>(options.block_mib * 1024 * 1024));
+    const StoreLayout layout = lay_out_states(info, model->config().states(), *features,
+                                              static_cast<std::int64_t>(options.block_mib * 1024 * 1024));
     BlockMaker maker(*features, *model, info, layout, options.batch_tokens);
 
     StoreWriter writer(ranks, options.store, info, layout, options.force,

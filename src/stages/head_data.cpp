@@ -36,8 +36,8 @@ HeadData::HeadData(const TrainOptions& options, const std::string& task, const C
     }
     const Layers layers = options.layers == "all" ? Layers() : parse_layers(options.layers);
     if (stores) {
-        train_ = open_store(options.store, options.cache_gib, layers);
-        dev_ = open_store(options.dev_store, options.cache_gib, layers);
+        train_ = open_store(options.store, options.cache_gib, layers, compute.device);
+        dev_ = open_store(options.dev_store, options.cache_gib, layers, compute.device);
     } else {
         train_ = open_checkpoint(options.checkpoint, options.features, task, compute, layers);
         dev_ = open_checkpoint(options.checkpoint, options.dev_features, task, compute, layers);

@@ -41,6 +41,7 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
                 {"features", states.features},
                 {"layers", job.origin.layers},
                 {"dtype", name_of(states.dtype)},
+                {"precision", states.precision},
                 {"order", data.order_fingerprint()},
                 {"dev_checkpoint", data.dev().info().checkpoint},
                 {"dev_features", data.dev().info().features},

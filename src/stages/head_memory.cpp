@@ -130,7 +130,7 @@ HeadGroups plan_passes(const std::vector<HeadJob>& jobs, double limit) {
     std::map<std::pair<double, std::int64_t>, std::vector<std::size_t>> alike;  // in share and steps
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         if (!fits({i})) {
-            fail("{} takes {} of memory; --memory-gib allows {}", jobs[i].name(),
+            fail("{} takes {} of memory; there are {} for heads (--memory-gib)", jobs[i].name(),
                  size_text(static_cast<double>(bytes_together({jobs[i]}))), size_text(limit));
         }
         alike[{jobs[i].origin.share, jobs[i].steps}].push_back(i);

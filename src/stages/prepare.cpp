@@ -106,26 +106,29 @@ void check_known_count(const FeatureSettings& settings, std::size_t questions, s
 
 void PrepareOptions::declare(CommandLine& line) {
     line.option("squad", squad, "SQuAD 1.1 or 2.0 JSON; without any answers it is a test set")->required();
-    line.option("model", model, "Model folder with vocab.txt (and tokenizer_config.json)")->required();
-    line.option("output", output, "Features file to write (HDF5)")->required();
-    line.option("max-tokens", settings.max_tokens, "Most tokens of a feature, special ones included");
-    line.option("max-question-tokens", settings.max_question_tokens, "Questions are cut to so many tokens");
-    line.option("stride", settings.stride, "Tokens between windows, or shared by them: see --stride-means");
+    line.option("model", model, "model folder with vocab.txt (and tokenizer_config.json)")->required();
+    line.option("output", output, "features file to write (HDF5)")->required();
+    line.option("max-tokens", settings.max_tokens, "most tokens of a feature, special ones included");
+    line.option("max-question-tokens", settings.max_question_tokens, "questions are cut to so many tokens");
+    line.option("stride", settings.stride, "tokens between windows, or shared by them: see --stride-means");
     line.option("stride-means", settings.stride_means,
-                "step: from one window's start to the next (legacy); overlap: shared by neighbours (run_qa)");
-    line.option(
-        "label-rule", settings.label_rule,
-        "legacy: by whitespace words, then the answer's own tokens; offsets: by character offsets (run_qa)");
-    line.option(
-        "unfound", unfound,
-        "Questions whose answer the legacy rule cannot find: skip them (training) or keep them, labelled by "
-        "offsets (evaluation)");
-    line.option("hold-out", hold_out, "Share of the questions to hold out, by whole paragraphs");
-    line.option("hold-out-output", hold_out_output, "Features file for the held-out questions");
-    line.option("seed", seed, "Seed of the choice of held-out paragraphs");
-    line.option("limit", limit, "Only the first N questions; 0 = all");
-    line.option("threads", threads, "Threads; 0 = all cores this process may run on");
-    line.option("force", force, "Replace existing outputs");
+                "step: from one window's start to the next (legacy); overlap: shared by neighbours (run_qa)")
+        ->check(CLI::IsMember({"step", "overlap"}));
+    line.option("label-rule", settings.label_rule,
+                "legacy: by whitespace words, then the answer's own tokens; offsets: by character offsets "
+                "(run_qa)")
+        ->check(CLI::IsMember({"legacy", "offsets"}));
+    line.option("unfound", unfound,
+                "questions whose answer the legacy rule cannot find: skip them (training) or keep them, "
+                "labelled by "
+                "offsets (evaluation)")
+        ->check(CLI::IsMember({"skip", "keep"}));
+    line.option("hold-out", hold_out, "share of the questions to hold out, by whole paragraphs");
+    line.option("hold-out-output", hold_out_output, "features file for the held-out questions");
+    line.option("seed", seed, "seed of the choice of held-out paragraphs");
+    line.option("limit", limit, "only the first N questions; 0 = all");
+    line.option("threads", threads, "threads; 0 = all cores this process may run on");
+    line.option("force", force, "replace existing outputs");
 }
 
 void prepare(const PrepareOptions& options, const CommandLine& line) {

@@ -1,6 +1,8 @@
 #include "stages/state_feed.hpp"
 
+#include <array>
 #include <chrono>
+#include <utility>
 
 #include <ATen/ATen.h>
 
@@ -8,9 +10,16 @@
 #include "core/error.hpp"
 
 namespace bv {
+namespace {
+
+std::array<at::Tensor*, 4> tensors_of(StateBatch& batch) {
+    return {&batch.states, &batch.start_labels, &batch.end_labels, &batch.no_answer};
+}
+
+}  // namespace
 
 StateFeed::StateFeed(const StateSource& source, std::vector<FeatureBatches> groups, at::Device device)
-    : source_(source), device_(device) {
+    : source_(source), copies_(device) {
     for (FeatureBatches& group : groups) {
         if (source.worth_reading_ahead()) {
             groups_.push_back(std::move(group));
@@ -29,7 +38,8 @@ void StateFeed::start_reading() {
     ++next_;
 }
 
-StateBatch StateFeed::next() {
+/// Starts the next batch's way to the device, read first where it has to be.
+void StateFeed::upload() {
     while (read_.empty()) {
         BV_EXPECT(reading_.valid());
         const auto began = std::chrono::steady_clock::now();
@@ -40,16 +50,20 @@ StateBatch StateFeed::next() {
         read_.insert(read_.end(), std::make_move_iterator(group.begin()),
                      std::make_move_iterator(group.end()));
     }
-    StateBatch batch = std::move(read_.front());
+    uploaded_ = std::move(read_.front());
     read_.pop_front();
+    if (uploaded_->sequences() == 0) return;
+    for (at::Tensor* tensor : tensors_of(*uploaded_)) *tensor = copies_.to_device(*tensor);
+}
+
+StateBatch StateFeed::next() {
+    if (!uploaded_) upload();
+    StateBatch batch = std::move(*uploaded_);
+    uploaded_.reset();
     if (batch.sequences() > 0) {
-        // The reading thread only moves bytes: a thread of its own would start a second team of OpenMP
-        // threads.
-        batch.states = batch.states.to(device_);
-        batch.start_labels = batch.start_labels.to(device_);
-        batch.end_labels = batch.end_labels.to(device_);
-        batch.no_answer = batch.no_answer.to(device_);
+        for (const at::Tensor* tensor : tensors_of(batch)) copies_.hand_over(*tensor);
     }
+    if (!read_.empty()) upload();
     report_phase("heads");
     return batch;
 }

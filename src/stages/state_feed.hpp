@@ -3,16 +3,19 @@
 #include <cstdint>
 #include <deque>
 #include <future>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include "stages/copy_stream.hpp"
 #include "stages/state_source.hpp"
 
 namespace bv {
 
 /// Batches of states in a given order: while those of one group are used, the next group is read in a thread,
-/// where that pays. The states of two groups are held, no more.
+/// where that pays. The states of two groups are held, no more. While a batch is computed with, the group's
+/// next one goes to the device.
 class StateFeed {
   public:
     /// Local. `groups[g]` are batches that are read together (a batch may be empty); `source` must outlive
@@ -27,13 +30,15 @@ class StateFeed {
 
   private:
     void start_reading();
+    void upload();
 
     const StateSource& source_;
     std::vector<FeatureBatches> groups_;
-    at::Device device_;
+    CopyStream copies_;
     std::size_t next_ = 0;
     std::future<std::vector<StateBatch>> reading_;
     std::deque<StateBatch> read_;
+    std::optional<StateBatch> uploaded_;  // or on its way to the device
     double seconds_waited_ = 0;
 };
 

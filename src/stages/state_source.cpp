@@ -14,6 +14,7 @@
 #include "optim/checkpoint.hpp"
 #include "optim/tensor_files.hpp"
 #include "squad/features_file.hpp"
+#include "stages/copy_stream.hpp"
 #include "stages/fit.hpp"
 #include "stages/task_states.hpp"
 #include "store/store.hpp"
@@ -29,9 +30,9 @@ StateBatch describe(const Features& features, std::span<const std::int64_t> whic
     std::vector<std::int64_t> start, end, no_answer;
     for (const std::int64_t f : which) {
         const auto i = static_cast<std::size_t>(f);
+        start.push_back(batch.starts.back() + features.start_label[i]);
+        end.push_back(batch.starts.back() + features.end_label[i]);
         batch.starts.push_back(batch.starts.back() + (row_is_token ? features.tokens_of(f) : 1));
-        start.push_back(features.start_label[i]);
-        end.push_back(features.end_label[i]);
         no_answer.push_back(features.no_answer(f) ? 1 : 0);
     }
     batch.start_labels = at::tensor(start, at::kLong);
@@ -58,7 +59,7 @@ constexpr int kReaders = 4;
 
 class StoreSource final : public StateSource {
   public:
-    StoreSource(const std::filesystem::path& path, double cache_gib, const Layers& layers)
+    StoreSource(const std::filesystem::path& path, double cache_gib, const Layers& layers, at::Device device)
         : store_(path), features_(read_features(path)), info_(store_.info()) {
         if (features_.count() != store_.features()) {
             fail("{} has states of {} features and a table of {}", path.string(), store_.features(),
@@ -80,8 +81,9 @@ class StoreSource final : public StateSource {
         const std::int64_t bytes = info_.states() * store_.rows() * info_.row_bytes();
         if (static_cast<double>(bytes) <= cache_gib * 1024 * 1024 * 1024) {
             FeatureBatches all{store_.layout().original};
-            memory_ = read_batches(all).front().states;
+            memory_ = read_batches(all).front().states;  // too much to be page-locked
         }
+        device_ = device;
     }
 
     const StoreInfo& info() const override { return info_; }
@@ -120,8 +122,8 @@ class StoreSource final : public StateSource {
             StateBatch& batch = prepared.emplace_back();
             if (which.empty()) continue;
             batch = describe(features_, which, info_.task == "span");
-            batch.states =
-                at::empty({info_.states(), batch.rows(), info_.hidden_size}, scalar_type_of(info_.dtype));
+            batch.states = host_memory({info_.states(), batch.rows(), info_.hidden_size},
+                                       scalar_type_of(info_.dtype), device_);
         }
         return prepared;
     }
@@ -186,6 +188,7 @@ class StoreSource final : public StateSource {
     StoreInfo info_;                         // with the layers picked
     std::vector<std::int64_t> picked_;       // states of the store that are read
     std::vector<std::int64_t> position_of_;  // (F) place of a feature in the store
+    at::Device device_ = at::kCPU;           // where batches are to go
     at::Tensor memory_;                      // all states that are read, in the store's order; or undefined
 };
 
@@ -214,8 +217,7 @@ class CheckpointSource final : public StateSource {
         }
         info_.epoch = tuned ? tuned->epoch.text() : EpochFraction().text();
         info_.features = features_.fingerprint();
-        // As a store of the usual element type would lie, whatever part of it is read.
-        layout_ = lay_out_states(info_, features_, 0);
+        layout_ = lay_out_states(info_, model_.config().states(), features_, 0);
         const std::int64_t before = info_.states() - static_cast<std::int64_t>(all.size());
         for (std::int64_t s = 0; s < before; ++s) picked_.push_back(s);
         for (const std::int64_t place : places_of(layers, all, name_)) picked_.push_back(before + place);
@@ -261,8 +263,8 @@ std::vector<std::int64_t> StateSource::rows_of_features() const {
 }
 
 std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, double cache_gib,
-                                        const Layers& layers) {
-    return std::make_unique<StoreSource>(path, cache_gib, layers);
+                                        const Layers& layers, at::Device device) {
+    return std::make_unique<StoreSource>(path, cache_gib, layers, device);
 }
 
 std::unique_ptr<StateSource> open_checkpoint(const std::filesystem::path& checkpoint,

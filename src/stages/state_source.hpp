@@ -53,9 +53,10 @@ using Layers = std::optional<std::vector<std::int64_t>>;
 
 /// Local: the states of a store; of `layers` alone the bytes are read, each checked against its checksum. A
 /// store whose wanted states are at most `cache_gib` GiB is read into memory as a whole. Throws Error naming
-/// the file when it is no complete store or lacks a layer.
+/// the file when it is no complete store or lacks a layer. Batches are read into memory that copies to
+/// `device` want.
 std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, double cache_gib,
-                                        const Layers& layers = {});
+                                        const Layers& layers = {}, at::Device device = at::kCPU);
 
 /// Local: the states that the model in folder `checkpoint` makes of the features in file `features` for
 /// `task`, as `compute` says. Throws Error naming folder and file.

@@ -79,9 +79,17 @@ void read_table(const toml::table& table, const std::string& file, Study& study)
         if (!seeds.empty()) study.seeds.assign(seeds.begin(), seeds.end());
     }
     for (const std::string& epoch : list_of<std::string>(table, "states_at", file)) {
-        study.states_at.push_back(EpochFraction::parse(epoch));
+        try {
+            study.states_at.push_back(EpochFraction::parse(epoch));
+        } catch (const Error& wrong) {
+            fail("{}: [study] states_at: {}", file, wrong.what());
+        }
     }
-    study.keep_stores = table["keep_stores"].value_or(true);
+    if (const toml::node* keep = table.get("keep_stores")) {
+        if (!keep->is_boolean())
+            fail("{}:{}: 'keep_stores' must be true or false", file, keep->source().begin.line);
+        study.keep_stores = keep->value_or(true);
+    }
     study.shares = list_of<double>(table, "shares", file);
     std::erase(study.shares, 1.0);  // all questions are trained on anyway
     study.layer_subsets = list_of<std::string>(table, "layer_subsets", file);

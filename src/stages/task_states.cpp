@@ -30,9 +30,12 @@ std::vector<std::int64_t> state_rows(const Features& features, const std::string
     return std::vector<std::int64_t>(static_cast<std::size_t>(features.count()), 1);
 }
 
-StoreLayout lay_out_states(const StoreInfo& info, const Features& features, std::int64_t block_bytes) {
+StoreLayout lay_out_states(const StoreInfo& info, std::int64_t model_states, const Features& features,
+                           std::int64_t block_bytes) {
     const std::vector<std::int64_t> rows = state_rows(features, info.task);
-    return lay_out(rows, features_per_block(info, rows, block_bytes));
+    StoreInfo counted = info;
+    if (block_bytes == 0) counted.layers.resize(static_cast<std::size_t>(model_states));
+    return lay_out(rows, features_per_block(counted, rows, block_bytes));
 }
 
 std::vector<at::Tensor> task_states(const Model& model, const Batch& batch) {

@@ -19,9 +19,11 @@ std::vector<std::int64_t> parse_layers(const std::string& list);
 /// (F) Rows of states that each feature has: its tokens in the span task, else one.
 std::vector<std::int64_t> state_rows(const Features& features, const std::string& task);
 
-/// Where the states `info` of features lie in a store of blocks of about `block_bytes`, 0 = the usual size
-/// (see features_per_block).
-StoreLayout lay_out_states(const StoreInfo& info, const Features& features, std::int64_t block_bytes);
+/// Where the states `info` of features lie in a store of blocks of about `block_bytes`; with 0 of the usual
+/// size (see features_per_block), as if all `model_states` hidden states of the model were kept: so the order
+/// of training, which follows from it, is the same whichever are.
+StoreLayout lay_out_states(const StoreInfo& info, std::int64_t model_states, const Features& features,
+                           std::int64_t block_bytes);
 
 /// What heads of the model's task read of a batch, without dropout. Span: all hidden states, L of (N, H).
 /// Classification: the pooled output, then each hidden state's CLS, L + 1 of (B, H).

@@ -10,6 +10,7 @@
 #include "core/stop_signal.hpp"
 #include "dist/collective.hpp"
 #include "dist/watchdog.hpp"
+#include "stages/available_memory.hpp"
 #include "stages/evaluation_history.hpp"
 #include "stages/head_data.hpp"
 #include "stages/head_job.hpp"
@@ -32,6 +33,13 @@ std::vector<HeadDefinition> read_definitions(const TrainOptions& options) {
         }
     }
     return definitions;
+}
+
+/// Collective: bytes that the heads of a pass may take, 0 = no limit. States, their copies and evaluation
+/// want memory too.
+double memory_limit(const TrainOptions& options, at::Device device, const Communicator& ranks) {
+    if (options.memory_gib > 0) return options.memory_gib * 1024 * 1024 * 1024;
+    return static_cast<double>(available_memory(device, ranks)) / 2;
 }
 
 /// What each pass takes, for the log.
@@ -77,7 +85,7 @@ void TrainOptions::declare(CommandLine& line) {
                 "of the order of the data, which all heads share, of --held-out and of --share");
     line.option("output", output,
                 "folder; results go to "
-                "OUTPUT/<head>/epoch-<e>/lr-<rate>-seed-<seed>[-layers-<list>][-share-<s>]/")
+                "OUTPUT/<head>/epoch-<e>/lr-<rate>-seed-<seed>[-layer-<l>|-layers-<list>][-share-<s>]/")
         ->required();
     line.option("layers", layers,
                 "hidden states to read: all there are, or a list such as 0,12,24 (0 = embedding output)");
@@ -95,7 +103,7 @@ void TrainOptions::declare(CommandLine& line) {
         ->check(CLI::NonNegativeNumber);
     line.option("memory-gib", memory_gib,
                 "most memory of a rank for heads: too many for it are trained in several passes over the "
-                "states; 0 = no limit")
+                "states; 0 = half of what is free as training begins")
         ->check(CLI::NonNegativeNumber);
     line.option(
             "held-out", held_out,
@@ -117,7 +125,8 @@ void TrainOptions::declare(CommandLine& line) {
         "allow-other-checkpoint", allow_other_checkpoint,
         "score on states of another checkpoint than the training states'; head.json and metrics.json say so");
     bv::declare(line, compute);
-    line.option("force", force, "replace the results of an earlier run");
+    line.option("force", force,
+                "replace the results of an earlier run; one of the same recipe that was cut short goes on");
 }
 
 void train(const TrainOptions& options, const CommandLine& line, const Communicator& ranks) {
@@ -137,8 +146,9 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     });
     if (jobs.empty()) return;
     measure_memory(jobs, *data, compute.device, ranks, *collective);
+    const double limit = memory_limit(options, compute.device, ranks);
     HeadGroups passes;
-    ranks.agree([&] { passes = plan_passes(jobs, options.memory_gib * 1024 * 1024 * 1024); });
+    ranks.agree([&] { passes = plan_passes(jobs, limit); });
     report(passes, jobs);
     for (std::size_t pass = 0; pass < passes.size(); ++pass) {
         const std::string label =

@@ -28,7 +28,7 @@ struct TrainOptions {
     std::vector<std::uint64_t> seeds{1};
     std::uint64_t data_seed = 1;
     double cache_gib = 4.0;
-    double memory_gib = 0;  ///< 0 = no limit
+    double memory_gib = 0;  ///< 0 = half of what is free
     double held_out = 0;
     std::vector<double> shares{1};
     std::string eval_metric = "f1";

@@ -19,9 +19,10 @@ inline StateBatch random_states(std::int64_t states, std::int64_t hidden_size,
     std::vector<std::int64_t> start, end, no_answer;
     for (std::size_t b = 0; b < rows.size(); ++b) {
         batch.examples.push_back(static_cast<std::int64_t>(b));
-        batch.starts.push_back(batch.starts.back() + rows[b]);
-        start.push_back(b % 3 == 0 ? 0 : rows[b] / 2);
-        end.push_back(b % 3 == 0 ? 0 : rows[b] - 1);
+        const std::int64_t first = batch.starts.back();
+        batch.starts.push_back(first + rows[b]);
+        start.push_back(b % 3 == 0 ? first : first + rows[b] / 2);
+        end.push_back(b % 3 == 0 ? first : first + rows[b] - 1);
         no_answer.push_back(b % 3 == 0 ? 1 : 0);
     }
     batch.states = at::randn({states, batch.rows(), hidden_size});
@@ -39,8 +40,8 @@ inline StateBatch alone(const StateBatch& batch, std::int64_t b) {
     one.examples = {batch.examples[i]};
     one.starts = {0, rows};
     one.states = batch.states.narrow(1, batch.starts[i], rows).contiguous();
-    one.start_labels = batch.start_labels.narrow(0, b, 1);
-    one.end_labels = batch.end_labels.narrow(0, b, 1);
+    one.start_labels = batch.start_labels.narrow(0, b, 1) - batch.starts[i];
+    one.end_labels = batch.end_labels.narrow(0, b, 1) - batch.starts[i];
     one.no_answer = batch.no_answer.narrow(0, b, 1);
     return one;
 }

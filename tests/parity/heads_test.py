@@ -171,11 +171,12 @@ def test_a_batch_gives_torchs_logits_gradients_and_running_statistics(name, mode
     # Forty batch normalisations over a few rows amplify float32's rounding by a hundred thousand.
     dtype, tolerance = (torch.float64, 1e-8) if '"batch_norm"' in definition else (torch.float32, 1e-4)
     lengths = torch.tensor([9, 2, 17, 4] if span else [1] * 6)
+    starts = torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)])
     batch = {
         "states": torch.randn(5, int(lengths.sum()), 96, dtype=dtype),
-        "starts": torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)]),
-        "start_labels": lengths // 3,
-        "end_labels": lengths // 2,
+        "starts": starts,
+        "start_labels": starts[:-1] + lengths // 3,
+        "end_labels": starts[:-1] + lengths // 2,
         "no_answer": torch.arange(len(lengths)) % 2,
     }
     save_file(batch, tmp_path / "batch.safetensors")
@@ -190,7 +191,7 @@ def test_a_batch_gives_torchs_logits_gradients_and_running_statistics(name, mode
     logits = head(batch["states"], batch["starts"])
     cross_entropy = torch.nn.functional.cross_entropy
     if span:
-        loss = sum(cross_entropy(own[:, end][None], batch[labels][b:b + 1], reduction="sum")
+        loss = sum(cross_entropy(own[:, end][None], (batch[labels] - starts[:-1])[b:b + 1], reduction="sum")
                    for b, own in enumerate(logits.split(lengths.tolist()))
                    for end, labels in enumerate(["start_labels", "end_labels"]))
     else:

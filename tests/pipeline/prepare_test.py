@@ -140,7 +140,7 @@ def test_bad_flags_and_folders_are_refused(corpus, model, tmp_path, empty):
     assert_refused(prepare(squad, tmp_path / "no-model", output, check=False), empty, "no-model")
     assert_refused(prepare(squad, corpus, output, check=False), empty, "vocab.txt")
     assert_refused(prepare(squad, model, output, "--stride", 0, check=False), empty, "stride 0")
-    assert_refused(prepare(squad, model, output, "--label-rule", "new", check=False), empty, "new", "legacy or offsets")
+    assert_refused(prepare(squad, model, output, "--label-rule", "new", check=False), empty, "new", "legacy,offsets")
     assert_refused(prepare(squad, model, output, *hold_out, check=False), empty, "--hold-out-output alone")
     assert_refused(prepare(squad, model, output, "--hold-out", 1, *hold_out, check=False), empty, "--hold-out is 1")
     assert_refused(prepare(squad, model, output, "--strid", 3, check=False), empty, "--strid", "--stride")

@@ -58,8 +58,8 @@ class RandomSource final : public StateSource {
             const std::int64_t tokens = features_.tokens_of(f);
             batch.starts.push_back(batch.starts.back() + tokens);
             parts.push_back(states_.narrow(1, features_.starts[static_cast<std::size_t>(f)], tokens));
-            start.push_back(tokens / 2);
-            end.push_back(tokens - 1);
+            start.push_back(batch.starts.back() - tokens + tokens / 2);
+            end.push_back(batch.starts.back() - 1);
         }
         batch.states = at::cat(parts, 1);
         batch.start_labels = at::tensor(start, at::kLong);

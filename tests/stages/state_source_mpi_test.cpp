@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include "blank_features.hpp"
 #include "core/error.hpp"
 #include "squad/features_file.hpp"
 #include "stages/state_source.hpp"
@@ -13,29 +14,9 @@ namespace {
 
 /// Features of 1 to 9 tokens without text.
 Features some_features() {
-    Features features;
-    features.contexts = {"nothing"};
-    features.starts.push_back(0);
-    for (std::int64_t f = 0; f < 33; ++f) {
-        const std::int64_t tokens = 1 + (f * 5) % 9;
-        features.starts.push_back(features.starts.back() + tokens);
-        features.questions.push_back(
-            {.id = std::to_string(f), .text = "", .context = 0, .answers = {}, .impossible = true});
-        features.question_of.push_back(f);
-        features.start_label.push_back(0);
-        features.end_label.push_back(0);
-        features.window.push_back(0);
-        features.context_token.push_back(0);
-    }
-    const auto tokens = static_cast<std::size_t>(features.tokens());
-    features.ids.assign(tokens, 7);
-    features.segments.assign(tokens, 0);
-    for (auto* offsets :
-         {&features.char_begin, &features.char_end, &features.byte_begin, &features.byte_end}) {
-        offsets->assign(tokens, kNoOffset);
-    }
-    features.max_context.assign(tokens, 0);
-    return features;
+    std::vector<std::int64_t> lengths;
+    for (std::int64_t f = 0; f < 33; ++f) lengths.push_back(1 + (f * 5) % 9);
+    return blank_features(lengths);
 }
 
 /// The value of every element tells its state, feature, row within the feature, and column.
@@ -56,7 +37,7 @@ class StoreSourceTest : public testing::TestWithParam<const char*> {
                  .layers = {0, 2, 5},
                  .hidden_size = 3,
                  .features = features_.fingerprint()};
-        const StoreLayout layout = lay_out_states(info_, features_, 1000);
+        const StoreLayout layout = lay_out_states(info_, 6, features_, 1000);
         StoreWriter writer(ranks_, path_, info_, layout, false,
                            [&](h5::Group& root) { write_features_table(root, features_); });
         for (std::int64_t b = ranks_.rank(); b < layout.blocks(); b += ranks_.size()) {

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "blank_features.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
@@ -32,28 +33,7 @@ namespace {
 constexpr std::int64_t kTokens = 168;
 
 Features features_of(std::int64_t count) {
-    Features features;
-    features.contexts = {"nothing"};
-    features.starts.push_back(0);
-    for (std::int64_t f = 0; f < count; ++f) {
-        features.starts.push_back(features.starts.back() + kTokens);
-        features.questions.push_back(
-            {.id = std::to_string(f), .text = "", .context = 0, .answers = {}, .impossible = true});
-        features.question_of.push_back(f);
-        features.start_label.push_back(0);
-        features.end_label.push_back(0);
-        features.window.push_back(0);
-        features.context_token.push_back(0);
-    }
-    const auto tokens = static_cast<std::size_t>(features.tokens());
-    features.ids.assign(tokens, 7);
-    features.segments.assign(tokens, 0);
-    features.max_context.assign(tokens, 0);
-    for (auto* offsets :
-         {&features.char_begin, &features.char_end, &features.byte_begin, &features.byte_end}) {
-        offsets->assign(tokens, kNoOffset);
-    }
-    return features;
+    return blank_features(std::vector<std::int64_t>(static_cast<std::size_t>(count), kTokens));
 }
 
 StoreInfo info_of(const Features& features) {
@@ -104,7 +84,7 @@ double timed(const Communicator& ranks, const std::function<void()>& work) {
 double write_store(const Transfer& transfer, std::int64_t& bytes) {
     const Features features = features_of(transfer.features);
     const StoreInfo info = info_of(features);
-    const StoreLayout layout = lay_out_states(info, features, transfer.block_bytes);
+    const StoreLayout layout = lay_out_states(info, info.states(), features, transfer.block_bytes);
     StoreWriter writer(transfer.ranks, transfer.path, info, layout, /*force=*/true,
                        [&](h5::Group& root) { write_features_table(root, features); });
     const auto size = static_cast<std::size_t>(info.states() * layout.rows_of(0) * info.row_bytes());
@@ -148,7 +128,7 @@ struct Pieces {
     explicit Pieces(const Transfer& transfer) {
         const Features features = features_of(transfer.features);
         const StoreInfo info = info_of(features);
-        const StoreLayout layout = lay_out_states(info, features, transfer.block_bytes);
+        const StoreLayout layout = lay_out_states(info, info.states(), features, transfer.block_bytes);
         size = layout.rows_of(0) * info.row_bytes();
         all = info.states() * layout.blocks();
         first = all * transfer.ranks.rank() / transfer.ranks.size();

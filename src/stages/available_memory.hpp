@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+#include "dist/communicator.hpp"
+
+namespace bv {
+
+/// Collective: bytes of `device` that are free for a rank just now: of its GPU, or its part of what its
+/// host's ranks have together; the least of all ranks. 0 where the host does not say.
+std::int64_t available_memory(at::Device device, const Communicator& ranks);
+
+}  // namespace bv

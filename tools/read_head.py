@@ -106,7 +106,7 @@ class Head:
                 block.get("shortcut", []), name + "shortcut.", x)
         if kind == "branches":
             outputs = [self._run_chain(own, f"{name}{b}.", x) for b, own in enumerate(block["of"])]
-            return torch.cat(outputs, 0 if x.dim() == 3 and outputs[0].dim() == 3 else 1)
+            return torch.cat(outputs, 0 if outputs[0].dim() == 3 else 1)
         raise ValueError(kind)
 
     def _convolve(self, block, x, weight, bias, groups):
@@ -121,7 +121,7 @@ class Head:
         return torch.cat(outputs, 1)
 
     def _pool(self, block, x):
-        kernel, stride = block["kernel"], block.get("stride", 1)
+        kernel, stride = block.get("kernel", 1), block.get("stride", 1)
         sides = (0, 0)
         if block.get("padding", "same") == "same":
             sides = same_padding(x.shape[2], kernel, stride)

@@ -19,7 +19,10 @@ BLOCKS = """\
         [{ type = "adapter", width = 5, shared = false }, { type = "flatten" }],
         [{ type = "global_average_pool" }],
     ] },
-    { type = "unflatten", channels = 2 },
+    { type = "branches", of = [
+        [{ type = "unflatten", channels = 2 }, { type = "relu" }],
+        [{ type = "unflatten", channels = 2 }, { type = "pool" }],
+    ] },
     { type = "flatten" },
     { type = "skip" },
     { type = "dropout", rate = 0.1 },

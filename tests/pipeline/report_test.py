@@ -98,6 +98,11 @@ def test_the_page_needs_no_network_and_its_figures_stand_beside_it(run):
     assert len(ids) == len(set(ids))
 
 
+def test_learned_weights_name_their_states_the_pooled_output_aside(run):
+    largest = [row[5] for row in rows_of(page_of(run)) if len(row) > 5 and row[3] == "1.250"]
+    assert len(largest) == 4 and set(largest) == {"6"}
+
+
 def test_an_empty_run_gives_a_page_that_says_what_is_missing(tmp_path):
     page = page_of(tmp_path)
     assert "No results for the span task" in page

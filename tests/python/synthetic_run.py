@@ -75,7 +75,8 @@ def write_run(run):
                         **scores(task, exact + 3 * index),
                     },
                 )
-                weights = [(i + 1) / 28 for i in range(7)]
+                states = 7 if task == "span" else 8  # the pooled output before the layers
+                weights = [2 * (i + 1) / states / (states + 1) for i in range(states)]
                 write_json(
                     place / "head.json",
                     {

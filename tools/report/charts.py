@@ -1,7 +1,7 @@
 """The report's figures as Altair charts."""
 
 import altair
-from run_folder import label_of
+from run_folder import POOLED_OUTPUT, label_of
 
 EM, F1, ANSWERED = "EM", "F1", "F1 of answerable questions"
 COLORS = altair.Scale(domain=[EM, F1], range=["#8a5a00", "#1f5fa8"])
@@ -106,23 +106,21 @@ def layer_weights(heads):
     for head in heads:
         for place, learned in enumerate(head.layer_weights):
             suffix = f", pooling {place + 1}" if len(head.layer_weights) > 1 else ""
-            layers = (
-                head.layers if len(head.layers) == len(learned["weights"]) else range(len(learned["weights"]))
-            )
             rows += [
                 {
                     "head": head.name.replace("_", " ") + suffix,
                     "epoch": label_of(head.epoch),
-                    "state": layer,
+                    "state": state,
                     "weight": weight,
                     "run": f"{head.seed} {head.variant}",
                 }
-                for layer, weight in zip(layers, learned["weights"])
+                for state, weight in zip(head.weighed_states(learned), learned["weights"])
             ]
     epochs = [label_of(epoch) for epoch in sorted({head.epoch for head in heads})]
     base = altair.Chart(altair.Data(values=rows)).encode(
         x=altair.X(
             "state:O",
+            sort=sorted({row["state"] for row in rows}, key=lambda state: (state != POOLED_OUTPUT, len(state), state)),
             title="hidden state (0 = embedding output)",
             axis=altair.Axis(labelAngle=0, labelOverlap=True),
         ),

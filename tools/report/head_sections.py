@@ -110,4 +110,4 @@ def add_layer_weights(page, task, heads):
 
 def largest_state(head, learned):
     place = max(range(len(learned["weights"])), key=learned["weights"].__getitem__)
-    return str(head.layers[place] if len(head.layers) == len(learned["weights"]) else place)
+    return head.weighed_states(learned)[place]

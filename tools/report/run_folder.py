@@ -16,6 +16,7 @@ from run_files import (
 )
 
 TASKS = ("span", "classification")
+POOLED_OUTPUT = "pooled"
 
 
 @dataclass
@@ -43,6 +44,15 @@ class Result:
     def main(self):
         """The object whose exact and f1 are this task's EM and F1; empty where the dev features have no labels."""
         return self.scores.get("official" if self.task == "span" else "classification") or {}
+
+    def weighed_states(self, learned):
+        """Names of the states that one of `layer_weights` weighs: layers, in the classification task with the
+        pooled output before them; a pooling of something else has places."""
+        states = [str(layer) for layer in self.layers]
+        if self.task == "classification":
+            states.insert(0, POOLED_OUTPUT)
+        count = len(learned["weights"])
+        return states if len(states) == count else [str(place) for place in range(count)]
 
 
 @dataclass

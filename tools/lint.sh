@@ -30,8 +30,7 @@ mapfile -t formatted < <(find src tests -name '*.cpp' -o -name '*.hpp' -o -name 
 for file in "${formatted[@]}"; do
     clang-format --dry-run -Werror "$file" 2>/dev/null || { echo "not formatted: clang-format -i $file" && failed=1; }
 done
-grep -rlZ '^#!/usr/bin/env bash' launch slurm tests tools .ci --include='*.sh' --include=run |
-    xargs -0r shellcheck -x || failed=1
+find launch slurm tests tools .ci \( -name '*.sh' -o -path .ci/run \) -print0 | xargs -0r shellcheck -x -s bash || failed=1
 # A precompiled header is of no use to another compiler, nor has it this one's omp.h: flags without them.
 flags=$(mktemp -d)
 trap 'rm -r "$flags"' EXIT

@@ -75,7 +75,7 @@ class Bench(Programs):
     def train(self, heads, store, output, *flags, disk=None):
         """What bv_train logs of an epoch, which is of all its heads."""
         self.on_ranks(1, "bv_train", "--store", store, "--dev-store", self.store(DTYPES[0], "dev"), "--heads", heads,
-                      "--output", output, "--memory-gib", 0, "--device", "cpu", "--threads", CORES, *flags, disk=disk)
+                      "--output", output, "--device", "cpu", "--threads", CORES, *flags, disk=disk)
         return json.loads(next(output.glob("*/*/*/metrics.jsonl")).read_text(encoding="utf-8").splitlines()[-1])
 
     def epoch(self, heads, dtype, place, *flags, disk=None):

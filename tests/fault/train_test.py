@@ -98,6 +98,20 @@ def test_told_to_stop_at_any_step_it_saves_and_goes_on_with_the_same_bits(recipe
     assert_same_results(tmp_path, undisturbed)
 
 
+def test_stopped_on_two_ranks_it_goes_on_with_one(recipe, undisturbed, tmp_path):
+    process = start(recipe, tmp_path, "--resume-every", 0)
+    wait_for_epochs(process, tmp_path, 8)
+    process.send_signal(signal.SIGUSR1)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 85, text
+    again = bv.run("bv_train", *recipe, "--output", tmp_path, ranks=1)
+    assert "resumed after" in again.stderr
+    for path in tmp_path.glob("*/*/lr-0.001-seed-1/metrics.jsonl"):
+        losses, others = ([line["loss"] for line in bv.read_json_lines(file)]
+                          for file in (path, undisturbed / path.relative_to(tmp_path)))
+        assert losses == pytest.approx(others, rel=1e-3) and len(losses) == EPOCHS and losses != others
+
+
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_a_rank_killed_at_any_step_loses_nothing_that_was_saved(recipe, undisturbed, tmp_path, seed):
     draw = random.Random(1000 + seed)

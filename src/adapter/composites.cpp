@@ -1,5 +1,7 @@
 #include "adapter/composites.hpp"
 
+#include <utility>
+
 #include <ATen/ATen.h>
 
 #include "core/error.hpp"
@@ -107,6 +109,24 @@ at::Tensor Branches::forward(const at::Tensor& x, const Pass& pass) const {
     std::vector<at::Tensor> outputs;
     outputs.reserve(branches_.size());
     for (const BlockChain& branch : branches_) outputs.push_back(branch.forward(x, pass));
+    return joined(std::move(outputs));
+}
+
+std::vector<at::Tensor> Branches::forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
+                                                const Pass& pass) const {
+    std::vector<std::vector<at::Tensor>> outputs(alike.size());
+    for (std::size_t b = 0; b < branches_.size(); ++b) {
+        std::vector<const BlockChain*> chains;
+        for (const Block* block : alike) chains.push_back(&static_cast<const Branches&>(*block).branches_[b]);
+        const std::vector<at::Tensor> own = BlockChain::forward_alike(chains, x, pass);
+        for (std::size_t k = 0; k < alike.size(); ++k) outputs[k].push_back(own[k]);
+    }
+    std::vector<at::Tensor> values;
+    for (std::vector<at::Tensor>& own : outputs) values.push_back(joined(std::move(own)));
+    return values;
+}
+
+at::Tensor Branches::joined(std::vector<at::Tensor> outputs) const {
     if (output_.channels == 0) return at::cat(outputs, 1);
     // As convolutions leave images, a pixel's values together.
     for (at::Tensor& output : outputs) output = output.permute({1, 2, 0});

@@ -41,11 +41,15 @@ class Branches final : public Block {
   public:
     explicit Branches(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
+    std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
+                                          const Pass& pass) const override;
     BlockShape output() const override { return output_; }
     std::vector<NamedTensor> tensors() const override;
     std::vector<LayerWeights> layer_weights() const override;
 
   private:
+    at::Tensor joined(std::vector<at::Tensor> outputs) const;
+
     std::vector<BlockChain> branches_;
     BlockShape output_;
 };

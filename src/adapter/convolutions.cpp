@@ -1,5 +1,7 @@
 #include "adapter/convolutions.hpp"
 
+#include <vector>
+
 #include <ATen/ATen.h>
 
 #include "adapter/convolve.hpp"
@@ -25,6 +27,19 @@ Convolution::Convolution(const Context& context) : window_(context) {
 
 at::Tensor Convolution::forward(const at::Tensor& x, const Pass& pass) const {
     return convolve(x, weight_, bias_, 1, window_, pass.batch);
+}
+
+std::vector<at::Tensor> Convolution::forward_alike(const std::vector<const Block*>& alike,
+                                                   const at::Tensor& x, const Pass& pass) const {
+    std::vector<at::Tensor> weights;
+    std::vector<at::Tensor> biases;
+    for (const Block* block : alike) {
+        weights.push_back(static_cast<const Convolution&>(*block).weight_);
+        if (bias_.defined()) biases.push_back(static_cast<const Convolution&>(*block).bias_);
+    }
+    // One convolution of the filters of all of them.
+    const at::Tensor bias = bias_.defined() ? at::cat(biases) : at::Tensor();
+    return convolve(x, at::cat(weights), bias, 1, window_, pass.batch).split(weight_.size(0));
 }
 
 std::vector<NamedTensor> Convolution::tensors() const {

@@ -12,6 +12,8 @@ class Convolution final : public Block {
   public:
     explicit Convolution(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
+    std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
+                                          const Pass& pass) const override;
     BlockShape output() const override { return {weight_.size(0), window_.outputs}; }
     std::vector<NamedTensor> tensors() const override;
 

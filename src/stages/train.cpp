@@ -1,5 +1,6 @@
 #include "stages/train.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "adapter/head_definition.hpp"
@@ -16,6 +17,7 @@
 #include "stages/head_job.hpp"
 #include "stages/head_memory.hpp"
 #include "stages/head_training.hpp"
+#include "store/reading_order.hpp"
 
 namespace bv {
 namespace {
@@ -40,6 +42,13 @@ std::vector<HeadDefinition> read_definitions(const TrainOptions& options) {
 double memory_limit(const TrainOptions& options, at::Device device, const Communicator& ranks) {
     if (options.memory_gib > 0) return options.memory_gib * 1024 * 1024 * 1024;
     return static_cast<double>(available_memory(device, ranks)) / 2;
+}
+
+/// Bytes of states that a rank holds at most: of the window that is used and the one that is read.
+std::int64_t bytes_of_windows(const StateSource& source, const Communicator& ranks) {
+    const std::int64_t blocks = std::min(2 * kWindowBlocks, source.layout().blocks());
+    const std::int64_t rows = blocks * source.layout().rows_of(0) / ranks.size();
+    return rows * source.info().states() * source.info().row_bytes();
 }
 
 /// What each pass takes, for the log.
@@ -150,6 +159,9 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     HeadGroups passes;
     ranks.agree([&] { passes = plan_passes(jobs, limit); });
     report(passes, jobs);
+    if (data->train().worth_reading_ahead())
+        spdlog::info("beside them about {} of states read ahead",
+                     size_text(static_cast<double>(bytes_of_windows(data->train(), ranks))));
     for (std::size_t pass = 0; pass < passes.size(); ++pass) {
         const std::string label =
             passes.size() == 1 ? "" : fmt::format("pass {} of {}, ", pass + 1, passes.size());

@@ -110,7 +110,8 @@ TEST(HeadTrainer, TrainsAlikeHeadsTogetherAsEachAlone) {
     const RandomSource source;
     // All that read the states as one, those whose ways part at once, and those with statistics over ranks.
     for (const char* name : {"learned_pooling", "average_pooling", "adapter_64_shared_skip",
-                             "adapter_64_unshared", "learned_pooling_adapter_386", "normalised"}) {
+                             "adapter_64_unshared", "learned_pooling_adapter_386", "cnn_1xn",
+                             "adapter_386_shared_skip_learned_pooling", "normalised"}) {
         std::vector<std::unique_ptr<HeadTrainer>> together, alone;
         std::vector<HeadTrainer*> group;
         for (const std::uint64_t seed : {5, 6, 7}) {

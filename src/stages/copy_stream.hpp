@@ -12,16 +12,16 @@ class CopyStream {
   public:
     explicit CopyStream(at::Device device);
 
-    /// Starts copying `source`, which may be of another element type, into `target`, host memory.
+    /// Local: starts copying `source`, which may be of another element type, into `target`, host memory.
     void to_host(const at::Tensor& source, const at::Tensor& target);
 
-    /// Waits for all copies started.
+    /// Local: waits for all copies started.
     void wait();
 
-    /// Starts copying `host` to the device: not to be used before `hand_over`. `host` itself on a CPU.
+    /// Local: starts copying `host` to the device: not to be used before `hand_over`. `host` itself on a CPU.
     at::Tensor to_device(const at::Tensor& host);
 
-    /// Lets what the device is given to compute from now on use `copy`, made by `to_device`.
+    /// Local: lets what the device is given to compute from now on use `copy`, made by `to_device`.
     void hand_over(const at::Tensor& copy);
 
   private:
@@ -31,8 +31,8 @@ class CopyStream {
     std::optional<c10::Stream> stream_;  // of the copies, on a GPU
 };
 
-/// Uninitialised host memory for copies from and to `device`: page-locked for a GPU, which cannot copy beside
-/// its work otherwise.
+/// Local: uninitialised host memory for copies from and to `device`: page-locked for a GPU, which cannot copy
+/// beside its work otherwise.
 at::Tensor host_memory(at::IntArrayRef shape, at::ScalarType type, at::Device device);
 
 }  // namespace bv

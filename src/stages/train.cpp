@@ -44,7 +44,8 @@ double memory_limit(const TrainOptions& options, at::Device device, const Commun
     return static_cast<double>(available_memory(device, ranks)) / 2;
 }
 
-/// Bytes of states that a rank holds at most: of the window that is used and the one that is read.
+/// About the bytes of states that a rank holds: its parts of the window that is used and of the one that is
+/// read meanwhile.
 std::int64_t bytes_of_windows(const StateSource& source, const Communicator& ranks) {
     const std::int64_t blocks = std::min(2 * kWindowBlocks, source.layout().blocks());
     const std::int64_t rows = blocks * source.layout().rows_of(0) / ranks.size();

@@ -7,9 +7,9 @@
 namespace bv {
 
 /// Batch normalisation with Keras's epsilon 1e-3 and momentum 0.99, over all rows (and the width) of each
-/// channel of (C, N, W), or of each value of (N, W). Scale 1 and shift 0 at first. In training by the
-/// statistics of the pass, which its buffers, the running mean and variance (0 and 1 at first), follow; in
-/// evaluation by those.
+/// channel of (C, N, W), or of each value of (N, W), for each of K heads. Scale 1 and shift 0 at first. In
+/// training by the statistics of the pass, which its buffers, the running mean and variance (0 and 1 at
+/// first), follow; in evaluation by those.
 class BatchNorm final : public Block {
   public:
     explicit BatchNorm(const Context& context);
@@ -21,8 +21,8 @@ class BatchNorm final : public Block {
 
   private:
     BlockShape shape_;
-    at::Tensor scale_, shift_;    // (C), or (W)
-    at::Tensor mean_, variance_;  // (C), or (W)
+    at::Tensor scale_, shift_;    // (K, C), or (K, W)
+    at::Tensor mean_, variance_;  // (K, C), or (K, W)
 };
 
 }  // namespace bv

@@ -71,13 +71,6 @@ const std::vector<BlockType>& block_types() {
     return types;
 }
 
-std::vector<at::Tensor> Block::forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
-                                             const Pass& pass) const {
-    std::vector<at::Tensor> values;
-    for (const Block* block : alike) values.push_back(block->forward(x, pass));
-    return values;
-}
-
 std::unique_ptr<Block> make_block(const Block::Context& context) {
     const auto found = std::find_if(block_types().begin(), block_types().end(), [&](const BlockType& type) {
         return type.name == context.definition.type;

@@ -15,7 +15,8 @@
 
 namespace bv {
 
-/// Shape of what flows from block to block: (C, N, width) where there are channels, else (N, width). The L
+/// Shape of what flows from block to block: (K, C, N, width) where there are channels, else (K, N, width),
+/// for K heads that are computed together; 1 instead of K while all have the same, as the states are. The L
 /// states are the first channels; convolutions see an image of N rows (tokens) whose pixels have C values.
 struct BlockShape {
     std::int64_t channels = 0;  ///< C; 0 = one vector a row
@@ -27,7 +28,7 @@ struct BlockShape {
 /// "12 channels of width 7", or "width 7".
 std::string to_string(const BlockShape& shape);
 
-/// A tensor of a block or head (a leaf, float32).
+/// A tensor of the blocks or heads computed together (a leaf, float32): (K, ...), head k's is `tensor[k]`.
 struct NamedTensor {
     std::string name;
     at::Tensor tensor;
@@ -57,15 +58,18 @@ struct Pass {
     Share share = {};                  ///< in training
 };
 
-/// A building block of heads: a function of what flows through the head, with tensors of its own.
+/// A building block of K heads of one definition, computed together: a function of what flows through each,
+/// with tensors of its own for each. The results of one are those that it has by itself, but for rounding.
 class Block {
   public:
     /// What a block is made from.
     struct Context {
         const BlockDefinition& definition;
-        BlockShape input;              ///< what the block before it hands on
-        std::int64_t hidden_size = 0;  ///< H of the states
-        at::Generator& generator;      ///< where its initial values come from
+        BlockShape input;                        ///< what the block before it hands on
+        std::int64_t hidden_size = 0;            ///< H of the states
+        std::vector<at::Generator>& generators;  ///< (K) where the initial values of each come from
+
+        std::int64_t heads() const { return static_cast<std::int64_t>(generators.size()); }
 
         /// Throws Error naming the place unless the input has channels, or one vector a row.
         void require_channels() const;
@@ -74,14 +78,9 @@ class Block {
 
     virtual ~Block() = default;
 
-    /// x as `input` was declared; float32, unless it `reads_any_type`. In training it may change the block's
-    /// buffers.
+    /// x of the shape `input`, of K or of all alike; float32, unless it `reads_any_type`. In training it may
+    /// change the block's buffers.
     virtual at::Tensor forward(const at::Tensor& x, const Pass& pass) const = 0;
-
-    /// What `forward` of each of `alike` returns for the same x: blocks of one definition, this one first.
-    /// One computation where the type has one for several; its results differ by their rounding alone.
-    virtual std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
-                                                  const Pass& pass) const;
 
     /// Whether it takes states as they were read, in float16 or bfloat16 too. What comes out is float32.
     virtual bool reads_any_type() const { return false; }
@@ -92,8 +91,8 @@ class Block {
     /// Its tensors, named within the block.
     virtual std::vector<NamedTensor> tensors() const { return {}; }
 
-    /// What it learned of its layers, for every learned pooling in it.
-    virtual std::vector<LayerWeights> layer_weights() const { return {}; }
+    /// What head `k` learned of its layers, for every learned pooling in it.
+    virtual std::vector<LayerWeights> layer_weights(std::int64_t /*k*/) const { return {}; }
 };
 
 /// A type of block, the keys its definition may have beside "type", and its maker.

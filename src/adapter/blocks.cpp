@@ -4,36 +4,26 @@
 
 #include "adapter/initializers.hpp"
 #include "adapter/layer_mix.hpp"
+#include "adapter/stacked.hpp"
 #include "core/error.hpp"
 
 namespace bv {
 
 LearnedPooling::LearnedPooling(const Context& context)
     : input_(context.input),
-      weights_(normal({context.input.channels}, 0.05, context.generator)),
-      gamma_(at::ones({1}, at::kFloat)) {
+      weights_(normal({context.input.channels}, 0.05, context.generators)),
+      gamma_(at::ones({context.heads(), 1}, at::kFloat)) {
     context.require_channels();
 }
 
-at::Tensor LearnedPooling::mix() const {
-    return gamma_ * at::softmax(weights_, 0);
-}
-
 at::Tensor LearnedPooling::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    return layer_mix(x, mix().unsqueeze(0)).squeeze(0);
+    return layer_mix(x, gamma_ * at::softmax(weights_, 1));
 }
 
-std::vector<at::Tensor> LearnedPooling::forward_alike(const std::vector<const Block*>& alike,
-                                                      const at::Tensor& x, const Pass& /*pass*/) const {
-    std::vector<at::Tensor> mixes;
-    for (const Block* block : alike) mixes.push_back(static_cast<const LearnedPooling&>(*block).mix());
-    return layer_mix(x, at::stack(mixes)).unbind(0);
-}
-
-std::vector<LayerWeights> LearnedPooling::layer_weights() const {
-    const at::Tensor shares = at::softmax(weights_.detach().cpu().to(at::kDouble), 0);
+std::vector<LayerWeights> LearnedPooling::layer_weights(std::int64_t k) const {
+    const at::Tensor shares = at::softmax(weights_.detach()[k].cpu().to(at::kDouble), 0);
     return {{{shares.const_data_ptr<double>(), shares.const_data_ptr<double>() + shares.numel()},
-             gamma_.item<double>()}};
+             gamma_[k].item<double>()}};
 }
 
 AveragePooling::AveragePooling(const Context& context) : input_(context.input) {
@@ -43,12 +33,7 @@ AveragePooling::AveragePooling(const Context& context) : input_(context.input) {
 at::Tensor AveragePooling::forward(const at::Tensor& x, const Pass& /*pass*/) const {
     const at::ScalarType type = at::promote_types(x.scalar_type(), at::kFloat);
     const double share = 1.0 / static_cast<double>(input_.channels);
-    return layer_mix(x, at::full({1, input_.channels}, share, x.options().dtype(type))).squeeze(0);
-}
-
-std::vector<at::Tensor> AveragePooling::forward_alike(const std::vector<const Block*>& alike,
-                                                      const at::Tensor& x, const Pass& pass) const {
-    return std::vector<at::Tensor>(alike.size(), forward(x, pass));
+    return layer_mix(x, at::full({x.size(0), input_.channels}, share, x.options().dtype(type)));
 }
 
 Adapter::Adapter(const Context& context)
@@ -58,34 +43,31 @@ Adapter::Adapter(const Context& context)
     if (!shared_) context.require_channels();
     constexpr double kDeviation = 1e-3;
     if (shared_) {
-        weight_ = truncated_normal({width_, input_.width}, kDeviation, context.generator);
-        bias_ = at::zeros({width_}, at::kFloat);
+        weight_ = truncated_normal({width_, input_.width}, kDeviation, context.generators);
+        bias_ = at::zeros({context.heads(), width_}, at::kFloat);
     } else {
-        weight_ = truncated_normal({input_.channels, width_, input_.width}, kDeviation, context.generator);
-        bias_ = at::zeros({input_.channels, width_}, at::kFloat);
+        weight_ = truncated_normal({input_.channels, width_, input_.width}, kDeviation, context.generators);
+        bias_ = at::zeros({context.heads(), input_.channels, width_}, at::kFloat);
     }
 }
 
-at::Tensor Adapter::adapted(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const {
-    const at::Tensor projected =
-        shared_ ? at::linear(x, weight, bias) : at::baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2));
-    return at::gelu(projected, "tanh");
+at::Tensor Adapter::projected(const at::Tensor& x) const {
+    if (shared_) return linears(x, weight_, bias_);
+    const std::int64_t heads = weight_.size(0);
+    if (x.size(0) == 1) {
+        // For each layer one as wide as those of all heads together.
+        const at::Tensor weight = weight_.transpose(0, 1).flatten(1, 2);
+        const at::Tensor bias = bias_.transpose(0, 1).flatten(1, 2);
+        return at::baddbmm(bias.unsqueeze(1), x[0], weight.transpose(1, 2))
+            .unflatten(2, {heads, width_})
+            .permute({2, 0, 1, 3});
+    }
+    return linears(x.flatten(0, 1), weight_.flatten(0, 1), bias_.flatten(0, 1))
+        .unflatten(0, {heads, input_.channels});
 }
 
 at::Tensor Adapter::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    return adapted(x, weight_, bias_);
-}
-
-std::vector<at::Tensor> Adapter::forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
-                                               const Pass& /*pass*/) const {
-    std::vector<at::Tensor> weights;
-    std::vector<at::Tensor> biases;
-    for (const Block* block : alike) {
-        weights.push_back(static_cast<const Adapter&>(*block).weight_);
-        biases.push_back(static_cast<const Adapter&>(*block).bias_);
-    }
-    // One adapter as wide as all of them together.
-    return adapted(x, at::cat(weights, -2), at::cat(biases, -1)).split(width_, -1);
+    return at::gelu(projected(x), "tanh");
 }
 
 Flatten::Flatten(const Context& context) : input_(context.input) {
@@ -93,7 +75,7 @@ Flatten::Flatten(const Context& context) : input_(context.input) {
 }
 
 at::Tensor Flatten::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    return x.permute({1, 2, 0}).reshape({x.size(1), input_.channels * input_.width});
+    return x.permute({0, 2, 3, 1}).reshape({x.size(0), x.size(2), input_.channels * input_.width});
 }
 
 Unflatten::Unflatten(const Context& context) {
@@ -107,7 +89,7 @@ Unflatten::Unflatten(const Context& context) {
 }
 
 at::Tensor Unflatten::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    return x.reshape({x.size(0), output_.width, output_.channels}).permute({2, 0, 1});
+    return x.reshape({x.size(0), x.size(1), output_.width, output_.channels}).permute({0, 3, 1, 2});
 }
 
 Skip::Skip(const Context& context) : width_(context.input.width + context.hidden_size) {
@@ -115,18 +97,19 @@ Skip::Skip(const Context& context) : width_(context.input.width + context.hidden
 }
 
 at::Tensor Skip::forward(const at::Tensor& x, const Pass& pass) const {
-    return at::cat({x, pass.batch.states.select(0, -1).to(x.scalar_type())}, 1);
+    const at::Tensor last = pass.batch.states.narrow(0, -1, 1).to(x.scalar_type());
+    return at::cat({x, for_each_head(last, x.size(0))}, 2);
 }
 
 Linear::Linear(const Context& context)
     : weight_(glorot_uniform({context.definition.positive("width"), context.input.width},
-                             context.definition.positive("width"), context.input.width, context.generator)),
-      bias_(at::zeros({weight_.size(0)}, at::kFloat)) {
+                             context.definition.positive("width"), context.input.width, context.generators)),
+      bias_(at::zeros({weight_.size(0), weight_.size(1)}, at::kFloat)) {
     context.require_vectors();
 }
 
 at::Tensor Linear::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    return at::linear(x, weight_, bias_);
+    return linears(x, weight_, bias_);
 }
 
 at::Tensor Activation::forward(const at::Tensor& x, const Pass& /*pass*/) const {

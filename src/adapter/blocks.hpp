@@ -9,25 +9,23 @@
 
 namespace bv {
 
+// Shapes below are those of one head: K of them have K in front, see BlockShape.
+
 /// gamma * sum_l softmax(w)_l x_l (scalar mix, Tenney et al. 2019): (L, N, W) to (N, W). w ~ N(0, 0.05),
 /// gamma = 1.
 class LearnedPooling final : public Block {
   public:
     explicit LearnedPooling(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
-    std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
-                                          const Pass& pass) const override;
     bool reads_any_type() const override { return true; }
     BlockShape output() const override { return {0, input_.width}; }
     std::vector<NamedTensor> tensors() const override { return {{"weights", weights_}, {"gamma", gamma_}}; }
-    std::vector<LayerWeights> layer_weights() const override;
+    std::vector<LayerWeights> layer_weights(std::int64_t k) const override;
 
   private:
-    at::Tensor mix() const;  // (L)
-
     BlockShape input_;
-    at::Tensor weights_;  // (L)
-    at::Tensor gamma_;    // (1)
+    at::Tensor weights_;  // (K, L)
+    at::Tensor gamma_;    // (K, 1)
 };
 
 /// Mean over the layers: (L, N, W) to (N, W).
@@ -35,8 +33,6 @@ class AveragePooling final : public Block {
   public:
     explicit AveragePooling(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
-    std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
-                                          const Pass& pass) const override;
     bool reads_any_type() const override { return true; }
     BlockShape output() const override { return {0, input_.width}; }
 
@@ -52,19 +48,17 @@ class Adapter final : public Block {
   public:
     explicit Adapter(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
-    std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
-                                          const Pass& pass) const override;
     BlockShape output() const override { return {input_.channels, width_}; }
     std::vector<NamedTensor> tensors() const override { return {{"weight", weight_}, {"bias", bias_}}; }
 
   private:
-    at::Tensor adapted(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) const;
+    at::Tensor projected(const at::Tensor& x) const;
 
     BlockShape input_;
     std::int64_t width_;
     bool shared_;
-    at::Tensor weight_;  // (width, W), or (L, width, W) unshared
-    at::Tensor bias_;    // (width), or (L, width) unshared
+    at::Tensor weight_;  // (K, width, W), or (K, L, width, W) unshared
+    at::Tensor bias_;    // (K, width), or (K, L, width) unshared
 };
 
 /// All layers of a row side by side: (L, N, W) to (N, W * L), element w * L + l being layer l's element w.
@@ -106,12 +100,12 @@ class Linear final : public Block {
   public:
     explicit Linear(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
-    BlockShape output() const override { return {0, weight_.size(0)}; }
+    BlockShape output() const override { return {0, weight_.size(1)}; }
     std::vector<NamedTensor> tensors() const override { return {{"weight", weight_}, {"bias", bias_}}; }
 
   private:
-    at::Tensor weight_;  // (width, W)
-    at::Tensor bias_;    // (width)
+    at::Tensor weight_;  // (K, width, W)
+    at::Tensor bias_;    // (K, width)
 };
 
 /// max(x, 0), or the tanh-approximated GELU, of every value.

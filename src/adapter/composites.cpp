@@ -1,9 +1,11 @@
 #include "adapter/composites.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <ATen/ATen.h>
 
+#include "adapter/stacked.hpp"
 #include "core/error.hpp"
 
 namespace bv {
@@ -11,7 +13,7 @@ namespace {
 
 BlockChain chain_of(const Block::Context& context, const BlockDefinition::Chain& definitions,
                     BlockShape input) {
-    return {definitions, input, context.hidden_size, context.generator};
+    return {definitions, input, context.hidden_size, context.generators};
 }
 
 /// The chain `key`; none where it is missing.
@@ -27,8 +29,8 @@ void append(std::vector<NamedTensor>& all, const std::string& name, const BlockC
     }
 }
 
-void append(std::vector<LayerWeights>& all, const BlockChain& chain) {
-    for (LayerWeights& own : chain.layer_weights()) all.push_back(std::move(own));
+void append(std::vector<LayerWeights>& all, const BlockChain& chain, std::int64_t k) {
+    for (LayerWeights& own : chain.layer_weights(k)) all.push_back(std::move(own));
 }
 
 }  // namespace
@@ -54,9 +56,9 @@ std::vector<NamedTensor> Repeat::tensors() const {
     return all;
 }
 
-std::vector<LayerWeights> Repeat::layer_weights() const {
+std::vector<LayerWeights> Repeat::layer_weights(std::int64_t k) const {
     std::vector<LayerWeights> all;
-    for (const BlockChain& turn : turns_) append(all, turn);
+    for (const BlockChain& turn : turns_) append(all, turn, k);
     return all;
 }
 
@@ -80,10 +82,10 @@ std::vector<NamedTensor> Residual::tensors() const {
     return all;
 }
 
-std::vector<LayerWeights> Residual::layer_weights() const {
+std::vector<LayerWeights> Residual::layer_weights(std::int64_t k) const {
     std::vector<LayerWeights> all;
-    append(all, blocks_);
-    append(all, shortcut_);
+    append(all, blocks_, k);
+    append(all, shortcut_, k);
     return all;
 }
 
@@ -107,30 +109,18 @@ Branches::Branches(const Context& context) {
 
 at::Tensor Branches::forward(const at::Tensor& x, const Pass& pass) const {
     std::vector<at::Tensor> outputs;
-    outputs.reserve(branches_.size());
-    for (const BlockChain& branch : branches_) outputs.push_back(branch.forward(x, pass));
-    return joined(std::move(outputs));
-}
-
-std::vector<at::Tensor> Branches::forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
-                                                const Pass& pass) const {
-    std::vector<std::vector<at::Tensor>> outputs(alike.size());
-    for (std::size_t b = 0; b < branches_.size(); ++b) {
-        std::vector<const BlockChain*> chains;
-        for (const Block* block : alike) chains.push_back(&static_cast<const Branches&>(*block).branches_[b]);
-        const std::vector<at::Tensor> own = BlockChain::forward_alike(chains, x, pass);
-        for (std::size_t k = 0; k < alike.size(); ++k) outputs[k].push_back(own[k]);
+    std::int64_t heads = 1;
+    for (const BlockChain& branch : branches_) {
+        outputs.push_back(branch.forward(x, pass));
+        heads = std::max(heads, outputs.back().size(0));
     }
-    std::vector<at::Tensor> values;
-    for (std::vector<at::Tensor>& own : outputs) values.push_back(joined(std::move(own)));
-    return values;
-}
-
-at::Tensor Branches::joined(std::vector<at::Tensor> outputs) const {
-    if (output_.channels == 0) return at::cat(outputs, 1);
-    // As convolutions leave images, a pixel's values together.
-    for (at::Tensor& output : outputs) output = output.permute({1, 2, 0});
-    return at::cat(outputs, 2).permute({2, 0, 1});
+    for (at::Tensor& output : outputs) {
+        output = for_each_head(output, heads);
+        // As convolutions leave images, a pixel's values together.
+        if (output_.channels > 0) output = output.permute({0, 2, 3, 1});
+    }
+    const at::Tensor joined = at::cat(outputs, -1);
+    return output_.channels > 0 ? joined.permute({0, 3, 1, 2}) : joined;
 }
 
 std::vector<NamedTensor> Branches::tensors() const {
@@ -139,9 +129,9 @@ std::vector<NamedTensor> Branches::tensors() const {
     return all;
 }
 
-std::vector<LayerWeights> Branches::layer_weights() const {
+std::vector<LayerWeights> Branches::layer_weights(std::int64_t k) const {
     std::vector<LayerWeights> all;
-    for (const BlockChain& branch : branches_) append(all, branch);
+    for (const BlockChain& branch : branches_) append(all, branch, k);
     return all;
 }
 

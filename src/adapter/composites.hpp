@@ -15,7 +15,7 @@ class Repeat final : public Block {
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
     BlockShape output() const override { return turns_.back().output(); }
     std::vector<NamedTensor> tensors() const override;
-    std::vector<LayerWeights> layer_weights() const override;
+    std::vector<LayerWeights> layer_weights(std::int64_t k) const override;
 
   private:
     std::vector<BlockChain> turns_;
@@ -28,7 +28,7 @@ class Residual final : public Block {
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
     BlockShape output() const override { return blocks_.output(); }
     std::vector<NamedTensor> tensors() const override;
-    std::vector<LayerWeights> layer_weights() const override;
+    std::vector<LayerWeights> layer_weights(std::int64_t k) const override;
 
   private:
     BlockChain blocks_;
@@ -41,15 +41,11 @@ class Branches final : public Block {
   public:
     explicit Branches(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
-    std::vector<at::Tensor> forward_alike(const std::vector<const Block*>& alike, const at::Tensor& x,
-                                          const Pass& pass) const override;
     BlockShape output() const override { return output_; }
     std::vector<NamedTensor> tensors() const override;
-    std::vector<LayerWeights> layer_weights() const override;
+    std::vector<LayerWeights> layer_weights(std::int64_t k) const override;
 
   private:
-    at::Tensor joined(std::vector<at::Tensor> outputs) const;
-
     std::vector<BlockChain> branches_;
     BlockShape output_;
 };

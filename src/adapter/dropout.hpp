@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "adapter/block.hpp"
 
@@ -18,8 +19,8 @@ class Dropout final : public Block {
 
   private:
     BlockShape shape_;
-    std::uint32_t threshold_;  // of 16 random bits, below which a value is dropped
-    std::uint64_t seed_;       // drawn from the head's generator
+    std::uint32_t threshold_;           // of 16 random bits, below which a value is dropped
+    std::vector<std::uint64_t> seeds_;  // (K) drawn from the heads' generators
 };
 
 }  // namespace bv

@@ -8,18 +8,22 @@
 namespace bv {
 namespace {
 
-BlockChain make_blocks(const HeadDefinition& definition, BlockShape input, std::uint64_t seed) {
-    at::Generator generator = make_generator(seed);
-    return {definition.blocks, input, input.width, generator};
+BlockChain make_blocks(const HeadDefinition& definition, BlockShape input,
+                       const std::vector<std::uint64_t>& seeds) {
+    std::vector<at::Generator> generators;
+    for (const std::uint64_t seed : seeds) generators.push_back(make_generator(seed));
+    return {definition.blocks, input, input.width, generators};
 }
 
 }  // namespace
 
-Head::Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_size, std::uint64_t seed)
+Head::Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_size,
+           const std::vector<std::uint64_t>& seeds)
     : definition_(std::move(definition)),
       states_(states),
       hidden_size_(hidden_size),
-      blocks_(make_blocks(definition_, {states, hidden_size}, seed)) {
+      heads_(static_cast<std::int64_t>(seeds.size())),
+      blocks_(make_blocks(definition_, {states, hidden_size}, seeds)) {
     for (NamedTensor& own : blocks_.tensors()) {
         (own.trained ? parameters_ : buffers_).push_back(std::move(own));
     }
@@ -33,37 +37,19 @@ Head::Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_s
     if (parameters_.empty()) fail("{}: a head needs a block that can be trained", last.place);
 }
 
-void Head::require_fit(const StateBatch& batch) const {
+at::Tensor Head::forward(const StateBatch& batch, std::optional<std::int64_t> step,
+                         const Share& share) const {
     BV_EXPECT(batch.states.dim() == 3 && batch.states.size(0) == states_ &&
               batch.states.size(2) == hidden_size_);
     BV_EXPECT(batch.states.size(1) == batch.rows());
     BV_EXPECT(reads_any_type() || !at::isReducedFloatingType(batch.states.scalar_type()));
-}
-
-at::Tensor Head::forward(const StateBatch& batch, std::optional<std::int64_t> step,
-                         const Share& share) const {
-    require_fit(batch);
-    return blocks_.forward(batch.states, {batch, step, share});
-}
-
-std::vector<at::Tensor> Head::forward_alike(const std::vector<const Head*>& alike, const StateBatch& batch,
-                                            std::optional<std::int64_t> step, const Share& share) {
-    const Head& first = *alike.front();
-    first.require_fit(batch);
-    // Alone, a head gets the same bits in whatever company it is trained.
-    if (alike.size() == 1) return {first.forward(batch, step, share)};
-    std::vector<const BlockChain*> chains;
-    for (const Head* head : alike) {
-        BV_EXPECT(head->definition().text == first.definition().text);
-        chains.push_back(&head->blocks_);
-    }
-    return BlockChain::forward_alike(chains, batch.states, {batch, step, share});
+    return blocks_.forward(batch.states.unsqueeze(0), {batch, step, share});
 }
 
 std::int64_t Head::parameter_count() const {
     std::int64_t count = 0;
     for (const NamedTensor& parameter : parameters_) count += parameter.tensor.numel();
-    return count;
+    return count / heads_;
 }
 
 void Head::to(at::Device device) {

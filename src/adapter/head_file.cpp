@@ -16,9 +16,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kVersion = 2;
 
-Json to_json(const Head& head, const HeadOrigin& origin) {
+Json to_json(const Head& head, std::int64_t k, const HeadOrigin& origin) {
     Json poolings = Json::array();
-    for (const LayerWeights& learned : head.layer_weights()) {
+    for (const LayerWeights& learned : head.layer_weights(k)) {
         poolings.push_back({{"weights", learned.weights}, {"gamma", learned.gamma}});
     }
     return {{"version", kVersion},
@@ -47,7 +47,7 @@ Json to_json(const Head& head, const HeadOrigin& origin) {
 Head build_head(const Json& json, const std::filesystem::path& path) {
     return Head(parse_head(json.at("head").get<std::string>(), json.at("definition").get<std::string>(),
                            path.string() + ": definition"),
-                json.at("states").get<std::int64_t>(), json.at("hidden_size").get<std::int64_t>(), 0);
+                json.at("states").get<std::int64_t>(), json.at("hidden_size").get<std::int64_t>(), {0});
 }
 
 HeadOrigin read_origin(const Json& json) {
@@ -85,13 +85,14 @@ TrainedHead read_description(const std::filesystem::path& path) {
 
 }  // namespace
 
-void save_head(const std::filesystem::path& folder, const Head& head, const HeadOrigin& origin) {
+void save_head(const std::filesystem::path& folder, const Head& head, std::int64_t k,
+               const HeadOrigin& origin) {
     std::map<std::string, at::Tensor> tensors;
     for (const auto* own : {&head.parameters(), &head.buffers()}) {
-        for (const NamedTensor& named : *own) tensors.emplace(named.name, named.tensor.detach());
+        for (const NamedTensor& named : *own) tensors.emplace(named.name, named.tensor.detach()[k]);
     }
     save_tensors(folder / "head.safetensors", tensors);
-    write_file(folder / "head.json", to_json(head, origin).dump(2) + "\n");
+    write_file(folder / "head.json", to_json(head, k, origin).dump(2) + "\n");
 }
 
 TrainedHead load_head(const std::filesystem::path& folder) {
@@ -103,11 +104,12 @@ TrainedHead load_head(const std::filesystem::path& folder) {
     for (const NamedTensor& own : wanted) {
         const auto found = tensors.find(own.name);
         if (found == tensors.end()) fail("{}: no tensor '{}'", path.string(), own.name);
-        if (found->second.sizes() != own.tensor.sizes()) {
+        const at::Tensor place = own.tensor[0];
+        if (found->second.sizes() != place.sizes()) {
             fail("{}: tensor '{}' has {} elements, its head.json wants {}", path.string(), own.name,
-                 found->second.numel(), own.tensor.numel());
+                 found->second.numel(), place.numel());
         }
-        own.tensor.copy_(found->second);
+        place.copy_(found->second);
     }
     return trained;
 }

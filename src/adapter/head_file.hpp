@@ -32,11 +32,12 @@ struct TrainedHead {
 };
 
 /// Writes head.safetensors (parameters and buffers) and, after it, head.json (everything to build the head
-/// again, its origin and learned layer weights) into `folder`. Throws Error naming the path.
-void save_head(const std::filesystem::path& folder, const Head& head, const HeadOrigin& origin);
+/// again, its origin and learned layer weights) of head `k` into `folder`. Throws Error naming the path.
+void save_head(const std::filesystem::path& folder, const Head& head, std::int64_t k,
+               const HeadOrigin& origin);
 
-/// Reads what `save_head` wrote, on the CPU. Throws Error naming the file and the key or tensor that is
-/// missing or wrong.
+/// Reads what `save_head` wrote, a head by itself, on the CPU. Throws Error naming the file and the key or
+/// tensor that is missing or wrong.
 TrainedHead load_head(const std::filesystem::path& folder);
 
 }  // namespace bv

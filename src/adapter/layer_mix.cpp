@@ -1,13 +1,14 @@
 #include "adapter/layer_mix.hpp"
 
 #include <algorithm>
-#include <vector>
+#include <functional>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "adapter/layer_mix_kernel.hpp"
+#include "adapter/stacked.hpp"
 
 namespace bv {
 namespace {
@@ -16,18 +17,37 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 /// Elements of a layer that are worked on together. Fixed, so that sums do not depend on the number of
-/// threads.
-constexpr std::int64_t kPiece = 1 << 15;
-
-std::int64_t pieces(std::int64_t elements) {
-    return (elements + kPiece - 1) / kPiece;
+/// threads; on GPUs as many as keep what is converted of them within the cache.
+std::int64_t piece_size(const at::Tensor& states) {
+    return states.is_cpu() ? 1 << 15 : 1 << 18;
 }
 
-LayerElements piece_of(const at::Tensor& states, std::int64_t piece) {
+std::int64_t pieces(const at::Tensor& states) {
+    const std::int64_t size = piece_size(states);
+    return (states[0].numel() + size - 1) / size;
+}
+
+/// Calls `work` with each piece and its place.
+void for_each_piece(const at::Tensor& states,
+                    const std::function<void(std::int64_t, const LayerElements&)>& work) {
+    const std::int64_t size = piece_size(states);
     const std::int64_t stride = states[0].numel();
-    const std::int64_t first = piece * kPiece;
-    return {states.const_data_ptr(),         states.scalar_type(), states.size(0), stride, first,
-            std::min(kPiece, stride - first)};
+    const auto range = [&](std::int64_t first, std::int64_t last) {
+        const at::NoGradGuard no_graph;  // of this thread
+        for (std::int64_t i = first; i < last; ++i) {
+            work(i, {states.const_data_ptr(), states.scalar_type(), states.size(0), stride, i * size,
+                     std::min(size, stride - i * size)});
+        }
+    };
+    if (states.is_cpu()) {
+        at::parallel_for(0, pieces(states), 1, range);
+    } else {
+        range(0, pieces(states));
+    }
+}
+
+bool has_kernel(const at::Tensor& states) {
+    return states.is_cpu() && has_layer_mix_kernel(states.scalar_type());
 }
 
 /// The elements of a piece in every layer, (L, elements) in float32.
@@ -36,37 +56,27 @@ at::Tensor as_floats(const at::Tensor& states, const LayerElements& piece) {
 }
 
 at::Tensor mixed(const at::Tensor& states, const at::Tensor& mixes) {
-    const bool kernel = has_layer_mix_kernel(states.scalar_type());
     at::Tensor out = at::empty({mixes.size(0), states.size(1), states.size(2)}, mixes.options());
     const at::Tensor rows = out.flatten(1);
-    at::parallel_for(0, pieces(rows.size(1)), 1, [&](std::int64_t first, std::int64_t last) {
-        const at::NoGradGuard no_graph;  // of this thread
-        for (std::int64_t i = first; i < last; ++i) {
-            const LayerElements piece = piece_of(states, i);
-            if (kernel) {
-                mix_layers(piece, mixes.const_data_ptr<float>(), mixes.size(0), out.data_ptr<float>());
-            } else {
-                rows.narrow(1, piece.first, piece.count).copy_(at::mm(mixes, as_floats(states, piece)));
-            }
+    for_each_piece(states, [&](std::int64_t /*place*/, const LayerElements& piece) {
+        if (has_kernel(states)) {
+            mix_layers(piece, mixes.const_data_ptr<float>(), mixes.size(0), out.data_ptr<float>());
+        } else {
+            rows.narrow(1, piece.first, piece.count).copy_(at::mm(mixes, as_floats(states, piece)));
         }
     });
     return out;
 }
 
 at::Tensor gradient_of_mixes(const at::Tensor& states, const at::Tensor& gradient) {
-    const bool kernel = has_layer_mix_kernel(states.scalar_type());
     const at::Tensor rows = gradient.flatten(1);
-    const std::int64_t count = pieces(rows.size(1));
-    const at::Tensor sums = at::empty({count, rows.size(0), states.size(0)}, at::kDouble);
-    at::parallel_for(0, count, 1, [&](std::int64_t first, std::int64_t last) {
-        const at::NoGradGuard no_graph;  // of this thread
-        for (std::int64_t i = first; i < last; ++i) {
-            const LayerElements piece = piece_of(states, i);
-            if (kernel) {
-                mix_gradients(piece, rows.const_data_ptr<float>(), rows.size(0), sums[i].data_ptr<double>());
-            } else {
-                sums[i].copy_(at::mm(rows.narrow(1, piece.first, piece.count), as_floats(states, piece).t()));
-            }
+    const at::Tensor sums =
+        at::empty({pieces(states), rows.size(0), states.size(0)}, rows.options().dtype(at::kDouble));
+    for_each_piece(states, [&](std::int64_t place, const LayerElements& piece) {
+        if (has_kernel(states)) {
+            mix_gradients(piece, rows.const_data_ptr<float>(), rows.size(0), sums[place].data_ptr<double>());
+        } else {
+            sums[place].copy_(at::mm(rows.narrow(1, piece.first, piece.count), as_floats(states, piece).t()));
         }
     });
     return sums.sum(0).to(at::kFloat);
@@ -88,11 +98,11 @@ class InPlaceMix : public torch::autograd::Function<InPlaceMix> {
 }  // namespace
 
 at::Tensor layer_mix(const at::Tensor& states, const at::Tensor& mixes) {
-    if (states.is_cpu() && mixes.scalar_type() == at::kFloat && !states.requires_grad()) {
-        return InPlaceMix::apply(states, mixes);
+    if (states.size(0) == 1 && mixes.scalar_type() == at::kFloat && !states.requires_grad()) {
+        return InPlaceMix::apply(states[0], mixes);
     }
-    return at::mm(mixes, states.to(mixes.scalar_type()).reshape({states.size(0), -1}))
-        .view({mixes.size(0), states.size(1), states.size(2)});
+    const at::Tensor own = for_each_head(states.to(mixes.scalar_type()), mixes.size(0));
+    return products(mixes.unsqueeze(1), own.flatten(2)).view({mixes.size(0), states.size(2), states.size(3)});
 }
 
 }  // namespace bv

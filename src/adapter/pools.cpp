@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include "adapter/convolve.hpp"
 #include "core/error.hpp"
 
 namespace bv {
@@ -17,15 +16,13 @@ Pool::Pool(const Context& context)
 }
 
 at::Tensor Pool::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    const at::Tensor image = as_image(x);
     const std::int64_t size[] = {1, window_.kernel};
     const std::int64_t stride[] = {1, window_.stride};
     const std::int64_t padding[] = {0, window_.before};
     // Ceil mode lets the last window stand over the end by the one value that it may get more than the first.
     const bool ceil = window_.same;
-    const at::Tensor y = maximum_ ? at::max_pool2d(image, size, stride, padding, 1, ceil)
-                                  : at::avg_pool2d(image, size, stride, padding, ceil, false);
-    return from_image(y);
+    return maximum_ ? at::max_pool2d(x, size, stride, padding, 1, ceil)
+                    : at::avg_pool2d(x, size, stride, padding, ceil, false);
 }
 
 GlobalAveragePool::GlobalAveragePool(const Context& context) : channels_(context.input.channels) {
@@ -33,7 +30,7 @@ GlobalAveragePool::GlobalAveragePool(const Context& context) : channels_(context
 }
 
 at::Tensor GlobalAveragePool::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    return x.mean(2).t();
+    return x.mean(3).transpose(1, 2);
 }
 
 }  // namespace bv

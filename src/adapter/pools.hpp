@@ -5,6 +5,8 @@
 
 namespace bv {
 
+// Shapes below are those of one head: K of them have K in front, see BlockShape.
+
 /// Mean or maximum of the values a window sees along the width, padding left out as in Keras: (C, N, W) to
 /// (C, N, outputs).
 class Pool final : public Block {

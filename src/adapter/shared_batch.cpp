@@ -5,8 +5,7 @@
 namespace bv {
 
 StateBatch SharedBatch::of(const Head& head, std::int64_t first_state) {
-    // What a GPU reads is converted once anyway.
-    if (!as_read_.states.defined() || (as_read_.states.is_cpu() && head.reads_any_type())) {
+    if (!as_read_.states.defined() || head.reads_any_type()) {
         return as_read_.with_states(first_state, head.states());
     }
     if (!floats_.states.defined()) {

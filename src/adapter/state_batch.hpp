@@ -26,8 +26,9 @@ struct StateBatch {
     StateBatch with_states(std::int64_t first, std::int64_t count) const;
 };
 
-/// Loss of `logits` (N, 2), SUMMED over the batch's sequences, as a scalar. Span: cross entropy of the start
-/// plus that of the end, each over the sequence's own rows; classification: cross entropy of the two classes.
+/// Loss of each head's `logits` (K, N, 2), SUMMED over the batch's sequences: (K). Span: cross entropy of the
+/// start plus that of the end, each over the sequence's own rows; classification: cross entropy of the two
+/// classes.
 at::Tensor head_loss(const std::string& task, const StateBatch& batch, const at::Tensor& logits);
 
 }  // namespace bv

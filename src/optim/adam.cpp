@@ -1,6 +1,7 @@
 #include "optim/adam.hpp"
 
 #include <cmath>
+#include <map>
 
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -25,12 +26,13 @@ EpsilonKind epsilon_named(std::string_view name) {
 Adam::Adam(FlatParameters& parameters, const AdamOptions& options)
     : parameters_(parameters),
       options_(options),
-      first_moments_(zeros_in_huge_pages(parameters.elements(), parameters.values().options())),
-      second_moments_(zeros_in_huge_pages(parameters.elements(), parameters.values().options())),
+      first_moments_(zeros_in_huge_pages(parameters.values().numel(), parameters.values().options())),
+      second_moments_(zeros_in_huge_pages(parameters.values().numel(), parameters.values().options())),
       steps_tensor_(at::zeros({}, parameters.values().options())) {}
 
-void Adam::step(double rate) {
+void Adam::step(const std::vector<double>& rates) {
     parameters_.check();
+    BV_EXPECT(static_cast<std::int64_t>(rates.size()) == parameters_.rows());
     ++steps_;
     steps_tensor_.fill_(static_cast<double>(steps_));
     double epsilon = options_.epsilon;
@@ -41,23 +43,35 @@ void Adam::step(double rate) {
         options_.kind == AdamKind::adam
             ? static_cast<decltype(&at::_ops::_fused_adam_::call)>(&at::_ops::_fused_adam_::call)
             : &at::_ops::_fused_adamw_::call;
-    for (const FlatParameters::Segment& segment : parameters_.segments()) {
-        const auto part = [&](const at::Tensor& buffer) {
-            return buffer.narrow(0, segment.offset, segment.length);
-        };
-        update({part(parameters_.values())}, {part(parameters_.gradients())}, {part(first_moments_)},
-               {part(second_moments_)}, {}, {steps_tensor_}, rate, options_.beta1, options_.beta2,
-               segment.decay ? options_.weight_decay : 0.0, epsilon, /*amsgrad=*/false, /*maximize=*/false,
-               /*grad_scale=*/std::nullopt, /*found_inf=*/std::nullopt);
+    std::map<double, std::vector<std::int64_t>> rows_of;  // each rate
+    for (std::size_t row = 0; row < rates.size(); ++row)
+        rows_of[rates[row]].push_back(static_cast<std::int64_t>(row));
+    for (const auto& [rate, rows] : rows_of) {
+        const std::vector<at::Tensor> steps(rows.size(), steps_tensor_);
+        for (const FlatParameters::Segment& segment : parameters_.segments()) {
+            const auto parts = [&](const at::Tensor& buffer) {
+                std::vector<at::Tensor> parts_of_rows;
+                for (const std::int64_t row : rows) {
+                    parts_of_rows.push_back(
+                        buffer.narrow(0, row * parameters_.elements() + segment.offset, segment.length));
+                }
+                return parts_of_rows;
+            };
+            update(parts(parameters_.values()), parts(parameters_.gradients()), parts(first_moments_),
+                   parts(second_moments_), {}, steps, rate, options_.beta1, options_.beta2,
+                   segment.decay ? options_.weight_decay : 0.0, epsilon, /*amsgrad=*/false,
+                   /*maximize=*/false, /*grad_scale=*/std::nullopt, /*found_inf=*/std::nullopt);
+        }
     }
 }
 
-void Adam::restore(std::int64_t steps, const at::Tensor& first_moments, const at::Tensor& second_moments) {
-    BV_EXPECT(steps >= 0 && first_moments.sizes() == first_moments_.sizes() &&
-              second_moments.sizes() == second_moments_.sizes());
+void Adam::restore(std::int64_t row, std::int64_t steps, const at::Tensor& first_moments,
+                   const at::Tensor& second_moments) {
+    const std::int64_t elements = parameters_.elements();
+    BV_EXPECT(steps >= 0 && first_moments.numel() == elements && second_moments.numel() == elements);
     steps_ = steps;
-    first_moments_.copy_(first_moments);
-    second_moments_.copy_(second_moments);
+    first_moments_.narrow(0, row * elements, elements).copy_(first_moments);
+    second_moments_.narrow(0, row * elements, elements).copy_(second_moments);
 }
 
 }  // namespace bv

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -30,24 +31,27 @@ struct AdamOptions {
     double weight_decay = 0.0;  ///< of the segments that decay
 };
 
-/// Adam over flat parameters: one fused call a segment, on the parameters' device.
+/// Adam over flat parameters: one fused call for each segment of the rows of one learning rate, on the
+/// parameters' device.
 class Adam {
   public:
     /// `parameters` must outlive this object.
     Adam(FlatParameters& parameters, const AdamOptions& options);
 
-    /// One update of the values from the gradients, at learning rate `rate`.
-    void step(double rate);
+    /// One update of the values from the gradients, at a learning rate for each row.
+    void step(const std::vector<double>& rates);
 
     /// Updates done so far.
     std::int64_t steps() const { return steps_; }
 
-    /// (elements) Running means of the gradients and of their squares, laid out as the parameters.
+    /// (rows * elements) Running means of the gradients and of their squares, laid out as the parameters.
     const at::Tensor& first_moments() const { return first_moments_; }
     const at::Tensor& second_moments() const { return second_moments_; }
 
-    /// Continues from a saved state, tensors as the getters return them. The values are copied.
-    void restore(std::int64_t steps, const at::Tensor& first_moments, const at::Tensor& second_moments);
+    /// Continues from a saved state of row `row`, its moments (elements) after `steps` updates. The values
+    /// are copied.
+    void restore(std::int64_t row, std::int64_t steps, const at::Tensor& first_moments,
+                 const at::Tensor& second_moments);
 
   private:
     FlatParameters& parameters_;

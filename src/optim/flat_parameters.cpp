@@ -13,15 +13,11 @@ std::int64_t aligned(std::int64_t elements) {
     return (elements + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-at::Tensor part_of(const at::Tensor& buffer, std::int64_t offset, const at::Tensor& like) {
-    return buffer.narrow(0, offset, like.numel()).view(like.sizes());
-}
-
 }  // namespace
 
 FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, const std::vector<bool>& decays,
-                               std::int64_t bucket_elements)
-    : parameters_(std::move(parameters)), offsets_(parameters_.size()) {
+                               std::int64_t bucket_elements, std::int64_t rows)
+    : rows_(rows), parameters_(std::move(parameters)), offsets_(parameters_.size()) {
     BV_EXPECT(!parameters_.empty() && parameters_.size() == decays.size());
     std::int64_t filled = bucket_elements;
     for (std::size_t i = parameters_.size(); i-- > 0;) {
@@ -40,7 +36,7 @@ FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, const std::ve
             for (const std::size_t i : bucket.parameters) {
                 if (decays[i] != decay) continue;
                 offsets_[i] = end;
-                end += aligned(parameters_[i].numel());
+                end += aligned(parameters_[i].numel() / rows);
             }
             if (end > begin) segments_.push_back({begin, end - begin, decay});
         }
@@ -48,19 +44,25 @@ FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, const std::ve
     }
     const auto options = parameters_[0].options().requires_grad(false);
     BV_EXPECT(parameters_[0].scalar_type() == at::kFloat);
-    values_ = zeros_in_huge_pages(end, options);
-    gradients_ = zeros_in_huge_pages(end, options);
+    values_ = zeros_in_huge_pages(rows * end, options);
+    gradients_ = zeros_in_huge_pages(rows * end, options);
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
         at::Tensor& parameter = parameters_[i];
         BV_EXPECT(parameter.is_leaf() && parameter.scalar_type() == at::kFloat);
         BV_EXPECT(parameter.device() == values_.device());
-        const at::Tensor place = part_of(values_, offsets_[i], parameter);
+        BV_EXPECT(rows == 1 || parameter.size(0) == rows);
+        const at::Tensor place = part_of(values_, i);
         place.copy_(parameter.detach());
         // set_data, and no view made under no-grad: autocast caches its 16-bit copies of leaves only.
         parameter.set_data(place);
         parameter.set_requires_grad(true);
-        parameter.mutable_grad() = part_of(gradients_, offsets_[i], parameter);
+        parameter.mutable_grad() = part_of(gradients_, i);
     }
+}
+
+at::Tensor FlatParameters::part_of(const at::Tensor& buffer, std::size_t parameter) const {
+    const at::Tensor& like = parameters_[parameter];
+    return buffer.view({rows_, -1}).narrow(1, offsets_[parameter], like.numel() / rows_).view(like.sizes());
 }
 
 void FlatParameters::zero_gradients() {

@@ -177,7 +177,8 @@ void FineTuning::restore(const ResumeState& state) {
     flat_.values().copy_(state.values);
     steps_ = state.step;
     const Json earlier = Json::parse(state.totals);
-    optimizer_.restore(earlier.at("updates").get<std::int64_t>(), state.first_moments, state.second_moments);
+    optimizer_.restore(0, earlier.at("updates").get<std::int64_t>(), state.first_moments,
+                       state.second_moments);
     earlier_seconds_ = earlier.at("seconds").get<double>();
     earlier_rank_hours_ = earlier.at("rank_hours").get<double>();
     sequences_ = earlier.at("sequences").get<std::int64_t>();
@@ -225,7 +226,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     const double norm = options_.clip > 0 ? clip_gradients(flat_, options_.clip) : gradient_norm(flat_);
     const double rate = schedule_.rate(step);
     if (std::isfinite(loss) && std::isfinite(norm)) {
-        optimizer_.step(rate);
+        optimizer_.step({rate});
     } else {
         report_non_finite(step, batch.share, own_loss);
     }

@@ -49,8 +49,9 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
     for (const std::int64_t rows : source.rows_of_features()) first_row.push_back(first_row.back() + rows);
 
     std::vector<at::Tensor> all;
-    for (std::size_t k = 0; k < heads.size(); ++k) {
-        all.push_back(at::zeros({first_row.back(), 2}, at::device(device).dtype(at::kFloat)));
+    for (const ReadingHead& reading : heads) {
+        all.push_back(
+            at::zeros({reading.head->heads(), first_row.back(), 2}, at::device(device).dtype(at::kFloat)));
     }
     auto batches = batches_of_rank(source.layout().original, batch, ranks);
     const std::size_t count = batches.size();
@@ -68,8 +69,8 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
             for (std::size_t b = 0; b < states.examples.size(); ++b) {
                 const std::int64_t rows = states.starts[b + 1] - states.starts[b];
                 all[k]
-                    .narrow(0, first_row[static_cast<std::size_t>(states.examples[b])], rows)
-                    .copy_(logits.narrow(0, states.starts[b], rows));
+                    .narrow(1, first_row[static_cast<std::size_t>(states.examples[b])], rows)
+                    .copy_(logits.narrow(1, states.starts[b], rows));
             }
         }
         progress.advance(static_cast<std::int64_t>(states.examples.size()));
@@ -79,7 +80,8 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
     for (const at::Tensor& logits : all) {
         // Every row was computed by one rank and is zero on the others.
         collective.all_reduce(logits.data_ptr<float>(), logits.numel());
-        results.push_back(as_logits(source, logits.cpu()));
+        for (const at::Tensor& of_head : logits.cpu().unbind(0))
+            results.push_back(as_logits(source, of_head));
     }
     return results;
 }

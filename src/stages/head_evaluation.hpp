@@ -24,9 +24,9 @@ struct ReadingHead {
     std::int64_t first_state = 0;
 };
 
-/// Collective: the logits of `heads` (on `device`, all of the source's task) over all features of `source`,
-/// in the features' order, on every rank. Each rank reads its part of the states once, for all heads, `batch`
-/// sequences at a time.
+/// Collective: the logits of `heads` (on `device`, all of the source's task), one after another where several
+/// are computed together, over all features of `source`, in the features' order, on every rank. Each rank
+/// reads its part of the states once, for all heads, `batch` sequences at a time.
 std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const StateSource& source,
                                   std::int64_t batch, at::Device device, const Communicator& ranks,
                                   Collective& collective);

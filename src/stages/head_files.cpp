@@ -31,8 +31,9 @@ void HeadFiles::begin(const Json& recipe, const std::string& config, const Json&
     metrics_.emplace(folder_ / "metrics.jsonl", earlier);
 }
 
-void HeadFiles::write_head(const Head& head, const HeadOrigin& origin, const Logits& logits) const {
-    save_head(folder_, head, origin);
+void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& origin,
+                           const Logits& logits) const {
+    save_head(folder_, head, k, origin);
     std::visit([&](const auto& own) { write_logits(folder_ / "logits.safetensors", own); }, logits);
 }
 

@@ -27,8 +27,9 @@ class HeadFiles {
     /// Appends an epoch's line to metrics.jsonl.
     void log(const nlohmann::json& line) { metrics_->append(line); }
 
-    /// Writes head.safetensors, head.json, and logits.safetensors (dev), of the epoch that is best so far.
-    void write_head(const Head& head, const HeadOrigin& origin, const Logits& logits) const;
+    /// Writes head.safetensors, head.json, and logits.safetensors (dev) of head `k`, of the epoch that is
+    /// best so far.
+    void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits) const;
 
     /// Writes a state to resume from, beside the older one.
     void write_state(const ResumeState& state) const;

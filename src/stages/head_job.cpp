@@ -122,7 +122,7 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
             HeadJob job{.definition = definition, .origin = origin};
             job.origin.layers = layers;
             job.states = definition.each_layer ? 1 : info.states();
-            const Head head(definition, job.states, info.hidden_size, 0);
+            const Head head(definition, job.states, info.hidden_size, {0});
             require_fit(head, job.origin, data.train(), false);
             job.origin.other_checkpoint =
                 require_fit(head, job.origin, data.dev(), options.allow_other_checkpoint);

@@ -17,8 +17,11 @@ struct TrainOptions;
 
 /// Memory of a rank's device that the training of a head takes, in bytes, its batch's states aside.
 struct HeadMemory {
-    std::int64_t kept = 0;     ///< all the time: parameters, gradients, Adam's moments, running statistics
-    std::int64_t working = 0;  ///< during its step: what the backward pass needs, and temporaries
+    /// All the time: parameters, gradients, Adam's moments, running statistics; and the logits of an epoch's
+    /// evaluation.
+    std::int64_t kept = 0;
+    std::int64_t working = 0;   ///< during its step: what the backward pass needs, and temporaries
+    bool reads_floats = false;  ///< whether it wants a batch's states in float32
 };
 
 /// A head to train: what it is, and where its results go.

@@ -14,6 +14,7 @@
 #include "core/size_text.hpp"
 #include "dist/sharding.hpp"
 #include "stages/head_trainer.hpp"
+#include "store/reading_order.hpp"
 
 namespace bv {
 namespace {
@@ -70,6 +71,47 @@ StateBatch largest_share(const HeadData& data, std::int64_t batch, at::Device de
     return states;
 }
 
+/// Bytes that a head's logits take after an epoch, while those of all ranks and of all features come
+/// together.
+std::int64_t bytes_of_logits(const HeadData& data) {
+    std::int64_t rows = 0;
+    for (const StateSource* source : {&data.dev(), data.held_out()}) {
+        if (source == nullptr) continue;
+        for (const std::int64_t own : source->rows_of_features()) rows += own;
+    }
+    constexpr std::int64_t kCopies = 2;
+    return kCopies * rows * 2 * static_cast<std::int64_t>(sizeof(float));
+}
+
+using Places = std::vector<std::size_t>;
+
+/// The heads at `places` as one pass, whose groups, but for those of one head, fit into `limit` bytes with
+/// what all heads keep (0 = no limit).
+HeadPass make_pass(const std::vector<HeadJob>& jobs, const Places& places, double limit) {
+    HeadPass pass;
+    for (const std::size_t i : places) pass.kept += jobs[i].memory.kept;
+    std::vector<std::int64_t> working;                                 // of each group
+    std::map<std::pair<std::string, std::int64_t>, std::size_t> open;  // the group that takes more
+    for (const std::size_t i : places) {
+        const HeadJob& job = jobs[i];
+        const auto [found, is_new] =
+            open.try_emplace({job.definition.name, job.first_state}, pass.groups.size());
+        const auto fits = [&](std::size_t group) {
+            return limit == 0 ||
+                   static_cast<double>(pass.kept + working[group] + job.memory.working) <= limit;
+        };
+        if (!is_new && !fits(found->second)) found->second = pass.groups.size();
+        if (found->second == pass.groups.size()) {
+            pass.groups.emplace_back();
+            working.push_back(0);
+        }
+        pass.groups[found->second].push_back(i);
+        working[found->second] += job.memory.working;
+        pass.working = std::max(pass.working, working[found->second]);
+    }
+    return pass;
+}
+
 }  // namespace
 
 void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
@@ -80,73 +122,63 @@ void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device
         if (is_new) {
             const StateBatch share = largest_share(data, job.origin.batch, device, ranks.size())
                                          .with_states(job.first_state, job.states);
-            HeadTrainer trainer(Head(job.definition, job.states, data.train().info().hidden_size, 0), 1e-3,
-                                device, collective);
+            HeadTrainer trainer(Head(job.definition, job.states, data.train().info().hidden_size, {0}),
+                                {1e-3}, device, collective);
             const std::int64_t working = peak_bytes([&] { trainer.step(share, job.origin.batch); });
-            found->second = {trainer.bytes(),
-                             static_cast<std::int64_t>(ranks.max(static_cast<double>(working)))};
+            found->second = {trainer.bytes() + bytes_of_logits(data),
+                             static_cast<std::int64_t>(ranks.max(static_cast<double>(working))),
+                             !trainer.head().reads_any_type()};
         }
         job.memory = found->second;
     }
 }
 
-HeadGroups group_alike(const std::vector<HeadJob>& jobs) {
-    constexpr std::int64_t kMost = std::int64_t{1} << 30;
-    HeadGroups groups;
-    std::map<std::pair<std::string, std::int64_t>, std::size_t> open;  // the group that takes more
-    for (std::size_t i = 0; i < jobs.size(); ++i) {
-        const auto [found, is_new] =
-            open.try_emplace({jobs[i].definition.name, jobs[i].first_state}, groups.size());
-        const auto heads = is_new ? 0 : static_cast<std::int64_t>(groups[found->second].size());
-        if (!is_new && (heads + 1) * jobs[i].memory.working > kMost) found->second = groups.size();
-        if (found->second == groups.size()) groups.emplace_back();
-        groups[found->second].push_back(i);
+StateMemory memory_of_states(const std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
+                             const Communicator& ranks) {
+    const StateSource& source = data.train();
+    const StoreInfo& info = source.info();
+    StateMemory memory;
+    memory.kept = source.kept_bytes() + data.dev().kept_bytes();
+    if (source.worth_reading_ahead()) {
+        const std::int64_t blocks = std::min(2 * kWindowBlocks, source.layout().blocks());
+        memory.read_ahead =
+            blocks * source.layout().rows_of(0) / ranks.size() * info.states() * info.row_bytes();
     }
-    return groups;
+    const at::Tensor floats = largest_share(data, jobs.front().origin.batch, device, ranks.size()).states;
+    const std::int64_t as_read = floats.numel() * static_cast<std::int64_t>(size_of(info.dtype));
+    if (!source.worth_reading_ahead()) memory.batches += as_read;
+    if (!device.is_cpu()) memory.batches += 2 * as_read;  // the next one is on its way
+    const bool converted = info.dtype != DType::f32 && std::ranges::any_of(jobs, [](const HeadJob& job) {
+                               return job.memory.reads_floats;
+                           });
+    if (converted) memory.batches += static_cast<std::int64_t>(floats.nbytes());
+    return memory;
 }
 
-std::vector<HeadJob> chosen(const std::vector<HeadJob>& jobs, const std::vector<std::size_t>& places) {
-    std::vector<HeadJob> result;
-    for (const std::size_t place : places) result.push_back(jobs[place]);
-    return result;
-}
-
-std::int64_t bytes_together(const std::vector<HeadJob>& jobs) {
-    std::int64_t kept = 0;
-    std::int64_t working = 0;
-    for (const HeadJob& job : jobs) kept += job.memory.kept;
-    for (const std::vector<std::size_t>& group : group_alike(jobs)) {
-        std::int64_t of_group = 0;
-        for (const std::size_t head : group) of_group += jobs[head].memory.working;
-        working = std::max(working, of_group);
-    }
-    return kept + working;
-}
-
-HeadGroups plan_passes(const std::vector<HeadJob>& jobs, double limit) {
-    const auto fits = [&](const std::vector<std::size_t>& heads) {
-        return limit == 0 || static_cast<double>(bytes_together(chosen(jobs, heads))) <= limit;
+std::vector<HeadPass> plan_passes(const std::vector<HeadJob>& jobs, double limit) {
+    const auto fits = [&](const HeadPass& pass) {
+        return limit == 0 || static_cast<double>(pass.kept + pass.working) <= limit;
     };
-    std::map<std::pair<double, std::int64_t>, std::vector<std::size_t>> alike;  // in share and steps
+    std::map<std::pair<double, std::int64_t>, Places> alike;  // in share and steps
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-        if (!fits({i})) {
+        const HeadPass alone = make_pass(jobs, {i}, limit);
+        if (!fits(alone)) {
             fail("{} takes {} of memory; there are {} for heads (--memory-gib)", jobs[i].name(),
-                 size_text(static_cast<double>(bytes_together({jobs[i]}))), size_text(limit));
+                 size_text(static_cast<double>(alone.kept + alone.working)), size_text(limit));
         }
         alike[{jobs[i].origin.share, jobs[i].steps}].push_back(i);
     }
-    HeadGroups passes;
+    std::vector<HeadPass> passes;
     for (const auto& [share_and_steps, heads] : alike) {
-        passes.emplace_back();
+        Places places;
         for (const std::size_t head : heads) {
-            std::vector<std::size_t> more = passes.back();
-            more.push_back(head);
-            if (fits(more)) {
-                passes.back() = std::move(more);
-            } else {
-                passes.push_back({head});
-            }
+            places.push_back(head);
+            if (fits(make_pass(jobs, places, limit))) continue;
+            places.pop_back();
+            passes.push_back(make_pass(jobs, places, limit));
+            places = {head};
         }
+        passes.push_back(make_pass(jobs, places, limit));
     }
     return passes;
 }

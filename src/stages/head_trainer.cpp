@@ -1,6 +1,9 @@
 #include "stages/head_trainer.hpp"
 
+#include <limits>
+
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.hpp"
 
@@ -23,87 +26,78 @@ StateBatch empty_sequence(const Head& head, at::Device device) {
 FlatParameters flatten(const Head& head) {
     std::vector<at::Tensor> tensors;
     for (const NamedTensor& parameter : head.parameters()) tensors.push_back(parameter.tensor);
-    return {tensors, std::vector<bool>(tensors.size(), false)};
+    return {tensors, std::vector<bool>(tensors.size(), false), std::numeric_limits<std::int64_t>::max(),
+            head.heads()};
 }
 
 }  // namespace
 
-HeadTrainer::HeadTrainer(Head head, double learning_rate, at::Device device, Collective& collective)
+HeadTrainer::HeadTrainer(Head head, std::vector<double> learning_rates, at::Device device,
+                         Collective& collective)
     : head_(moved(std::move(head), device)),
-      learning_rate_(learning_rate),
+      learning_rates_(std::move(learning_rates)),
       collective_(collective),
       nothing_(empty_sequence(head_, device)),
       parameters_(flatten(head_)),
       optimizer_(parameters_, {AdamKind::adam, 0.9, 0.999, kEpsilon, EpsilonKind::keras, 0.0}),
-      loss_(at::zeros({}, at::device(device).dtype(at::kDouble))) {}
+      losses_(at::zeros({head_.heads()}, at::device(device).dtype(at::kDouble))) {}
 
-void HeadTrainer::step_together(const std::vector<HeadTrainer*>& alike, const StateBatch& share,
-                                std::int64_t global_batch) {
-    HeadTrainer& first = *alike.front();
-    Collective& collective = first.collective_;
-    std::vector<const Head*> heads;
-    for (HeadTrainer* trainer : alike) {
-        BV_EXPECT(trainer->steps() == first.steps());
-        trainer->parameters_.zero_gradients();
-        heads.push_back(&trainer->head_);
-    }
+void HeadTrainer::step(const StateBatch& share, std::int64_t global_batch) {
     // A rank without a sequence takes part in the sums over ranks inside the heads.
     const bool counts = share.sequences() > 0;
-    const StateBatch& batch = counts ? share : first.nothing_;
-    const Share part{
-        [&collective](const at::Tensor& x) { collective.all_reduce(x.data_ptr<float>(), x.numel()); },
-        counts};
-    const std::vector<at::Tensor> logits = Head::forward_alike(heads, batch, first.steps(), part);
-    at::Tensor sum;  // of losses that share no parameter, so that its gradients are each one's own
-    for (std::size_t k = 0; k < alike.size(); ++k) {
-        const at::Tensor loss = head_loss(first.head_.definition().task, batch, logits[k]);
-        if (counts) alike[k]->loss_ += loss.detach();
-        sum = sum.defined() ? sum + loss : loss;
-    }
-    (sum * (counts ? 1.0 / static_cast<double>(global_batch) : 0.0)).backward();
-    for (HeadTrainer* trainer : alike) {
-        FlatParameters& parameters = trainer->parameters_;
-        collective.start_all_reduce(parameters.gradients().data_ptr<float>(), parameters.elements());
-    }
-    collective.wait();
-    for (HeadTrainer* trainer : alike) trainer->optimizer_.step(trainer->learning_rate_);
+    const StateBatch& batch = counts ? share : nothing_;
+    const Share part{[this](const at::Tensor& x) { collective_.all_reduce(x.data_ptr<float>(), x.numel()); },
+                     counts};
+    const at::Tensor losses = head_loss(head_.definition().task, batch, head_.forward(batch, steps(), part));
+    if (counts) losses_ += losses.detach();
+    // The heads share no parameter: the gradients of the sum are each one's own.
+    const at::Tensor sum = losses.sum() * (counts ? 1.0 / static_cast<double>(global_batch) : 0.0);
+    // Not sum.backward(): it would add, to zeros, and warn of gradients that lie in rows.
+    const std::vector<at::Tensor>& parameters = parameters_.parameters();
+    const auto found = torch::autograd::grad({sum}, parameters);
+    for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].grad().copy_(found[i]);
+    const at::Tensor& gradients = parameters_.gradients();
+    collective_.all_reduce(gradients.data_ptr<float>(), gradients.numel());
+    optimizer_.step(learning_rates_);
 }
 
-double HeadTrainer::loss() const {
-    return loss_.item<double>();
+std::vector<double> HeadTrainer::losses() const {
+    const at::Tensor values = losses_.cpu();
+    return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
 
-void HeadTrainer::set_loss(double loss) {
-    loss_.fill_(loss);
+void HeadTrainer::set_loss(std::int64_t k, double loss) {
+    losses_[k].fill_(loss);
 }
 
-ResumeState HeadTrainer::state() const {
+ResumeState HeadTrainer::state(std::int64_t k) const {
     const auto copy = [](const at::Tensor& x) { return x.detach().to(at::kCPU, false, /*copy=*/true); };
+    const auto row = [&](const at::Tensor& buffer) { return copy(buffer.view({head_.heads(), -1})[k]); };
     std::vector<at::Tensor> buffers;
-    for (const NamedTensor& buffer : head_.buffers()) buffers.push_back(buffer.tensor.reshape({-1}));
+    for (const NamedTensor& buffer : head_.buffers()) buffers.push_back(buffer.tensor[k].flatten());
     return {optimizer_.steps(),
             "{}",
-            copy(parameters_.values()),
-            copy(optimizer_.first_moments()),
-            copy(optimizer_.second_moments()),
+            row(parameters_.values()),
+            row(optimizer_.first_moments()),
+            row(optimizer_.second_moments()),
             buffers.empty() ? at::Tensor() : copy(at::cat(buffers))};
 }
 
-void HeadTrainer::restore(const ResumeState& state) {
+void HeadTrainer::restore(std::int64_t k, const ResumeState& state) {
     const at::NoGradGuard no_graph;
     BV_EXPECT(state.values.numel() == parameters_.elements());
-    parameters_.values().copy_(state.values);
-    optimizer_.restore(state.step, state.first_moments, state.second_moments);
+    parameters_.values().view({head_.heads(), -1})[k].copy_(state.values);
+    optimizer_.restore(k, state.step, state.first_moments, state.second_moments);
     std::int64_t offset = 0;
     for (const NamedTensor& buffer : head_.buffers()) {
-        const std::int64_t count = buffer.tensor.numel();
-        buffer.tensor.copy_(state.buffers.narrow(0, offset, count).view(buffer.tensor.sizes()));
-        offset += count;
+        const at::Tensor own = buffer.tensor[k];
+        own.copy_(state.buffers.narrow(0, offset, own.numel()).view(own.sizes()));
+        offset += own.numel();
     }
 }
 
 std::int64_t HeadTrainer::bytes() const {
-    std::int64_t elements = 4 * parameters_.elements();
+    std::int64_t elements = 4 * parameters_.values().numel();
     for (const NamedTensor& buffer : head_.buffers()) elements += buffer.tensor.numel();
     return elements * static_cast<std::int64_t>(sizeof(float));
 }

@@ -11,7 +11,6 @@
 #include "dist/sharding.hpp"
 #include "squad/scores.hpp"
 #include "stages/head_evaluation.hpp"
-#include "stages/head_memory.hpp"
 #include "stages/state_feed.hpp"
 
 namespace bv {
@@ -27,7 +26,7 @@ Json scores_of(const StateSource& source, const Logits& logits) {
 
 HeadTraining::HeadTraining(const TrainOptions& options, const Communicator& ranks, const Compute& compute,
                            const StopSignal& stop, Collective& collective, const HeadData& data,
-                           std::vector<HeadJob> jobs, std::string label)
+                           AlikeJobs jobs, std::string label)
     : options_(options),
       ranks_(ranks),
       compute_(compute),
@@ -36,63 +35,50 @@ HeadTraining::HeadTraining(const TrainOptions& options, const Communicator& rank
       data_(data),
       label_(std::move(label)),
       rows_of_(data.train().rows_of_features()),
-      batch_(jobs.front().origin.batch),
-      epochs_(jobs.front().origin.epochs),
-      share_(jobs.front().origin.share),
+      batch_(jobs.front().front().origin.batch),
+      epochs_(jobs.front().front().origin.epochs),
+      share_(jobs.front().front().origin.share),
       count_(data.count(share_)),
       steps_per_epoch_(steps_per_epoch(count_, batch_)),
-      steps_(jobs.front().steps) {
+      steps_(jobs.front().front().steps) {
     const StoreInfo& info = data.train().info();
-    for (HeadJob& job : jobs) {
-        Trainee& trainee = trainees_.emplace_back();
-        trainee.trainer =
-            std::make_unique<HeadTrainer>(Head(job.definition, job.states, info.hidden_size, job.origin.seed),
-                                          job.origin.learning_rate, compute.device, collective);
-        if (data.held_out() != nullptr)
-            trainee.history.emplace(info.task, options.eval_metric, options.patience);
-        trainee.job = std::move(job);
+    for (std::vector<HeadJob>& alike : jobs) {
+        std::vector<Trainee> trainees;
+        for (HeadJob& job : alike) {
+            Trainee& trainee = trainees.emplace_back(Trainee{std::move(job)});
+            if (data.held_out() != nullptr)
+                trainee.history.emplace(info.task, options.eval_metric, options.patience);
+        }
+        groups_.emplace_back(std::move(trainees), info.hidden_size, compute.device, collective);
     }
+}
+
+/// Local: all heads, group after group.
+std::vector<Trainee*> HeadTraining::trainees() {
+    std::vector<Trainee*> all;
+    for (HeadGroup& group : groups_) {
+        for (Trainee& trainee : group.trainees()) all.push_back(&trainee);
+    }
+    return all;
 }
 
 void HeadTraining::run(const std::string& config) {
     ranks_.agree([&] {
-        for (Trainee& trainee : trainees_) {
-            if (steps_ > 0) restore(trainee);
+        for (HeadGroup& group : groups_) {
+            if (steps_ > 0) group.restore(steps_, ranks_);
         }
     });
     ranks_.root_only([&] {
-        for (Trainee& trainee : trainees_) {
-            trainee.files.emplace(trainee.job.folder);
-            trainee.files->begin(trainee.job.recipe, config, trainee.lines);
+        for (Trainee* trainee : trainees()) {
+            trainee->files.emplace(trainee->job.folder);
+            trainee->files->begin(trainee->job.recipe, config, trainee->lines);
         }
     });
     if (steps_ > 0) spdlog::info("{}resumed after {} steps", label_, steps_);
     saved_ = std::chrono::steady_clock::now();
     // A state at the end of an epoch was saved before its evaluation.
     std::int64_t epoch = std::max<std::int64_t>(steps_ - 1, 0) / steps_per_epoch_;
-    for (; !trainees_.empty(); ++epoch) evaluate(epoch, train_epoch(epoch));
-}
-
-/// Local: goes on from the state in the trainee's folder.
-void HeadTraining::restore(Trainee& trainee) const {
-    const auto state = read_head_state(trainee.job.folder, steps_);
-    if (!state) fail("{}: the state has changed", trainee.job.folder.string());
-    trainee.trainer->restore(*state);
-    const Json totals = Json::parse(state->totals);
-    trainee.lines = totals.at("lines");
-    for (const Json& line : trainee.lines) {
-        if (trainee.history) trainee.history->add(line.at("held_out"));
-    }
-    for (const Json& loss : totals.at("so_far")) trainee.losses.push_back({loss[0], loss[1]});
-    // Each rank goes on with its own sum, bit by bit; another number of ranks with the whole on rank 0.
-    const auto losses = totals.at("losses").get<std::vector<double>>();
-    if (losses.size() == static_cast<std::size_t>(ranks_.size())) {
-        trainee.trainer->set_loss(losses[static_cast<std::size_t>(ranks_.rank())]);
-    } else if (ranks_.is_root()) {
-        double sum = 0;
-        for (const double loss : losses) sum += loss;
-        trainee.trainer->set_loss(sum);
-    }
+    for (; !groups_.empty(); ++epoch) evaluate(epoch, train_epoch(epoch));
 }
 
 /// This rank's shares of an epoch's batches from step `first_step` on; those that begin in one window are
@@ -115,31 +101,6 @@ std::vector<FeatureBatches> HeadTraining::shares_of_rank(std::int64_t epoch, std
     return groups;
 }
 
-std::vector<HeadTraining::Alike> HeadTraining::alike() {
-    std::vector<HeadJob> jobs;
-    for (const Trainee& trainee : trainees_) jobs.push_back(trainee.job);
-    std::vector<Alike> all;
-    for (const std::vector<std::size_t>& group : group_alike(jobs)) {
-        const HeadJob& first = jobs[group.front()];
-        Alike& alike = all.emplace_back(Alike{{}, {}, first.first_state});
-        for (const std::size_t k : group) {
-            alike.trainees.push_back(&trainees_[k]);
-            alike.trainers.push_back(trainees_[k].trainer.get());
-        }
-    }
-    return all;
-}
-
-/// Collective: one step of heads alike, which share its time.
-void HeadTraining::take_step(const Alike& heads, SharedBatch& share, std::int64_t global_batch) const {
-    const StateBatch states = share.of(heads.trainers.front()->head(), heads.first_state);
-    const auto began = std::chrono::steady_clock::now();
-    HeadTrainer::step_together(heads.trainers, states, global_batch);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
-    for (Trainee* trainee : heads.trainees)
-        trainee->step_seconds += seconds.count() / static_cast<double>(heads.trainees.size());
-}
-
 /// Collective: trains to the end of an epoch. Returns what the log says of the speed.
 Json HeadTraining::train_epoch(std::int64_t epoch) {
     const std::int64_t first = steps_ - epoch * steps_per_epoch_;
@@ -147,11 +108,10 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
     StateFeed feed(data_.train(), shares_of_rank(epoch, first), compute_.device);
     Progress progress(fmt::format("{}epoch {} of {}", label_, epoch + 1, epochs_), "sequences", count_,
                       !ranks_.is_root(), before);
-    const std::vector<Alike> groups = alike();
     for (std::int64_t step = first; step < steps_per_epoch_; ++step) {
         SharedBatch share(feed.next());
         const std::int64_t global = std::min(batch_, count_ - step * batch_);
-        for (const Alike& heads : groups) take_step(heads, share, global);
+        for (HeadGroup& group : groups_) group.step(share, global);
         ++steps_;
         if (10 * (step + 1) / steps_per_epoch_ > 10 * step / steps_per_epoch_) add_losses(step + 1);
         progress.advance(global);
@@ -162,7 +122,7 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
     const std::int64_t sequences = count_ - before;
     spdlog::info(
         "{}epoch {}: {} steps (heads: {}) in {}, {:.0f} sequences/s, {:.1f} % of the time waiting for states",
-        label_, epoch + 1, steps_per_epoch_ - first, trainees_.size(), duration_text(seconds),
+        label_, epoch + 1, steps_per_epoch_ - first, trainees().size(), duration_text(seconds),
         static_cast<double>(sequences) / seconds, 100 * waiting);
     return {
         {"seconds", seconds}, {"waiting_share", waiting}, {"sequences", sequences}, {"ranks", ranks_.size()}};
@@ -182,24 +142,22 @@ void HeadTraining::save_where_due() {
     for (const std::string& text : ranks_.gather(Json(own_losses()).dump()))
         losses.push_back(Json::parse(text).get<std::vector<double>>());
     ranks_.root_only([&] {
-        for (std::size_t k = 0; k < trainees_.size(); ++k) {
-            Json totals{{"lines", trainees_[k].lines}, {"losses", Json::array()}, {"so_far", Json::array()}};
-            for (const LossSoFar& loss : trainees_[k].losses)
-                totals["so_far"].push_back({loss.step, loss.sum});
-            if (totals["lines"].is_null()) totals["lines"] = Json::array();
-            for (const auto& of_rank : losses) totals["losses"].push_back(of_rank[k]);
-            ResumeState state = trainees_[k].trainer->state();
-            state.totals = totals.dump();
-            trainees_[k].files->write_state(state);
+        std::size_t place = 0;  // among all heads
+        for (const HeadGroup& group : groups_) {
+            for (std::size_t k = 0; k < group.trainees().size(); ++k, ++place) {
+                std::vector<double> of_ranks;
+                for (const auto& of_rank : losses) of_ranks.push_back(of_rank[place]);
+                group.write_state(k, of_ranks);
+            }
         }
-        for (const Trainee& trainee : trainees_) trainee.files->keep_state(steps_);
+        for (const Trainee* trainee : trainees()) trainee->files->keep_state(steps_);
     });
     saved_ = now;
     if (agreed == kStop) {
         throw Stopped(
             fmt::format("told to stop: states of {} heads saved after {} of {} steps; start again "
                         "to go on",
-                        trainees_.size(), steps_, epochs_ * steps_per_epoch_));
+                        trainees().size(), steps_, epochs_ * steps_per_epoch_));
     }
 }
 
@@ -207,7 +165,8 @@ void HeadTraining::save_where_due() {
 void HeadTraining::add_losses(std::int64_t step) {
     std::vector<double> sums = own_losses();
     ranks_.sum(sums);
-    for (std::size_t k = 0; k < trainees_.size(); ++k) trainees_[k].losses.push_back({step, sums[k]});
+    std::size_t place = 0;
+    for (Trainee* trainee : trainees()) trainee->losses.push_back({step, sums[place++]});
 }
 
 /// The mean loss of each tenth of the epoch.
@@ -222,17 +181,22 @@ Json HeadTraining::mean_losses(const Trainee& trainee) const {
     return means;
 }
 
+/// This rank's losses of all heads, group after group.
 std::vector<double> HeadTraining::own_losses() const {
-    std::vector<double> losses;
-    for (const Trainee& trainee : trainees_) losses.push_back(trainee.trainer->loss());
-    return losses;
+    std::vector<double> all;
+    for (const HeadGroup& group : groups_) {
+        const std::vector<double> losses = group.losses();
+        all.insert(all.end(), losses.begin(), losses.end());
+    }
+    return all;
 }
 
 std::vector<Logits> HeadTraining::predict(const StateSource& source) const {
     std::vector<ReadingHead> heads;
-    for (const Trainee& trainee : trainees_)
-        heads.push_back({&trainee.trainer->head(), trainee.job.first_state});
-    return predict_heads(heads, source, batch_, compute_.device, ranks_, collective_);
+    for (const HeadGroup& group : groups_) heads.push_back({&group.head(), group.first_state()});
+    // As many sequences at a time as a step takes.
+    const std::int64_t share = (batch_ + ranks_.size() - 1) / ranks_.size();
+    return predict_heads(heads, source, share, compute_.device, ranks_, collective_);
 }
 
 /// Collective: scores all heads after an epoch, keeps what is best, and lets go of those that are finished.
@@ -242,40 +206,49 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
     if (data_.held_out() != nullptr) held_out = predict(*data_.held_out());
     std::vector<Json> lines;
     ranks_.root_only([&] {
-        for (std::size_t k = 0; k < trainees_.size(); ++k) {
-            Json& line = lines.emplace_back(
-                Json{{"epoch", epoch + 1},
-                     {"step", steps_},
-                     {"loss", trainees_[k].losses.back().sum / static_cast<double>(count_)},
-                     {"loss_of_tenths", mean_losses(trainees_[k])}});
+        for (const Trainee* trainee : trainees()) {
+            const std::size_t place = lines.size();
+            Json& line =
+                lines.emplace_back(Json{{"epoch", epoch + 1},
+                                        {"step", steps_},
+                                        {"loss", trainee->losses.back().sum / static_cast<double>(count_)},
+                                        {"loss_of_tenths", mean_losses(*trainee)}});
             line.update(feeding);
             // A GPU is not waited for after each step.
-            if (compute_.device.is_cpu()) line["step_seconds"] = trainees_[k].step_seconds;
-            line.update(scores_of(data_.dev(), dev[k]));
+            if (compute_.device.is_cpu()) line["step_seconds"] = trainee->step_seconds;
+            line.update(scores_of(data_.dev(), dev[place]));
             if (held_out.empty()) continue;
-            line["held_out"] = scores_of(*data_.held_out(), held_out[k]);
+            line["held_out"] = scores_of(*data_.held_out(), held_out[place]);
             line["held_out"]["epoch"] = std::to_string(epoch + 1);
         }
     });
     lines = Json::parse(ranks_.broadcast(Json(lines).dump())).get<std::vector<Json>>();
-    std::vector<Trainee> going_on;
-    for (std::size_t k = 0; k < trainees_.size(); ++k) {
-        Trainee& trainee = trainees_[k];
-        trainee.trainer->set_loss(0);
-        trainee.losses.clear();
-        trainee.step_seconds = 0;
-        const bool best = add_line(trainee, lines[k]);
-        const bool finished = epoch + 1 == epochs_ || (trainee.history && trainee.history->out_of_patience());
-        ranks_.root_only([&] {
-            trainee.files->log(lines[k]);
-            HeadOrigin origin = trainee.job.origin;
-            origin.epochs = epoch + 1;
-            if (best) trainee.files->write_head(trainee.trainer->head(), origin, dev[k]);
-            if (finished) finish(trainee);
-        });
-        if (!finished) going_on.push_back(std::move(trainee));
+    std::size_t place = 0;  // among all heads
+    for (HeadGroup& group : groups_) {
+        group.clear_losses();
+        std::vector<std::size_t> going_on;
+        for (std::size_t k = 0; k < group.trainees().size(); ++k, ++place) {
+            Trainee& trainee = group.trainees()[k];
+            const bool best = add_line(trainee, lines[place]);
+            const bool finished =
+                epoch + 1 == epochs_ || (trainee.history && trainee.history->out_of_patience());
+            ranks_.root_only([&] {
+                trainee.files->log(lines[place]);
+                HeadOrigin origin = trainee.job.origin;
+                origin.epochs = epoch + 1;
+                if (best)
+                    trainee.files->write_head(group.head(), static_cast<std::int64_t>(k), origin, dev[place]);
+                if (finished) finish(trainee, group.head());
+            });
+            if (!finished) going_on.push_back(k);
+        }
+        if (going_on.empty()) {
+            group.trainees().clear();
+        } else if (going_on.size() < group.trainees().size()) {
+            group.keep(going_on);
+        }
     }
-    trainees_ = std::move(going_on);
+    std::erase_if(groups_, [](const HeadGroup& group) { return group.trainees().empty(); });
 }
 
 /// Takes an epoch's line. Returns whether the epoch is the one to keep, so far.
@@ -291,11 +264,10 @@ bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
 }
 
 /// Local: writes what the head came to, by its best epoch on the held-out questions, else by its last.
-void HeadTraining::finish(const Trainee& trainee) const {
+void HeadTraining::finish(const Trainee& trainee, const Head& head) const {
     const Json best = trainee.history ? trainee.history->best() : Json();
     const Json& line = best.is_null() ? trainee.lines.back()
                                       : trainee.lines.at(std::stoul(best.at("epoch").get<std::string>()) - 1);
-    const Head& head = trainee.trainer->head();
     nlohmann::ordered_json metrics{
         {"head", head.definition().name},        {"task", head.definition().task},
         {"parameters", head.parameter_count()},  {"epoch", trainee.job.origin.epoch},

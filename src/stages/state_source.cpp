@@ -90,6 +90,9 @@ class StoreSource final : public StateSource {
     const Features& features() const override { return features_; }
     const StoreLayout& layout() const override { return store_.layout(); }
     bool worth_reading_ahead() const override { return true; }
+    std::int64_t kept_bytes() const override {
+        return memory_.defined() ? static_cast<std::int64_t>(memory_.nbytes()) : 0;
+    }
     std::string name() const override { return store_.path().string(); }
 
     std::vector<StateBatch> read(const FeatureBatches& batches) const override {

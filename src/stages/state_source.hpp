@@ -37,6 +37,9 @@ class StateSource {
     /// Whether `read` waits for a disk rather than for a processor, so that reading ahead in a thread pays.
     virtual bool worth_reading_ahead() const = 0;
 
+    /// Bytes of states that it keeps in this process's memory all the time.
+    virtual std::int64_t kept_bytes() const { return 0; }
+
     /// Local: the states of batches, which are read together, in the source's element type and on its device.
     /// An empty batch has no states.
     virtual std::vector<StateBatch> read(const FeatureBatches& batches) const = 0;

@@ -17,7 +17,6 @@
 #include "stages/head_job.hpp"
 #include "stages/head_memory.hpp"
 #include "stages/head_training.hpp"
-#include "store/reading_order.hpp"
 
 namespace bv {
 namespace {
@@ -44,27 +43,39 @@ double memory_limit(const TrainOptions& options, at::Device device, const Commun
     return static_cast<double>(available_memory(device, ranks)) / 2;
 }
 
-/// About the bytes of states that a rank holds: its parts of the window that is used and of the one that is
-/// read meanwhile.
-std::int64_t bytes_of_windows(const StateSource& source, const Communicator& ranks) {
-    const std::int64_t blocks = std::min(2 * kWindowBlocks, source.layout().blocks());
-    const std::int64_t rows = blocks * source.layout().rows_of(0) / ranks.size();
-    return rows * source.info().states() * source.info().row_bytes();
+/// What each pass takes, for the log.
+void report(const std::vector<HeadPass>& passes, std::size_t heads) {
+    if (passes.size() > 1) spdlog::info("heads: {}, in {} passes over the states", heads, passes.size());
+    for (const HeadPass& pass : passes) {
+        std::size_t count = 0;
+        for (const std::vector<std::size_t>& group : pass.groups) count += group.size();
+        spdlog::info("heads: {}, groups of alike ones: {}, memory: {} ({} kept, {} during a step)", count,
+                     pass.groups.size(), size_text(static_cast<double>(pass.kept + pass.working)),
+                     size_text(static_cast<double>(pass.kept)), size_text(static_cast<double>(pass.working)));
+    }
 }
 
-/// What each pass takes, for the log.
-void report(const HeadGroups& passes, const std::vector<HeadJob>& jobs) {
-    if (passes.size() > 1)
-        spdlog::info("heads: {}, in {} passes over the states", jobs.size(), passes.size());
-    for (const std::vector<std::size_t>& pass : passes) {
-        const std::vector<HeadJob> together = chosen(jobs, pass);
-        std::int64_t kept = 0;
-        for (const HeadJob& job : together) kept += job.memory.kept;
-        const std::int64_t all = bytes_together(together);
-        spdlog::info("heads: {}, groups of alike ones: {}, memory: {} ({} kept, {} during a step)",
-                     pass.size(), group_alike(together).size(), size_text(static_cast<double>(all)),
-                     size_text(static_cast<double>(kept)), size_text(static_cast<double>(all - kept)));
+/// What states take beside them, for the log.
+void report(const StateMemory& memory) {
+    const auto text = [](std::int64_t bytes) { return size_text(static_cast<double>(bytes)); };
+    std::string parts;
+    const auto add = [&](std::int64_t bytes, const char* what) {
+        if (bytes > 0) parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", text(bytes), what);
+    };
+    add(memory.kept, "of stores in memory");
+    add(memory.read_ahead, "read ahead, about");
+    add(memory.batches, "of batches");
+    if (!parts.empty()) spdlog::info("states beside them: {}", parts);
+}
+
+/// The jobs of a pass, group by group.
+AlikeJobs jobs_of(const HeadPass& pass, const std::vector<HeadJob>& jobs) {
+    AlikeJobs all;
+    for (const std::vector<std::size_t>& group : pass.groups) {
+        all.emplace_back();
+        for (const std::size_t place : group) all.back().push_back(jobs[place]);
     }
+    return all;
 }
 
 }  // namespace
@@ -157,16 +168,14 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     if (jobs.empty()) return;
     measure_memory(jobs, *data, compute.device, ranks, *collective);
     const double limit = memory_limit(options, compute.device, ranks);
-    HeadGroups passes;
+    std::vector<HeadPass> passes;
     ranks.agree([&] { passes = plan_passes(jobs, limit); });
-    report(passes, jobs);
-    if (data->train().worth_reading_ahead())
-        spdlog::info("beside them about {} of states read ahead",
-                     size_text(static_cast<double>(bytes_of_windows(data->train(), ranks))));
+    report(passes, jobs.size());
+    report(memory_of_states(jobs, *data, compute.device, ranks));
     for (std::size_t pass = 0; pass < passes.size(); ++pass) {
         const std::string label =
             passes.size() == 1 ? "" : fmt::format("pass {} of {}, ", pass + 1, passes.size());
-        HeadTraining(options, ranks, compute, stop, *collective, *data, chosen(jobs, passes[pass]), label)
+        HeadTraining(options, ranks, compute, stop, *collective, *data, jobs_of(passes[pass], jobs), label)
             .run(line.resolved());
     }
 }

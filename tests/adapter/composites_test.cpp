@@ -11,7 +11,7 @@ namespace {
 using testing::HasSubstr;
 
 at::Tensor run(const OneBlock& block, const at::Tensor& x, const StateBatch& batch) {
-    return block->forward(x, {batch, std::nullopt});
+    return block.forward(x, {batch, std::nullopt});
 }
 
 TEST(Residual, AddsWhatItsBlocksAndItsShortcutMake) {
@@ -23,7 +23,7 @@ TEST(Residual, AddsWhatItsBlocksAndItsShortcutMake) {
              { type = "average_pooling" }, { type = "linear", width = 2 }] })",
         {2, 6});
     const at::Tensor expected =
-        batch.states.mean(2).t() + at::linear(batch.states.mean(0), both["shortcut.1.linear.weight"]);
+        batch.states.mean(2).t() + at::linear(batch.states.mean(0), both["shortcut.1.linear.weight"][0]);
     EXPECT_TRUE(at::allclose(run(both, batch.states, batch), expected));
 }
 
@@ -34,8 +34,9 @@ TEST(Branches, StandSideBySide) {
     EXPECT_EQ(images->output(), (BlockShape{5, 6}));
     const at::Tensor y = run(images, batch.states, batch);
     EXPECT_TRUE(y.narrow(0, 0, 3).equal(at::relu(batch.states)));
-    EXPECT_TRUE(at::allclose(
-        y[3], at::einsum("c,cnw->nw", {images["1.0.conv.weight"][0].flatten(), batch.states}), 1e-5, 1e-6));
+    EXPECT_TRUE(
+        at::allclose(y[3], at::einsum("c,cnw->nw", {images["1.0.conv.weight"][0][0].flatten(), batch.states}),
+                     1e-5, 1e-6));
     const OneBlock vectors(
         R"({ type = "branches", of = [[{ type = "average_pooling" }], [{ type = "global_average_pool" }]] })",
         {3, 6});
@@ -47,11 +48,11 @@ TEST(Branches, StandSideBySide) {
 TEST(Repeat, HasTensorsOfItsOwnEachTime) {
     const OneBlock block(R"({ type = "repeat", times = 2, blocks = [{ type = "conv", filters = 3 }] })",
                          {2, 6});
-    EXPECT_EQ(block["0.0.conv.weight"].sizes(), at::IntArrayRef({3, 2, 1, 1}));
-    EXPECT_EQ(block["1.0.conv.weight"].sizes(), at::IntArrayRef({3, 3, 1, 1}));
+    EXPECT_EQ(block["0.0.conv.weight"].sizes(), at::IntArrayRef({1, 3, 2, 1, 1}));
+    EXPECT_EQ(block["1.0.conv.weight"].sizes(), at::IntArrayRef({1, 3, 3, 1, 1}));
     const StateBatch batch = random_states(2, 6, {3});
     const at::Tensor weight =
-        at::mm(block["1.0.conv.weight"].flatten(1), block["0.0.conv.weight"].flatten(1));
+        at::mm(block["1.0.conv.weight"][0].flatten(1), block["0.0.conv.weight"][0].flatten(1));
     EXPECT_TRUE(at::allclose(run(block, batch.states, batch),
                              at::einsum("fc,cnw->fnw", {weight, batch.states}), 1e-5, 1e-6));
 }

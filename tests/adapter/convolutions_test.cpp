@@ -24,13 +24,13 @@ TEST_P(KerasPadding, LaysTheWindowsOverTheWidth) {
         fmt::format("{{ type = \"conv\", filters = 3, kernel = {}, stride = {}, dilation = {}{} }}", p.kernel,
                     p.stride, p.dilation, p.keys),
         {2, p.width});
-    block["bias"].copy_(at::arange(3));
+    block["bias"][0].copy_(at::arange(3));
     const StateBatch batch = random_states(2, p.width, {3, 2});
-    const at::Tensor y = block->forward(batch.states, {batch, std::nullopt});
+    const at::Tensor y = block.forward(batch.states, {batch, std::nullopt});
     ASSERT_EQ(y.sizes(), at::IntArrayRef({3, 5, p.outputs}));
     EXPECT_EQ(block->output().width, p.outputs);
     const auto x = batch.states.accessor<float, 3>();
-    const at::Tensor weights = block["weight"];
+    const at::Tensor weights = block["weight"][0];
     const auto w = weights.accessor<float, 4>();
     for (std::int64_t f = 0; f < 3; ++f) {
         for (std::int64_t n = 0; n < 5; ++n) {
@@ -86,7 +86,7 @@ TEST(Convolution, AlongTokensSeesZerosBeyondItsSequence) {
             {3, 4});
         EXPECT_FALSE(block["bias"].defined());
         const StateBatch batch = random_states(3, 4, {4, 1, 2, 6});
-        const at::Tensor y = block->forward(batch.states, {batch, std::nullopt});
+        const at::Tensor y = block.forward(batch.states, {batch, std::nullopt});
         ASSERT_EQ(y.sizes(), at::IntArrayRef({2, 13, 4}));
         for (std::size_t b = 0; b < 4; ++b) {
             const std::int64_t first = batch.starts[b];
@@ -94,7 +94,7 @@ TEST(Convolution, AlongTokensSeesZerosBeyondItsSequence) {
             for (std::int64_t row = 0; row < rows; ++row) {
                 for (std::int64_t i = 0; i < 4; ++i) {
                     EXPECT_NEAR(y[1][first + row][i].item<double>(),
-                                by_hand(batch.states, block["weight"], 1, first, rows, row, i), 1e-5)
+                                by_hand(batch.states, block["weight"][0], 1, first, rows, row, i), 1e-5)
                         << tokens << " tokens, sequence " << b << ", row " << row;
                 }
             }
@@ -107,12 +107,12 @@ TEST(SeparableConvolution, MixesChannelsOnlyAfterConvolvingEach) {
         R"({ type = "separable_conv", filters = 5, kernel = 3, tokens = 3, stride = 2, bias = false })",
         {3, 6});
     const StateBatch batch = random_states(3, 6, {4, 2});
-    const at::Tensor y = block->forward(batch.states, {batch, std::nullopt});
+    const at::Tensor y = block.forward(batch.states, {batch, std::nullopt});
     // The same function as a dense convolution whose weight is the product of the two.
     const OneBlock dense(
         R"({ type = "conv", filters = 5, kernel = 3, tokens = 3, stride = 2, bias = false })", {3, 6});
-    dense["weight"].copy_(block["pointwise"] * block["depthwise"].transpose(0, 1));
-    EXPECT_TRUE(at::allclose(y, dense->forward(batch.states, {batch, std::nullopt}), 1e-5, 1e-6));
+    dense["weight"].copy_(block["pointwise"] * block["depthwise"].transpose(1, 2));
+    EXPECT_TRUE(at::allclose(y, dense.forward(batch.states, {batch, std::nullopt}), 1e-5, 1e-6));
 }
 
 TEST(Convolutions, StartAsKerasDraws) {

@@ -30,7 +30,7 @@ TEST_P(Convolve, IsATensorLibrarysConvolutionOfEachSequence) {
     const at::Tensor x = batch.states.clone().requires_grad_();
     const at::Tensor weight = block["weight"].requires_grad_();
     const at::Tensor bias = block["bias"].requires_grad_();
-    const at::Tensor y = block->forward(x, {batch, std::nullopt});
+    const at::Tensor y = block.forward(x, {batch, std::nullopt});
     const at::Tensor gradient = at::randn(y.sizes());
     const auto found = torch::autograd::grad({y}, {x, weight, bias}, {gradient});
 
@@ -43,7 +43,7 @@ TEST_P(Convolve, IsATensorLibrarysConvolutionOfEachSequence) {
         const at::Tensor image = at::constant_pad_nd(
             sequence.unsqueeze(0), {padding / 2, padding - padding / 2, above, k.tokens - 1 - above});
         sequences.push_back(
-            at::conv2d(image, weight, bias, {1, k.stride}, at::IntArrayRef({0, 0}), {1, k.dilation})
+            at::conv2d(image, weight[0], bias[0], {1, k.stride}, at::IntArrayRef({0, 0}), {1, k.dilation})
                 .squeeze(0));
     }
     const at::Tensor expected = at::cat(sequences, 1);

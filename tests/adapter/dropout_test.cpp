@@ -11,9 +11,9 @@ constexpr const char* kDropout = R"({ type = "dropout", rate = 0.25 })";
 
 /// What dropout makes of ones (2, N, 300), sequences of 5 and 7 rows.
 at::Tensor mask(std::optional<std::int64_t> step, std::uint64_t seed = 1) {
-    const OneBlock block(kDropout, {2, 300}, seed);
+    const OneBlock block(kDropout, {2, 300}, {seed});
     const StateBatch batch = random_states(2, 300, {5, 7});
-    return block->forward(at::ones_like(batch.states), {batch, step});
+    return block.forward(at::ones_like(batch.states), {batch, step});
 }
 
 TEST(Dropout, DropsItsShareAndScalesTheRest) {
@@ -44,9 +44,8 @@ TEST(Dropout, DrawsAnExampleAloneAsBesideOthers) {
     const OneBlock block(kDropout, {2, 3});
     const StateBatch batch = random_states(2, 3, {50, 70});
     const StateBatch one = alone(batch, 1);
-    EXPECT_TRUE(block->forward(batch.states, {batch, 4})
-                    .narrow(1, 50, 70)
-                    .equal(block->forward(one.states, {one, 4})));
+    EXPECT_TRUE(
+        block.forward(batch.states, {batch, 4}).narrow(1, 50, 70).equal(block.forward(one.states, {one, 4})));
 }
 
 }  // namespace

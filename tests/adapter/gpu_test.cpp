@@ -3,15 +3,35 @@
 #include <gtest/gtest.h>
 
 #include "adapter/head.hpp"
+#include "adapter/layer_mix.hpp"
 #include "on_gpu.hpp"
 #include "random_states.hpp"
 
 namespace bv {
 namespace {
 
+using LayerMixOnGpu = OnGpu<testing::Test>;
+
+// Several pieces of a layer, in 16 bits: converted piece by piece.
+TEST_F(LayerMixOnGpu, ReadsStatesWhereTheyLieAsOnTheCpu) {
+    at::manual_seed(3);
+    const at::Tensor states = at::randn({1, 25, 900, 768}).to(at::kHalf);
+    const at::Tensor mixes = at::randn({3, 25}) / 5;
+    const at::Tensor gradient = at::randn({3, 900, 768});
+    const auto run = [&](at::Device device) {
+        const at::Tensor own = mixes.to(device, at::kFloat, false, /*copy=*/true).requires_grad_();
+        const at::Tensor out = layer_mix(states.to(device), own);
+        out.backward(gradient.to(device));
+        return at::cat({out.detach().flatten(), own.grad().flatten()}).cpu();
+    };
+    const at::Tensor expected = run(at::kCPU);
+    EXPECT_LT((at::norm(run(device_) - expected) / at::norm(expected)).item<double>(), 1e-5);
+}
+
 using HeadsOnGpu = OnGpu<testing::TestWithParam<const char*>>;
 
-/// Loss, logits and gradients of one training step's forward and backward pass, one after another. In
+/// Losses, logits and gradients of one training step's forward and backward pass of two heads alike, one
+/// after another. In
 /// float64: forty batch normalisations amplify float32's rounding by a hundred thousand.
 at::Tensor step_of(const char* name, at::Device device) {
     const HeadDefinition definition = find_head(name);
@@ -21,7 +41,7 @@ at::Tensor step_of(const char* name, at::Device device) {
     batch.states = batch.states.to(device, at::kDouble);
     for (at::Tensor* labels : {&batch.start_labels, &batch.end_labels, &batch.no_answer})
         *labels = labels->to(device);
-    Head head(definition, batch.states.size(0), 96, 3);
+    Head head(definition, batch.states.size(0), 96, {3, 4});
     head.to(device);
     for (const NamedTensor& own : head.buffers()) own.tensor.set_data(own.tensor.to(at::kDouble));
     for (const NamedTensor& own : head.parameters()) {
@@ -29,9 +49,9 @@ at::Tensor step_of(const char* name, at::Device device) {
         own.tensor.set_requires_grad(true);
     }
     const at::Tensor logits = head.forward(batch, 0);
-    const at::Tensor loss = head_loss(definition.task, batch, logits);
-    loss.backward();
-    std::vector<at::Tensor> all{loss.detach().flatten(), logits.detach().flatten()};
+    const at::Tensor losses = head_loss(definition.task, batch, logits);
+    losses.sum().backward();
+    std::vector<at::Tensor> all{losses.detach(), logits.detach().flatten()};
     for (const NamedTensor& own : head.parameters()) all.push_back(own.tensor.grad().flatten());
     return at::cat(all).cpu();
 }

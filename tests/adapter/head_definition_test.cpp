@@ -14,7 +14,7 @@ using testing::HasSubstr;
 /// What is said of a head of this text, over 3 states of width 4; "" where it can be built.
 std::string complaint(const std::string& text) {
     try {
-        const Head head(parse_head("mine", text, "mine.toml"), 3, 4, 1);
+        const Head head(parse_head("mine", text, "mine.toml"), 3, 4, {1});
         return "";
     } catch (const Error& mistake) {
         return mistake.what();

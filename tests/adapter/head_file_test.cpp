@@ -21,11 +21,11 @@ class HeadFile : public testing::Test {
     const std::filesystem::path folder_ =
         std::filesystem::temp_directory_path() / ("bv_head_file_" + std::to_string(getpid()));
     const HeadOrigin origin_{"abc", "3/10", {0, 2, 5}, "def", 9, 8, 0.05, 0.3, 1e-3, 16, 2, true};
-    const Head head_{find_head("learned_pooling_adapter_386"), 3, 8, 4};
+    const Head head_{find_head("learned_pooling_adapter_386"), 3, 8, {4}};
 };
 
 TEST_F(HeadFile, HoldsAllThatTheHeadIsAndCameFrom) {
-    save_head(folder_, head_, origin_);
+    save_head(folder_, head_, 0, origin_);
     const TrainedHead loaded = load_head(folder_);
     const StateBatch batch = random_states(3, 8, {4, 7});
     EXPECT_TRUE(loaded.head.forward(batch).equal(head_.forward(batch)));
@@ -44,19 +44,26 @@ TEST_F(HeadFile, HoldsAllThatTheHeadIsAndCameFrom) {
     EXPECT_TRUE(loaded.origin.other_checkpoint);
 }
 
+TEST_F(HeadFile, HoldsTheOneOfSeveralHeadsThatIsAskedFor) {
+    const Head several(find_head("learned_pooling_adapter_386"), 3, 8, {3, 4});
+    save_head(folder_, several, 1, origin_);
+    const StateBatch batch = random_states(3, 8, {4, 7});
+    EXPECT_TRUE(load_head(folder_).head.forward(batch).equal(head_.forward(batch)));
+}
+
 TEST_F(HeadFile, HoldsRunningStatistics) {
-    const Head trained(find_head("xception_abbreviated"), 3, 32, 4);
+    const Head trained(find_head("xception_abbreviated"), 3, 32, {4});
     const StateBatch batch = random_states(3, 32, {1, 1, 1});
     const at::Tensor untrained = trained.forward(batch);
     trained.forward(batch, 0);
     EXPECT_FALSE(trained.forward(batch).equal(untrained));
-    save_head(folder_, trained, origin_);
+    save_head(folder_, trained, 0, origin_);
     EXPECT_TRUE(load_head(folder_).head.forward(batch).equal(trained.forward(batch)));
 }
 
 TEST_F(HeadFile, ThatIsMissingOrBrokenIsNamed) {
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("head.json")));
-    save_head(folder_, head_, origin_);
+    save_head(folder_, head_, 0, origin_);
     write_file(folder_ / "head.json", "{\"version\": 2, ");
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("line 1")));
     write_file(folder_ / "head.json", "{\"version\": 2}");
@@ -65,9 +72,9 @@ TEST_F(HeadFile, ThatIsMissingOrBrokenIsNamed) {
 }
 
 TEST_F(HeadFile, OfAnotherShapeIsRefused) {
-    save_head(folder_, Head(find_head("learned_pooling_adapter_386"), 3, 12, 4), origin_);
+    save_head(folder_, Head(find_head("learned_pooling_adapter_386"), 3, 12, {4}), 0, origin_);
     const std::string other = read_file(folder_ / "head.safetensors");
-    save_head(folder_, head_, origin_);
+    save_head(folder_, head_, 0, origin_);
     write_file(folder_ / "head.safetensors", other);
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("1.adapter.weight")));
 }

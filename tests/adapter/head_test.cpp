@@ -14,7 +14,7 @@ namespace {
 
 Head head_named(const std::string& name, std::int64_t states, std::int64_t hidden_size,
                 std::uint64_t seed = 1) {
-    return Head(find_head(name), states, hidden_size, seed);
+    return Head(find_head(name), states, hidden_size, {seed});
 }
 
 /// Parameters over BERT-Large: ours exactly, and what was published of them, to so many parts of itself.
@@ -103,7 +103,7 @@ class EveryHead : public testing::TestWithParam<std::string> {
         const at::Tensor together = head.forward(all, step);
         for (std::int64_t b = 0; b < all.sequences(); ++b) {
             const StateBatch one = alone(all, b);
-            const at::Tensor own = together.narrow(0, all.starts[static_cast<std::size_t>(b)], one.rows());
+            const at::Tensor own = together.narrow(1, all.starts[static_cast<std::size_t>(b)], one.rows());
             const at::Tensor difference = (own - head.forward(one, step)).abs().max();
             EXPECT_LE(difference.item<float>(), 1e-5F * own.abs().max().item<float>()) << "sequence " << b;
         }
@@ -136,7 +136,9 @@ TEST_P(EveryHead, HasTheGradientOfItsLoss) {
         parameter.tensor.set_data(parameter.tensor.to(at::kDouble) * (small ? 100 : 1));
         parameter.tensor.set_requires_grad(true);
     }
-    const auto loss = [&] { return head_loss(head.definition().task, states, head.forward(states, 0)); };
+    const auto loss = [&] {
+        return head_loss(head.definition().task, states, head.forward(states, 0)).sum();
+    };
     loss().backward();
     const c10::NoGradGuard no_graph;
     constexpr double kStep = 1e-7;
@@ -164,7 +166,7 @@ TEST_P(EveryHead, LetsItsLossReachEveryParameter) {
     const Head head = make();
     for (const NamedTensor& parameter : head.parameters()) parameter.tensor.set_requires_grad(true);
     const StateBatch states = batch();
-    head_loss(head.definition().task, states, head.forward(states)).backward();
+    head_loss(head.definition().task, states, head.forward(states)).sum().backward();
     for (const NamedTensor& parameter : head.parameters()) {
         ASSERT_TRUE(parameter.tensor.grad().defined()) << parameter.name;
         // A softmax over the tokens of a sequence is blind to a bias they share.
@@ -202,8 +204,8 @@ TEST(LearnedPooling, StartsAsAScalarMixOfSmallWeightsAndUnitScale) {
     const Head head = head_named("learned_pooling", 1000, 2);
     const at::Tensor weights = head.parameters()[0].tensor;
     EXPECT_NEAR(weights.std().item<double>(), 0.05, 0.005);
-    ASSERT_EQ(head.layer_weights().size(), 1U);
-    const LayerWeights learned = head.layer_weights()[0];
+    ASSERT_EQ(head.layer_weights(0).size(), 1U);
+    const LayerWeights learned = head.layer_weights(0)[0];
     EXPECT_EQ(learned.gamma, 1.0);
     EXPECT_NEAR(std::accumulate(learned.weights.begin(), learned.weights.end(), 0.0), 1.0, 1e-9);
 }

@@ -31,7 +31,7 @@ class LayerMix : public testing::TestWithParam<Case> {
     /// The mixes of rows [first, first + count), and the gradient of these.
     std::pair<at::Tensor, at::Tensor> run(std::int64_t first, std::int64_t count) const {
         const at::Tensor mixes = mixes_.narrow(0, first, count).clone().requires_grad_();
-        const at::Tensor out = layer_mix(states_, mixes);
+        const at::Tensor out = layer_mix(states_.unsqueeze(0), mixes);
         out.backward(gradient_.narrow(0, first, count));
         return {out.detach(), mixes.grad()};
     }
@@ -78,11 +78,18 @@ INSTANTIATE_TEST_SUITE_P(AllTypes, LayerMix,
                          });
 
 TEST(LayerMixOfTrainedStates, HandsTheirGradientBack) {
-    const at::Tensor states = at::randn({3, 5, 4}).requires_grad_();
+    const at::Tensor states = at::randn({1, 3, 5, 4}).requires_grad_();
     const at::Tensor mixes = at::randn({2, 3}).requires_grad_();
     layer_mix(states, mixes).sum().backward();
-    EXPECT_TRUE(at::allclose(states.grad(), mixes.detach().sum(0).view({3, 1, 1}).expand({3, 5, 4})));
-    EXPECT_TRUE(at::allclose(mixes.grad(), states.detach().sum({1, 2}).expand({2, 3}), 1e-4, 1e-5));
+    EXPECT_TRUE(at::allclose(states.grad(), mixes.detach().sum(0).view({1, 3, 1, 1}).expand({1, 3, 5, 4})));
+    EXPECT_TRUE(at::allclose(mixes.grad(), states.detach().sum({0, 2, 3}).expand({2, 3}), 1e-4, 1e-5));
+}
+
+TEST(LayerMixOfTrainedStates, TakesEachMixFromItsOwnStates) {
+    const at::Tensor states = at::randn({2, 3, 5, 4});
+    const at::Tensor mixes = at::randn({2, 3});
+    const at::Tensor expected = at::einsum("kl,klnw->knw", {mixes, states});
+    EXPECT_TRUE(at::allclose(layer_mix(states, mixes), expected, 1e-5, 1e-6));
 }
 
 }  // namespace

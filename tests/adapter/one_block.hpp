@@ -14,18 +14,25 @@
 
 namespace bv {
 
-/// A block from its TOML, with its tensors by name.
+/// A block from its TOML, of one head or of several drawn from as many seeds, with its tensors by name.
 class OneBlock {
   public:
-    OneBlock(const std::string& toml, BlockShape input, std::uint64_t seed = 1)
+    OneBlock(const std::string& toml, BlockShape input, const std::vector<std::uint64_t>& seeds = {1},
+             std::int64_t hidden_size = 4)
         : definition_(parse_head("mine", "task = \"span\"\nblocks = [" + toml + "]", "mine.toml")) {
-        at::Generator generator = make_generator(seed);
-        block_ = make_block({definition_.blocks.front(), input, 4, generator});
+        std::vector<at::Generator> generators;
+        for (const std::uint64_t seed : seeds) generators.push_back(make_generator(seed));
+        block_ = make_block({definition_.blocks.front(), input, hidden_size, generators});
     }
 
-    const Block& operator*() const { return *block_; }
     const Block* operator->() const { return block_.get(); }
 
+    /// What one head's block makes of its x.
+    at::Tensor forward(const at::Tensor& x, const Pass& pass) const {
+        return block_->forward(x.unsqueeze(0), pass).squeeze(0);
+    }
+
+    /// (K, ...)
     at::Tensor operator[](const std::string& name) const {
         for (const NamedTensor& own : block_->tensors()) {
             if (own.name == name) return own.tensor;

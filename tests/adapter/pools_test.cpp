@@ -25,8 +25,8 @@ TEST_P(KerasPool, LeavesPaddingOut) {
     const OneBlock maximum("{ type = \"pool\", of = \"max\", " + keys + " }", {2, p.width});
     StateBatch batch = random_states(2, p.width, {3});
     batch.states -= 5;  // below the zeros of any padding
-    const at::Tensor means = mean->forward(batch.states, {batch, std::nullopt});
-    const at::Tensor maxima = maximum->forward(batch.states, {batch, std::nullopt});
+    const at::Tensor means = mean.forward(batch.states, {batch, std::nullopt});
+    const at::Tensor maxima = maximum.forward(batch.states, {batch, std::nullopt});
     ASSERT_EQ(means.sizes(), at::IntArrayRef({2, 3, p.outputs}));
     ASSERT_EQ(maxima.sizes(), means.sizes());
     EXPECT_EQ(mean->output().width, p.outputs);
@@ -58,7 +58,7 @@ TEST(Pool, OfStrideOneNeedsAnOddKernel) {
 TEST(GlobalAveragePool, IsTheMeanOfEachChannel) {
     const OneBlock block(R"({ type = "global_average_pool" })", {3, 6});
     const StateBatch batch = random_states(3, 6, {2, 2});
-    const at::Tensor y = block->forward(batch.states, {batch, std::nullopt});
+    const at::Tensor y = block.forward(batch.states, {batch, std::nullopt});
     EXPECT_TRUE(y.equal(batch.states.mean(2).t()));
     EXPECT_EQ(block->output(), (BlockShape{0, 3}));
 }

@@ -13,8 +13,8 @@ TEST(SharedBatch, IsConvertedOnceAndOnlyForHeadsThatNeedIt) {
     StateBatch read = random_states(3, 8, {2, 4});
     read.states = read.states.to(at::kHalf);
     SharedBatch batch(read);
-    const Head pooling(find_head("learned_pooling"), 2, 8, 1);
-    const Head adapter(find_head("adapter_64_shared"), 3, 8, 1);
+    const Head pooling(find_head("learned_pooling"), 2, 8, {1});
+    const Head adapter(find_head("adapter_64_shared"), 3, 8, {1});
 
     const at::Tensor in_place = batch.of(pooling, 1).states;
     EXPECT_EQ(in_place.const_data_ptr(), read.states[1].const_data_ptr());
@@ -31,7 +31,7 @@ TEST(SharedBatch, GivesTheSameLogitsInAnyTypeOfStates) {
     StateBatch floats = read;
     floats.states = read.states.to(at::kFloat);
     for (const char* name : {"learned_pooling", "average_pooling", "adapter_64_shared_skip"}) {
-        const Head head(find_head(name), 3, 8, 1);
+        const Head head(find_head(name), 3, 8, {1});
         const at::Tensor logits = head.forward(SharedBatch(read).of(head, 0));
         EXPECT_TRUE(at::allclose(logits, head.forward(floats), 1e-5, 1e-6)) << name;
     }

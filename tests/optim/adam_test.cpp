@@ -1,6 +1,7 @@
 #include "optim/adam.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -86,7 +87,7 @@ TEST_P(AdamTest, FollowsTheDoublePrecisionReferenceInBothSegments) {
         const at::Tensor gradient = gradient_of(step, kCount);
         plain.grad().copy_(gradient);
         decayed.grad().copy_(gradient.view({10, 10}));
-        adam.step(rate_of(step));
+        adam.step({rate_of(step)});
         for (std::int64_t i = 0; i < kCount; ++i) {
             const double g = gradient[i].item<double>();
             references[static_cast<std::size_t>(i)].step(g, rate_of(step));
@@ -123,11 +124,11 @@ at::Tensor trained(int before, int interruption = -1) {
     for (int step = 0; step < kSteps; ++step) {
         if (step == interruption) {
             auto resumed = std::make_unique<Adam>(flat, options);
-            resumed->restore(adam->steps(), adam->first_moments(), adam->second_moments());
+            resumed->restore(0, adam->steps(), adam->first_moments(), adam->second_moments());
             adam = std::move(resumed);
         }
         parameter.grad().copy_(gradient_of(step, kCount));
-        adam->step(rate_of(step));
+        adam->step({rate_of(step)});
     }
     return parameter.detach().clone();
 }
@@ -141,6 +142,28 @@ TEST(Adam, ARestoredStateContinuesToTheSameBits) {
     EXPECT_TRUE(trained(0).equal(trained(0, /*interruption=*/7)));
 }
 
+TEST(Adam, RowsAreModelsOfTheirOwnAtRatesOfTheirOwn) {
+    const std::vector<double> rates{1e-2, 1e-3, 1e-2};
+    const at::Tensor values = at::linspace(-1, 1, 3 * kCount, at::kFloat).view({3, kCount});
+    const at::Tensor parameter = values.clone();
+    FlatParameters flat({parameter}, {true}, std::numeric_limits<std::int64_t>::max(), 3);
+    Adam adam(flat, {});
+    for (int step = 0; step < kSteps; ++step) {
+        parameter.grad().copy_(gradient_of(step, 3 * kCount).view({3, kCount}));
+        adam.step(rates);
+    }
+    for (std::int64_t row = 0; row < 3; ++row) {
+        const at::Tensor alone = values[row].clone();
+        FlatParameters own({alone}, {true});
+        Adam adam_of_row(own, {});
+        for (int step = 0; step < kSteps; ++step) {
+            alone.grad().copy_(gradient_of(step, 3 * kCount).view({3, kCount})[row]);
+            adam_of_row.step({rates[static_cast<std::size_t>(row)]});
+        }
+        EXPECT_TRUE(parameter[row].equal(alone)) << row;
+    }
+}
+
 TEST(Adam, WhatLiesBetweenParametersStaysZero) {
     const at::Tensor parameter = at::ones({3});
     FlatParameters flat({parameter}, {true});
@@ -148,7 +171,7 @@ TEST(Adam, WhatLiesBetweenParametersStaysZero) {
     options.weight_decay = 0.1;
     Adam adam(flat, options);
     parameter.grad().fill_(1);
-    adam.step(0.1);
+    adam.step({0.1});
     EXPECT_EQ(flat.values().narrow(0, 3, 61).abs().sum().item<float>(), 0);
 }
 
@@ -157,7 +180,7 @@ TEST(Adam, GradientsThatLeftTheBufferAreABrokenContract) {
     FlatParameters flat({parameter}, {true});
     Adam adam(flat, {});
     parameter.mutable_grad() = at::ones({3});
-    EXPECT_THROW(adam.step(0.1), std::logic_error);
+    EXPECT_THROW(adam.step({0.1}), std::logic_error);
 }
 
 TEST(Adam, NamesAreRead) {

@@ -1,5 +1,7 @@
 #include "optim/flat_parameters.hpp"
 
+#include <limits>
+
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
@@ -37,6 +39,19 @@ TEST(FlatParameters, BucketsHoldTheLastParametersFirst) {
     EXPECT_TRUE(flat.segments()[0].decay);
     EXPECT_FALSE(flat.segments()[1].decay);
     EXPECT_FALSE(flat.segments()[2].decay);
+}
+
+TEST(FlatParameters, EachModelOfSeveralHasARow) {
+    const at::Tensor first = at::arange(6, at::kFloat).view({2, 3});
+    const at::Tensor second = at::arange(140, at::kFloat).view({2, 7, 10});
+    const FlatParameters flat({first, second}, {false, false}, std::numeric_limits<std::int64_t>::max(), 2);
+    EXPECT_EQ(flat.rows(), 2);
+    EXPECT_EQ(flat.elements(), 128 + 64);
+    const FlatParameters one({first.detach()[1].clone(), second.detach()[1].clone()}, {false, false});
+    EXPECT_TRUE(flat.values().view({2, -1})[1].equal(one.values()));
+    (first.sum() + 2 * second[1].sum()).backward();
+    EXPECT_TRUE(flat.gradients().view({2, -1})[0].sum().equal(at::full({}, 3.0F)));
+    EXPECT_TRUE(flat.gradients().view({2, -1})[1].sum().equal(at::full({}, 3.0F + 140)));
 }
 
 TEST(FlatParameters, AnEmptySegmentIsLeftOut) {

@@ -36,12 +36,12 @@ bv::StateBatch read_batch(const std::string& path) {
 void probe(char** argv) {
     const bv::StateBatch batch = read_batch(argv[4]);
     const bv::Head head(bv::find_head(argv[1]), batch.states.size(0), batch.states.size(2),
-                        std::stoull(argv[2]));
+                        {std::stoull(argv[2])});
     std::map<std::string, at::Tensor> found;
     const at::ScalarType type = batch.states.scalar_type();
     for (const bv::NamedTensor& buffer : head.buffers()) buffer.tensor.set_data(buffer.tensor.to(type));
     for (const bv::NamedTensor& parameter : head.parameters()) {
-        found["initial." + parameter.name] = parameter.tensor.clone();
+        found["initial." + parameter.name] = parameter.tensor[0].clone();
         parameter.tensor.set_data(parameter.tensor.to(type));
         parameter.tensor.set_requires_grad(true);
     }
@@ -49,12 +49,12 @@ void probe(char** argv) {
     const at::Tensor logits = head.forward(batch, training ? std::optional<std::int64_t>(0) : std::nullopt);
     const at::Tensor loss = bv::head_loss(head.definition().task, batch, logits);
     loss.backward();
-    found["logits"] = logits.detach();
-    found["loss"] = loss.detach().reshape({1});
+    found["logits"] = logits.detach()[0];
+    found["loss"] = loss.detach();
     for (const bv::NamedTensor& parameter : head.parameters()) {
-        found["gradient." + parameter.name] = parameter.tensor.grad();
+        found["gradient." + parameter.name] = parameter.tensor.grad()[0];
     }
-    for (const bv::NamedTensor& buffer : head.buffers()) found["buffer." + buffer.name] = buffer.tensor;
+    for (const bv::NamedTensor& buffer : head.buffers()) found["buffer." + buffer.name] = buffer.tensor[0];
     bv::save_tensors(argv[5], found);
 }
 

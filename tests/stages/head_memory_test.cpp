@@ -17,30 +17,42 @@ std::vector<HeadJob> jobs_of(const std::vector<std::string>& names, const std::v
     return jobs;
 }
 
+/// The groups of each pass.
+std::vector<HeadGroups> groups_of(const std::vector<HeadJob>& jobs, double limit) {
+    std::vector<HeadGroups> all;
+    for (const HeadPass& pass : plan_passes(jobs, limit)) all.push_back(pass.groups);
+    return all;
+}
+
+using Passes = std::vector<HeadGroups>;
+
 TEST(PlanPasses, TakesAllHeadsTogetherWithoutALimit) {
     const auto jobs = jobs_of({"a", "b", "c"}, {{10, 50}, {20, 30}, {10, 70}});
-    EXPECT_EQ(plan_passes(jobs, 0), (HeadGroups{{0, 1, 2}}));
-    EXPECT_EQ(bytes_together(jobs), 110);
+    EXPECT_EQ(groups_of(jobs, 0), (Passes{{{0}, {1}, {2}}}));
+    const HeadPass pass = plan_passes(jobs, 0).front();
+    EXPECT_EQ(pass.kept, 40);
+    EXPECT_EQ(pass.working, 70);  // they take turns
 }
 
 TEST(PlanPasses, FillsAPassUpToTheLimitAndNoFurther) {
     const auto jobs = jobs_of({"a", "b", "c", "d"}, {{10, 50}, {20, 30}, {10, 70}, {5, 5}});
-    EXPECT_EQ(plan_passes(jobs, 115), (HeadGroups{{0, 1, 2, 3}}));
-    EXPECT_EQ(plan_passes(jobs, 114), (HeadGroups{{0, 1, 2}, {3}}));
-    EXPECT_EQ(plan_passes(jobs, 85), (HeadGroups{{0, 1}, {2, 3}}));
+    EXPECT_EQ(groups_of(jobs, 115), (Passes{{{0}, {1}, {2}, {3}}}));
+    EXPECT_EQ(groups_of(jobs, 114), (Passes{{{0}, {1}, {2}}, {{3}}}));
+    EXPECT_EQ(groups_of(jobs, 85), (Passes{{{0}, {1}}, {{2}, {3}}}));
 }
 
 TEST(PlanPasses, KeepsHeadsApartThatStandAtDifferentSteps) {
-    auto jobs = jobs_of({"a", "b", "c"}, {{1, 1}, {1, 1}, {1, 1}});
-    jobs[0].steps = jobs[2].steps = 7;
-    EXPECT_EQ(plan_passes(jobs, 0), (HeadGroups{{1}, {0, 2}}));
+    auto jobs = jobs_of({"a", "b", "a"}, {{1, 1}, {1, 1}, {1, 1}});
+    EXPECT_EQ(groups_of(jobs, 0), (Passes{{{0, 2}, {1}}}));
+    jobs[0].steps = 7;
+    EXPECT_EQ(groups_of(jobs, 0), (Passes{{{1}, {2}}, {{0}}}));
 }
 
 TEST(PlanPasses, KeepsHeadsApartThatAreTrainedOnDifferentShares) {
     auto jobs = jobs_of({"a", "b", "c", "d"}, {{1, 1}, {1, 1}, {1, 1}, {1, 1}});
     jobs[3].steps = 7;
     jobs[1].origin.share = jobs[3].origin.share = 0.5;
-    EXPECT_EQ(plan_passes(jobs, 0), (HeadGroups{{1}, {3}, {0, 2}}));
+    EXPECT_EQ(groups_of(jobs, 0), (Passes{{{1}}, {{3}}, {{0}, {2}}}));
 }
 
 TEST(PlanPasses, NamesAHeadThatAloneIsTooLarge) {
@@ -48,20 +60,22 @@ TEST(PlanPasses, NamesAHeadThatAloneIsTooLarge) {
     EXPECT_THAT([&] { plan_passes(jobs, 79); }, testing::ThrowsMessage<Error>(testing::HasSubstr("large")));
 }
 
-TEST(GroupAlike, HeadsOfOneDefinitionTakeTheirStepsTogether) {
+TEST(PlanPasses, GroupsHeadsOfOneDefinitionOverTheSameStates) {
     auto jobs = jobs_of({"a", "b", "a", "a"}, {{10, 50}, {20, 100}, {10, 50}, {10, 50}});
-    EXPECT_EQ(group_alike(jobs), (HeadGroups{{0, 2, 3}, {1}}));
-    EXPECT_EQ(bytes_together(jobs), 50 + 150);
+    EXPECT_EQ(groups_of(jobs, 0), (Passes{{{0, 2, 3}, {1}}}));
+    EXPECT_EQ(plan_passes(jobs, 0).front().working, 150);
     jobs[2].first_state = 1;  // another layer
-    EXPECT_EQ(group_alike(jobs), (HeadGroups{{0, 3}, {1}, {2}}));
+    EXPECT_EQ(groups_of(jobs, 0), (Passes{{{0, 3}, {1}, {2}}}));
 }
 
-TEST(GroupAlike, AGroupTakesAtMostAGibibyteUnlessItIsAHeadAlone) {
-    constexpr std::int64_t kGib = std::int64_t{1} << 30;
-    const HeadMemory half{1, kGib / 2};
-    EXPECT_EQ(group_alike(jobs_of({"a", "a", "a"}, {half, half, half})), (HeadGroups{{0, 1}, {2}}));
-    const HeadMemory large{1, 2 * kGib};
-    EXPECT_EQ(group_alike(jobs_of({"a", "a"}, {large, large})), (HeadGroups{{0}, {1}}));
+TEST(PlanPasses, GroupsAsManyAsFitBesideWhatAllKeep) {
+    const auto jobs = jobs_of({"a", "a", "a", "b"}, {{10, 50}, {10, 50}, {10, 50}, {5, 120}});
+    EXPECT_EQ(groups_of(jobs, 185), (Passes{{{0, 1, 2}, {3}}}));
+    EXPECT_EQ(groups_of(jobs, 184), (Passes{{{0, 1}, {2}, {3}}}));
+    for (const double limit : {185, 184, 155}) {
+        const HeadPass pass = plan_passes(jobs, limit).front();
+        EXPECT_LE(static_cast<double>(pass.kept + pass.working), limit);
+    }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "adapter/blocks.hpp"
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "adapter/initializers.hpp"
 #include "adapter/layer_mix.hpp"
@@ -8,6 +9,29 @@
 #include "core/error.hpp"
 
 namespace bv {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// The tanh-approximated GELU. Its gradient is brought into the order of x first: where the two differ, as
+/// after Flatten, at::gelu_backward takes one value at a time.
+class Gelu : public torch::autograd::Function<Gelu> {
+  public:
+    static at::Tensor forward(AutogradContext* context, const at::Tensor& x) {
+        context->save_for_backward({x});
+        return at::gelu(x, "tanh");
+    }
+
+    static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+        const at::Tensor x = context->get_saved_variables()[0];
+        at::Tensor gradient = gradients[0];
+        if (gradient.strides() != x.strides()) gradient = at::empty_like(x).copy_(gradient);
+        return {at::gelu_backward(gradient, x, "tanh")};
+    }
+};
+
+}  // namespace
 
 LearnedPooling::LearnedPooling(const Context& context)
     : input_(context.input),
@@ -60,14 +84,15 @@ at::Tensor Adapter::projected(const at::Tensor& x) const {
         const at::Tensor bias = bias_.transpose(0, 1).flatten(1, 2);
         return at::baddbmm(bias.unsqueeze(1), x[0], weight.transpose(1, 2))
             .unflatten(2, {heads, width_})
-            .permute({2, 0, 1, 3});
+            .permute({2, 0, 1, 3})
+            .contiguous();
     }
     return linears(x.flatten(0, 1), weight_.flatten(0, 1), bias_.flatten(0, 1))
         .unflatten(0, {heads, input_.channels});
 }
 
 at::Tensor Adapter::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    return at::gelu(projected(x), "tanh");
+    return Gelu::apply(projected(x));
 }
 
 Flatten::Flatten(const Context& context) : input_(context.input) {
@@ -113,7 +138,7 @@ at::Tensor Linear::forward(const at::Tensor& x, const Pass& /*pass*/) const {
 }
 
 at::Tensor Activation::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    return relu_ ? at::relu(x) : at::gelu(x, "tanh");
+    return relu_ ? at::relu(x) : Gelu::apply(x);
 }
 
 }  // namespace bv

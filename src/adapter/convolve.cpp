@@ -69,9 +69,9 @@ at::Tensor fold(const at::Tensor& unfolded, const Shape& s) {
     return image;
 }
 
-/// Convolutions of K images (K, rows, W, C), each with a weight of its own (K, F, C, tokens, kernel), by
-/// matrix products over the unfolded rows: (K, rows - tokens + 1, outputs, F). A kernel of several tokens is
-/// a sum of products, one for each of its rows.
+/// Convolutions of images (K, rows, W, C), or of one (1, rows, W, C), with K weights (K, F, C, tokens,
+/// kernel), by matrix products over the unfolded rows: (K, rows - tokens + 1, outputs, F). A kernel of
+/// several tokens is a sum of products, one for each of its rows.
 class ImageProducts : public torch::autograd::Function<ImageProducts> {
   public:
     static at::Tensor forward(AutogradContext* context, const at::Tensor& image, const at::Tensor& weight,
@@ -88,17 +88,18 @@ class ImageProducts : public torch::autograd::Function<ImageProducts> {
                       .stride = window.stride,
                       .dilation = window.dilation,
                       .biased = bias.has_value()};
-        const at::Tensor unfolded =
-            windows(padded(image, s), s, 0, s.kernel).reshape({s.images, -1, s.kernel * s.channels});
+        const std::int64_t heads = weight.size(0);
+        const at::Tensor unfolded = for_each_head(
+            windows(padded(image, s), s, 0, s.kernel).reshape({s.images, -1, s.kernel * s.channels}), heads);
         const at::Tensor factors =  // (tokens, K, kernel * C, F)
-            weight.permute({3, 0, 4, 2, 1}).reshape({s.tokens, s.images, s.kernel * s.channels, s.filters});
+            weight.permute({3, 0, 4, 2, 1}).reshape({s.tokens, heads, s.kernel * s.channels, s.filters});
         context->save_for_backward({unfolded, factors});
         save_value(*context, s);
         const at::Tensor rows = below(unfolded, s, 0);
         at::Tensor y;
         if (bias) {
             y = bias->unsqueeze(1)
-                    .expand({s.images, rows.size(1), s.filters})
+                    .expand({heads, rows.size(1), s.filters})
                     .clone(at::MemoryFormat::Contiguous);
             add_products(y, rows, factors[0]);
         } else {
@@ -107,20 +108,21 @@ class ImageProducts : public torch::autograd::Function<ImageProducts> {
         for (std::int64_t token = 1; token < s.tokens; ++token) {
             add_products(y, below(unfolded, s, token), factors[token]);
         }
-        return y.view({s.images, s.rows_out(), s.outputs(), s.filters});
+        return y.view({heads, s.rows_out(), s.outputs(), s.filters});
     }
 
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
         const auto saved = context->get_saved_variables();
         const at::Tensor &unfolded = saved[0], &factors = saved[1];
         const auto& s = saved_value<Shape>(*context);
-        const at::Tensor gradient = gradients[0].reshape({s.images, -1, s.filters});
+        const std::int64_t heads = factors.size(1);
+        const at::Tensor gradient = gradients[0].reshape({heads, -1, s.filters});
         std::vector<at::Tensor> of_factors;
         for (std::int64_t token = 0; token < s.tokens; ++token) {
             of_factors.push_back(products(below(unfolded, s, token).transpose(1, 2), gradient));
         }
         const at::Tensor of_weight = at::stack(of_factors)
-                                         .view({s.tokens, s.images, s.kernel, s.channels, s.filters})
+                                         .view({s.tokens, heads, s.kernel, s.channels, s.filters})
                                          .permute({1, 4, 3, 0, 2});
         at::Tensor of_image;
         if (context->needs_input_grad(0)) {
@@ -128,11 +130,12 @@ class ImageProducts : public torch::autograd::Function<ImageProducts> {
             if (s.tokens == 1) {
                 of_unfolded = products(gradient, factors[0].transpose(1, 2));
             } else {
-                of_unfolded = at::zeros_like(unfolded);
+                of_unfolded = at::zeros(unfolded.sizes(), unfolded.options());
                 for (std::int64_t token = 0; token < s.tokens; ++token) {
                     add_products(below(of_unfolded, s, token), gradient, factors[token].transpose(1, 2));
                 }
             }
+            if (s.images < heads) of_unfolded = of_unfolded.sum(0, /*keepdim=*/true);
             of_image = fold(of_unfolded, s).narrow(2, s.before, s.width - s.before - s.after);
         }
         at::Tensor of_bias;
@@ -141,23 +144,7 @@ class ImageProducts : public torch::autograd::Function<ImageProducts> {
     }
 };
 
-/// The convolutions of images (1, N, W, C) or (K, N, W, C) whose sequences stand as far apart as the window's
-/// tokens reach: (K, N, outputs, F).
-at::Tensor products_of_rows(const at::Tensor& image, const at::Tensor& weight, const at::Tensor& bias,
-                            const Window& window) {
-    // at::conv2d is slower on CPUs at these kernels, which are narrow and far apart, than plain products; on
-    // GPUs it would plan anew for every number of rows.
-    const std::int64_t heads = weight.size(0);
-    const auto optional = [](const at::Tensor& x) { return x.defined() ? std::optional(x) : std::nullopt; };
-    if (image.size(0) == heads) return ImageProducts::apply(image, weight, optional(bias), window);
-    // One convolution of the filters of all of them.
-    const at::Tensor biases = bias.defined() ? bias.flatten().unsqueeze(0) : bias;
-    return ImageProducts::apply(image, weight.flatten(0, 1).unsqueeze(0), optional(biases), window)
-        .unflatten(3, {heads, weight.size(1)})
-        .select(0, 0)
-        .permute({2, 0, 1, 3});
-}
-
+/// The convolutions of each channel of images (1, N, W, C) or (K, N, W, C): (K, N, outputs, C).
 at::Tensor channels_of_rows(const at::Tensor& image, const at::Tensor& weight, const Window& window) {
     const std::int64_t heads = weight.size(0);
     const std::int64_t channels = weight.size(1);
@@ -206,7 +193,8 @@ at::Tensor gather(const at::Tensor& image, const std::vector<std::int64_t>& leng
     return at::cat(sequences, 1);
 }
 
-/// `convolve_rows` of x (1, C, N, W) or (K, C, N, W), whose sequences do not see each other.
+/// `convolve_rows`, which takes and gives images (K, N, W, C), of x (1, C, N, W) or (K, C, N, W), whose
+/// sequences do not see each other.
 at::Tensor convolve_each(const at::Tensor& x, const Window& window, const StateBatch& batch,
                          const std::function<at::Tensor(const at::Tensor&)>& convolve_rows) {
     at::Tensor image = x.permute({0, 2, 3, 1});
@@ -227,8 +215,11 @@ at::Tensor convolve_each(const at::Tensor& x, const Window& window, const StateB
 
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                     const Window& window, const StateBatch& batch) {
-    return convolve_each(x, window, batch, [&](const at::Tensor& image) {
-        return products_of_rows(image, weight, bias, window);
+    // at::conv2d is slower on CPUs at these kernels, which are narrow and far apart, than plain products; on
+    // GPUs it would plan anew for every number of rows.
+    return convolve_each(x, window, batch, [&](const at::Tensor& image) -> at::Tensor {
+        return ImageProducts::apply(image, weight, bias.defined() ? std::optional(bias) : std::nullopt,
+                                    window);
     });
 }
 

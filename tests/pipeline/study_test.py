@@ -23,38 +23,52 @@ STUDY = """
 [study]
 corpus_train = 24
 corpus_dev = 12
-tasks = ["span"]
+tasks = {tasks}
 states_at = ["0.5", "1"]
 span_heads = ["learned_pooling", "average_pooling"]
+classification_heads = ["tenney_small", "adapter_pooler_mean"]
 keep_stores = {keep_stores}
 shares = [0.5, 1]
 layer_subsets = ["0,2"]
 layer_atlas = true
 mixed = ["0.5:1"]
 span_ensembles = ["learned_pooling+BERT", "average_pooling+learned_pooling"]
+classification_ensembles = ["tenney_small+BERT", "adapter_pooler_mean+tenney_small"]
 [finetune]
 checkpoints = "0.5,1"
 batch = 8
 """
-HEADS = [f"{head}/epoch-{epoch}/lr-0.001-seed-1{variant}" for epoch in ("0.5", "1")
-         for head, variants in (("learned_pooling", ("", "-share-0.5", "-layers-0,2")),
-                                ("average_pooling", ("", "-share-0.5", "-layers-0,2")),
-                                ("span_probe", ("-layer-00", "-layer-01", "-layer-02"))) for variant in variants]
-EVALUATIONS = [
-    "epoch-0.5", "epoch-1", "never-none",
-    *(f"mixed/{head}/epoch-0.5-on-1/lr-0.001-seed-1" for head in ("learned_pooling", "average_pooling")),
-    *(f"ensembles/{models}/epoch-{epoch}/lr-0.001-seed-1-{how}" for models in ("learned_pooling+BERT", "average_pooling+learned_pooling")
-      for epoch in ("0.5", "1") for how in ("max", "mean")),
-]
+
+
+def heads_of(first, second, probe):
+    """Every head of a task, by place."""
+    variants = {first: ("", "-share-0.5", "-layers-0,2"), second: ("", "-share-0.5", "-layers-0,2"),
+                probe: ("-layer-00", "-layer-01", "-layer-02")}
+    return [f"{head}/epoch-{epoch}/lr-0.001-seed-1{variant}" for epoch in ("0.5", "1") for head in variants
+            for variant in variants[head]]
+
+
+def evaluations_of(first, second, trivial):
+    """Every evaluation of a task, by place."""
+    ensembles = (f"{first}+BERT", f"{second}+{first}")
+    return ["epoch-0.5", "epoch-1", *trivial, *(f"mixed/{head}/epoch-0.5-on-1/lr-0.001-seed-1" for head in (first, second)),
+            *(f"ensembles/{models}/epoch-{epoch}/lr-0.001-seed-1-{how}" for models in ensembles for epoch in ("0.5", "1")
+              for how in ("max", "mean"))]
+
+
+HEADS = {"span": heads_of("learned_pooling", "average_pooling", "span_probe"),
+         "classification": heads_of("tenney_small", "adapter_pooler_mean", "classification_probe")}
+EVALUATIONS = {"span": evaluations_of("learned_pooling", "average_pooling", ["never-none"]),
+               "classification": evaluations_of("tenney_small", "adapter_pooler_mean", [])}
 
 
 class Study:
     """A study of the tiny model in a folder of its own."""
 
-    def __init__(self, folder, model, keep_stores="true", change=("", "")):
+    def __init__(self, folder, model, keep_stores="true", tasks='["span"]', change=("", "")):
         self.run = folder / "run"
         self.config = folder / "study.toml"
-        self.config.write_text(STUDY.format(keep_stores=keep_stores).replace(*change))
+        self.config.write_text(STUDY.format(keep_stores=keep_stores, tasks=tasks).replace(*change))
         self.model = model
         self.seed = self.run / "span" / "seed-1"
 
@@ -63,9 +77,9 @@ class Study:
                                "--ranks", 1, *stages], check=check, timeout=300, cwd=bv.SOURCE,
                               env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": "", **(env or {})})
 
-    def made(self, folder):
+    def made(self, folder, task="span"):
         """The results in one of the run's folders, by place, with the time they were made."""
-        root = self.seed / folder
+        root = self.run / task / "seed-1" / folder
         return {str(path.parent.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("metrics.json")}
 
 
@@ -84,15 +98,27 @@ def study(finished, tmp_path, tiny_model):
     return copy
 
 
+def require_experiments(study, task):
+    assert sorted(study.made("heads", task)) == sorted(HEADS[task])
+    assert sorted(study.made("evaluations", task)) == sorted(EVALUATIONS[task])
+    page = (study.run / "report" / "index.html").read_text()
+    for title in ("Heads on states of another checkpoint", "Less data", "Ensembles", "Layer ablation", "Learned layer weights",
+                  "Layer atlas"):
+        assert page.count(f"<h3>{title}</h3>") == 1, title
+
+
 def test_every_experiment_is_made_and_shown(finished):
-    assert sorted(finished.made("heads")) == sorted(HEADS)
-    assert sorted(finished.made("evaluations")) == sorted(EVALUATIONS)
+    require_experiments(finished, "span")
     mixed = bv.read_json(finished.seed / "evaluations/mixed/learned_pooling/epoch-0.5-on-1/lr-0.001-seed-1/metrics.json")
     assert (mixed["epoch"], mixed["dev_epoch"], mixed["other_checkpoint"]) == ("1/2", "1", True)
-    page = (finished.run / "report" / "index.html").read_text()
-    for title in ("Heads on states of another checkpoint", "Less data", "Ensembles", "Second-best answers", "Layer ablation",
-                  "Learned layer weights", "Layer atlas"):
-        assert f"<h3>{title}</h3>" in page
+    assert "<h3>Second-best answers</h3>" in (finished.run / "report" / "index.html").read_text()
+
+
+def test_every_experiment_of_classification_is_made_and_shown(tmp_path, tiny_model):
+    study = Study(tmp_path, tiny_model, tasks='["classification"]')
+    study.make()
+    require_experiments(study, "classification")
+    assert all(line.startswith("== made:") for line in study.make("extract", "train", "eval").stdout.splitlines())
 
 
 def test_what_is_made_is_left_alone_and_what_is_missing_is_made(study):
@@ -116,7 +142,8 @@ def test_a_study_that_keeps_no_stores_makes_the_same(tmp_path, tiny_model, finis
     study = Study(tmp_path, tiny_model, keep_stores="false")
     study.make()
     assert not list(study.seed.glob("stores/*"))
-    assert sorted(study.made("heads")) == sorted(HEADS) and sorted(study.made("evaluations")) == sorted(EVALUATIONS)
+    assert sorted(study.made("heads")) == sorted(HEADS["span"])
+    assert sorted(study.made("evaluations")) == sorted(EVALUATIONS["span"])
     assert all(line.startswith("== made:") for line in study.make("extract_and_train", "eval").stdout.splitlines())
 
 
@@ -142,7 +169,7 @@ def test_heads_that_are_not_trained_are_left_out_of_comparisons(study):
     shutil.rmtree(study.seed / "evaluations")
     said = study.make("eval").stdout
     assert said.count("== left out, as ") == 3  # mixed, and one ensemble by maximum and by mean
-    assert sorted(study.made("evaluations")) == [place for place in sorted(EVALUATIONS)
+    assert sorted(study.made("evaluations")) == [place for place in sorted(EVALUATIONS["span"])
                                                  if not ("average_pooling" in place and "epoch-0.5" in place)]
 
 

@@ -116,20 +116,27 @@ HeadPass make_pass(const std::vector<HeadJob>& jobs, const Places& places, doubl
 
 void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
                     const Communicator& ranks, Collective& collective) {
-    std::map<std::string, HeadMemory> by_name;  // seeds, rates, shares and which layer take no memory
-    for (HeadJob& job : jobs) {
-        const auto [found, is_new] = by_name.try_emplace(job.definition.name);
-        if (is_new) {
-            const StateBatch share = largest_share(data, job.origin.batch, device, ranks.size())
-                                         .with_states(job.first_state, job.states);
-            HeadTrainer trainer(Head(job.definition, job.states, data.train().info().hidden_size, {0}),
-                                {1e-3}, device, collective);
-            const std::int64_t working = peak_bytes([&] { trainer.step(share, job.origin.batch); });
-            found->second = {trainer.bytes() + bytes_of_logits(data),
-                             static_cast<std::int64_t>(ranks.max(static_cast<double>(working))),
-                             !trainer.head().reads_any_type()};
-        }
-        job.memory = found->second;
+    // Per head, by a step of so many alike.
+    const auto measured = [&](const HeadJob& job, std::int64_t heads) {
+        const StateBatch share = largest_share(data, job.origin.batch, device, ranks.size())
+                                     .with_states(job.first_state, job.states);
+        const auto count = static_cast<std::size_t>(heads);
+        HeadTrainer trainer(Head(job.definition, job.states, data.train().info().hidden_size,
+                                 std::vector<std::uint64_t>(count)),
+                            std::vector<double>(count, 1e-3), device, collective);
+        const std::int64_t working = peak_bytes([&] { trainer.step(share, job.origin.batch); });
+        const auto most = static_cast<std::int64_t>(ranks.max(static_cast<double>(working)));
+        return HeadMemory{trainer.bytes() / heads + bytes_of_logits(data), most / heads,
+                          !trainer.head().reads_any_type()};
+    };
+    // Seeds, rates, shares and which layer take no memory.
+    std::map<std::string, std::vector<HeadJob*>> by_name;
+    for (HeadJob& job : jobs) by_name[job.definition.name].push_back(&job);
+    for (const auto& [name, alike] : by_name) {
+        HeadMemory memory = measured(*alike.front(), 1);
+        // Two together may take more than twice what one takes; more of them do not take more each.
+        if (alike.size() > 1) memory.working = std::max(memory.working, measured(*alike.front(), 2).working);
+        for (HeadJob* job : alike) job->memory = memory;
     }
 }
 

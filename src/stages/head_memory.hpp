@@ -12,7 +12,7 @@
 
 namespace bv {
 
-/// Collective: sets the memory of each of `jobs`, found by one step of a throwaway head over a batch of the
+/// Collective: sets the memory of each of `jobs`, found by a step of throwaway heads over a batch of the
 /// longest features, so that no step takes more, and by the logits of an evaluation; the most of any rank.
 void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
                     const Communicator& ranks, Collective& collective);

@@ -54,7 +54,7 @@ std::vector<std::int64_t> places_of(const Layers& wanted, const std::vector<std:
     return places;
 }
 
-/// Reads of a store that wait for the disk at one time.
+/// Reads of a store, or copies from memory, at one time.
 constexpr int kReaders = 4;
 
 class StoreSource final : public StateSource {
@@ -175,14 +175,16 @@ class StoreSource final : public StateSource {
 
     std::vector<StateBatch> copy_batches(const FeatureBatches& batches) const {
         std::vector<StateBatch> result = prepare(batches);
-        for (const Target& target : targets_of(result)) {
+        const std::vector<Target> targets = targets_of(result);
+        parallel_for(static_cast<std::int64_t>(targets.size()), kReaders, [&](std::int64_t task) {
+            const Target& target = targets[static_cast<std::size_t>(task)];
             const std::int64_t rows = layout().rows_at(target.position);
             const Target source{target.position, &memory_, layout().row_at(target.position)};
             for (std::int64_t s = 0; s < info_.states(); ++s) {
                 std::memcpy(place(target, s), place(source, s),
                             static_cast<std::size_t>(rows * info_.row_bytes()));
             }
-        }
+        });
         return result;
     }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include <fmt/ranges.h>
+
 #include "adapter/head_definition.hpp"
 #include "core/command_line.hpp"
 #include "core/error.hpp"
@@ -57,15 +59,14 @@ void report(const std::vector<HeadPass>& passes, std::size_t heads) {
 
 /// What states take beside them, for the log.
 void report(const StateMemory& memory) {
-    const auto text = [](std::int64_t bytes) { return size_text(static_cast<double>(bytes)); };
-    std::string parts;
-    const auto add = [&](std::int64_t bytes, const char* what) {
-        if (bytes > 0) parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", text(bytes), what);
+    std::vector<std::string> parts;
+    const auto add = [&](fmt::format_string<std::string> words, std::int64_t bytes) {
+        if (bytes > 0) parts.push_back(fmt::format(words, size_text(static_cast<double>(bytes))));
     };
-    add(memory.kept, "of stores in memory");
-    add(memory.read_ahead, "read ahead, about");
-    add(memory.batches, "of batches");
-    if (!parts.empty()) spdlog::info("states beside them: {}", parts);
+    add("stores in memory {}", memory.kept);
+    add("read ahead about {}", memory.read_ahead);
+    add("batches {}", memory.batches);
+    if (!parts.empty()) spdlog::info("states beside them: {}", fmt::join(parts, ", "));
 }
 
 /// The jobs of a pass, group by group.

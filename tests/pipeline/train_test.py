@@ -248,6 +248,25 @@ def test_heads_that_do_not_fit_together_are_trained_in_passes(study, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_what_states_take_of_memory_is_said_first(study, tmp_path):
+    rows = {}
+    for split in ("train", "dev"):
+        with h5py.File(study / f"{split}.h5") as file:
+            rows[split] = np.diff(file["features/starts"][:])
+    said = train(study, tmp_path / "memory", "adapter_64_shared", "--cache-gib", 1, "--batch", 2).stderr
+    size = r"([\d.]+) (kB|MB)"
+    found, = re.findall(f"states beside them: stores in memory {size}, read ahead about {size}, batches {size}\n", said)
+    kept, ahead, batches = (float(number) * {"kB": 1e3, "MB": 1e6}[unit] for number, unit in zip(found[::2], found[1::2]))
+    states, hidden = 3, 32
+    assert kept == pytest.approx(states * hidden * 2 * (rows["train"].sum() + rows["dev"].sum()), rel=0.01)
+    assert 0 < ahead <= kept
+    longest = sum(sorted(rows["train"])[-2:])  # in float32
+    assert batches == pytest.approx(states * hidden * 4 * longest, rel=0.01)
+    # A pooling reads what lies there.
+    said = train(study, tmp_path / "disk", "learned_pooling", "--cache-gib", 0).stderr
+    assert re.search(f"states beside them: read ahead about {size}\n", said), said
+
+
 def test_held_out_questions_choose_the_epoch_that_all_scores_are_from(study, tmp_path):
     flags = ["--held-out", 0.3, "--learning-rate", 0.03]
     train(study, tmp_path, "adapter_64_shared", *flags, "--epochs", 6, ranks=2)

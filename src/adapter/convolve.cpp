@@ -58,7 +58,7 @@ at::Tensor below(const at::Tensor& unfolded, const Shape& s, std::int64_t token)
 /// The transpose of unfolding: each pixel is the sum of the windows' values that saw it.
 at::Tensor fold(const at::Tensor& unfolded, const Shape& s) {
     if (s.pointwise()) return unfolded.view({s.images, s.rows, s.width, s.channels});
-    const at::Tensor image = at::zeros({s.images, s.rows, s.width, s.channels}, unfolded.options());
+    at::Tensor image = at::zeros({s.images, s.rows, s.width, s.channels}, unfolded.options());
     const at::Tensor values = unfolded.view({s.images, s.rows, s.outputs(), s.kernel, s.channels});
     // So many values of a window meet none of them in another.
     const std::int64_t apart = s.stride / std::gcd(s.stride, s.dilation);

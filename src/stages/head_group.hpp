@@ -28,8 +28,8 @@ struct LossSoFar {
 struct Trainee {
     HeadJob job;
     std::optional<EvaluationHistory> history = {};  ///< on the held-out questions
-    nlohmann::json lines =
-        nlohmann::json();                 ///< of the log, one an epoch; null until there is a state or one
+    /// Of the log, one an epoch; null until there is one, or a state.
+    nlohmann::json lines = nlohmann::json();
     std::vector<LossSoFar> losses = {};   ///< of the epoch at hand, after every tenth
     double step_seconds = 0;              ///< its steps of the epoch at hand took, on CPUs
     std::optional<HeadFiles> files = {};  ///< rank 0 alone

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "adapter/layer_mix_kernel.hpp"
@@ -33,7 +34,7 @@ void for_each_piece(const at::Tensor& states,
     const std::int64_t size = piece_size(states);
     const std::int64_t stride = states[0].numel();
     const auto range = [&](std::int64_t first, std::int64_t last) {
-        const at::NoGradGuard no_graph;  // of this thread
+        const c10::NoGradGuard no_graph;  // of this thread
         for (std::int64_t i = first; i < last; ++i) {
             work(i, {states.const_data_ptr(), states.scalar_type(), states.size(0), stride, i * size,
                      std::min(size, stride - i * size)});

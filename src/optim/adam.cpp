@@ -5,6 +5,7 @@
 
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/zeros.h>
 
 #include "core/error.hpp"
 #include "optim/huge_pages.hpp"

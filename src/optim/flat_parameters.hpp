@@ -26,8 +26,8 @@ class FlatParameters {
 
     /// A part of a row whose gradients are summed over ranks together, in elements.
     struct Bucket {
-        std::int64_t offset;
-        std::int64_t length;
+        std::int64_t offset = 0;
+        std::int64_t length = 0;
         std::vector<std::size_t> parameters;  ///< places in the constructor's list
     };
 

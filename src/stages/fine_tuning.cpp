@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "core/log.hpp"
 #include "core/progress.hpp"
@@ -172,7 +173,7 @@ ResumeState FineTuning::current_state(double seconds) const {
 }
 
 void FineTuning::restore(const ResumeState& state) {
-    const at::NoGradGuard no_graph;
+    const c10::NoGradGuard no_graph;
     BV_EXPECT(state.values.numel() == flat_.elements());
     flat_.values().copy_(state.values);
     steps_ = state.step;

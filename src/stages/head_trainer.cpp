@@ -3,6 +3,7 @@
 #include <limits>
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.hpp"
@@ -84,7 +85,7 @@ ResumeState HeadTrainer::state(std::int64_t k) const {
 }
 
 void HeadTrainer::restore(std::int64_t k, const ResumeState& state) {
-    const at::NoGradGuard no_graph;
+    const c10::NoGradGuard no_graph;
     BV_EXPECT(state.values.numel() == parameters_.elements());
     parameters_.values().view({head_.heads(), -1})[k].copy_(state.values);
     optimizer_.restore(k, state.step, state.first_moments, state.second_moments);

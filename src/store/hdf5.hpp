@@ -21,6 +21,8 @@ class Handle {
     /// (negative id).
     Handle(hid_t id, Close closer, const std::string& what);
     ~Handle() { reset(); }
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
     Handle(Handle&& other) noexcept;
     Handle& operator=(Handle&& other) noexcept;
 

@@ -6,6 +6,14 @@
 #include "core/log.hpp"
 
 namespace bv {
+namespace {
+
+/// Three digits at least, and no exponent.
+std::string rate_text(double rate) {
+    return rate < 999.5 ? fmt::format("{:.3g}", rate) : fmt::format("{:.0f}", rate);
+}
+
+}  // namespace
 
 std::string duration_text(double seconds) {
     if (seconds < 9.95) return fmt::format("{:.1f} s", seconds);
@@ -38,16 +46,16 @@ void Progress::advance(std::int64_t units, const std::string& note) {
     next_line_ = now + interval_;
     const double rate = static_cast<double>(done_ - before_) / seconds();
     const double left = static_cast<double>(total_ - done_) / rate;
-    spdlog::info("{}: {} of {} {} ({:.0f} %), {:.3g} {}/s, {} left{}{}", what_, done_, total_, unit_,
+    spdlog::info("{}: {} of {} {} ({:.0f} %), {} {}/s, {} left{}{}", what_, done_, total_, unit_,
                  100.0 * static_cast<double>(done_) / static_cast<double>(std::max<std::int64_t>(total_, 1)),
-                 rate, unit_, duration_text(left), note.empty() ? "" : ", ", note);
+                 rate_text(rate), unit_, duration_text(left), note.empty() ? "" : ", ", note);
 }
 
 double Progress::finish() {
     const double spent = seconds();
     if (!quiet_) {
-        spdlog::info("{}: {} {} in {} ({:.3g} {}/s)", what_, done_ - before_, unit_, duration_text(spent),
-                     static_cast<double>(done_ - before_) / std::max(spent, 1e-9), unit_);
+        spdlog::info("{}: {} {} in {} ({} {}/s)", what_, done_ - before_, unit_, duration_text(spent),
+                     rate_text(static_cast<double>(done_ - before_) / std::max(spent, 1e-9)), unit_);
     }
     return spent;
 }

@@ -50,7 +50,9 @@ TEST_P(LayerMix, IsTheWeightedSumOfTheStatesWithItsGradient) {
               1e-5 * expected_gradient.abs().max().item<double>());
 }
 
-TEST_P(LayerMix, HasTheSameBitsInAnyCompanyAndOnAnyThreads) {
+class LayerMixKernel : public LayerMix {};
+
+TEST_P(LayerMixKernel, HasTheSameBitsInAnyCompanyAndOnAnyThreads) {
     if (!has_layer_mix_kernel(GetParam().type)) GTEST_SKIP() << "needs AVX-512";
     const auto [out, gradient] = run(0, mixes_.size(0));
     for (std::int64_t k = 0; k < mixes_.size(0); ++k) {
@@ -66,16 +68,19 @@ TEST_P(LayerMix, HasTheSameBitsInAnyCompanyAndOnAnyThreads) {
     EXPECT_TRUE(again_gradient.equal(gradient));
 }
 
-INSTANTIATE_TEST_SUITE_P(AllTypes, LayerMix,
-                         testing::Values(Case{at::kHalf, 1, 25, 300, 384}, Case{at::kHalf, 20, 7, 90, 384},
-                                         Case{at::kHalf, 5, 3, 1, 7}, Case{at::kBFloat16, 1, 25, 300, 384},
-                                         Case{at::kBFloat16, 13, 26, 11, 33},
-                                         Case{at::kFloat, 1, 7, 300, 384}, Case{at::kFloat, 9, 2, 17, 19}),
-                         [](const auto& test) {
-                             return std::string(at::toString(test.param.type)) + "_" +
-                                    std::to_string(test.param.mixes) + "_of_" +
-                                    std::to_string(test.param.layers);
-                         });
+std::string name_of(const testing::TestParamInfo<Case>& test) {
+    return std::string(at::toString(test.param.type)) + "_" + std::to_string(test.param.mixes) + "_of_" +
+           std::to_string(test.param.layers);
+}
+
+const Case kCases[] = {{at::kHalf, 1, 25, 300, 384},    {at::kHalf, 20, 7, 90, 384},
+                       {at::kHalf, 5, 3, 1, 7},         {at::kBFloat16, 1, 25, 300, 384},
+                       {at::kBFloat16, 13, 26, 11, 33}, {at::kFloat, 1, 7, 300, 384},
+                       {at::kFloat, 9, 2, 17, 19}};
+INSTANTIATE_TEST_SUITE_P(AllTypes, LayerMix, testing::ValuesIn(kCases), name_of);
+INSTANTIATE_TEST_SUITE_P(AllTypes, LayerMixKernel, testing::ValuesIn(kCases), name_of);
+// No processor has a kernel for it: converted a piece at a time, as on GPUs.
+INSTANTIATE_TEST_SUITE_P(Pieces, LayerMix, testing::Values(Case{at::kDouble, 3, 7, 300, 384}), name_of);
 
 TEST(LayerMixOfTrainedStates, HandsTheirGradientBack) {
     const at::Tensor states = at::randn({1, 3, 5, 4}).requires_grad_();

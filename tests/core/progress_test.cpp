@@ -30,6 +30,14 @@ TEST(Progress, ShortWorkPrintsOnlyItsClosingLine) {
     EXPECT_THAT(log.text(), testing::HasSubstr("reading: 10 features"));
 }
 
+TEST(Progress, RatesHaveNoExponent) {
+    const CapturedLog log;
+    Progress progress("reading", "tokens", 1'000'000'000);
+    progress.advance(1'000'000'000);
+    progress.finish();
+    EXPECT_THAT(log.text(), testing::ContainsRegex("[0-9]{5,} tokens/s"));
+}
+
 TEST(Progress, WhatIsLeftOutCountsInNoTime) {
     Progress progress("training", "steps", 10, /*quiet=*/true);
     progress.leave_out(100);

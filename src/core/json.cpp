@@ -1,0 +1,52 @@
+#include "core/json.hpp"
+
+#include "core/error.hpp"
+#include "core/files.hpp"
+
+namespace bv {
+namespace {
+
+using Json = nlohmann::json;
+
+/// Reads without keeping anything, up to the first error.
+class FirstError : public nlohmann::json_sax<Json> {
+  public:
+    bool null() override { return true; }
+    bool boolean(bool) override { return true; }
+    bool number_integer(number_integer_t) override { return true; }
+    bool number_unsigned(number_unsigned_t) override { return true; }
+    bool number_float(number_float_t, const string_t&) override { return true; }
+    bool string(string_t&) override { return true; }
+    bool binary(binary_t&) override { return true; }
+    bool start_object(std::size_t) override { return true; }
+    bool key(string_t&) override { return true; }
+    bool end_object() override { return true; }
+    bool start_array(std::size_t) override { return true; }
+    bool end_array() override { return true; }
+    bool parse_error(std::size_t bytes_read, const std::string&, const Json::exception&) override {
+        offset = bytes_read == 0 ? 0 : bytes_read - 1;
+        return false;
+    }
+
+    std::size_t offset = 0;  ///< of the last byte that was read
+};
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& name) {
+    try {
+        return Json::parse(text);
+    } catch (const Json::exception& wrong) {
+        FirstError error;
+        Json::sax_parse(text, &error);
+        const bool overflow = dynamic_cast<const Json::out_of_range*>(&wrong) != nullptr;
+        fail("{}: {} at {}", name, overflow ? "a number beyond double's range" : "no JSON",
+             place_of(text, error.offset));
+    }
+}
+
+Json read_json(const std::filesystem::path& path) {
+    return parse_json(read_file(path), path.string());
+}
+
+}  // namespace bv

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace bv {
+
+/// The JSON value that `text` is. Throws Error naming `name` and the line and column where `text` stops being
+/// JSON or holds a number beyond double's range.
+nlohmann::json parse_json(std::string_view text, const std::string& name);
+
+/// The JSON value in the file at `path`. Throws Error naming the path, and the place as parse_json does.
+nlohmann::json read_json(const std::filesystem::path& path);
+
+}  // namespace bv

@@ -1,0 +1,33 @@
+#include "core/json.hpp"
+
+#include <gtest/gtest.h>
+
+#include "core/files.hpp"
+#include "expect_error.hpp"
+#include "temporary_folder.hpp"
+
+namespace bv {
+namespace {
+
+TEST(Json, IsParsed) {
+    EXPECT_EQ(parse_json(R"({"a": [1, 2.5]})", "x.json").at("a").at(1).get<double>(), 2.5);
+}
+
+TEST(Json, NamesFileAndPlaceOfAnError) {
+    BV_EXPECT_ERROR(parse_json("{\n  \"a\": tru }", "x.json"), "x.json", "no JSON at line 2, column 11");
+}
+
+TEST(Json, NamesANumberBeyondDouble) {
+    BV_EXPECT_ERROR(parse_json("{\"a\": 1,\n \"b\": 1e400}", "x.json"), "x.json",
+                    "a number beyond double's range at line 2, column 11");
+}
+
+TEST(Json, NamesTheFileItReads) {
+    const TemporaryFolder folder;
+    write_file(folder / "b.json", "[1,");
+    BV_EXPECT_ERROR(read_json(folder / "b.json"), (folder / "b.json").string(), "line 1");
+    BV_EXPECT_ERROR(read_json(folder / "none.json"), "none.json");
+}
+
+}  // namespace
+}  // namespace bv

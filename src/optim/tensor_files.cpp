@@ -7,6 +7,7 @@
 #include <ATen/ops/empty.h>
 
 #include "core/error.hpp"
+#include "optim/to_host.hpp"
 
 namespace bv {
 namespace {
@@ -54,7 +55,7 @@ void save_tensors(const std::filesystem::path& path, const std::map<std::string,
     std::vector<at::Tensor> dense;  // keeps the bytes alive
     std::map<std::string, TensorView> views;
     for (const auto& [name, tensor] : tensors) {
-        const at::Tensor& here = dense.emplace_back(tensor.detach().cpu().contiguous());
+        const at::Tensor& here = dense.emplace_back(to_host(tensor.detach()).contiguous());
         views.emplace(name, TensorView{dtype_of(here.scalar_type()),
                                        here.sizes().vec(),
                                        {static_cast<const char*>(here.const_data_ptr()), here.nbytes()}});

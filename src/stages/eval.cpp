@@ -161,9 +161,9 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
     });
     model->to(compute.device, compute.precision);
     model->freeze();
-    const auto collective = make_collective(ranks, compute.gpu());
+    Collective& collective = make_collective(ranks, compute.gpu());
     evaluation.models.push_back(
-        predict(*model, evaluation.features, evaluation.fingerprint, ranks, *collective));
+        predict(*model, evaluation.features, evaluation.fingerprint, ranks, collective));
     evaluation.computed = true;
     return evaluation;
 }
@@ -196,9 +196,9 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
                              {"states", source_of(source->name(), source->info().checkpoint)}};
     });
     trained->head.to(compute.device);
-    const auto collective = make_collective(ranks, compute.gpu());
+    Collective& collective = make_collective(ranks, compute.gpu());
     evaluation.models =
-        predict_heads({{&trained->head, first}}, *source, kHeadBatch, compute.device, ranks, *collective);
+        predict_heads({{&trained->head, first}}, *source, kHeadBatch, compute.device, ranks, collective);
     evaluation.computed = true;
     return evaluation;
 }

@@ -12,6 +12,7 @@
 #include "core/log.hpp"
 #include "core/progress.hpp"
 #include "dist/sharding.hpp"
+#include "optim/to_host.hpp"
 
 namespace bv {
 namespace {
@@ -32,8 +33,9 @@ FlatParameters flatten(const Model& model) {
 }  // namespace
 
 FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
-                       const Compute& compute, const StopSignal& stop, const Features& features,
-                       Origin origin, Model& model, std::vector<EpochFraction> plan, int sharing)
+                       Collective& collective, const Compute& compute, const StopSignal& stop,
+                       const Features& features, Origin origin, Model& model, std::vector<EpochFraction> plan,
+                       int sharing)
     : options_(options),
       config_(std::move(config)),
       ranks_(ranks),
@@ -46,8 +48,8 @@ FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const
       steps_per_epoch_(steps_per_epoch(features.count(), options.batch)),
       total_steps_(plan_.back().step(steps_per_epoch_)),
       flat_(flatten(model)),
-      collective_(make_collective(ranks, compute.gpu())),
-      sync_(flat_, *collective_),
+      collective_(collective),
+      sync_(flat_, collective_),
       feed_(features, {options.seed, options.batch, options.pass_tokens, ranks.rank(), sharing}),
       optimizer_(flat_, {adam_named(options.optimizer), 0.9, 0.999, options.epsilon,
                          epsilon_named(options.epsilon_kind), options.weight_decay}),
@@ -59,11 +61,11 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
     files_ = &files;
     if (evaluation) evaluation_ = &*evaluation;
     if (state) restore(*state);
-    collective_->broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
+    collective_.broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
     spdlog::info(
         "{} parameters, {} trained; {} features, {} steps an epoch, {} steps in all; gradients by {}",
         model_.parameter_count(), trained_count(), features_.count(), steps_per_epoch_, total_steps_,
-        collective_->name());
+        collective_.name());
     if (state) spdlog::info("resumed after {} steps", steps_);
     on_root([&](TuningFiles& mine) { mine.begin(steps_); });
     if (steps_ == 0) reach_checkpoints(0);
@@ -111,7 +113,7 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
 }
 
 std::vector<double> FineTuning::losses(std::int64_t steps) {
-    collective_->broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
+    collective_.broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
     steps = std::min(steps, total_steps_);
     std::vector<double> found;
     Progress progress("self-test", "steps", steps, !ranks_.is_root());
@@ -161,14 +163,13 @@ Json FineTuning::totals(double seconds) const {
 }
 
 ResumeState FineTuning::current_state(double seconds) const {
-    const auto copy = [](const at::Tensor& x) { return x.detach().to(at::kCPU, false, /*copy=*/true); };
     Json sums = totals(seconds);
     if (evaluation_ != nullptr) sums["evaluations"] = evaluation_->history().all();
     return {steps_,
             sums.dump(),
-            copy(flat_.values()),
-            copy(optimizer_.first_moments()),
-            copy(optimizer_.second_moments()),
+            copy_to_host(flat_.values()),
+            copy_to_host(optimizer_.first_moments()),
+            copy_to_host(optimizer_.second_moments()),
             {}};
 }
 
@@ -202,7 +203,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     const DropoutKey key{options_.seed, step};
     // A GPU is waited for, so that each phase has its own time; its next use would wait soon anyway.
     const auto end = [&](PhaseClock::Phase phase) {
-        if (compute_.device.is_cuda()) flat_.gradients().select(0, 0).item();
+        if (compute_.device.is_cuda()) value_of(flat_.gradients().select(0, 0));
         clock_.end(phase);
     };
     double loss = 0;
@@ -212,7 +213,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
         const at::Tensor scaled =
             model_.loss(pass, model_.logits(pass, options_.no_dropout ? nullptr : &key)) *
             loss_scale(batch.sequences);
-        loss += scaled.item<double>();
+        loss += value_of(scaled);
         clock_.end(PhaseClock::forward);
         if (i + 1 == batch.passes.size()) sync_.begin_last_pass();
         scaled.backward();
@@ -288,7 +289,7 @@ double FineTuning::reach_checkpoints(double seconds) {
     }
     if (due == nullptr || evaluation_ == nullptr) return 0;
     clock_.begin(PhaseClock::evaluation);
-    evaluation_->evaluate(model_, *due, steps_, rank_hours(seconds), ranks_, *collective_);
+    evaluation_->evaluate(model_, *due, steps_, rank_hours(seconds), ranks_, collective_);
     on_root([&](TuningFiles& mine) { mine.log({{"evaluation", evaluation_->history().all().back()}}); });
     const double spent = clock_.end(PhaseClock::evaluation);
     clock_.add();

@@ -156,10 +156,18 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
                 });
         if (!earlier.finished) model = Model::load(options.model, task_named(options.task), options.seed);
     });
+    if (earlier.finished) {
+        spdlog::info(
+            "{}: trained already, {}", options.output.string(),
+            earlier.state ? "stopped early; a larger --patience goes on" : "all checkpoints are there");
+        return;
+    }
+    Collective& collective = make_collective(ranks, compute.gpu());
     const auto training = [&](const FinetuneOptions& how, Model& with, int sharing) {
         with.to(compute.device, compute.precision);
         with.recompute_layers(how.gradient_checkpointing);
-        return FineTuning(how, line.resolved(), ranks, compute, stop, *features, origin, with, plan, sharing);
+        return FineTuning(how, line.resolved(), ranks, collective, compute, stop, *features, origin, with,
+                          plan, sharing);
     };
     if (options.self_test) {
         FinetuneOptions tested = options;
@@ -172,12 +180,6 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
             return training(tested, fresh, sharing).losses(kSelfTestSteps);
         };
         self_test(losses, ranks, compute.precision);
-        return;
-    }
-    if (earlier.finished) {
-        spdlog::info(
-            "{}: trained already, {}", options.output.string(),
-            earlier.state ? "stopped early; a larger --patience goes on" : "all checkpoints are there");
         return;
     }
     std::optional<TuningFiles> files;

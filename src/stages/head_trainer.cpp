@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.hpp"
+#include "optim/to_host.hpp"
 
 namespace bv {
 namespace {
@@ -63,7 +64,7 @@ void HeadTrainer::step(const StateBatch& share, std::int64_t global_batch) {
 }
 
 std::vector<double> HeadTrainer::losses() const {
-    const at::Tensor values = losses_.cpu();
+    const at::Tensor values = to_host(losses_);
     return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
 
@@ -72,8 +73,9 @@ void HeadTrainer::set_loss(std::int64_t k, double loss) {
 }
 
 ResumeState HeadTrainer::state(std::int64_t k) const {
-    const auto copy = [](const at::Tensor& x) { return x.detach().to(at::kCPU, false, /*copy=*/true); };
-    const auto row = [&](const at::Tensor& buffer) { return copy(buffer.view({head_.heads(), -1})[k]); };
+    const auto row = [&](const at::Tensor& buffer) {
+        return copy_to_host(buffer.view({head_.heads(), -1})[k]);
+    };
     std::vector<at::Tensor> buffers;
     for (const NamedTensor& buffer : head_.buffers()) buffers.push_back(buffer.tensor[k].flatten());
     return {optimizer_.steps(),
@@ -81,7 +83,7 @@ ResumeState HeadTrainer::state(std::int64_t k) const {
             row(parameters_.values()),
             row(optimizer_.first_moments()),
             row(optimizer_.second_moments()),
-            buffers.empty() ? at::Tensor() : copy(at::cat(buffers))};
+            buffers.empty() ? at::Tensor() : copy_to_host(at::cat(buffers))};
 }
 
 void HeadTrainer::restore(std::int64_t k, const ResumeState& state) {

@@ -155,7 +155,6 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     const StopSignal stop;
     set_hang_timeout(options.compute.hang_timeout);
     const Compute compute = open_device(options.compute, ranks);
-    const auto collective = make_collective(ranks, compute.gpu());
     std::optional<HeadData> data;
     std::vector<HeadJob> jobs;
     ranks.agree([&] {
@@ -167,7 +166,8 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         jobs = unfinished(list_jobs(options, definitions, *data), options.force);
     });
     if (jobs.empty()) return;
-    measure_memory(jobs, *data, compute.device, ranks, *collective);
+    Collective& collective = make_collective(ranks, compute.gpu());
+    measure_memory(jobs, *data, compute.device, ranks, collective);
     const double limit = memory_limit(options, compute.device, ranks);
     std::vector<HeadPass> passes;
     ranks.agree([&] { passes = plan_passes(jobs, limit); });
@@ -176,7 +176,7 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     for (std::size_t pass = 0; pass < passes.size(); ++pass) {
         const std::string label =
             passes.size() == 1 ? "" : fmt::format("pass {} of {}, ", pass + 1, passes.size());
-        HeadTraining(options, ranks, compute, stop, *collective, *data, jobs_of(passes[pass], jobs), label)
+        HeadTraining(options, ranks, compute, stop, collective, *data, jobs_of(passes[pass], jobs), label)
             .run(line.resolved());
     }
 }

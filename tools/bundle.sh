@@ -176,7 +176,7 @@ END
 
 date=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 tar -C "$work" --sort=name --mtime="@$date" --owner=0 --group=0 --numeric-owner --mode='u+rwX,go=rX' --format=gnu -cf - bertvision |
-    zstd -q -12 --long=27 -T2 >"$work/bundle"
+    zstd -q -9 --long=27 -T2 >"$work/bundle"
 bytes=$(stat -c %s "$work/bundle")
 ((bytes <= most_bytes)) || fail "the bundle has $bytes bytes, more than $most_bytes"
 cp "$work/bundle" "$out.part"

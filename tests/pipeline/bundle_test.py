@@ -132,6 +132,32 @@ def test_without_a_gpu_the_check_of_gpus_says_so(bare):
     assert bv.error_lines(result.stderr) == ["error: gpu.sh: nvidia-smi lists no GPU on this machine"]
 
 
+def test_the_check_of_gpus_runs_from_the_bundle_with_the_cpu_in_their_place(bundle, corpus, tiny_model, tmp_path):
+    bv.run_command([bundle / "run-here.sh", "--python", sys.executable, "python", bundle / "tools/bench/gpu.py", "results",
+                    "--device", "cpu", "--gpus", 2, "--model", tiny_model, "--squad", corpus, "--few", 4, "--batch", 4,
+                    "--steps", 2, "--kills", 1, "--items", "tests,parity,sanitizer,equal-bits"],
+                   cwd=tmp_path, env={"SLURM_JOB_ID": "", "PATH": "/usr/bin:/bin"}, timeout=300)
+    summary = bv.read_json(tmp_path / "results" / "summary.json")
+    found = {item["item"]: item for item in summary["items"]}
+    assert {name: item["ended"] for name, item in found.items()} == {
+        "tests": "skipped", "parity": "passed", "sanitizer": "skipped", "equal-bits": "passed"}
+    assert found["tests"]["numbers"]["test_bert_gpu"]["skipped"] > 0
+    assert found["parity"]["numbers"]["states_float32"] < 1e-5
+    assert found["equal-bits"]["numbers"] | {"kills": 0} == {
+        "steps": 4, "undisturbed_equal": True, "kills": 0, "equal_after_kill": found["equal-bits"]["numbers"]["kills"]}
+    assert bv.read_json(tmp_path / "results" / "parity.json") == found["parity"]
+    assert "bv_finetune" in (tmp_path / "results" / "parity.log").read_text()
+
+
+def test_an_item_is_cut_short_at_its_time_and_keeps_what_it_has(bundle, corpus, tiny_model, tmp_path):
+    result = bv.run_command([bundle / "run-here.sh", "--python", sys.executable, "python", bundle / "tools/bench/gpu.py",
+                             tmp_path, "--device", "cpu", "--gpus", 1, "--model", tiny_model, "--squad", corpus, "--few", 4,
+                             "--items", "self-test", "--minutes", 0.005])
+    item = bv.read_json(tmp_path / "self-test.json")
+    assert item["ended"] == "out of time" and item["seconds"] < 20
+    assert "out of time" in result.stdout
+
+
 @pytest.mark.parametrize("version, found", [
     ("__version__ = '2.10.1+cu130'\ncuda: Optional[str] = '13.0'\n", "it has torch 2.10.1+cu130 for CUDA 13.0"),
     ("__version__ = '2.11.0+cu126'\ncuda: Optional[str] = '12.6'\n", "it has torch 2.11.0+cu126 for CUDA 12.6"),

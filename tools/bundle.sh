@@ -85,6 +85,7 @@ folder() { ompi_info --path "$1" --parsable | sed -n "s/^path:$1://p"; }
 torch=$(ldd "${programs[0]}" | awk '/libtorch_cpu\.so =>/{ print $3 }')
 [[ -f $torch ]] || fail "${programs[0]} finds no libtorch_cpu.so: build it again"
 site_packages=${torch%/torch/lib/*}
+[[ -f $site_packages/torch/version.py ]] || fail "$torch is not of a Python environment's torch, which bundles rely on"
 
 cp "${programs[@]}" "$root/bin"
 cp -L "$(type -P mpirun)" "$root/bin/mpirun"

@@ -24,6 +24,8 @@ def unpack(archive, folder):
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory):
+    if not shutil.which("patchelf"):
+        pytest.skip("patchelf is not installed")
     out = tmp_path_factory.mktemp("bundle") / "bertvision.tar.zst"
     pack(out)
     return out
@@ -77,6 +79,8 @@ class Bare:
 
 @pytest.fixture(scope="session")
 def bare(bundle, corpus, tmp_path_factory):
+    if not shutil.which("bwrap"):
+        pytest.skip("bubblewrap is not installed")
     tried = subprocess.run(["bwrap", "--ro-bind", "/", "/", "--unshare-all", "true"], stderr=subprocess.PIPE, text=True,
                            check=False)
     if tried.returncode != 0:

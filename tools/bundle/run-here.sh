@@ -23,6 +23,7 @@ Examples:
   run-here.sh --ranks 2 -- bv_finetune --model $M --features train.h5 --task span --checkpoints 1 --output run
   run-here.sh gpu.sh results --squad ~/squad
   run-here.sh python tools/make_corpus.py --output corpus
+  run-here.sh launch/debug.sh --squad ~/squad --run ~/run     # needs the packages of tools/requirements.txt
   . ~/site.sh && run-here.sh slurm/study.sh --config configs/reference.toml ...    # jobs inherit the environment
 END
     printf '%s' "$text"

@@ -6,7 +6,7 @@ Runs these items one after the other, each for ten minutes at most:
   tests       the tests of label gpu
   self-test   all GPUs together train what one of them trains, in float32 and bfloat16
   parity      hidden states, losses and gradients against transformers on the same GPU
-  heads       every head trained on a GPU against the same on the CPU
+  heads       losses and logits of every head on a GPU against those on the CPU
   sanitizer   compute-sanitizer (memcheck, racecheck, initcheck) over the tests of label gpu
   equal-bits  runs of 50 steps, undisturbed and killed and resumed, end with the same weights
   speed       fine-tuning on one GPU and on all, beside transformers

@@ -137,25 +137,30 @@ def train_heads(bench, store, output, device, *flags):
 
 
 def heads(bench, numbers):
-    """bv_train's heads on a GPU against the same on the CPU: logits, each head by itself."""
+    """Every head on a GPU against the same on the CPU: the loss of an epoch of training, and the trained head's logits."""
     import numpy as np
     from safetensors.numpy import load_file
     features, store = bench.folder / "heads.h5", bench.folder / "heads-states.h5"
     bench.run(bench.program("bv_prepare"), "--squad", bench.text, "--model", bench.model, "--limit", 16, "--unfound", "keep",
               "--output", features, "--force")
     extract(bench, store, features, "--dtype", "float32")
+    trained = {device: bench.folder / f"heads-on-{device}" for device in ("cpu", "gpu")}
+    for device, output in trained.items():
+        train_heads(bench, store, output, "cpu" if device == "cpu" else bench.device, "--heads", ",".join(zoo()))
     wrong = []
-    for head in zoo():
-        for device in ("cpu", bench.device):
-            train_heads(bench, store, bench.folder / f"heads-{device}", device, "--heads", head)
-        cpu, gpu = (load_file(next((bench.folder / f"heads-{device}").glob("*/*/*/logits.safetensors")))
-                    for device in ("cpu", bench.device))
-        floats = [name for name in cpu if cpu[name].dtype.kind == "f"]
-        numbers[head] = max(float(np.linalg.norm(gpu[name] - cpu[name]) / np.linalg.norm(cpu[name])) for name in floats)
-        if not numbers[head] <= 1e-2:
-            wrong.append(head)
+    for folder in sorted(path.parent for path in trained["cpu"].glob("*/*/*/head.safetensors")):
+        place, evaluated = folder.relative_to(trained["cpu"]), bench.folder / "head-on-gpu"
+        cpu, gpu = (read_lines(trained[device] / place / "metrics.jsonl")[-1]["loss"] for device in trained)
+        bench.run(*bench.on_ranks(1, "bv_eval", "--head", folder, "--store", store, "--device", bench.device, "--output",
+                                  evaluated, "--force"))
+        wanted, found = (load_file(place / "logits.safetensors") for place in (folder, evaluated))
+        logits = max(float(np.linalg.norm(found[name] - wanted[name]) / np.linalg.norm(wanted[name]))
+                     for name in wanted if wanted[name].dtype.kind == "f")
+        numbers[place.parts[0]] = dict(loss=abs(gpu - cpu) / abs(cpu), logits=logits)
+        if not max(numbers[place.parts[0]].values()) <= 1e-3:
+            wrong.append(place.parts[0])
     if wrong:
-        raise BenchError(f"other logits than on the CPU: {', '.join(wrong)}")
+        raise BenchError(f"other results than on the CPU: {', '.join(wrong)}")
 
 
 def sanitizer(bench, numbers):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The one way scripts start a program on several ranks. Without --preflight it needs no other programs than bash and the
-# launcher: a bundle (tools/bundle.sh) runs on machines that have no more.
+# The one way scripts start a program on several ranks. Plain starts (no --preflight, --gpus, --gdb, --instead) need no other
+# programs than bash and the launcher: a bundle (tools/bundle.sh) runs on machines that have no more.
 set -euo pipefail
 
 usage() {

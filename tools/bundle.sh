@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 usage() {
     cat <<'END'
 Usage: tools/bundle.sh [--force] OUT.tar.zst
+       tools/bundle.sh [--force] OUT.tar.gz      larger, for machines that have no zstd to unpack it
 
 Builds what is missing and packs it into OUT, a folder bertvision/ that runs wherever it is unpacked, also from a read-only
 disk: the programs, the tests of label gpu, launch/, slurm/, tools/ and configs/, Open MPI with its plugins and mpirun, and
@@ -50,11 +51,15 @@ while (($#)); do
     esac
 done
 [[ $out ]] || fail "the name of the bundle is missing; see --help"
-[[ $out == *.tar.zst ]] || fail "$out does not end in .tar.zst"
+case $out in
+    *.tar.zst) compress=(zstd -q -9 --long=27 -T2) ;;
+    *.tar.gz) compress=(gzip -n -6) ;;
+    *) fail "$out ends neither in .tar.zst nor in .tar.gz" ;;
+esac
 out=$(cd "$here" && realpath -m -- "$out")
 [[ -d ${out%/*} ]] || fail "${out%/*} is no folder"
 [[ $force || ! -e $out ]] || fail "$out exists; --force replaces it"
-for tool in patchelf zstd ldd objdump strip ompi_info; do
+for tool in patchelf "${compress[0]}" ldd objdump strip ompi_info; do
     command -v "$tool" >/dev/null || fail "$tool is missing; tools/install.sh installs what is needed"
 done
 
@@ -177,7 +182,7 @@ END
 
 date=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 tar -C "$work" --sort=name --mtime="@$date" --owner=0 --group=0 --numeric-owner --mode='u+rwX,go=rX' --format=gnu -cf - bertvision |
-    zstd -q -9 --long=27 -T2 >"$work/bundle"
+    "${compress[@]}" >"$work/bundle"
 bytes=$(stat -c %s "$work/bundle")
 ((bytes <= most_bytes)) || fail "the bundle has $bytes bytes, more than $most_bytes"
 cp "$work/bundle" "$out.part"

@@ -226,9 +226,16 @@ def test_a_bundle_is_small_the_same_each_time_and_not_replaced_unasked(archive, 
     assert again.read_bytes() == archive.read_bytes()
 
 
+def test_a_bundle_for_machines_without_zstd_holds_the_same(bundle, tmp_path):
+    pack(tmp_path / "bertvision.tar.gz")
+    assert (tmp_path / "bertvision.tar.gz").stat().st_size <= 60e6
+    other = unpack(tmp_path / "bertvision.tar.gz", tmp_path)
+    assert bv.run_command(["diff", "-r", bundle, other]).stdout == ""
+
+
 @pytest.mark.parametrize("args, complaint", [
     ([], "the name of the bundle is missing"),
-    (["bundle.zip"], "bundle.zip does not end in .tar.zst"),
+    (["bundle.zip"], "bundle.zip ends neither in .tar.zst nor in .tar.gz"),
     (["/no/where/bundle.tar.zst"], "/no/where is no folder"),
     (["--strip", "bundle.tar.zst"], "unknown flag '--strip'"),
 ])

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,10 @@ std::string read_file(const std::filesystem::path& path);
 /// absent. Creates missing parent folders. Throws Error naming the path and the system's reason (a full disk,
 /// say).
 void write_file(const std::filesystem::path& path, std::string_view content);
+
+/// The same of `pieces` one after the other, which are never together in memory. Returns the fingerprint of
+/// the file.
+std::string write_file(const std::filesystem::path& path, std::span<const std::string_view> pieces);
 
 /// Flushes a file or folder to disk (fsync). Throws Error naming the path.
 void flush_to_disk(const std::filesystem::path& path);

@@ -50,8 +50,8 @@ std::map<std::string, at::Tensor> load_tensors(const std::filesystem::path& path
     return tensors;
 }
 
-void save_tensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
-                  const std::map<std::string, std::string>& metadata) {
+std::string save_tensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
+                         const std::map<std::string, std::string>& metadata) {
     std::vector<at::Tensor> dense;  // keeps the bytes alive
     std::map<std::string, TensorView> views;
     for (const auto& [name, tensor] : tensors) {
@@ -60,7 +60,7 @@ void save_tensors(const std::filesystem::path& path, const std::map<std::string,
                                        here.sizes().vec(),
                                        {static_cast<const char*>(here.const_data_ptr()), here.nbytes()}});
     }
-    write_safetensors(path, views, metadata);
+    return write_safetensors(path, views, metadata);
 }
 
 }  // namespace bv

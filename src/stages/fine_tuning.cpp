@@ -56,17 +56,19 @@ FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const
       schedule_(schedule_named(options.schedule), options.learning_rate,
                 warm_up_steps(options.warm_up, total_steps_), total_steps_) {}
 
-void FineTuning::run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files,
+void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
                      std::optional<TuningEvaluation>& evaluation) {
     files_ = &files;
     if (evaluation) evaluation_ = &*evaluation;
     if (state) restore(*state);
+    const bool resumed = state.has_value();
+    state.reset();  // training needs the memory
     collective_.broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
     spdlog::info(
         "{} parameters, {} trained; {} features, {} steps an epoch, {} steps in all; gradients by {}",
         model_.parameter_count(), trained_count(), features_.count(), steps_per_epoch_, total_steps_,
         collective_.name());
-    if (state) spdlog::info("resumed after {} steps", steps_);
+    if (resumed) spdlog::info("resumed after {} steps", steps_);
     on_root([&](TuningFiles& mine) { mine.begin(steps_); });
     if (steps_ == 0) reach_checkpoints(0);
     Progress progress("fine-tuning", "steps", total_steps_, !ranks_.is_root(), steps_);
@@ -86,7 +88,7 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
         const bool stopped = outcome.stop && !is_finished();
         save([&](TuningFiles& mine) {
             mine.check();
-            if (due || stopped || stopped_early) mine.write_state(current_state(seconds));
+            if (due || stopped || stopped_early) mine.write_state([&] { return current_state(seconds); });
             if (outcome.stop) mine.wait();
         });
         if (due) last_state = now;
@@ -173,14 +175,19 @@ ResumeState FineTuning::current_state(double seconds) const {
             {}};
 }
 
+/// Collective. `run` gives all ranks the values of rank 0.
 void FineTuning::restore(const ResumeState& state) {
     const c10::NoGradGuard no_graph;
-    BV_EXPECT(state.values.numel() == flat_.elements());
-    flat_.values().copy_(state.values);
+    if (ranks_.is_root()) {
+        BV_EXPECT(state.values.numel() == flat_.elements());
+        flat_.values().copy_(state.values);
+        optimizer_.restore(0, state.first_moments, state.second_moments);
+    }
+    for (const at::Tensor* moments : {&optimizer_.first_moments(), &optimizer_.second_moments()})
+        collective_->broadcast(moments->data_ptr<float>(), moments->numel(), 0);
     steps_ = state.step;
     const Json earlier = Json::parse(state.totals);
-    optimizer_.restore(0, earlier.at("updates").get<std::int64_t>(), state.first_moments,
-                       state.second_moments);
+    optimizer_.set_steps(earlier.at("updates").get<std::int64_t>());
     earlier_seconds_ = earlier.at("seconds").get<double>();
     earlier_rank_hours_ = earlier.at("rank_hours").get<double>();
     sequences_ = earlier.at("sequences").get<std::int64_t>();

@@ -44,10 +44,11 @@ class FineTuning {
                const Features& features, Origin origin, Model& model, std::vector<EpochFraction> plan,
                int sharing);
 
-    /// Collective: trains to the end, from `state` on where there is one. `files` is rank 0's. `evaluation`,
-    /// where there is one, scores the checkpoints and may end training early: then the state stays, so that
-    /// more patience can go on. Throws Stopped on all ranks after the stop signal, with the state saved.
-    void run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files,
+    /// Collective: trains to the end, from `state` on where there is one, whose tensors are rank 0's alone.
+    /// `files` is rank 0's. `evaluation`, where there is one, scores the checkpoints and may end training
+    /// early: then the state stays, so that more patience can go on. Throws Stopped on all ranks after the
+    /// stop signal, with the state saved.
+    void run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
              std::optional<TuningEvaluation>& evaluation);
 
     /// Collective: the global losses of the first `steps` steps. Writes nothing; the weights change.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 #include <stdexcept>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -149,11 +150,16 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         origin = {weights_fingerprint(options.model), features->fingerprint()};
         recipe = recipe_of(options, origin.features, origin.weights,
                            plan.back().step(steps_per_epoch(features->count(), options.batch)));
-        if (!options.self_test)
-            earlier = find_earlier_run(
-                options.output, recipe, plan, options.resume, options.force, [&](const ResumeState& state) {
-                    return evaluation && evaluation->history_of(state).out_of_patience();
-                });
+    });
+    if (!options.self_test) {
+        earlier = find_earlier_run(
+            options.output, recipe, plan, options.resume, options.force,
+            [&](const ResumeState& state) {
+                return evaluation && evaluation->history_of(state).out_of_patience();
+            },
+            ranks);
+    }
+    ranks.agree([&] {
         if (!earlier.finished) model = Model::load(options.model, task_named(options.task), options.seed);
     });
     if (earlier.finished) {
@@ -185,7 +191,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     std::optional<TuningFiles> files;
     if (ranks.is_root()) files.emplace(options.output, options.model, recipe);
     ranks.root_only([&] { write_file(options.output / "finetune.toml", line.resolved()); });
-    training(options, *model, ranks.size()).run(earlier.state, files, evaluation);
+    training(options, *model, ranks.size()).run(std::move(earlier.state), files, evaluation);
 }
 
 }  // namespace bv

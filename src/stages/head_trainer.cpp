@@ -1,6 +1,7 @@
 #include "stages/head_trainer.hpp"
 
 #include <limits>
+#include <string>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -90,12 +91,24 @@ void HeadTrainer::restore(std::int64_t k, const ResumeState& state) {
     const c10::NoGradGuard no_graph;
     BV_EXPECT(state.values.numel() == parameters_.elements());
     parameters_.values().view({head_.heads(), -1})[k].copy_(state.values);
-    optimizer_.restore(k, state.step, state.first_moments, state.second_moments);
+    optimizer_.restore(k, state.first_moments, state.second_moments);
+    optimizer_.set_steps(state.step);
     std::int64_t offset = 0;
     for (const NamedTensor& buffer : head_.buffers()) {
         const at::Tensor own = buffer.tensor[k];
         own.copy_(state.buffers.narrow(0, offset, own.numel()).view(own.sizes()));
         offset += own.numel();
+    }
+}
+
+void HeadTrainer::share_state(const Communicator& ranks) {
+    optimizer_.set_steps(std::stoll(ranks.broadcast(std::to_string(optimizer_.steps()))));
+    std::vector<at::Tensor> tensors{parameters_.values(), optimizer_.first_moments(),
+                                    optimizer_.second_moments()};
+    for (const NamedTensor& buffer : head_.buffers()) tensors.push_back(buffer.tensor);
+    for (const at::Tensor& tensor : tensors) {
+        BV_EXPECT(tensor.is_contiguous());
+        collective_.broadcast(tensor.data_ptr<float>(), tensor.numel(), 0);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include <fmt/ranges.h>
 
@@ -163,8 +164,9 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         const std::string& task = definitions.front().task;
         if (options.held_out > 0) EvaluationHistory(task, options.eval_metric, options.patience);
         data.emplace(options, task, compute);
-        jobs = unfinished(list_jobs(options, definitions, *data), options.force);
+        jobs = list_jobs(options, definitions, *data);
     });
+    jobs = unfinished(std::move(jobs), options, ranks);
     if (jobs.empty()) return;
     Collective& collective = make_collective(ranks, compute.gpu());
     measure_memory(jobs, *data, compute.device, ranks, collective);

@@ -46,44 +46,10 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
     }
 }
 
-}  // namespace
-
-TuningFiles::TuningFiles(fs::path output, fs::path model, const Json& recipe)
-    : output_(std::move(output)), model_(std::move(model)), recipe_(recipe) {}
-
-void TuningFiles::begin(std::int64_t steps) {
-    if (steps == 0) remove_resume_states(output_ / "resume");
-    write_file(recipe_path(output_), recipe_.dump(2) + "\n");
-    const fs::path path = output_ / "metrics" / "finetune.jsonl";
-    metrics_.emplace(path, lines_until(path, steps));
-}
-
-void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& model) {
-    background_.run([=, this, save = model.snapshot()] {
-        const fs::path folder = output_ / "checkpoints" / info.epoch.folder_name();
-        bv::write_checkpoint(folder, info, [&](const fs::path& path) {
-            save(path);
-            copy_tokenizer(model_, path);
-        });
-        spdlog::info("checkpoint {} after {} steps", folder.string(), info.step);
-    });
-}
-
-void TuningFiles::write_state(ResumeState state) {
-    background_.run([this, state = std::move(state)] {
-        write_resume_state(output_ / "resume", state);
-        remove_resume_states(output_ / "resume", state.step);
-    });
-}
-
-void TuningFiles::finish() {
-    wait();
-    remove_resume_states(output_ / "resume");
-}
-
-EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
-                            const std::vector<EpochFraction>& plan, const std::string& resume, bool force,
-                            const std::function<bool(const ResumeState&)>& stopped_early) {
+/// What rank 0 finds.
+EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std::vector<EpochFraction>& plan,
+                          const std::string& resume, bool force,
+                          const std::function<bool(const ResumeState&)>& stopped_early) {
     const auto folder_of = [&](const EpochFraction& epoch) {
         return output / "checkpoints" / epoch.folder_name();
     };
@@ -112,6 +78,60 @@ EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
     if (resume == "must") fail("--resume must: there is no run to resume in {}", output.string());
     for (const EpochFraction& epoch : plan) require_absent(folder_of(epoch), force);
     return {};
+}
+}  // namespace
+
+TuningFiles::TuningFiles(fs::path output, fs::path model, const Json& recipe)
+    : output_(std::move(output)), model_(std::move(model)), recipe_(recipe) {}
+
+void TuningFiles::begin(std::int64_t steps) {
+    if (steps == 0) remove_resume_states(output_ / "resume");
+    write_file(recipe_path(output_), recipe_.dump(2) + "\n");
+    const fs::path path = output_ / "metrics" / "finetune.jsonl";
+    metrics_.emplace(path, lines_until(path, steps));
+}
+
+void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& model) {
+    wait();  // two copies would stand in memory together
+    background_.run([=, this, save = model.snapshot()] {
+        const fs::path folder = output_ / "checkpoints" / info.epoch.folder_name();
+        bv::write_checkpoint(folder, info, [&](const fs::path& path) {
+            save(path);
+            copy_tokenizer(model_, path);
+        });
+        spdlog::info("checkpoint {} after {} steps", folder.string(), info.step);
+    });
+}
+
+void TuningFiles::write_state(const std::function<ResumeState()>& copy) {
+    wait();
+    background_.run([this, state = copy()] {
+        write_resume_state(output_ / "resume", state);
+        remove_resume_states(output_ / "resume", state.step);
+    });
+}
+
+void TuningFiles::finish() {
+    wait();
+    remove_resume_states(output_ / "resume");
+}
+
+EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
+                            const std::vector<EpochFraction>& plan, const std::string& resume, bool force,
+                            const std::function<bool(const ResumeState&)>& stopped_early,
+                            const Communicator& ranks) {
+    EarlierRun run;
+    Json found;
+    ranks.root_only([&] {
+        run = earlier_run_in(output, recipe, plan, resume, force, stopped_early);
+        found = {{"finished", run.finished}, {"has_state", run.state.has_value()}};
+        if (run.state) found.update({{"step", run.state->step}, {"totals", run.state->totals}});
+    });
+    found = Json::parse(ranks.broadcast(found.dump()));
+    if (ranks.is_root()) return run;
+    run.finished = found.at("finished");
+    if (found.at("has_state")) run.state.emplace(ResumeState{found.at("step"), found.at("totals")});
+    return run;
 }
 
 }  // namespace bv

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include "core/files.hpp"
 #include "expect_error.hpp"
@@ -53,6 +54,21 @@ TEST_F(SafetensorsTest, WhatIsWrittenReadsBack) {
     EXPECT_TRUE(file.at("nothing").bytes.empty());
     EXPECT_THAT(file.at("ids \"quoted\"").as<std::int64_t>(), testing::ElementsAre(1));
     EXPECT_EQ(file.metadata().at("format"), "pt");
+}
+
+/// The most memory that this process ever had, in bytes.
+std::int64_t peak_memory() {
+    rusage usage{};
+    EXPECT_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss * std::int64_t{1024};
+}
+
+TEST_F(SafetensorsTest, WritingTakesNoMemoryOfTheFilesSizeAndReturnsItsFingerprint) {
+    const std::string large(std::size_t{64} << 20, 'x');
+    const std::int64_t before = peak_memory();
+    const std::string found = write_safetensors(path_, {{"x", {DType::u8, {64, 1 << 20}, large}}});
+    EXPECT_LT(peak_memory() - before, 16 << 20);
+    EXPECT_EQ(found, fingerprint(MappedFile(path_).bytes()));
 }
 
 TEST_F(SafetensorsTest, TheDataBeginsAtAMultipleOfEightBytes) {

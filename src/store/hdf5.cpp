@@ -83,8 +83,8 @@ void write_checksum(const Handle& dataset, std::uint32_t checksum, const std::st
     check(H5Awrite(attribute.get(), H5T_NATIVE_UINT32, &checksum), what);
 }
 
-/// Throws Damaged unless `found` is the dataset's checksum, where it has one.
-void require_checksum(const Handle& dataset, std::uint32_t found, const std::string& place) {
+/// Throws Damaged unless `bytes` are those of the dataset's checksum, where it has one.
+void require_checksum(const Handle& dataset, std::span<const std::byte> bytes, const std::string& place) {
     const std::string what = fmt::format("cannot read attribute {} of {}", kChecksum, place);
     const htri_t has = H5Aexists(dataset.get(), kChecksum);
     check(has, what);
@@ -92,6 +92,7 @@ void require_checksum(const Handle& dataset, std::uint32_t found, const std::str
     const Handle attribute = open_attribute(dataset.get(), kChecksum, H5T_INTEGER, what);
     std::uint32_t promised = 0;
     check(H5Aread(attribute.get(), H5T_NATIVE_UINT32, &promised), what);
+    const std::uint32_t found = crc32c(bytes.data(), bytes.size());
     if (found == promised) return;
     throw Damaged(
         fmt::format("{} is damaged: the CRC-32C of its bytes is {:08x}, its attribute {} says {:08x}", place,
@@ -227,7 +228,7 @@ std::vector<T> Group::read(const std::string& child) const {
     if (size > 0) {
         check(H5Dread(dataset.get(), memory_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), what);
     }
-    require_checksum(dataset, crc32c(values.data(), size * sizeof(T)), place(child));
+    require_checksum(dataset, std::as_bytes(std::span(values)), place(child));
     return values;
 }
 
@@ -302,8 +303,8 @@ File File::create(const std::filesystem::path& path, hsize_t alignment) {
         check(H5Pset_alignment(access.get(), alignment, alignment), what);
         check(H5Pset_meta_block_size(access.get(), alignment), what);
     }
-    return File(Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, what),
-                path.string());
+    Handle made(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, what);
+    return File(std::move(made), path.string());
 }
 
 File File::open(const std::filesystem::path& path, Truncated truncated) {

@@ -75,12 +75,20 @@ Handle open_attribute(hid_t group, const std::string& name, H5T_class_t wanted, 
     return attribute;
 }
 
-void write_checksum(const Handle& dataset, std::uint32_t checksum, const std::string& what) {
+/// Attributes that are one whole number, of a group or dataset.
+void write_number(hid_t object, const std::string& name, hid_t type, std::int64_t number,
+                  const std::string& what) {
     const Handle space = scalar_space();
-    const Handle attribute(
-        H5Acreate2(dataset.get(), kChecksum, H5T_STD_U32LE, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose,
-        what);
-    check(H5Awrite(attribute.get(), H5T_NATIVE_UINT32, &checksum), what);
+    const Handle attribute(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                           H5Aclose, what);
+    check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, &number), what);
+}
+
+std::int64_t read_number(hid_t object, const std::string& name, const std::string& what) {
+    const Handle attribute = open_attribute(object, name, H5T_INTEGER, what);
+    std::int64_t number = 0;
+    check(H5Aread(attribute.get(), H5T_NATIVE_INT64, &number), what);
+    return number;
 }
 
 /// Throws Damaged unless `bytes` are those of the dataset's checksum, where it has one.
@@ -89,10 +97,8 @@ void require_checksum(const Handle& dataset, std::span<const std::byte> bytes, c
     const htri_t has = H5Aexists(dataset.get(), kChecksum);
     check(has, what);
     if (has == 0) return;
-    const Handle attribute = open_attribute(dataset.get(), kChecksum, H5T_INTEGER, what);
-    std::uint32_t promised = 0;
-    check(H5Aread(attribute.get(), H5T_NATIVE_UINT32, &promised), what);
-    const std::uint32_t found = crc32c(bytes.data(), bytes.size());
+    const std::int64_t promised = read_number(dataset.get(), kChecksum, what);
+    const std::int64_t found = crc32c(bytes.data(), bytes.size());
     if (found == promised) return;
     throw Damaged(
         fmt::format("{} is damaged: the CRC-32C of its bytes is {:08x}, its attribute {} says {:08x}", place,
@@ -200,7 +206,7 @@ void Group::write(const std::string& child, std::span<const T> values) {
     if (size > 0) {
         check(H5Dwrite(dataset.get(), memory_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), what);
     }
-    write_checksum(dataset, crc32c(values.data(), values.size_bytes()), what);
+    write_number(dataset.get(), kChecksum, H5T_STD_U32LE, crc32c(values.data(), values.size_bytes()), what);
     dataset.close(what);
 }
 
@@ -269,11 +275,8 @@ void Group::write_attribute(const std::string& name, const std::string& text) {
 }
 
 void Group::write_attribute(const std::string& name, std::int64_t number) {
-    const std::string what = fmt::format("cannot write attribute {} of {}", name, place());
-    const Handle space = scalar_space();
-    const Handle attribute(
-        H5Acreate2(id(), name.c_str(), H5T_STD_I64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, what);
-    check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, &number), what);
+    write_number(id(), name, H5T_STD_I64LE, number,
+                 fmt::format("cannot write attribute {} of {}", name, place()));
 }
 
 std::string Group::read_text_attribute(const std::string& name) const {
@@ -286,11 +289,7 @@ std::string Group::read_text_attribute(const std::string& name) const {
 }
 
 std::int64_t Group::read_number_attribute(const std::string& name) const {
-    const std::string what = fmt::format("cannot read attribute {} of {}", name, place());
-    const Handle attribute = open_attribute(id(), name, H5T_INTEGER, what);
-    std::int64_t number = 0;
-    check(H5Aread(attribute.get(), H5T_NATIVE_INT64, &number), what);
-    return number;
+    return read_number(id(), name, fmt::format("cannot read attribute {} of {}", name, place()));
 }
 
 File File::create(const std::filesystem::path& path, hsize_t alignment) {

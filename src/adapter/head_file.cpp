@@ -7,17 +7,22 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json.hpp"
+#include "core/seal.hpp"
 #include "optim/tensor_files.hpp"
 
 namespace bv {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr int kVersion = 2;
+constexpr const char* kDescription = "head.json";
+constexpr const char* kTensors = "head.safetensors";
 
-Json to_json(const Head& head, std::int64_t k, const HeadOrigin& origin) {
-    Json poolings = Json::array();
+OrderedJson to_json(const Head& head, std::int64_t k, const HeadOrigin& origin) {
+    OrderedJson poolings = OrderedJson::array();
     for (const LayerWeights& learned : head.layer_weights(k)) {
         poolings.push_back({{"weights", learned.weights}, {"gamma", learned.gamma}});
     }
@@ -67,19 +72,34 @@ HeadOrigin read_origin(const Json& json) {
     return origin;
 }
 
-TrainedHead read_description(const std::filesystem::path& path) {
-    const std::string text = read_file(path);
+TrainedHead build(const Json& description, const std::filesystem::path& path) {
     try {
-        const Json json = Json::parse(text);
-        if (const int version = json.at("version").get<int>(); version != kVersion) {
-            fail("{}: version {} of the format; this program reads version {}", path.string(), version,
-                 kVersion);
-        }
-        return {build_head(json, path), read_origin(json)};
-    } catch (const Json::parse_error& wrong) {
-        fail("{}: no JSON: {} is wrong", path.string(), place_of(text, wrong.byte));
+        return {build_head(description, path), read_origin(description)};
     } catch (const Json::exception& wrong) {
         fail("{}: no description of a head: {}", path.string(), wrong.what());
+    }
+}
+
+/// The description, whole and of this version.
+Json read_description(const std::filesystem::path& path) {
+    Json json = read_json(path);
+    if (!json.is_object()) fail("{}: no description of a head: expected a JSON object", path.string());
+    require_seal(json, path.string());
+    const Json version = json.value("version", Json());
+    if (version != kVersion) {
+        fail("{}: version {} of the format; this program reads version {}", path.string(), version.dump(),
+             kVersion);
+    }
+    return json;
+}
+
+/// Heads of older programs say no fingerprint of their tensors.
+void require_tensors(const Json& description, const std::filesystem::path& path) {
+    const Json promised = description.value("tensors", Json());
+    const std::string found = fingerprint(MappedFile(path).bytes());
+    if (!promised.is_null() && promised != found) {
+        fail("{}: it is damaged or was changed: its fingerprint is {}, {} says {}", path.string(), found,
+             kDescription, promised.dump());
     }
 }
 
@@ -91,13 +111,18 @@ void save_head(const std::filesystem::path& folder, const Head& head, std::int64
     for (const auto* own : {&head.parameters(), &head.buffers()}) {
         for (const NamedTensor& named : *own) tensors.emplace(named.name, named.tensor.detach()[k]);
     }
-    save_tensors(folder / "head.safetensors", tensors);
-    write_file(folder / "head.json", to_json(head, k, origin).dump(2) + "\n");
+    save_tensors(folder / kTensors, tensors);
+    OrderedJson json = to_json(head, k, origin);
+    json["tensors"] = fingerprint(MappedFile(folder / kTensors).bytes());
+    json[kSeal] = seal_of(json);
+    write_file(folder / kDescription, json.dump(2) + "\n");
 }
 
 TrainedHead load_head(const std::filesystem::path& folder) {
-    TrainedHead trained = read_description(folder / "head.json");
-    const std::filesystem::path path = folder / "head.safetensors";
+    const Json description = read_description(folder / kDescription);
+    TrainedHead trained = build(description, folder / kDescription);
+    const std::filesystem::path path = folder / kTensors;
+    require_tensors(description, path);
     const auto tensors = load_tensors(path, at::kFloat);
     std::vector<NamedTensor> wanted = trained.head.parameters();
     wanted.insert(wanted.end(), trained.head.buffers().begin(), trained.head.buffers().end());

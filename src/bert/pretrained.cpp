@@ -11,6 +11,7 @@
 
 #include "core/error.hpp"
 #include "core/safetensors.hpp"
+#include "optim/checkpoint.hpp"
 #include "optim/tensor_files.hpp"
 
 namespace bv {
@@ -129,7 +130,9 @@ std::string weights_fingerprint(const std::filesystem::path& folder) {
     std::string all;
     const auto files = weight_files(folder);
     for (const auto& path : files) all += fingerprint(MappedFile(path).bytes());
-    return files.size() == 1 ? all : fingerprint(all);
+    if (files.size() > 1) all = fingerprint(all);
+    require_weights(folder, all);
+    return all;
 }
 
 void write_weights(const std::filesystem::path& folder, const std::vector<Parameter>& parameters,

@@ -4,6 +4,8 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json.hpp"
+#include "core/seal.hpp"
 #include "core/whole_folder.hpp"
 
 namespace bv {
@@ -15,6 +17,8 @@ using Json = nlohmann::json;
 constexpr int kFormat = 1;
 
 constexpr const char* kMarker = "checkpoint.json";
+constexpr const char* kWeights = "model.safetensors";
+constexpr const char* kFiles = "files";  // name and fingerprint of each but the two above
 
 Json to_json(const CheckpointInfo& info) {
     return {{"format", kFormat},
@@ -27,6 +31,29 @@ Json to_json(const CheckpointInfo& info) {
             {"model_fingerprint", info.model_fingerprint},
             {"started_from", info.started_from},
             {"config", info.config}};
+}
+
+Json fingerprints_of_files(const fs::path& folder) {
+    Json files = Json::object();
+    for (const auto& entry : fs::directory_iterator(folder)) {
+        const std::string name = entry.path().filename();
+        if (name != kWeights) files[name] = fingerprint(MappedFile(entry.path()).bytes());
+    }
+    return files;
+}
+
+/// Checkpoints of older programs name no files.
+void require_files(const Json& object, const fs::path& folder, const std::string& marker) {
+    const Json files = object.value(kFiles, Json::object());
+    for (const auto& [name, promised] : files.items()) {
+        const std::string found = fingerprint(MappedFile(folder / name).bytes());
+        if (promised != found) {
+            fail(
+                "{}: it is damaged or was changed: its fingerprint is {}, {} says {}; where the change was "
+                "meant, delete the keys '{}' and '{}' there",
+                (folder / name).string(), found, marker, promised.dump(), kFiles, kSeal);
+        }
+    }
 }
 
 /// The value of `key`, which must be a string (T a string) or a whole number not below 0 (T an integer).
@@ -68,8 +95,11 @@ CheckpointInfo write_checkpoint(const fs::path& folder, CheckpointInfo info,
                                 const std::function<void(const fs::path&)>& write_model) {
     write_whole_folder(folder, kMarker, [&](const fs::path& path) {
         write_model(path);
-        info.model_fingerprint = fingerprint(MappedFile(path / "model.safetensors").bytes());
-        return to_json(info).dump(2) + "\n";
+        info.model_fingerprint = fingerprint(MappedFile(path / kWeights).bytes());
+        Json json = to_json(info);
+        json[kFiles] = fingerprints_of_files(path);
+        json[kSeal] = seal_of(json);
+        return json.dump(2) + "\n";
     });
     return info;
 }
@@ -78,16 +108,21 @@ std::optional<CheckpointInfo> read_checkpoint(const fs::path& folder) {
     if (!fs::is_directory(folder)) fail("there is no model folder {}", folder.string());
     if (!is_whole(folder)) return std::nullopt;
     const std::string file = (folder / kMarker).string();
-    const std::string text = read_file(file);
-    Json object;
-    try {
-        object = Json::parse(text);
-    } catch (const Json::parse_error& wrong) {
-        const std::size_t offset = wrong.byte == 0 ? 0 : wrong.byte - 1;
-        fail("{}: no JSON at {}", file, place_of(text, offset));
-    }
+    const Json object = read_json(file);
     if (!object.is_object()) fail("{}: expected a JSON object", file);
-    return from_json(object, file);
+    require_seal(object, file);
+    CheckpointInfo info = from_json(object, file);
+    require_files(object, folder, file);
+    return info;
+}
+
+void require_weights(const fs::path& folder, const std::string& found) {
+    const auto info = read_checkpoint(folder);
+    if (!info || info->model_fingerprint == found) return;
+    fail(
+        "{}: its weights are damaged or were changed: their fingerprint is {}, {} says {}; where the change "
+        "was meant, delete {}, and it is a Hugging Face folder like any other",
+        folder.string(), found, kMarker, info->model_fingerprint, kMarker);
 }
 
 bool is_whole(const fs::path& folder) {

@@ -9,6 +9,7 @@
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
 #include "dist/sharding.hpp"
+#include "optim/checkpoint.hpp"
 #include "squad/dataset.hpp"
 #include "squad/feature_builder.hpp"
 #include "squad/features_file.hpp"
@@ -135,6 +136,7 @@ void prepare(const PrepareOptions& options, const CommandLine& line) {
     check_options(options);
     const int threads = options.threads > 0 ? options.threads : available_cores();
     const Tokenizer tokenizer(options.model);
+    read_checkpoint(options.model);  // its tokenizer's files are what was written, if it is a checkpoint
     Dataset dataset = read_squad(options.squad);
     const bool whole = options.limit == 0;
     limit_questions(dataset, options.limit);

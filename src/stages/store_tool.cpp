@@ -21,19 +21,32 @@
 namespace bv {
 namespace {
 
-/// A store that may be damaged, and the table of its features, which may not.
+/// What stands in all messages about damage that no repair mends.
+constexpr const char* kOnlyAnew =
+    "bv_store repair computes states, not tables; bv_extract --force makes the store again";
+
+/// What `read` returns, which reads tables of a store.
+template <class Read>
+auto tables(Read read) {
+    try {
+        return read();
+    } catch (const h5::Damaged& damaged) {
+        fail("{}; {}", damaged.what(), kOnlyAnew);
+    }
+}
+
+/// A store whose states may be damaged. Its tables may not.
 struct Opened {
     explicit Opened(const std::filesystem::path& path)
-        : store(path, Store::Accept::damaged), features(read_features(path, h5::File::Truncated::open)) {
+        : store(tables([&] { return Store(path, Store::Accept::damaged); })),
+          features(tables([&] { return read_features(path, h5::File::Truncated::open); })) {
         const StoreLayout& found = store.layout();
         const bool fits = features.count() == found.features() &&
                           features.fingerprint() == store.info().features &&
                           lay_out(state_rows(features, store.info().task), found.positions_of(0)) == found;
         if (!fits) {
-            fail(
-                "{}: its table of features and its layout do not fit each other; it can only be extracted "
-                "again",
-                path.string());
+            fail("{}: its table of features and its layout do not fit each other; {}", path.string(),
+                 kOnlyAnew);
         }
     }
 
@@ -85,9 +98,9 @@ std::vector<std::int64_t> unsound_blocks(const Store& store, int threads) {
         progress.advance(1);
     });
     const double seconds = progress.finish();
-    spdlog::info("{}: {} of {} blocks are sound; {} read in {} ({:.0f} MB/s)", store.path().string(),
-                 layout.blocks() - static_cast<std::int64_t>(unsound.size()), layout.blocks(),
-                 size_text(static_cast<double>(store.state_bytes())), duration_text(seconds),
+    spdlog::info("{}: its tables and {} of {} blocks are sound; {} read in {} ({:.0f} MB/s)",
+                 store.path().string(), layout.blocks() - static_cast<std::int64_t>(unsound.size()),
+                 layout.blocks(), size_text(static_cast<double>(store.state_bytes())), duration_text(seconds),
                  static_cast<double>(store.state_bytes()) * 1e-6 / std::max(seconds, 1e-9));
     std::sort(unsound.begin(), unsound.end());
     return unsound;

@@ -103,7 +103,10 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
     if (evaluation_ != nullptr) spdlog::info("best: {}", evaluation_->history().best_text());
     on_root([&](TuningFiles& mine) {
         Json summary = totals(seconds);
-        summary.update({{"done", true}, {"ranks", ranks_.size()}, {"compute", compute_.text()}});
+        summary.update({{"done", true},
+                        {"ranks", ranks_.size()},
+                        {"compute", compute_.text()},
+                        {"precision", compute_.precision_name()}});
         if (evaluation_ != nullptr)
             summary.update({{"best", evaluation_->history().best()}, {"stopped_early", stopped_early}});
         mine.log(summary);
@@ -282,7 +285,7 @@ double FineTuning::reach_checkpoints(double seconds) {
         due = &epoch;
         save([&](TuningFiles& mine) {
             mine.write_checkpoint({epoch, steps_, steps_per_epoch_, options_.seed, options_.task,
-                                   origin_.features, "", origin_.weights, config_},
+                                   origin_.features, "", origin_.weights, config_, compute_.precision_name()},
                                   model_);
         });
     }

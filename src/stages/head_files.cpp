@@ -66,7 +66,7 @@ EarlierHeadRun find_earlier_head_run(const fs::path& folder, const Json& recipe,
     }
     if (finished) return {.finished = !force};
     const auto state = newest_resume_state(folder / kStates);
-    return {.steps = state ? state->step : 0};
+    return {.steps = state ? state->step : 0, .precision = there.value("precision", "")};
 }
 
 std::optional<ResumeState> read_head_state(const fs::path& folder, std::int64_t steps) {

@@ -49,6 +49,7 @@ class HeadFiles {
 struct EarlierHeadRun {
     bool finished = false;
     std::int64_t steps = 0;  ///< done, where a state holds them: the newest
+    std::string precision;   ///< that the states it read were computed in
 };
 
 /// Local: looks into `folder` for a training of the same recipe. Throws Error where there is another that

@@ -49,4 +49,8 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
 /// naming the folder that holds results of another recipe, unless `force` allows to replace them.
 std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, bool force);
 
+/// Local: what the states of those of `jobs` that go on were computed in; empty where none says. Throws Error
+/// naming the folders of two that differ.
+std::string precision_of(const std::vector<HeadJob>& jobs);
+
 }  // namespace bv

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "adapter/head_definition.hpp"
+#include "bert/config.hpp"
 #include "core/command_line.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
@@ -19,6 +20,7 @@
 #include "stages/head_job.hpp"
 #include "stages/head_memory.hpp"
 #include "stages/head_training.hpp"
+#include "stages/precision.hpp"
 
 namespace bv {
 namespace {
@@ -154,19 +156,27 @@ void TrainOptions::declare(CommandLine& line) {
 void train(const TrainOptions& options, const CommandLine& line, const Communicator& ranks) {
     const StopSignal stop;
     set_hang_timeout(options.compute.hang_timeout);
-    const Compute compute = open_device(options.compute, ranks);
+    Compute compute = open_device(options.compute, ranks);
     const auto collective = make_collective(ranks, compute.gpu());
     std::optional<HeadData> data;
     std::vector<HeadJob> jobs;
+    std::string precision;
     ranks.agree([&] {
         if (options.patience > 0 && options.held_out == 0) fail("--patience needs --held-out");
         const std::vector<HeadDefinition> definitions = read_definitions(options);
         const std::string& task = definitions.front().task;
         if (options.held_out > 0) EvaluationHistory(task, options.eval_metric, options.patience);
-        data.emplace(options, task, compute);
+        data.emplace(options, task, compute.device);
         jobs = unfinished(list_jobs(options, definitions, *data), options.force);
+        precision = precision_of(jobs);
     });
     if (jobs.empty()) return;
+    if (!options.checkpoint.empty()) {
+        choose_precision(compute, options.compute.precision, precision, read_bert_config(options.checkpoint),
+                         ranks);
+        data->multiply_in(compute.precision);
+        for (HeadJob& job : jobs) job.recipe["precision"] = compute.precision_name();
+    }
     measure_memory(jobs, *data, compute.device, ranks, *collective);
     const double limit = memory_limit(options, compute.device, ranks);
     std::vector<HeadPass> passes;

@@ -90,13 +90,18 @@ EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
     EarlierRun run;
     if (resume != "never" && fs::exists(recipe_path(output))) {
         const Json there = Json::parse(read_file(recipe_path(output)), nullptr, false);
-        const std::string difference = difference_of(there.is_object() ? there : Json::object(), recipe);
+        Json wanted = recipe;
+        if (!there.contains("precision")) wanted.erase("precision");  // older runs did not record it
+        const std::string difference = difference_of(there.is_object() ? there : Json::object(), wanted);
         if (difference.empty()) {
             run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
                 return is_whole(folder_of(epoch));
             });
             if (!run.finished) run.state = newest_resume_state(output / "resume");
-            if (run.state) run.finished = stopped_early(*run.state);
+            if (run.state) {
+                run.finished = stopped_early(*run.state);
+                run.precision = there.value("precision", "");
+            }
             if (!run.finished && !run.state && resume == "must") {
                 fail("--resume must: {} holds no whole state", (output / "resume").string());
             }

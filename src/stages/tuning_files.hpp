@@ -57,6 +57,7 @@ class TuningFiles {
 struct EarlierRun {
     bool finished = false;             ///< all wanted checkpoints are there, or it stopped early
     std::optional<ResumeState> state;  ///< where it can go on, or stopped early
+    std::string precision;             ///< of that state's matrix products; empty without one, or of old
 };
 
 /// Local: looks into `output` for a run of the same recipe. `resume` is auto, never or must; `stopped_early`

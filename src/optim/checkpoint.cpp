@@ -21,16 +21,18 @@ constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kFiles = "files";  // name and fingerprint of each but the two above
 
 Json to_json(const CheckpointInfo& info) {
-    return {{"format", kFormat},
-            {"epoch", info.epoch.text()},
-            {"step", info.step},
-            {"steps_per_epoch", info.steps_per_epoch},
-            {"seed", info.seed},
-            {"task", info.task},
-            {"data_fingerprint", info.data_fingerprint},
-            {"model_fingerprint", info.model_fingerprint},
-            {"started_from", info.started_from},
-            {"config", info.config}};
+    Json object{{"format", kFormat},
+                {"epoch", info.epoch.text()},
+                {"step", info.step},
+                {"steps_per_epoch", info.steps_per_epoch},
+                {"seed", info.seed},
+                {"task", info.task},
+                {"data_fingerprint", info.data_fingerprint},
+                {"model_fingerprint", info.model_fingerprint},
+                {"started_from", info.started_from},
+                {"config", info.config}};
+    if (!info.precision.empty()) object["precision"] = info.precision;
+    return object;
 }
 
 Json fingerprints_of_files(const fs::path& folder) {
@@ -86,6 +88,7 @@ CheckpointInfo from_json(const Json& object, const std::string& file) {
     info.model_fingerprint = value_of<std::string>(object, "model_fingerprint", file);
     info.started_from = value_of<std::string>(object, "started_from", file);
     info.config = value_of<std::string>(object, "config", file);
+    if (object.contains("precision")) info.precision = value_of<std::string>(object, "precision", file);
     return info;
 }
 

@@ -20,6 +20,7 @@
 #include "squad/official_scorer.hpp"
 #include "squad/scores.hpp"
 #include "stages/fit.hpp"
+#include "stages/precision.hpp"
 #include "stages/predict.hpp"
 #include "stages/state_source.hpp"
 
@@ -139,7 +140,7 @@ Task task_of(const EvalOptions& options, const std::optional<CheckpointInfo>& in
 
 /// Collective.
 Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& ranks) {
-    const Compute compute = open_device(options.compute, ranks);
+    Compute compute = open_device(options.compute, ranks);
     Evaluation evaluation;
     std::optional<Model> model;
     ranks.agree([&] {
@@ -159,6 +160,8 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
         evaluation.origin["parameters"] = model->parameter_count();
         evaluation.origin["checkpoint"] = checkpoint;
     });
+    choose_precision(compute, options.compute.precision, "", model->config(), ranks);
+    evaluation.origin["precision"] = compute.precision_name();
     model->to(compute.device, compute.precision);
     model->freeze();
     Collective& collective = make_collective(ranks, compute.gpu());
@@ -170,7 +173,7 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
 
 /// Collective.
 Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) {
-    const Compute compute = open_device(options.compute, ranks);
+    Compute compute = open_device(options.compute, ranks);
     Evaluation evaluation;
     std::optional<TrainedHead> trained;
     std::unique_ptr<StateSource> source;
@@ -180,7 +183,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
         const std::string& task = trained->head.definition().task;
         const std::vector<std::int64_t>& layers = trained->origin.layers;
         source = options.store.empty()
-                     ? open_checkpoint(options.checkpoint, options.features, task, compute, layers)
+                     ? open_checkpoint(options.checkpoint, options.features, task, compute.device, layers)
                      : open_store(options.store, 0, layers, compute.device);
         const bool other =
             require_fit(trained->head, trained->origin, *source, options.allow_other_checkpoint);
@@ -195,6 +198,11 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
                              {"other_checkpoint", other},
                              {"states", source_of(source->name(), source->info().checkpoint)}};
     });
+    if (options.store.empty()) {
+        choose_precision(compute, options.compute.precision, "", read_bert_config(options.checkpoint), ranks);
+        source->multiply_in(compute.precision);
+    }
+    evaluation.origin["precision"] = source->info().precision;
     trained->head.to(compute.device);
     Collective& collective = make_collective(ranks, compute.gpu());
     evaluation.models =

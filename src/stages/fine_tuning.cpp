@@ -107,7 +107,10 @@ void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles
     if (evaluation_ != nullptr) spdlog::info("best: {}", evaluation_->history().best_text());
     on_root([&](TuningFiles& mine) {
         Json summary = totals(seconds);
-        summary.update({{"done", true}, {"ranks", ranks_.size()}, {"compute", compute_.text()}});
+        summary.update({{"done", true},
+                        {"ranks", ranks_.size()},
+                        {"compute", compute_.text()},
+                        {"precision", compute_.precision_name()}});
         if (evaluation_ != nullptr)
             summary.update({{"best", evaluation_->history().best()}, {"stopped_early", stopped_early}});
         mine.log(summary);
@@ -184,7 +187,7 @@ void FineTuning::restore(const ResumeState& state) {
         optimizer_.restore(0, state.first_moments, state.second_moments);
     }
     for (const at::Tensor* moments : {&optimizer_.first_moments(), &optimizer_.second_moments()})
-        collective_->broadcast(moments->data_ptr<float>(), moments->numel(), 0);
+        collective_.broadcast(moments->data_ptr<float>(), moments->numel(), 0);
     steps_ = state.step;
     const Json earlier = Json::parse(state.totals);
     optimizer_.set_steps(earlier.at("updates").get<std::int64_t>());
@@ -290,7 +293,7 @@ double FineTuning::reach_checkpoints(double seconds) {
         due = &epoch;
         save([&](TuningFiles& mine) {
             mine.write_checkpoint({epoch, steps_, steps_per_epoch_, options_.seed, options_.task,
-                                   origin_.features, "", origin_.weights, config_},
+                                   origin_.features, "", origin_.weights, config_, compute_.precision_name()},
                                   model_);
         });
     }

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bert/attention.hpp"
 #include "bert/pretrained.hpp"
 #include "core/command_line.hpp"
 #include "core/files.hpp"
@@ -16,6 +17,7 @@
 #include "squad/features_file.hpp"
 #include "stages/fine_tuning.hpp"
 #include "stages/fit.hpp"
+#include "stages/precision.hpp"
 #include "stages/tuning_evaluation.hpp"
 #include "stages/tuning_recipe.hpp"
 
@@ -130,7 +132,7 @@ void self_test(const std::function<std::vector<double>(int)>& losses, const Comm
 void finetune(const FinetuneOptions& options, const CommandLine& line, const Communicator& ranks) {
     const StopSignal stop;
     set_hang_timeout(options.compute.hang_timeout);
-    const Compute compute = open_device(options.compute, ranks);
+    Compute compute = open_device(options.compute, ranks);
     std::vector<EpochFraction> plan;
     std::optional<Features> features;
     std::optional<TuningEvaluation> evaluation;
@@ -168,6 +170,8 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
             earlier.state ? "stopped early; a larger --patience goes on" : "all checkpoints are there");
         return;
     }
+    choose_precision(compute, options.compute.precision, earlier.precision, model->config(), ranks);
+    recipe["precision"] = compute.precision_name();
     Collective& collective = make_collective(ranks, compute.gpu());
     const auto training = [&](const FinetuneOptions& how, Model& with, int sharing) {
         with.to(compute.device, compute.precision);
@@ -177,7 +181,8 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     };
     if (options.self_test) {
         FinetuneOptions tested = options;
-        if (compute.device.is_cuda() && compute.precision == at::kBFloat16 && !options.no_dropout) {
+        if (takes_flash_attention(compute.device, compute.precision, model->config().head_size()) &&
+            !options.no_dropout) {
             spdlog::info("self-test without dropout: flash attention draws other masks for other ranks");
             tested.no_dropout = true;
         }

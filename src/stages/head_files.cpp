@@ -129,7 +129,8 @@ EarlierHeadRun find_earlier_head_run(const fs::path& folder, const Json& recipe,
         return {};
     }
     if (finished) return {.finished = !force};
-    return {.steps = newest_resume_step(folder / kStates).value_or(0)};
+    return {.steps = newest_resume_step(folder / kStates).value_or(0),
+            .precision = there.value("precision", "")};
 }
 
 ResumeState read_head_state(const fs::path& folder, std::int64_t steps) {

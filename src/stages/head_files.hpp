@@ -63,6 +63,7 @@ void finish_head_states(const std::filesystem::path& output,
 struct EarlierHeadRun {
     bool finished = false;
     std::int64_t steps = 0;  ///< done, where a state holds them: the newest
+    std::string precision;   ///< that the states it read were computed in
 };
 
 /// Local: looks into `folder` for a training of the same recipe. Throws Error where there is another that

@@ -11,6 +11,7 @@
 #include "dist/watchdog.hpp"
 #include "squad/features_file.hpp"
 #include "stages/measured_rates.hpp"
+#include "stages/precision.hpp"
 #include "stages/study.hpp"
 #include "stages/study_costs.hpp"
 #include "stages/train.hpp"
@@ -206,8 +207,9 @@ void plan(const PlanOptions& options, const Communicator& ranks) {
     const auto share = static_cast<double>(plan.ranks);
     if (options.measure) {
         const std::int64_t tokens = plan.data.train_tokens / plan.data.train_features;
-        plan.rates = measure_rates(plan.config, tokens, plan.study.batch, options.folder,
-                                   open_device(options.compute, ranks), ranks);
+        Compute compute = open_device(options.compute, ranks);
+        choose_precision(compute, options.compute.precision, "", plan.config, ranks);
+        plan.rates = measure_rates(plan.config, tokens, plan.study.batch, options.folder, compute, ranks);
         plan.rates.tuned_tokens *= share / ranks.size();
         plan.rates.encoded_tokens *= share / ranks.size();
     }

@@ -15,6 +15,7 @@
 #include "optim/tensor_files.hpp"
 #include "squad/features_file.hpp"
 #include "stages/extraction.hpp"
+#include "stages/precision.hpp"
 #include "stages/task_states.hpp"
 #include "store/store.hpp"
 
@@ -176,7 +177,8 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
         batch_tokens = std::stoll(setting_in(info.config, "batch_tokens").value_or("4096"));
         model = Model::load(checkpoint_of(options, info), task_named(info.task), /*seed=*/0);
     });
-    const Compute compute = open_device(wanted, ranks);
+    Compute compute = open_device(wanted, ranks);
+    choose_precision(compute, wanted.precision, "", model->config(), ranks);
     model->to(compute.device, compute.precision);
     model->freeze();
     const StoreInfo& info = opened->store.info();

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "adapter/head_definition.hpp"
+#include "bert/config.hpp"
 #include "core/command_line.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
@@ -20,6 +21,7 @@
 #include "stages/head_job.hpp"
 #include "stages/head_memory.hpp"
 #include "stages/head_training.hpp"
+#include "stages/precision.hpp"
 
 namespace bv {
 namespace {
@@ -155,7 +157,7 @@ void TrainOptions::declare(CommandLine& line) {
 void train(const TrainOptions& options, const CommandLine& line, const Communicator& ranks) {
     const StopSignal stop;
     set_hang_timeout(options.compute.hang_timeout);
-    const Compute compute = open_device(options.compute, ranks);
+    Compute compute = open_device(options.compute, ranks);
     std::optional<HeadData> data;
     std::vector<HeadJob> jobs;
     ranks.agree([&] {
@@ -163,11 +165,19 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         const std::vector<HeadDefinition> definitions = read_definitions(options);
         const std::string& task = definitions.front().task;
         if (options.held_out > 0) EvaluationHistory(task, options.eval_metric, options.patience);
-        data.emplace(options, task, compute);
+        data.emplace(options, task, compute.device);
         jobs = list_jobs(options, definitions, *data);
     });
     jobs = unfinished(std::move(jobs), options, ranks);
     if (jobs.empty()) return;
+    if (!options.checkpoint.empty()) {
+        std::string precision;
+        ranks.agree([&] { precision = precision_of(jobs); });
+        choose_precision(compute, options.compute.precision, precision, read_bert_config(options.checkpoint),
+                         ranks);
+        data->multiply_in(compute.precision);
+        for (HeadJob& job : jobs) job.recipe["precision"] = compute.precision_name();
+    }
     Collective& collective = make_collective(ranks, compute.gpu());
     measure_memory(jobs, *data, compute.device, ranks, collective);
     const double limit = memory_limit(options, compute.device, ranks);

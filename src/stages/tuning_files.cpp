@@ -56,13 +56,18 @@ EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std:
     EarlierRun run;
     if (resume != "never" && fs::exists(recipe_path(output))) {
         const Json there = Json::parse(read_file(recipe_path(output)), nullptr, false);
-        const std::string difference = difference_of(there.is_object() ? there : Json::object(), recipe);
+        Json wanted = recipe;
+        if (!there.contains("precision")) wanted.erase("precision");  // older runs did not record it
+        const std::string difference = difference_of(there.is_object() ? there : Json::object(), wanted);
         if (difference.empty()) {
             run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
                 return is_whole(folder_of(epoch));
             });
             if (!run.finished) run.state = newest_resume_state(output / "resume");
-            if (run.state) run.finished = stopped_early(*run.state);
+            if (run.state) {
+                run.finished = stopped_early(*run.state);
+                run.precision = there.value("precision", "");
+            }
             if (!run.finished && !run.state && resume == "must") {
                 fail("--resume must: {} holds no whole state", (output / "resume").string());
             }
@@ -124,12 +129,13 @@ EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
     Json found;
     ranks.root_only([&] {
         run = earlier_run_in(output, recipe, plan, resume, force, stopped_early);
-        found = {{"finished", run.finished}, {"has_state", run.state.has_value()}};
+        found = {{"finished", run.finished}, {"has_state", run.state.has_value()}, {"precision", run.precision}};
         if (run.state) found.update({{"step", run.state->step}, {"totals", run.state->totals}});
     });
     found = Json::parse(ranks.broadcast(found.dump()));
     if (ranks.is_root()) return run;
     run.finished = found.at("finished");
+    run.precision = found.at("precision");
     if (found.at("has_state")) run.state.emplace(ResumeState{found.at("step"), found.at("totals")});
     return run;
 }

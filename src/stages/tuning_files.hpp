@@ -60,6 +60,7 @@ struct EarlierRun {
     bool finished = false;  ///< all wanted checkpoints are there, or it stopped early
     /// Where it can go on, or stopped early. Rank 0 alone has the tensors.
     std::optional<ResumeState> state;
+    std::string precision;  ///< of that state's matrix products; empty without a state, or where it is older
 };
 
 /// Collective: rank 0 looks into `output` for a run of the same recipe, and tells the others. `resume` is

@@ -17,7 +17,7 @@ class Gpu {
 
     static std::string why_not() {
         const Communicator ranks;
-        const int gpus = gpu_count();
+        const auto gpus = static_cast<int>(visible_gpus().size());
         return gpus >= ranks.local_size() ? ""
                                           : fmt::format("{} GPUs for {} ranks", gpus, ranks.local_size());
     }

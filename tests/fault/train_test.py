@@ -216,6 +216,29 @@ def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undist
     assert_same_results(output, undisturbed)
 
 
+@pytest.mark.parametrize("precision, other", [("float32", "bfloat16"), ("bfloat16", "float32")])
+def test_heads_go_on_over_states_of_the_precision_they_began_with(recipe, corpus, tiny_model, tmp_path, precision, other):
+    """Whatever the machine they go on on would choose: here that is one of the two."""
+    for split in ("train", "dev"):
+        bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", tiny_model, "--output", tmp_path / f"{split}.h5",
+               "--limit", 8)
+    flags = ["--checkpoint", tiny_model, "--features", tmp_path / "train.h5", "--dev-features", tmp_path / "dev.h5",
+             *recipe[recipe.index("--heads"):]]
+    output = tmp_path / "heads"
+    process = start([*flags, "--precision", precision], output, "--resume-every", 0)
+    wait_for_epochs(process, output, 4)
+    process.send_signal(signal.SIGUSR1)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 85, text
+    refused = bv.run("bv_train", *flags, "--output", output, "--precision", other, ranks=2, check=False)
+    assert refused.rc == 2 and f'precision "{precision}" there, "{other}" here' in bv.error_lines(refused.stderr)[0]
+    done = bv.run("bv_train", *flags, "--output", output, ranks=2)
+    assert f"precision: {precision} (as in the work that goes on)" in done.stderr and "resumed after" in done.stderr
+    assert {bv.read_json(path)["precision"] for path in output.rglob("recipe.json")} == {precision}
+    again = bv.run("bv_train", *flags, "--output", output)
+    assert again.stderr.count("trained already") == 4
+
+
 @pytest.mark.parametrize("epochs", [30, 130])
 def test_shares_and_probes_of_layers_go_on_with_the_same_bits(recipe, tmp_path, epochs):
     flags = [*recipe, "--share", "0.5,1"]

@@ -24,7 +24,7 @@
 namespace bv {
 
 void FinetuneOptions::declare(CommandLine& line) {
-    line.option("model", model, "folder of a Hugging Face BERT: config.json, model.safetensors, vocab.txt")
+    line.option("model", model, "folder of a Hugging Face BERT: config.json, model.safetensors and its tokenizer")
         ->required();
     line.option("features", features, "features file of bv_prepare to train on")->required();
     line.option("output", output, "folder for checkpoints/ and metrics/")->required();

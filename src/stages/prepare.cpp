@@ -91,6 +91,7 @@ void report(const std::string& path, const Features& features, std::size_t quest
 void check_known_count(const FeatureSettings& settings, std::size_t questions, std::int64_t features) {
     FeatureSettings published;
     published.vocabulary = settings.vocabulary;
+    published.tokenizer = settings.tokenizer;
     if (settings != published) return;
     for (const KnownFile& known : kKnownFiles) {
         if (questions != known.questions) continue;
@@ -107,7 +108,9 @@ void check_known_count(const FeatureSettings& settings, std::size_t questions, s
 
 void PrepareOptions::declare(CommandLine& line) {
     line.option("squad", squad, "SQuAD 1.1 or 2.0 JSON; without any answers it is a test set")->required();
-    line.option("model", model, "model folder with vocab.txt (and tokenizer_config.json)")->required();
+    line.option("model", model,
+                "model folder with its tokenizer: vocab.txt or tokenizer.json, and the files beside them")
+        ->required();
     line.option("output", output, "features file to write (HDF5)")->required();
     line.option("max-tokens", settings.max_tokens, "most tokens of a feature, special ones included");
     line.option("max-question-tokens", settings.max_question_tokens, "questions are cut to so many tokens");

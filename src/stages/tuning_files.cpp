@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "squad/tokenizer_files.hpp"
 #include "stages/tuning_recipe.hpp"
 
 namespace bv {
@@ -40,8 +41,7 @@ std::string lines_until(const fs::path& path, std::int64_t steps) {
 }
 
 void copy_tokenizer(const fs::path& from, const fs::path& to) {
-    for (const char* name :
-         {"vocab.txt", "tokenizer_config.json", "tokenizer.json", "special_tokens_map.json"}) {
+    for (const char* name : kTokenizerFiles) {
         if (fs::exists(from / name)) write_file(to / name, read_file(from / name));
     }
 }

@@ -279,6 +279,12 @@ void Group::write_attribute(const std::string& name, std::int64_t number) {
                  fmt::format("cannot write attribute {} of {}", name, place()));
 }
 
+bool Group::has_attribute(const std::string& name) const {
+    const htri_t found = H5Aexists(id(), name.c_str());
+    check(found, fmt::format("cannot read the attributes of {}", place()));
+    return found > 0;
+}
+
 std::string Group::read_text_attribute(const std::string& name) const {
     const std::string what = fmt::format("cannot read attribute {} of {}", name, place());
     const Handle attribute = open_attribute(id(), name, H5T_STRING, what);

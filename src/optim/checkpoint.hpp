@@ -36,7 +36,7 @@ CheckpointInfo write_checkpoint(const std::filesystem::path& folder, CheckpointI
 /// when there is none.
 std::optional<CheckpointInfo> read_checkpoint(const std::filesystem::path& folder);
 
-/// Local: whether `folder` holds a finished checkpoint.
+/// Local: whether `folder` holds a finished checkpoint, its weights included.
 bool is_whole(const std::filesystem::path& folder);
 
 }  // namespace bv

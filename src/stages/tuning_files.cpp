@@ -22,7 +22,7 @@ fs::path recipe_path(const fs::path& output) {
 std::optional<std::int64_t> step_of(const Json& line) {
     if (!line.is_object()) return {};
     const Json& about = line.contains("evaluation") ? line["evaluation"] : line;
-    if (!about.contains("step")) return {};
+    if (!about.is_object() || !about.contains("step") || !about["step"].is_number_integer()) return {};
     return about["step"].get<std::int64_t>();
 }
 
@@ -89,9 +89,8 @@ EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
     };
     EarlierRun run;
     if (resume != "never" && fs::exists(recipe_path(output))) {
-        const Json there = Json::parse(read_file(recipe_path(output)), nullptr, false);
-        const std::string difference = difference_of(there.is_object() ? there : Json::object(), recipe);
-        if (difference.empty()) {
+        const std::string objection = objection_to(output, recipe_path(output), recipe);
+        if (objection.empty()) {
             run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
                 return is_whole(folder_of(epoch));
             });
@@ -104,9 +103,7 @@ EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
             return {};
         }
         if (resume == "must" || !force) {
-            fail(
-                "{} belongs to another run: {}; --resume never --force starts anew, or name another --output",
-                output.string(), difference);
+            fail("{}; --resume never --force starts anew, or name another --output", objection);
         }
     }
     if (resume == "must") fail("--resume must: there is no run to resume in {}", output.string());

@@ -1,8 +1,9 @@
 #include "stages/tuning_recipe.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "core/error.hpp"
+#include "core/json.hpp"
 #include "stages/finetune.hpp"
 
 namespace bv {
@@ -31,7 +32,18 @@ Json recipe_of(const FinetuneOptions& options, const std::string& data_fingerpri
     return recipe;
 }
 
-std::string difference_of(const Json& there, const Json& here) {
+std::string objection_to(const std::filesystem::path& run, const std::filesystem::path& path,
+                         const Json& here) {
+    Json there;
+    try {
+        there = read_json(path);
+    } catch (const Error& damage) {
+        return fmt::format("the recipe of an earlier run is damaged: {}", damage.what());
+    }
+    if (!there.is_object()) {
+        return fmt::format("the recipe of an earlier run is damaged: {}: expected a JSON object",
+                           path.string());
+    }
     std::string text;
     for (const auto& [key, value] : here.items()) {
         const Json other = there.value(key, Json());
@@ -40,7 +52,7 @@ std::string difference_of(const Json& there, const Json& here) {
                                 value.dump());
         }
     }
-    return text;
+    return text.empty() ? "" : fmt::format("{} belongs to another run: {}", run.string(), text);
 }
 
 }  // namespace bv

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
 
 namespace bv::h5 {
 namespace {
@@ -69,7 +70,11 @@ Handle open_attribute(hid_t group, const std::string& name, H5T_class_t wanted, 
 
 Handle open_file(const std::filesystem::path& path, unsigned flags, hid_t access) {
     silence();
-    if (!std::filesystem::exists(path)) fail("cannot open {}: no such file", path.string());
+    std::error_code wrong;
+    if (!std::filesystem::exists(path, wrong)) {
+        fail("cannot open {}: {}", path.string(), wrong ? wrong.message() : "no such file");
+    }
+    refuse_folder(path);
     const htri_t is_hdf5 = H5Fis_hdf5(path.c_str());
     if (is_hdf5 == 0) fail("cannot open {}: it is not an HDF5 file", path.string());
     if (is_hdf5 < 0) fail("cannot open {}: {}", path.string(), reason());

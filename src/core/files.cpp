@@ -57,10 +57,16 @@ bool write_all(int file, std::string_view bytes) {
 
 std::string read_file(const std::filesystem::path& path) {
     std::ifstream stream(path, std::ios::binary);
-    if (!stream || std::filesystem::is_directory(path)) fail("cannot read {}: {}", path.string(), reason());
+    if (!stream) fail("cannot read {}: {}", path.string(), reason());
+    refuse_folder(path);  // which opens, and then reads as nothing
     std::string content(std::istreambuf_iterator<char>(stream), {});
     if (stream.bad()) fail("cannot read {}: {}", path.string(), reason());
     return content;
+}
+
+void refuse_folder(const std::filesystem::path& path) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) fail("cannot read {}: it is a folder", path.string());
 }
 
 void flush_to_disk(const std::filesystem::path& path) {
@@ -106,9 +112,10 @@ std::string write_file(const std::filesystem::path& path, std::span<const std::s
 }
 
 void require_absent(const std::filesystem::path& path, bool force) {
-    if (!force && std::filesystem::exists(path)) {
-        fail("{} exists already; --force replaces it", path.string());
-    }
+    if (force) return;
+    std::error_code wrong;
+    if (std::filesystem::exists(path, wrong)) fail("{} exists already; --force replaces it", path.string());
+    if (wrong) fail("cannot look for {}: {}", path.string(), wrong.message());
 }
 
 std::string fingerprint(std::string_view bytes) {
@@ -119,6 +126,7 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
     Descriptor file(path, O_RDONLY);
     struct stat status {};
     if (!file.ok() || ::fstat(file.get(), &status) != 0) fail("cannot open {}: {}", path.string(), reason());
+    refuse_folder(path);
     if (!S_ISREG(status.st_mode)) fail("cannot open {}: it is no regular file", path.string());
     size_ = static_cast<std::size_t>(status.st_size);
     if (size_ == 0) return;

@@ -11,6 +11,9 @@ namespace bv {
 /// The whole file. Throws Error naming the path when it is missing or cannot be read.
 std::string read_file(const std::filesystem::path& path);
 
+/// Throws Error naming the path where a folder stands at it.
+void refuse_folder(const std::filesystem::path& path);
+
 /// Writes `content` aside (PATH.partial), flushes it to disk and renames it to `path`: the file is whole or
 /// absent. Creates missing parent folders. Throws Error naming the path and the system's reason (a full disk,
 /// say).

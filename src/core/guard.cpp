@@ -8,10 +8,13 @@
 #include "core/command_line.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/process_start.hpp"
+#include "core/standard_streams.hpp"
 
 namespace bv {
 
 int run_alone(const std::function<void()>& program) {
+    if (!start_process()) return kUserMistake;
     start_logging(0, 1);
     try {
         const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
@@ -21,8 +24,7 @@ int run_alone(const std::function<void()>& program) {
         program();
         return kSuccess;
     } catch (const Answered& answer) {
-        std::fputs(answer.text.c_str(), stdout);
-        return kSuccess;
+        return print_answer(answer.text);
     } catch (const Error& mistake) {
         fmt::print(stderr, "error: {}\n", mistake.what());
         return kUserMistake;

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/json.hpp"
 
 namespace bv {
 namespace {
@@ -74,10 +75,11 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
     }
     const std::string_view text = all.substr(sizeof(header_bytes), header_bytes);
     const std::string_view data = all.substr(sizeof(header_bytes) + header_bytes);
-    const Json header = Json::parse(text, nullptr, false);
+    const Json header = parse_json(text, name + ": header");
     if (!header.is_object()) fail("{}: no safetensors file: its header is no JSON object", name);
     for (const auto& [key, entry] : header.items()) {
         try {
+            if (key == "__metadata__" && entry.is_null()) continue;  // as if it were not there
             if (key == "__metadata__") {
                 metadata_ = entry.get<std::map<std::string, std::string>>();
                 continue;

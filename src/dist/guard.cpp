@@ -5,6 +5,8 @@
 
 #include "core/command_line.hpp"
 #include "core/log.hpp"
+#include "core/process_start.hpp"
+#include "core/standard_streams.hpp"
 #include "core/stop_signal.hpp"
 #include "dist/watchdog.hpp"
 
@@ -20,6 +22,7 @@ namespace {
 }  // namespace
 
 int run_on_ranks(const std::function<void(const Communicator&)>& program) {
+    if (!start_process()) return kUserMistake;
     const Mpi mpi;
     const Watchdog watchdog;
     Communicator ranks;
@@ -28,8 +31,7 @@ int run_on_ranks(const std::function<void(const Communicator&)>& program) {
         program(ranks);
         return kSuccess;
     } catch (const Answered& answer) {
-        if (ranks.is_root()) std::fputs(answer.text.c_str(), stdout);
-        return kSuccess;
+        return ranks.is_root() ? print_answer(answer.text) : kSuccess;
     } catch (const AgreedError& mistake) {
         if (ranks.is_root()) fmt::print(stderr, "error: {}\n", mistake.what());
         return kUserMistake;

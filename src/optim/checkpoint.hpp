@@ -41,7 +41,7 @@ std::optional<CheckpointInfo> read_checkpoint(const std::filesystem::path& folde
 /// `found`, that of the weights there.
 void require_weights(const std::filesystem::path& folder, const std::string& found);
 
-/// Local: whether `folder` holds a finished checkpoint.
+/// Local: whether `folder` holds a finished checkpoint, its weights included.
 bool is_whole(const std::filesystem::path& folder);
 
 }  // namespace bv

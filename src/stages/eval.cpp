@@ -11,6 +11,7 @@
 #include "core/command_line.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/standard_streams.hpp"
 #include "dist/collective.hpp"
 #include "dist/watchdog.hpp"
 #include "optim/checkpoint.hpp"
@@ -67,22 +68,32 @@ void require_mode(const EvalOptions& options) {
     if (!options.output.empty()) require_absent(options.output, options.force);
 }
 
+/// Of a file of answers.
+void write_metrics(const EvalOptions& options, const CommandLine& line, const Json& scores) {
+    Json metrics{{"predictions", source_of(options.predictions, fingerprint(read_file(options.predictions)))},
+                 {"squad", source_of(options.squad, fingerprint(read_file(options.squad)))}};
+    if (!options.na_probs.empty())
+        metrics["na_probs"] = source_of(options.na_probs, fingerprint(read_file(options.na_probs)));
+    metrics["official"] = scores;
+    write_file(options.output / "config.toml", line.resolved());
+    write_file(options.output / "metrics.json", metrics.dump(2) + "\n");
+}
+
 void score_predictions(const EvalOptions& options, const CommandLine& line) {
     const Dataset dataset = read_squad(options.squad);
     if (!dataset.labelled) fail("{} holds no answers to score against", options.squad.string());
     std::optional<NoAnswerScores> none_scores;
     if (!options.na_probs.empty()) none_scores = read_no_answer_scores(options.na_probs);
-    const Json scores = official_scores(dataset.questions, read_predictions(options.predictions), none_scores,
-                                        options.na_prob_threshold);
-    fmt::print("{}\n", scores.dump(2));
-    if (options.output.empty()) return;
-    Json metrics{{"predictions", source_of(options.predictions, fingerprint(read_file(options.predictions)))},
-                 {"squad", source_of(options.squad, fingerprint(read_file(options.squad)))}};
-    if (none_scores)
-        metrics["na_probs"] = source_of(options.na_probs, fingerprint(read_file(options.na_probs)));
-    metrics["official"] = scores;
-    write_file(options.output / "config.toml", line.resolved());
-    write_file(options.output / "metrics.json", metrics.dump(2) + "\n");
+    const PredictedTexts predictions = read_predictions(options.predictions);
+    Json scores;
+    try {
+        scores = official_scores(dataset.questions, predictions, none_scores, options.na_prob_threshold);
+    } catch (const Error& wrong) {
+        fail("{}{} against {}: {}", options.predictions.string(),
+             none_scores ? " with " + options.na_probs.string() : "", options.squad.string(), wrong.what());
+    }
+    if (!options.output.empty()) write_metrics(options, line, scores);
+    print_results(scores.dump(2) + "\n");
 }
 
 Logits read_logits(const std::filesystem::path& path, const Evaluation& evaluation,
@@ -294,8 +305,8 @@ void EvalOptions::declare(CommandLine& line) {
     line.option("na-prob-threshold", na_prob_threshold,
                 "with --na-probs: questions above it count as answered \"none\"");
     line.option("n-best", answers.n_best, "starts and ends tried per window, and answers kept per question")
-        ->check(CLI::PositiveNumber);
-    line.option("max-answer-tokens", answers.max_answer_tokens, "longest answer")->check(CLI::PositiveNumber);
+        ->check(at_least(1));
+    line.option("max-answer-tokens", answers.max_answer_tokens, "longest answer")->check(at_least(1));
     line.option("null-threshold", answers.null_threshold, "null odds above it answer \"none\"");
     line.option("output", output, "folder for results; --predictions does without");
     bv::declare(line, compute);

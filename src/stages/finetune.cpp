@@ -32,12 +32,12 @@ void FinetuneOptions::declare(CommandLine& line) {
     line.option(
         "checkpoints", checkpoints,
         "epochs to keep a checkpoint at: fractions and ranges first:last:step; training ends at the last");
-    line.option("batch", batch, "sequences a step, over all ranks")->check(CLI::PositiveNumber);
+    line.option("batch", batch, "sequences a step, over all ranks")->check(at_least(1));
     line.option(
             "pass-tokens", pass_tokens,
             "most tokens of one forward and backward pass on a rank, to fit its memory: gradients of several "
             "passes add up to the batch's; 0 takes a rank's share at once")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option(
         "gradient-checkpointing", gradient_checkpointing,
         "keep only each layer's input and compute the layer again in the backward pass: much less memory, a "
@@ -45,18 +45,16 @@ void FinetuneOptions::declare(CommandLine& line) {
     line.option("seed", seed, "of a new head's weights, data order and dropout");
     line.option("optimizer", optimizer, "adam, or adamw with decoupled weight decay")
         ->check(CLI::IsMember({"adam", "adamw"}));
-    line.option("learning-rate", learning_rate, "peak learning rate")->check(CLI::PositiveNumber);
-    line.option("epsilon", epsilon, "of Adam")->check(CLI::PositiveNumber);
+    line.option("learning-rate", learning_rate, "peak learning rate")->check(above_0());
+    line.option("epsilon", epsilon, "of Adam")->check(above_0());
     line.option("epsilon-kind", epsilon_kind,
                 "keras adds epsilon before Adam's bias correction, torch after it")
         ->check(CLI::IsMember({"keras", "torch"}));
-    line.option("weight-decay", weight_decay, "of all weights but biases and LayerNorm")
-        ->check(CLI::NonNegativeNumber);
+    line.option("weight-decay", weight_decay, "of all weights but biases and LayerNorm")->check(at_least(0));
     line.option("schedule", schedule, "constant, or linear: warm-up, then decay to 0 at the last checkpoint")
         ->check(CLI::IsMember({"constant", "linear"}));
-    line.option("warm-up", warm_up, "share of the steps that warm up")->check(CLI::Range(0.0, 1.0));
-    line.option("clip", clip, "largest norm of all gradients together; 0 does not clip")
-        ->check(CLI::NonNegativeNumber);
+    line.option("warm-up", warm_up, "share of the steps that warm up")->check(within(0, 1));
+    line.option("clip", clip, "largest norm of all gradients together; 0 does not clip")->check(at_least(0));
     line.option("loss", loss, "span: sum or mean of the start's and the end's cross-entropy")
         ->check(CLI::IsMember({"sum", "mean"}));
     line.option("no-dropout", no_dropout, "train without dropout");
@@ -75,7 +73,7 @@ void FinetuneOptions::declare(CommandLine& line) {
             "patience", patience,
             "stop early after so many checkpoints in a row without a better --eval-metric; 0 trains to the "
             "last checkpoint")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option("resume", resume,
                 "auto goes on where a run of the same recipe in the output folder stopped, must fails where "
                 "there is none, never starts anew")
@@ -83,7 +81,7 @@ void FinetuneOptions::declare(CommandLine& line) {
     line.option("resume-every", resume_every,
                 "minutes between states to resume from; 0 saves one on the stop signal alone (SIGUSR1; under "
                 "srun SIGTERM too)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     bv::declare(line, compute);
     line.option(
         "force", force,

@@ -120,17 +120,14 @@ EarlierHeadRun find_earlier_head_run(const fs::path& folder, const Json& recipe,
         require_absent(folder / kMarker, force);
         return {};
     }
-    const Json there = Json::parse(read_file(recipe_path(folder)), nullptr, false);
-    const std::string difference = difference_of(there.is_object() ? there : Json::object(), recipe);
-    if (!difference.empty()) {
-        if (!force) {
-            fail("{} belongs to another run: {}; --force replaces it", folder.string(), difference);
-        }
+    const std::string objection = objection_to(folder, recipe_path(folder), recipe);
+    if (!objection.empty()) {
+        if (!force) fail("{}; --force replaces it", objection);
         return {};
     }
     if (finished) return {.finished = !force};
     return {.steps = newest_resume_step(folder / kStates).value_or(0),
-            .precision = there.value("precision", "")};
+            .precision = recorded_precision(recipe_path(folder))};
 }
 
 ResumeState read_head_state(const fs::path& folder, std::int64_t steps) {

@@ -103,7 +103,7 @@ void TrainOptions::declare(CommandLine& line) {
     line.option("learning-rate", learning_rates,
                 "of Adam, constant; of several, each head is trained at each")
         ->delimiter(',')
-        ->check(CLI::PositiveNumber);
+        ->check(above_0());
     line.option("seed", seeds, "of initial values and dropout; of several, each head is trained with each")
         ->delimiter(',');
     line.option("data-seed", data_seed,
@@ -119,33 +119,33 @@ void TrainOptions::declare(CommandLine& line) {
             "shares of the training questions, such as 0.1,0.5,1: each head is trained on each, in a pass of "
             "its own; the larger hold the smaller, whole questions drawn by --data-seed")
         ->delimiter(',')
-        ->check(CLI::Range(0.0, 1.0));
+        ->check(within(0, 1));
     line.option("epochs", epochs, "passes over the training states; 0 = 1 for span, 10 for classification")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option("batch", batch, "sequences a step, over all ranks; 0 = 16 for span, 64 for classification")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option("cache-gib", cache_gib, "stores of at most so many GiB are read into each rank's memory once")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option("memory-gib", memory_gib,
                 "most memory of a rank for heads: too many for it are trained in several passes over the "
                 "states; 0 = half of what is free as training begins")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option(
             "held-out", held_out,
             "share of the training questions, whole ones, that heads are judged by instead of trained on: "
             "the best epoch by --eval-metric is kept; 0 keeps the last")
-        ->check(CLI::Range(0.0, 1.0));
+        ->check(within(0, 1));
     line.option("eval-metric", eval_metric,
                 "with --held-out: em, f1 or best_f1 (span), accuracy or f1 (classification)")
         ->check(CLI::IsMember({"em", "f1", "best_f1", "accuracy"}));
     line.option("patience", patience,
                 "with --held-out: a head's training ends after so many epochs in a row without a better "
                 "--eval-metric; 0 trains all --epochs")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option("resume-every", resume_every,
                 "minutes between states to resume from; 0 saves one on the stop signal alone (SIGUSR1; under "
                 "srun SIGTERM too)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option(
         "allow-other-checkpoint", allow_other_checkpoint,
         "score on states of another checkpoint than the training states'; head.json and metrics.json say so");

@@ -23,7 +23,7 @@ fs::path recipe_path(const fs::path& output) {
 std::optional<std::int64_t> step_of(const Json& line) {
     if (!line.is_object()) return {};
     const Json& about = line.contains("evaluation") ? line["evaluation"] : line;
-    if (!about.contains("step")) return {};
+    if (!about.is_object() || !about.contains("step") || !about["step"].is_number_integer()) return {};
     return about["step"].get<std::int64_t>();
 }
 
@@ -55,18 +55,15 @@ EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std:
     };
     EarlierRun run;
     if (resume != "never" && fs::exists(recipe_path(output))) {
-        const Json there = Json::parse(read_file(recipe_path(output)), nullptr, false);
-        Json wanted = recipe;
-        if (!there.contains("precision")) wanted.erase("precision");  // older runs did not record it
-        const std::string difference = difference_of(there.is_object() ? there : Json::object(), wanted);
-        if (difference.empty()) {
+        const std::string objection = objection_to(output, recipe_path(output), recipe);
+        if (objection.empty()) {
             run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
                 return is_whole(folder_of(epoch));
             });
             if (!run.finished) run.state = newest_resume_state(output / "resume");
             if (run.state) {
                 run.finished = stopped_early(*run.state);
-                run.precision = there.value("precision", "");
+                run.precision = recorded_precision(recipe_path(output));
             }
             if (!run.finished && !run.state && resume == "must") {
                 fail("--resume must: {} holds no whole state", (output / "resume").string());
@@ -75,9 +72,7 @@ EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std:
             return {};
         }
         if (resume == "must" || !force) {
-            fail(
-                "{} belongs to another run: {}; --resume never --force starts anew, or name another --output",
-                output.string(), difference);
+            fail("{}; --resume never --force starts anew, or name another --output", objection);
         }
     }
     if (resume == "must") fail("--resume must: there is no run to resume in {}", output.string());

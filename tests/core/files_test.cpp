@@ -54,8 +54,8 @@ TEST(Files, WhatCannotBeReadIsAnErrorThatNamesIt) {
     BV_EXPECT_ERROR(read_file(absent), absent, "No such file");
     BV_EXPECT_ERROR(MappedFile{absent}, absent, "No such file");
     BV_EXPECT_ERROR(flush_to_disk(absent), absent, "No such file");
-    BV_EXPECT_ERROR(read_file(folder.path()), folder.path().string(), "directory");
-    BV_EXPECT_ERROR(MappedFile{folder.path()}, folder.path().string(), "no regular file");
+    BV_EXPECT_ERROR(read_file(folder.path()), folder.path().string(), "it is a folder");
+    BV_EXPECT_ERROR(MappedFile{folder.path()}, folder.path().string(), "it is a folder");
 }
 
 TEST(Files, NothingIsReplacedWithoutForce) {

@@ -98,9 +98,15 @@ TEST_F(SafetensorsTest, AHeaderLongerThanTheFileIsRefused) {
 }
 
 TEST_F(SafetensorsTest, AHeaderThatIsNoJsonObjectIsRefused) {
-    expect_refused("no json", 0, "no JSON object");
+    expect_refused("no json", 0, "header: no JSON at line 1");
     expect_refused("[1, 2]", 0, "no JSON object");
-    expect_refused("{\"x\": ", 0, "no JSON object");
+    expect_refused("{\"x\": ", 0, "header: no JSON at line 1");
+    expect_refused(R"({"x":{"dtype":"F32","shape":[1e400],"data_offsets":[0,0]}})", 0,
+                   "beyond double's range");
+}
+
+TEST_F(SafetensorsTest, MetadataThatIsNullIsAbsent) {
+    EXPECT_TRUE(SafetensorsFile(file_with(R"({"__metadata__":null})", 0)).metadata().empty());
 }
 
 TEST_F(SafetensorsTest, MalformedEntriesAreRefusedByName) {

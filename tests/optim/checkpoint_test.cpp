@@ -171,6 +171,12 @@ TEST_F(CheckpointTest, AFolderOfOtherMakingHasNoInfo) {
     BV_EXPECT_ERROR(read_checkpoint(parent_ / "absent"), (parent_ / "absent").string());
 }
 
+TEST_F(CheckpointTest, WithoutItsWeightsItIsNotThere) {
+    write();
+    fs::remove(folder_ / "model.safetensors");
+    EXPECT_FALSE(is_whole(folder_));
+}
+
 TEST_F(CheckpointTest, EveryMissingKeyIsNamed) {
     for (const char* key : {"format", "epoch", "step", "steps_per_epoch", "seed", "task", "data_fingerprint",
                             "model_fingerprint", "started_from", "config"}) {

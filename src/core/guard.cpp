@@ -8,12 +8,14 @@
 #include "core/command_line.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/process.hpp"
 
 namespace bv {
 
 int run_alone(const std::function<void()>& program) {
-    start_logging(0, 1);
+    prepare_process();
     try {
+        start_logging(0, 1);
         const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
         if (ranks != nullptr && std::string(ranks) != "1") {
             fail("this program is one process with threads; start it without mpirun (found {} ranks)", ranks);

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+namespace bv {
+
+/// Makes the process ready, before any thread of it exists; the guards call it on main's first line. Takes
+/// the stop signal (core/stop_signal.hpp), sets environment variables that libraries read as they start,
+/// allows many open files, and has an exception that no `catch` can reach end the process as a failure.
+void prepare_process();
+
+/// What the exception says that ends the process through std::terminate: a thread's, or a destructor's.
+std::string terminating_text();
+
+}  // namespace bv

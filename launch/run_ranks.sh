@@ -60,6 +60,7 @@ without_banners() {
     sed -u -E \
         -e 's/^(mpirun|mpiexec) noticed that process rank ([0-9]+) with PID [0-9]+ on node (\S+) exited on signal ([0-9]+) \((.*)\)\.$/rank \2 killed by signal \4 (\5) on \3/w '"$named" \
         -e '/^-{74}$/d; /^$/d' \
+        -e '/^(mpirun|mpiexec): Forwarding signal [0-9]+ to job$/d' \
         -e '/^Primary job +terminated normally, but [0-9]+ process(es)? returned$/d' \
         -e '/^a non-zero exit code\. Per user-direction, the job has been aborted\.$/d' \
         -e '/^(mpirun|mpiexec) detected that one or more processes exited with non-zero status, thus causing$/d' \
@@ -203,6 +204,7 @@ tell() {
         while kill -USR1 "$job"; do sleep 1; done
     ) <&- &>/dev/null &
     teller=$!
+    disown "$teller" # its end is no news
 }
 
 # A trapped signal interrupts `wait`: only the wait that no signal interrupted tells the job's exit code.
@@ -215,7 +217,7 @@ while [[ $waiting ]]; do
     wait "$job" || code=$?
 done
 trap '' USR1 TERM INT
-[[ ! $teller ]] || kill -KILL "$teller" 2>/dev/null || true
+[[ ! $teller ]] || kill -KILL "$teller" || true
 wait "$filter" || true
 if ((code == 128 + 10)) && [[ $told ]]; then
     echo "told to stop before every rank had begun to listen; what was saved before remains" >&2

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Single-node debug mode: installs, builds, and runs the whole road on one machine.
 set -euo pipefail
+told=''
+trap 'told=1' USR1
 here=$PWD
 cd "$(dirname "$0")/.."
 . launch/road.sh

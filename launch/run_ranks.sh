@@ -2,6 +2,8 @@
 # The one way scripts start a program on several ranks. Plain starts (no --preflight, --gpus, --gdb, --instead) need no other
 # programs than bash and the launcher: a bundle (tools/bundle.sh) runs on machines that have no more.
 set -euo pipefail
+told=''
+trap 'told=1' USR1 # as early as may be: nothing has been started yet that has to hear of it
 
 usage() {
     cat <<'EOF'
@@ -25,7 +27,9 @@ Starts PROGRAM on N ranks, by Open MPI's mpirun or by Slurm's srun, each bound t
 
 The exit code is PROGRAM's own, 128 + S where a rank was killed by signal S. Open MPI's banners are left out of
 standard error; of the one about a killed rank the line "rank N killed by signal S" remains. SIGUSR1 (stop: save and end)
-is passed on to all ranks, as are SIGTERM and SIGINT, which leave them one second under mpirun.
+is passed on to all ranks, again each second until they end, since neither mpirun nor srun keeps it for ranks that are still
+starting; where it comes before there was a program to hear it the exit code is 85. SIGTERM and SIGINT are passed on once,
+and leave the ranks one second under mpirun.
 
 Environment: BV_MPIRUN names another mpirun.
 
@@ -60,6 +64,7 @@ own_cores() {
 killed='^(mpirun|mpiexec) noticed that process rank ([0-9]+) with PID [0-9]+ on node ([^ ]+) exited on signal ([0-9]+) \((.*)\)\.$'
 banners=(
     '-{74}' ''
+    '(mpirun|mpiexec): Forwarding signal [0-9]+ to job'
     'Primary job +terminated normally, but [0-9]+ process(es)? returned'
     'a non-zero exit code\. Per user-direction, the job has been aborted\.'
     '(mpirun|mpiexec) detected that one or more processes exited with non-zero status, thus causing'
@@ -176,10 +181,10 @@ here=${BASH_SOURCE[0]%"${BASH_SOURCE[0]##*/}"}
 here=$(cd "${here:-.}" && pwd)
 
 if [[ $preflight ]]; then
-    trap 'exit 85' USR1 # told to stop before there was anything to save
     mapfile -t given < <(given_files "$@")
     said=$(timeout --foreground 180 "${start[@]}" "$here/rank.sh" ${rank_flags[@]+"${rank_flags[@]}"} \
         --check ${given[@]+"${given[@]}"} -- "$@" </dev/null) || {
+        [[ ! $told ]] || exit 85
         echo "failure: run_ranks.sh: $launcher did not start $ranks ranks within 180 s; its own words are above" >&2
         exit 1
     }
@@ -190,23 +195,52 @@ if ((${#rank_flags[@]})); then
     set -- "$here/rank.sh" "${rank_flags[@]}" "$@"
 fi
 
-exec {errors}> >(without_banners >&2)
+# told to stop before there was anything to save
+[[ ! $told ]] || exit 85
+
+# A signal to all processes of a terminal or a job must not end the filter before the ranks.
+exec {errors}> >(
+    trap '' USR1 TERM INT
+    without_banners >&2
+)
 filter=$!
-"${start[@]}" "$@" <"$input" 2>&"$errors" {errors}>&- &
+# What starts the ranks ignores SIGUSR1 as long as it has no handler of its own.
+(
+    trap '' USR1
+    exec "${start[@]}" "$@"
+) <"$input" 2>&"$errors" {errors}>&- &
 job=$!
 exec {errors}>&-
 
+teller=''
+tell() {
+    told=1 waiting=1
+    [[ ! $teller ]] || return 0
+    (
+        trap '' USR1 TERM INT
+        while kill -USR1 "$job"; do sleep 1; done
+    ) <&- &>/dev/null &
+    teller=$!
+    disown "$teller" # its end is no news
+}
+
 # A trapped signal interrupts `wait`: only the wait that no signal interrupted tells the job's exit code.
-trap 'waiting=1; kill -USR1 "$job"' USR1
+trap tell USR1
 trap 'waiting=1; kill -TERM "$job"' TERM INT
+[[ ! $told ]] || tell
 waiting=1
 while [[ $waiting ]]; do
     waiting='' code=0
     wait "$job" || code=$?
 done
 trap '' USR1 TERM INT
+[[ ! $teller ]] || kill -KILL "$teller" || true
 named=''
 ! wait "$filter" || named=1
+if ((code == 128 + 10)) && [[ $told ]]; then
+    echo "told to stop before every rank had begun to listen; what was saved before remains" >&2
+    exit 85
+fi
 # On a busy machine Open MPI now and then ends without its closing message; srun names the rank in its own words.
 if ((code > 128 && code <= 192)) && [[ $launcher == mpirun && ! $named ]]; then
     echo "a rank was killed by signal $((code - 128)); mpirun did not say which" >&2

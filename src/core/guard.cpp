@@ -8,15 +8,15 @@
 #include "core/command_line.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
-#include "core/process_start.hpp"
+#include "core/process.hpp"
 #include "core/standard_streams.hpp"
 
 namespace bv {
 
 int run_alone(const std::function<void()>& program) {
-    if (!start_process()) return kUserMistake;
-    start_logging(0, 1);
+    if (!prepare_process()) return kUserMistake;
     try {
+        start_logging(0, 1);
         const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
         if (ranks != nullptr && std::string(ranks) != "1") {
             fail("this program is one process with threads; start it without mpirun (found {} ranks)", ranks);

@@ -27,8 +27,6 @@ namespace {
 /// Makes GPU `device` current. libtorch_cuda is loaded only here: it takes seconds and half a gigabyte, which
 /// a rank on the CPU should not pay.
 void open_gpu(int device) {
-    // cuBLAS reads it as it starts: with workspaces of its own for each stream, its sums have one order.
-    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
     if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
         fail("--device cuda: cannot load LibTorch's CUDA part: {}", dlerror());
     }

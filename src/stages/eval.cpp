@@ -11,6 +11,7 @@
 #include "core/command_line.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
 #include "core/standard_streams.hpp"
 #include "dist/collective.hpp"
 #include "dist/watchdog.hpp"
@@ -65,7 +66,14 @@ void require_mode(const EvalOptions& options) {
     if (options.store.empty() && options.predictions.empty() && options.features.empty())
         fail("--features is missing");
     if (options.predictions.empty() && options.output.empty()) fail("--output is missing");
-    if (!options.output.empty()) require_absent(options.output, options.force);
+}
+
+/// The right to write the results, of which there are none yet unless --force replaces them.
+OutputLock lock_output(const EvalOptions& options) {
+    OutputLock lock = OutputLock::of_folder(options.output);
+    if (!options.force && !lock.stands_alone())
+        fail("{} exists already; --force replaces it", options.output.string());
+    return lock;
 }
 
 /// Of a file of answers.
@@ -177,7 +185,7 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
     model->freeze();
     Collective& collective = make_collective(ranks, compute.gpu());
     evaluation.models.push_back(
-        predict(*model, evaluation.features, evaluation.fingerprint, ranks, collective));
+        predict(*model, evaluation.features, evaluation.fingerprint, ranks, collective, WhenTold::end));
     evaluation.computed = true;
     return evaluation;
 }
@@ -216,8 +224,8 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
     evaluation.origin["precision"] = source->info().precision;
     trained->head.to(compute.device);
     Collective& collective = make_collective(ranks, compute.gpu());
-    evaluation.models =
-        predict_heads({{&trained->head, first}}, *source, kHeadBatch, compute.device, ranks, collective);
+    evaluation.models = predict_heads({{&trained->head, first}}, *source, kHeadBatch, compute.device, ranks,
+                                      collective, WhenTold::end);
     evaluation.computed = true;
     return evaluation;
 }
@@ -316,6 +324,10 @@ void EvalOptions::declare(CommandLine& line) {
 void eval(const EvalOptions& options, const CommandLine& line, const Communicator& ranks) {
     set_hang_timeout(options.compute.hang_timeout);
     ranks.agree([&] { require_mode(options); });
+    std::optional<OutputLock> lock;
+    ranks.root_only([&] {
+        if (!options.output.empty()) lock.emplace(lock_output(options));
+    });
     if (!options.predictions.empty()) return ranks.root_only([&] { score_predictions(options, line); });
     if (!options.logits.empty()) {
         return ranks.root_only([&] { write_results(options, line, evaluate_files(options)); });

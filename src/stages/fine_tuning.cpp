@@ -33,14 +33,12 @@ FlatParameters flatten(const Model& model) {
 }  // namespace
 
 FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
-                       Collective& collective, const Compute& compute, const StopSignal& stop,
-                       const Features& features, Origin origin, Model& model, std::vector<EpochFraction> plan,
-                       int sharing)
+                       Collective& collective, const Compute& compute, const Features& features,
+                       Origin origin, Model& model, std::vector<EpochFraction> plan, int sharing)
     : options_(options),
       config_(std::move(config)),
       ranks_(ranks),
       compute_(compute),
-      stop_(stop),
       features_(features),
       origin_(std::move(origin)),
       model_(model),
@@ -231,7 +229,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     }
     sync_.finish();
     // One small sum carries the loss and whether to stop, so that all ranks stop after the same step.
-    std::array<double, 2> agreed{loss, stop_.requested() ? 1.0 : 0.0};
+    std::array<double, 2> agreed{loss, stop_requested() ? 1.0 : 0.0};
     ranks_.sum(agreed);
     const double own_loss = std::exchange(loss, agreed[0]);
     end(PhaseClock::all_reduce);

@@ -40,9 +40,8 @@ class FineTuning {
     /// one, the last of which ends training. The first `sharing` ranks share the batches. Everything handed
     /// over by reference must outlive this object.
     FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
-               Collective& collective, const Compute& compute, const StopSignal& stop,
-               const Features& features, Origin origin, Model& model, std::vector<EpochFraction> plan,
-               int sharing);
+               Collective& collective, const Compute& compute, const Features& features, Origin origin,
+               Model& model, std::vector<EpochFraction> plan, int sharing);
 
     /// Collective: trains to the end, from `state` on where there is one, whose tensors are rank 0's alone.
     /// `files` is rank 0's. `evaluation`, where there is one, scores the checkpoints and may end training
@@ -77,7 +76,6 @@ class FineTuning {
     std::string config_;
     const Communicator& ranks_;
     Compute compute_;
-    const StopSignal& stop_;
     const Features& features_;
     Origin origin_;
     Model& model_;

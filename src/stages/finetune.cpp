@@ -12,6 +12,7 @@
 #include "core/command_line.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
 #include "dist/sharding.hpp"
 #include "dist/watchdog.hpp"
 #include "squad/features_file.hpp"
@@ -128,8 +129,9 @@ void self_test(const std::function<std::vector<double>(int)>& losses, const Comm
 }  // namespace
 
 void finetune(const FinetuneOptions& options, const CommandLine& line, const Communicator& ranks) {
-    const StopSignal stop;
     set_hang_timeout(options.compute.hang_timeout);
+    std::optional<OutputLock> lock;
+    if (!options.self_test) ranks.root_only([&] { lock.emplace(OutputLock::of_folder(options.output)); });
     Compute compute = open_device(options.compute, ranks);
     std::vector<EpochFraction> plan;
     std::optional<Features> features;
@@ -174,8 +176,8 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     const auto training = [&](const FinetuneOptions& how, Model& with, int sharing) {
         with.to(compute.device, compute.precision);
         with.recompute_layers(how.gradient_checkpointing);
-        return FineTuning(how, line.resolved(), ranks, collective, compute, stop, *features, origin, with,
-                          plan, sharing);
+        return FineTuning(how, line.resolved(), ranks, collective, compute, *features, origin, with, plan,
+                          sharing);
     };
     if (options.self_test) {
         FinetuneOptions tested = options;

@@ -44,7 +44,7 @@ Logits as_logits(const StateSource& source, const at::Tensor& logits) {
 
 std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const StateSource& source,
                                   std::int64_t batch, at::Device device, const Communicator& ranks,
-                                  Collective& collective) {
+                                  Collective& collective, WhenTold when) {
     const c10::NoGradGuard no_graph;
     std::vector<std::int64_t> first_row{0};
     for (const std::int64_t rows : source.rows_of_features()) first_row.push_back(first_row.back() + rows);
@@ -75,7 +75,9 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
             }
         }
         progress.advance(static_cast<std::int64_t>(states.examples.size()));
+        if (ends_now(when)) break;
     }
+    end_together(when, "no results are written", ranks);
     progress.finish();
     std::vector<Logits> results;
     for (const at::Tensor& logits : all) {

@@ -25,12 +25,10 @@ Json scores_of(const StateSource& source, const Logits& logits) {
 }  // namespace
 
 HeadTraining::HeadTraining(const TrainOptions& options, const Communicator& ranks, const Compute& compute,
-                           const StopSignal& stop, Collective& collective, const HeadData& data,
-                           AlikeJobs jobs, std::string label)
+                           Collective& collective, const HeadData& data, AlikeJobs jobs, std::string label)
     : options_(options),
       ranks_(ranks),
       compute_(compute),
-      stop_(stop),
       collective_(collective),
       data_(data),
       label_(std::move(label)),
@@ -134,7 +132,7 @@ void HeadTraining::save_where_due() {
     const bool due = options_.resume_every > 0 &&
                      now - saved_ > std::chrono::duration<double, std::ratio<60>>(options_.resume_every);
     enum : int { kGoOn, kLook, kSave, kStop };
-    const int own = stop_.requested() ? kStop : due ? kSave : saving_.has_ended() ? kLook : kGoOn;
+    const int own = stop_requested() ? kStop : due ? kSave : saving_.has_ended() ? kLook : kGoOn;
     const auto agreed = static_cast<int>(ranks_.max(own));
     if (agreed == kGoOn) return;
     if (agreed == kLook) {

@@ -29,8 +29,7 @@ class HeadTraining {
     /// computation; all are on the same share of the data and have the same steps done already. `label`, such
     /// as "pass 1 of 2, ", begins what the log says of them.
     HeadTraining(const TrainOptions& options, const Communicator& ranks, const Compute& compute,
-                 const StopSignal& stop, Collective& collective, const HeadData& data, AlikeJobs jobs,
-                 std::string label);
+                 Collective& collective, const HeadData& data, AlikeJobs jobs, std::string label);
 
     /// Collective: trains the heads to their ends, scores them after each epoch, and writes all results;
     /// `config` is the resolved configuration. Throws Stopped on all ranks after the stop signal, with the
@@ -54,7 +53,6 @@ class HeadTraining {
     const TrainOptions& options_;
     const Communicator& ranks_;
     Compute compute_;
-    const StopSignal& stop_;
     Collective& collective_;
     const HeadData& data_;
     std::string label_;

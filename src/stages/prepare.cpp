@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
 #include "dist/sharding.hpp"
@@ -37,8 +38,17 @@ void check_options(const PrepareOptions& options) {
     }
     if (options.output == options.hold_out_output)
         fail("--output and --hold-out-output are both {}", options.output);
-    require_absent(options.output, options.force);
-    if (!options.hold_out_output.empty()) require_absent(options.hold_out_output, options.force);
+}
+
+/// The right to write the outputs, which are absent unless --force replaces them.
+std::vector<OutputLock> lock_outputs(const PrepareOptions& options) {
+    std::vector<OutputLock> locks;
+    for (const std::string& output : {options.output, options.hold_out_output}) {
+        if (output.empty()) continue;
+        locks.push_back(OutputLock::of_file(output));
+        require_absent(output, options.force);
+    }
+    return locks;
 }
 
 /// (contexts) true for the paragraphs held out: whole ones in a seeded order until they hold `share` of the
@@ -138,6 +148,7 @@ void PrepareOptions::declare(CommandLine& line) {
 
 void prepare(const PrepareOptions& options, const CommandLine& line) {
     check_options(options);
+    const std::vector<OutputLock> locks = lock_outputs(options);
     const int threads = options.threads > 0 ? options.threads : available_cores();
     const Tokenizer tokenizer(options.model);
     read_checkpoint(options.model);  // its tokenizer's files are what was written, if it is a checkpoint

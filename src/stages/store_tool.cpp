@@ -20,6 +20,7 @@
 #include "stages/extraction.hpp"
 #include "stages/precision.hpp"
 #include "stages/task_states.hpp"
+#include "stages/when_told.hpp"
 #include "store/store.hpp"
 
 namespace bv {
@@ -95,18 +96,21 @@ std::string text_of(const Opened& opened) {
     return text;
 }
 
-/// Blocks that are not on disk as they were written, missing ones among them.
-std::vector<std::int64_t> unsound_blocks(const Store& store, int threads) {
+/// Blocks that are not on disk as they were written, missing ones among them. Nothing where the stop signal
+/// came before all were looked at.
+std::optional<std::vector<std::int64_t>> unsound_blocks(const Store& store, int threads) {
     const StoreLayout& layout = store.layout();
     Progress progress("verifying", "blocks", layout.blocks());
     std::vector<std::int64_t> unsound;
     std::mutex guard;
     parallel_for(layout.blocks(), threads, [&](std::int64_t block) {
+        if (stop_requested()) return;
         const bool sound = store.sound(block);
         const std::scoped_lock lock(guard);
         if (!sound) unsound.push_back(block);
         progress.advance(1);
     });
+    if (stop_requested()) return {};
     const double seconds = progress.finish();
     spdlog::info("{}: its tables and {} of {} blocks are sound; {} read in {} ({:.0f} MB/s)",
                  store.path().string(), layout.blocks() - static_cast<std::int64_t>(unsound.size()),
@@ -173,12 +177,13 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
     std::string wrong;
     ranks.root_only([&] {
         const Opened opened(options.store);
-        const std::vector<std::int64_t> unsound = unsound_blocks(opened.store, reading_threads());
-        if (unsound.empty()) return;
-        wrong = wrong_text(opened.store, unsound);
+        const auto unsound = unsound_blocks(opened.store, reading_threads());
+        if (!unsound || unsound->empty()) return;
+        wrong = wrong_text(opened.store, *unsound);
         checkpoint_of(options, opened.store.info());  // before anything is changed
-        mark_missing(options.store, unsound);
+        mark_missing(options.store, *unsound);
     });
+    end_together(WhenTold::end, "the store is not repaired", ranks);
     wrong = ranks.broadcast(wrong);
     if (wrong.empty()) {
         spdlog::info("{}: nothing to repair", options.store.string());
@@ -236,11 +241,13 @@ void run_store_tool(const StoreToolOptions& options, const Communicator& ranks) 
         const Opened opened(options.store);
         if (options.action == "info") {
             print_results(text_of(opened));
-        } else if (const auto unsound = unsound_blocks(opened.store, reading_threads()); !unsound.empty()) {
+        } else if (const auto unsound = unsound_blocks(opened.store, reading_threads());
+                   unsound && !unsound->empty()) {
             fail("{}: {}; bv_store repair computes them again", options.store.string(),
-                 wrong_text(opened.store, unsound));
+                 wrong_text(opened.store, *unsound));
         }
     });
+    if (options.action == "verify") end_together(WhenTold::end, "not all blocks are verified", ranks);
 }
 
 }  // namespace bv

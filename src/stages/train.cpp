@@ -1,6 +1,7 @@
 #include "stages/train.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -11,8 +12,8 @@
 #include "core/command_line.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
 #include "core/size_text.hpp"
-#include "core/stop_signal.hpp"
 #include "dist/collective.hpp"
 #include "dist/watchdog.hpp"
 #include "stages/available_memory.hpp"
@@ -155,7 +156,6 @@ void TrainOptions::declare(CommandLine& line) {
 }
 
 void train(const TrainOptions& options, const CommandLine& line, const Communicator& ranks) {
-    const StopSignal stop;
     set_hang_timeout(options.compute.hang_timeout);
     Compute compute = open_device(options.compute, ranks);
     std::optional<HeadData> data;
@@ -168,7 +168,15 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         data.emplace(options, task, compute.device);
         jobs = list_jobs(options, definitions, *data);
     });
+    // Of each head by itself: others may be trained into the same folder meanwhile.
+    std::map<std::filesystem::path, OutputLock> locks;
+    ranks.root_only([&] {
+        for (const HeadJob& job : jobs) locks.emplace(job.folder, OutputLock::of_folder(job.folder));
+    });
     jobs = unfinished(std::move(jobs), options, ranks);
+    std::erase_if(locks, [&](const auto& lock) {
+        return std::ranges::find(jobs, lock.first, &HeadJob::folder) == jobs.end();
+    });
     if (jobs.empty()) return;
     if (!options.checkpoint.empty()) {
         std::string precision;
@@ -188,7 +196,7 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     for (std::size_t pass = 0; pass < passes.size(); ++pass) {
         const std::string label =
             passes.size() == 1 ? "" : fmt::format("pass {} of {}, ", pass + 1, passes.size());
-        HeadTraining(options, ranks, compute, stop, collective, *data, jobs_of(passes[pass], jobs), label)
+        HeadTraining(options, ranks, compute, collective, *data, jobs_of(passes[pass], jobs), label)
             .run(line.resolved());
     }
 }

@@ -25,7 +25,9 @@ struct Kept {
     const bv::Communicator& ranks;
 };
 
-void on_ranks(const std::string& how, const bv::Communicator& ranks) {
+std::string how;
+
+void on_ranks(const bv::Communicator& ranks) {
     const bool last = ranks.rank() == ranks.size() - 1;
     ranks.keep(std::make_shared<Kept>(ranks));
     if (how == "stopped") throw bv::Stopped("told to stop");
@@ -37,6 +39,8 @@ void on_ranks(const std::string& how, const bv::Communicator& ranks) {
     }
     if (how == "error" && last) bv::fail("a.json: truncated");
     if (how == "crash" && last) throw std::runtime_error("the engine fell off");
+    if (how == "crash-in-thread" && last)
+        std::thread([] { throw std::runtime_error("the engine fell off"); }).join();
     std::optional<bv::Watched> watched;
     if (how.starts_with("hang-")) {
         bv::set_hang_timeout(3);
@@ -60,14 +64,23 @@ void on_ranks(const std::string& how, const bv::Communicator& ranks) {
 
 }  // namespace
 
+/// Stands before Open MPI's own: a communicator that cannot be made.
+int MPI_Comm_dup(MPI_Comm communicator, MPI_Comm* copy) {
+    int rank = 0;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    return how == "no-communicator" && rank == 0 ? MPI_ERR_NO_MEM : PMPI_Comm_dup(communicator, copy);
+}
+
 int main(int, char** argv) {
-    const std::string how = argv[1];
+    how = argv[1];
     if (how.starts_with("alone-")) {
         return bv::run_alone([&] {
             if (how == "alone-help") throw bv::Answered{"how to use it\n"};
             if (how == "alone-error") bv::fail("a.json: truncated");
             if (how == "alone-crash") throw std::runtime_error("the engine fell off");
+            if (how == "alone-crash-in-thread")
+                std::thread([] { throw std::runtime_error("the engine fell off"); }).join();
         });
     }
-    return bv::run_on_ranks([&](const bv::Communicator& ranks) { on_ranks(how, ranks); });
+    return bv::run_on_ranks(on_ranks);
 }

@@ -64,6 +64,21 @@ def test_a_crash_of_one_rank_names_it_and_ends_all_with_code_1(ranks):
     assert lines(result, "failure:") == [f"failure: rank {ranks - 1} of {ranks}: the engine fell off"]
 
 
+@RANKS
+def test_a_crash_of_a_thread_is_no_other(ranks):
+    result = end("crash-in-thread", ranks)
+    assert result.returncode == 1
+    assert lines(result, "failure:") == [f"failure: rank {ranks - 1} of {ranks}: the engine fell off"]
+
+
+@RANKS
+def test_a_failure_before_there_is_a_communicator_names_its_rank(ranks):
+    result = end("no-communicator", ranks)
+    assert result.returncode == 1
+    failure, = lines(result, "failure:")
+    assert failure.startswith(f"failure: rank 0 of {ranks}: MPI_Comm_dup failed: ")
+
+
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_on_request_every_rank_says_which_collective_call_it_enters(ranks, monkeypatch):
     monkeypatch.setenv("BV_LOG", "debug")
@@ -110,7 +125,8 @@ def test_what_is_wrong_beside_the_main_thread_ends_all():
 
 
 @pytest.mark.parametrize("how, code, line", [("alone-nothing", 0, ""), ("alone-error", 2, "error: a.json: truncated\n"),
-                                             ("alone-crash", 1, "failure: the engine fell off\n")])
+                                             ("alone-crash", 1, "failure: the engine fell off\n"),
+                                             ("alone-crash-in-thread", 1, "failure: the engine fell off\n")])
 def test_a_program_of_one_process(how, code, line):
     result = end(how)
     assert (result.returncode, result.stderr) == (code, line)

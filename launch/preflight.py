@@ -108,6 +108,12 @@ def record(ranks, command, launcher, threads):
     """All about this start that its results may depend on."""
     repository = str(Path(__file__).resolve().parents[1])
     git = ["git", "-C", repository, "-c", f"safe.directory={repository}"]
+    packed = Path(repository) / "VERSION"  # of a bundle (tools/bundle.sh), which git knows nothing of
+    if packed.is_file():
+        commit, changed = next(iter(re.findall(r"^commit (\S+)$", packed.read_text(), re.MULTILINE)), None), []
+    else:
+        commit = output_of([*git, "rev-parse", "HEAD"]) or None
+        changed = output_of([*git, "diff", "--name-only", "HEAD"]).splitlines()
     files, torch = libraries(command)
     for rank in ranks:
         del rank["sizes"]
@@ -115,8 +121,8 @@ def record(ranks, command, launcher, threads):
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": command,
         "folder": os.getcwd(),
-        "commit": output_of([*git, "rev-parse", "HEAD"]) or None,
-        "changed_files": output_of([*git, "diff", "--name-only", "HEAD"]).splitlines(),
+        "commit": commit,
+        "changed_files": changed,
         "launcher": launcher,
         "threads": threads,
         "ranks": ranks,

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What launch/run_ranks.sh starts on every rank: makes ready what belongs to this rank, then becomes the program.
 set -euo pipefail
+trap '' USR1 # the program listens to it, and the launcher sends it again until it does
 
 usage() {
     cat <<'END'

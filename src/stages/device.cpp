@@ -27,8 +27,6 @@ namespace {
 /// Makes GPU `device` current. libtorch_cuda is loaded only here: it takes seconds and half a gigabyte, which
 /// a rank on the CPU should not pay.
 void open_gpu(int device) {
-    // cuBLAS reads it as it starts: with workspaces of its own for each stream, its sums have one order.
-    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
     if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
         fail("--device cuda: cannot load LibTorch's CUDA part: {}", dlerror());
     }
@@ -58,12 +56,6 @@ void open_gpu(int device) {
     context.setAllowTF32CuDNN(false);
 }
 
-/// A few beats of dist/watchdog.hpp at least.
-std::string zero_or_two(const std::string& seconds) {
-    const double value = std::strtod(seconds.c_str(), nullptr);
-    return value == 0 || value >= 2 ? "" : fmt::format("{} is neither 0 nor at least 2", seconds);
-}
-
 /// Collective: the hosts that have a GPU, whatever this build can use.
 std::vector<std::string> hosts_with_gpus(const Communicator& ranks) {
     std::set<std::string> hosts;
@@ -91,11 +83,11 @@ void declare(CommandLine& line, ComputeOptions& options) {
         ->check(CLI::IsMember({"auto", "float32", "bfloat16"}));
     line.option("threads", options.threads,
                 "threads of a rank on the CPU; 0 takes the rank's share of the cores")
-        ->check(CLI::NonNegativeNumber);
+        ->check(within(0, kMostThreads));
     line.option("hang-timeout", options.hang_timeout,
                 "seconds without a sign of a rank after which it is named and all end, and ten times as many "
                 "where ranks are alive and none gets any further; 0 never (for debuggers)")
-        ->check(zero_or_two, "0 or at least 2");
+        ->check(zero_or(2));  // a few beats of dist/watchdog.hpp at least
 }
 
 std::string Compute::precision_name() const {

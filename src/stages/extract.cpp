@@ -78,12 +78,11 @@ void ExtractOptions::declare(CommandLine& line) {
         ->check(CLI::IsMember({"float16", "float32", "bfloat16"}));
     line.option("layers", layers,
                 "hidden states to keep: all, or a list such as 0,12,24 (0 = embedding output)");
-    line.option("batch-tokens", batch_tokens, "most tokens the encoder takes at once")
-        ->check(CLI::PositiveNumber);
+    line.option("batch-tokens", batch_tokens, "most tokens the encoder takes at once")->check(at_least(1));
     line.option("block-mib", block_mib,
                 "size of a block in MiB: what a rank computes, writes and marks as one; it holds two; 0 "
                 "takes 16, but 16 features at least and 128 at most")
-        ->check(CLI::NonNegativeNumber);
+        ->check(zero_or(0.001));
     bv::declare(line, compute);
     line.option("force", force, "replace an existing store, rather than finish it where it is incomplete");
 }

@@ -82,19 +82,6 @@ std::string variant_of(const HeadJob& job, const std::string& layers) {
     return name;
 }
 
-/// A kill amid saving leaves some heads a state newer than others: these go back to the one that all of them
-/// have, and train on together, with the same bits as if they had never been apart.
-void go_back_together(std::vector<HeadJob>& jobs) {
-    const std::vector<HeadJob> found = jobs;
-    for (HeadJob& job : jobs) {
-        for (const HeadJob& other : found) {
-            if (other.origin.share == job.origin.share && 0 < other.steps && other.steps < job.steps &&
-                read_head_state(job.folder, other.steps))
-                job.steps = other.steps;
-        }
-    }
-}
-
 }  // namespace
 
 std::string HeadJob::name() const {
@@ -147,16 +134,28 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
     return jobs;
 }
 
-std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, bool force) {
-    std::erase_if(jobs, [&](HeadJob& job) {
-        const EarlierHeadRun earlier = find_earlier_head_run(job.folder, job.recipe, force);
-        job.steps = earlier.steps;
-        if (job.steps > 0) job.recipe.emplace("precision", earlier.precision);
-        if (earlier.finished) spdlog::info("{}: trained already", job.folder.string());
-        return earlier.finished;
+std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& options,
+                                const Communicator& ranks) {
+    Json found = Json::array();  // of each job: whether it is finished, its steps and its precision
+    ranks.root_only([&] {
+        std::vector<fs::path> folders;
+        for (const HeadJob& job : jobs) folders.push_back(job.folder);
+        finish_head_states(options.output, folders);
+        for (const HeadJob& job : jobs) {
+            const EarlierHeadRun earlier = find_earlier_head_run(job.folder, job.recipe, options.force);
+            if (earlier.finished) spdlog::info("{}: trained already", job.folder.string());
+            found.push_back({earlier.finished, earlier.steps, earlier.precision});
+        }
     });
-    go_back_together(jobs);
-    return jobs;
+    found = Json::parse(ranks.broadcast(found.dump()));
+    std::vector<HeadJob> left;
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        if (found[i][0]) continue;
+        jobs[i].steps = found[i][1];
+        if (jobs[i].steps > 0) jobs[i].recipe.emplace("precision", found[i][2]);
+        left.push_back(std::move(jobs[i]));
+    }
+    return left;
 }
 
 std::string precision_of(const std::vector<HeadJob>& jobs) {

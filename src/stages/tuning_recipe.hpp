@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include <nlohmann/json_fwd.hpp>
@@ -16,7 +17,12 @@ struct FinetuneOptions;
 nlohmann::json recipe_of(const FinetuneOptions& options, const std::string& data_fingerprint,
                          const std::string& started_from, std::int64_t total_steps);
 
-/// "learning_rate 0.0001 there, 5e-05 here": how two recipes differ; empty where they do not.
-std::string difference_of(const nlohmann::json& there, const nlohmann::json& here);
+/// "RUN belongs to another run: learning_rate 0.0001 there, 5e-05 here": why what stands in the folder `run`
+/// is not of the recipe `here`, by the recipe in the file at `path`, which may be damaged; empty where it is.
+std::string objection_to(const std::filesystem::path& run, const std::filesystem::path& path,
+                         const nlohmann::json& here);
+
+/// The precision that the recipe in the file at `path` records; empty where an older program wrote it.
+std::string recorded_precision(const std::filesystem::path& path);
 
 }  // namespace bv

@@ -233,6 +233,15 @@ def stopped(recipe, output, at=20):
     assert process.returncode == 85, text
 
 
+def test_no_rank_but_rank_0_needs_the_output_folder(recipe, undisturbed, tmp_path):
+    stopped(recipe, tmp_path / "0")
+    again = bv.run_command([*bv.mpirun(2), "sh", "-c", 'exec "$@" --output "$FOLDER/$OMPI_COMM_WORLD_RANK"', "sh", bv.BIN / "bv_finetune",
+                            *recipe, "--resume", "must"], env={"FOLDER": str(tmp_path)})
+    assert "resumed after" in again.stderr
+    assert_same_run(tmp_path / "0", undisturbed)
+    assert not (tmp_path / "1").exists()
+
+
 @pytest.mark.parametrize("ranks", [1, 4])
 def test_another_number_of_ranks_keeps_data_order_and_losses(recipe, tmp_path, ranks):
     flags = [*recipe, "--precision", "float32"]

@@ -109,7 +109,9 @@ void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout
 
 StoreInfo read_info(const h5::File& file) {
     const h5::Group root = file.root();
-    if (H5Aexists(root.id(), "format") <= 0 || root.read_text_attribute("format") != kFormat) {
+    const htri_t has_format = H5Aexists(root.id(), "format");
+    h5::check(has_format, fmt::format("cannot read attribute format of {}", root.place()));
+    if (has_format == 0 || root.read_text_attribute("format") != kFormat) {
         fail("{} is no embedding store: it has no attribute format = \"{}\"", file.path(), kFormat);
     }
     const std::int64_t version = root.read_number_attribute("version");

@@ -7,9 +7,10 @@
 
 #include <ATen/ATen.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/json.hpp"
 #include "core/safetensors.hpp"
 #include "optim/checkpoint.hpp"
 #include "optim/tensor_files.hpp"
@@ -52,8 +53,7 @@ std::vector<std::filesystem::path> weight_files(const std::filesystem::path& fol
         fail("{}: holds no model.safetensors{}", folder.string(),
              pickled ? "; convert its pytorch_model.bin by from_pretrained(...).save_pretrained(...)" : "");
     }
-    const std::string text = read_file(index);
-    const Json json = Json::parse(text, nullptr, false);
+    const Json json = read_json(index);
     std::set<std::string> names;
     try {
         for (const auto& [tensor, file] : json.at("weight_map").items())

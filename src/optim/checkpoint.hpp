@@ -21,6 +21,7 @@ struct CheckpointInfo {
     std::string model_fingerprint;  ///< of model.safetensors; write_checkpoint fills it in
     std::string started_from;       ///< fingerprint of the weights training began with
     std::string config;             ///< the resolved configuration, TOML
+    std::string precision;          ///< its matrix products ran in; empty where an older file does not say
 };
 
 /// Local: writes a checkpoint that exists only once it is whole. `write_model(path)` fills the folder it is
@@ -40,7 +41,7 @@ std::optional<CheckpointInfo> read_checkpoint(const std::filesystem::path& folde
 /// `found`, that of the weights there.
 void require_weights(const std::filesystem::path& folder, const std::string& found);
 
-/// Local: whether `folder` holds a finished checkpoint.
+/// Local: whether `folder` holds a finished checkpoint, its weights included.
 bool is_whole(const std::filesystem::path& folder);
 
 }  // namespace bv

@@ -198,6 +198,7 @@ void write_features_table(h5::Group& root, const Features& features) {
     table.write_attribute("version", kVersion);
     table.write_attribute("fingerprint", features.fingerprint());
     table.write_attribute("vocabulary", features.settings.vocabulary);
+    if (!features.settings.tokenizer.empty()) table.write_attribute("tokenizer", features.settings.tokenizer);
     table.write_attribute("lower_case", std::int64_t{features.settings.lower_case});
     table.write_attribute("max_tokens", features.settings.max_tokens);
     table.write_attribute("max_question_tokens", features.settings.max_question_tokens);
@@ -243,6 +244,8 @@ Features read_features(const std::filesystem::path& path, h5::File::Truncated tr
     }
     Features features;
     features.settings.vocabulary = table.read_text_attribute("vocabulary");
+    if (table.has_attribute("tokenizer"))
+        features.settings.tokenizer = table.read_text_attribute("tokenizer");
     features.settings.lower_case = table.read_number_attribute("lower_case") != 0;
     features.settings.max_tokens = table.read_number_attribute("max_tokens");
     features.settings.max_question_tokens = table.read_number_attribute("max_question_tokens");

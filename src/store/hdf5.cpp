@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/error.hpp"
+#include "core/files.hpp"
 #include "store/crc32c.hpp"
 
 namespace bv::h5 {
@@ -114,7 +116,11 @@ Handle creation_list(hid_t kind) {
 
 Handle open_file(const std::filesystem::path& path, unsigned flags, hid_t access) {
     silence();
-    if (!std::filesystem::exists(path)) fail("cannot open {}: no such file", path.string());
+    std::error_code wrong;
+    if (!std::filesystem::exists(path, wrong)) {
+        fail("cannot open {}: {}", path.string(), wrong ? wrong.message() : "no such file");
+    }
+    refuse_folder(path);
     const htri_t is_hdf5 = H5Fis_hdf5(path.c_str());
     if (is_hdf5 == 0) fail("cannot open {}: it is not an HDF5 file", path.string());
     if (is_hdf5 < 0) fail_with_reason(fmt::format("cannot open {}", path.string()));
@@ -277,6 +283,12 @@ void Group::write_attribute(const std::string& name, const std::string& text) {
 void Group::write_attribute(const std::string& name, std::int64_t number) {
     write_number(id(), name, H5T_STD_I64LE, number,
                  fmt::format("cannot write attribute {} of {}", name, place()));
+}
+
+bool Group::has_attribute(const std::string& name) const {
+    const htri_t found = H5Aexists(id(), name.c_str());
+    check(found, fmt::format("cannot read the attributes of {}", place()));
+    return found > 0;
 }
 
 std::string Group::read_text_attribute(const std::string& name) const {

@@ -98,6 +98,7 @@ class Group {
 
     void write_attribute(const std::string& name, const std::string& text);
     void write_attribute(const std::string& name, std::int64_t number);
+    bool has_attribute(const std::string& name) const;
     std::string read_text_attribute(const std::string& name) const;
     std::int64_t read_number_attribute(const std::string& name) const;
 

@@ -76,8 +76,7 @@ TEST_F(HeadFile, ThatIsMissingOrBrokenIsNamed) {
     write_file(folder_ / "head.json", "{\"version\": 2, ");
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("line 1")));
     write_file(folder_ / "head.json", "{\"version\": 2}");
-    EXPECT_THAT([&] { load_head(folder_); },
-                testing::ThrowsMessage<Error>(HasSubstr("no description of a head")));
+    EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("'states' is missing")));
 }
 
 TEST_F(HeadFile, WithAChangedDescriptionIsRefused) {

@@ -22,6 +22,7 @@ CheckpointInfo info() {
     made.data_fingerprint = "d";
     made.started_from = "s";
     made.config = "[finetune]\nmodel = \"m\"\n";
+    made.precision = "bfloat16";
     return made;
 }
 
@@ -76,10 +77,20 @@ TEST_F(CheckpointTest, WhatIsWrittenReadsBack) {
     EXPECT_EQ(read->data_fingerprint, "d");
     EXPECT_EQ(read->started_from, "s");
     EXPECT_EQ(read->config, info().config);
+    EXPECT_EQ(read->precision, "bfloat16");
     EXPECT_EQ(read->model_fingerprint, fingerprint("weights"));
     EXPECT_EQ(written.model_fingerprint, fingerprint("weights"));
     EXPECT_EQ(read_file(folder_ / "model.safetensors"), "weights");
     EXPECT_THAT(neighbours(), testing::ElementsAre("epoch-0.3"));
+}
+
+TEST_F(CheckpointTest, OlderOnesDoNotSayTheirPrecision) {
+    write();
+    auto json = nlohmann::json::parse(read_file(marker_));
+    json.erase("precision");
+    write_file(marker_, json.dump());
+    EXPECT_EQ(read_checkpoint(folder_)->precision, "");
+    expect_refused([](auto& wrong) { wrong["precision"] = 16; }, {"'precision' is 16"});
 }
 
 TEST_F(CheckpointTest, ATrailingSlashNamesTheSameFolder) {
@@ -158,6 +169,12 @@ TEST_F(CheckpointTest, AFolderOfOtherMakingHasNoInfo) {
     write_model(folder_);
     EXPECT_FALSE(read_checkpoint(folder_).has_value());
     BV_EXPECT_ERROR(read_checkpoint(parent_ / "absent"), (parent_ / "absent").string());
+}
+
+TEST_F(CheckpointTest, WithoutItsWeightsItIsNotThere) {
+    write();
+    fs::remove(folder_ / "model.safetensors");
+    EXPECT_FALSE(is_whole(folder_));
 }
 
 TEST_F(CheckpointTest, EveryMissingKeyIsNamed) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The one way scripts start a program on several ranks.
+# The one way scripts start a program on several ranks. Plain starts (no --preflight, --gpus, --gdb, --instead) need no other
+# programs than bash and the launcher: a bundle (tools/bundle.sh) runs on machines that have no more.
 set -euo pipefail
 told=''
 trap 'told=1' USR1 # as early as may be: nothing has been started yet that has to hear of it
@@ -48,31 +49,48 @@ is_count() { [[ $1 =~ ^[1-9][0-9]*$ ]]; }
 
 # Cores this process may use; hardware threads of one core count once, as mpirun counts slots.
 own_cores() {
-    local allowed physical
-    allowed=$(env -u OMP_NUM_THREADS nproc)
-    physical=$(lscpu -p=CORE,SOCKET | grep -v '^#' | sort -u | wc -l)
-    echo $((physical < allowed ? physical : allowed))
+    local name list part file allowed=0
+    local -A physical=()
+    while IFS=$':\t' read -r name list; do [[ $name != Cpus_allowed_list ]] || break; done </proc/self/status
+    for part in ${list//,/ }; do allowed=$((allowed + ${part#*-} - ${part%-*} + 1)); done
+    for file in /sys/devices/system/cpu/cpu*/topology/thread_siblings_list; do
+        [[ ! -r $file ]] || physical[$(<"$file")]=1
+    done
+    echo $((${#physical[@]} > 0 && ${#physical[@]} < allowed ? ${#physical[@]} : allowed))
 }
 
 # Open MPI's banners say nothing that the ranks' own lines do not, but for the name of a killed rank. Lines are matched
-# singly, because those of ranks may come between them. The line that names a rank also goes to the file $named.
+# singly, because those of ranks may come between them. True where a line named a killed rank.
+killed='^(mpirun|mpiexec) noticed that process rank ([0-9]+) with PID [0-9]+ on node ([^ ]+) exited on signal ([0-9]+) \((.*)\)\.$'
+banners=(
+    '-{74}' ''
+    '(mpirun|mpiexec): Forwarding signal [0-9]+ to job'
+    'Primary job +terminated normally, but [0-9]+ process(es)? returned'
+    'a non-zero exit code\. Per user-direction, the job has been aborted\.'
+    '(mpirun|mpiexec) detected that one or more processes exited with non-zero status, thus causing'
+    'the job to be terminated\. The first process to do so was:'
+    '  Process name: \[\[.*' '  Exit code: +[0-9]+'
+    'MPI_ABORT was invoked on rank [0-9]+ in communicator .*' 'with errorcode -?[0-9]+\.'
+    'NOTE: invoking MPI_ABORT causes Open MPI to kill all MPI processes\.'
+    'You may or may not see output from other processes, depending on'
+    'exactly when Open MPI kills them\.'
+    '[0-9]+ total processes killed \(some possibly by (mpirun|mpiexec) during cleanup\)'
+    '\[[^]]*\] [0-9]+ more process(es)? (has|have) sent help message .*'
+    '\[[^]]*\] Set MCA parameter "orte_base_help_aggregate" to 0 to see all help.*'
+)
 without_banners() {
-    sed -u -E \
-        -e 's/^(mpirun|mpiexec) noticed that process rank ([0-9]+) with PID [0-9]+ on node (\S+) exited on signal ([0-9]+) \((.*)\)\.$/rank \2 killed by signal \4 (\5) on \3/w '"$named" \
-        -e '/^-{74}$/d; /^$/d' \
-        -e '/^(mpirun|mpiexec): Forwarding signal [0-9]+ to job$/d' \
-        -e '/^Primary job +terminated normally, but [0-9]+ process(es)? returned$/d' \
-        -e '/^a non-zero exit code\. Per user-direction, the job has been aborted\.$/d' \
-        -e '/^(mpirun|mpiexec) detected that one or more processes exited with non-zero status, thus causing$/d' \
-        -e '/^the job to be terminated\. The first process to do so was:$/d' \
-        -e '/^  Process name: \[\[/d; /^  Exit code: +[0-9]+$/d' \
-        -e '/^MPI_ABORT was invoked on rank [0-9]+ in communicator /d; /^with errorcode -?[0-9]+\.$/d' \
-        -e '/^NOTE: invoking MPI_ABORT causes Open MPI to kill all MPI processes\.$/d' \
-        -e '/^You may or may not see output from other processes, depending on$/d' \
-        -e '/^exactly when Open MPI kills them\.$/d' \
-        -e '/^[0-9]+ total processes killed \(some possibly by (mpirun|mpiexec) during cleanup\)$/d' \
-        -e '/^\[[^]]*\] [0-9]+ more process(es)? (has|have) sent help message /d' \
-        -e '/^\[[^]]*\] Set MCA parameter "orte_base_help_aggregate" to 0 to see all help/d'
+    local line named=1 banner
+    banner="^($(IFS='|' && echo "${banners[*]}"))\$"
+    while IFS= read -r line || [[ $line ]]; do
+        if [[ $line =~ $killed ]]; then
+            line="rank ${BASH_REMATCH[2]} killed by signal ${BASH_REMATCH[4]} (${BASH_REMATCH[5]}) on ${BASH_REMATCH[3]}"
+            named=0
+        elif [[ $line =~ $banner ]]; then
+            continue
+        fi
+        printf '%s\n' "$line"
+    done
+    return "$named"
 }
 
 # The files that arguments name, and of those still to be made the folder they will stand in.
@@ -159,7 +177,8 @@ else
     fi
 fi
 start+=(${flags[@]+"${flags[@]}"})
-here=$(cd "$(dirname "$0")" && pwd)
+here=${BASH_SOURCE[0]%"${BASH_SOURCE[0]##*/}"}
+here=$(cd "${here:-.}" && pwd)
 
 if [[ $preflight ]]; then
     mapfile -t given < <(given_files "$@")
@@ -180,8 +199,6 @@ fi
 [[ ! $told ]] || exit 85
 
 # A signal to all processes of a terminal or a job must not end the filter before the ranks.
-named=$(mktemp)
-trap 'rm -f "$named"' EXIT
 exec {errors}> >(
     trap '' USR1 TERM INT
     without_banners >&2
@@ -218,13 +235,14 @@ while [[ $waiting ]]; do
 done
 trap '' USR1 TERM INT
 [[ ! $teller ]] || kill -KILL "$teller" || true
-wait "$filter" || true
+named=''
+! wait "$filter" || named=1
 if ((code == 128 + 10)) && [[ $told ]]; then
     echo "told to stop before every rank had begun to listen; what was saved before remains" >&2
     exit 85
 fi
 # On a busy machine Open MPI now and then ends without its closing message; srun names the rank in its own words.
-if ((code > 128 && code <= 192)) && [[ $launcher == mpirun && ! -s $named ]]; then
+if ((code > 128 && code <= 192)) && [[ $launcher == mpirun && ! $named ]]; then
     echo "a rank was killed by signal $((code - 128)); mpirun did not say which" >&2
 fi
 exit "$code"

@@ -4,10 +4,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
+#include <system_error>
 
 #include <sys/resource.h>
 
 #include "core/error.hpp"
+#include "core/standard_streams.hpp"
 #include "core/stop_signal.hpp"
 
 namespace bv {
@@ -25,8 +28,10 @@ constexpr Variable kVariables[] = {
     {"CUDA_DEVICE_ORDER", "PCI_BUS_ID"},
     // cuBLAS: with workspaces of its own for each stream, its sums have one order.
     {"CUBLAS_WORKSPACE_CONFIG", ":4096:8"},
-    // NCCL: sums made by NVSwitch have other bits each time; see dist/collective.hpp.
+    // NCCL: sums made by NVSwitch have other bits each time, and other algorithms another order; see
+    // dist/collective.hpp.
     {"NCCL_NVLS_ENABLE", "0"},
+    {"NCCL_ALGO", "Ring"},
 };
 
 /// Each head of a grid holds its log and its lock open; the usual limit is 1024. Not as many as may be, since
@@ -39,6 +44,16 @@ void allow_open_files() {
     setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/// Without one MKL would end the process, with a line that names nothing.
+bool has_working_folder() {
+    std::error_code wrong;
+    [[maybe_unused]] const auto folder = std::filesystem::current_path(wrong);
+    if (!wrong) return true;
+    fmt::print(stderr, "error: the working folder is not there any more: {}; start from another one\n",
+               wrong.message());
+    return false;
+}
+
 [[noreturn]] void end_as_failure() {
     fmt::print(stderr, "failure: {}\n", terminating_text());
     std::fflush(stderr);
@@ -47,11 +62,13 @@ void allow_open_files() {
 
 }  // namespace
 
-void prepare_process() {
+bool prepare_process() {
     listen_for_stop_signal();
+    reserve_standard_streams();
     for (const Variable& variable : kVariables) setenv(variable.name, variable.value, /*overwrite=*/0);
     allow_open_files();
     std::set_terminate(end_as_failure);
+    return has_working_folder();
 }
 
 std::string terminating_text() {

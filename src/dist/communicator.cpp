@@ -66,6 +66,7 @@ Communicator::Communicator() {
 }
 
 Communicator::~Communicator() {
+    while (!kept_.empty()) kept_.pop_back();
     MPI_Comm_free(&handle_);
 }
 

@@ -7,6 +7,7 @@
 #include "core/command_line.hpp"
 #include "core/log.hpp"
 #include "core/process.hpp"
+#include "core/standard_streams.hpp"
 #include "core/stop_signal.hpp"
 #include "dist/watchdog.hpp"
 
@@ -47,8 +48,7 @@ int run_watched(const std::function<void(const Communicator&)>& program) {
         program(*ranks);
         return kSuccess;
     } catch (const Answered& answer) {
-        if (ranks->is_root()) std::fputs(answer.text.c_str(), stdout);
-        return kSuccess;
+        return ranks->is_root() ? print_answer(answer.text) : kSuccess;
     } catch (const AgreedError& mistake) {
         if (ranks->is_root()) fmt::print(stderr, "error: {}\n", mistake.what());
         return kUserMistake;
@@ -67,7 +67,7 @@ int run_watched(const std::function<void(const Communicator&)>& program) {
 }  // namespace
 
 int run_on_ranks(const std::function<void(const Communicator&)>& program) {
-    prepare_process();
+    if (!prepare_process()) return kUserMistake;
     try {
         const Mpi mpi;
         const std::terminate_handler without_mpi = std::set_terminate(abort_all_by_terminate);

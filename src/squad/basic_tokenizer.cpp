@@ -8,7 +8,7 @@ namespace bv {
 namespace {
 
 using Character = BasicTokenizer::Character;
-using Text = std::vector<Character>;
+using Text = BasicTokenizer::Text;
 
 /// Control characters dropped, white space made blanks, ideographs put between blanks.
 Text cleaned(std::u32string_view text, std::int32_t offset, bool split_ideographs) {
@@ -83,13 +83,17 @@ Text lower_cased(const Text& text) {
 
 }  // namespace
 
-std::vector<BasicTokenizer::Word> BasicTokenizer::words(std::u32string_view text, std::int32_t offset) const {
+Text BasicTokenizer::normalized(std::u32string_view text, std::int32_t offset) const {
     Text characters = cleaned(text, offset, split_ideographs);
     if (strip_accents) characters = without_accents(characters);
     if (lower_case) characters = lower_cased(characters);
-    std::vector<Word> result;
+    return characters;
+}
+
+std::vector<Text> BasicTokenizer::words(std::span<const Character> text) {
+    std::vector<Text> result;
     bool continues = false;
-    for (const Character& character : characters) {
+    for (const Character& character : text) {
         const bool alone = as_bert::is_punctuation(character.value);
         if (as_bert::is_space(character.value)) {
             continues = false;

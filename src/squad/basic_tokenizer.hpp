@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,18 +14,22 @@ struct BasicTokenizer {
     bool strip_accents = true;
     bool split_ideographs = true;
 
-    /// A character of cleaned text, and the range of original characters it came from (end exclusive).
+    /// A character of normalized text, and the range of original characters it came from (end exclusive).
     struct Character {
         char32_t value;
         std::int32_t begin;
         std::int32_t end;
     };
-    using Word = std::vector<Character>;
+    using Text = std::vector<Character>;
 
-    /// Cleaned text as words: control characters dropped, ideographs apart, canonically decomposed and
-    /// accents dropped, lower-cased, cut at white space and around punctuation, as Hugging Face's
-    /// BertNormalizer and BertPreTokenizer do. Words are never empty. `offset` is added to the ranges.
-    std::vector<Word> words(std::u32string_view text, std::int32_t offset = 0) const;
+    /// Normalized text, as Hugging Face's BertNormalizer makes it: control characters dropped, ideographs
+    /// between blanks, canonically decomposed and accents dropped, lower-cased. `offset` is added to the
+    /// ranges.
+    Text normalized(std::u32string_view text, std::int32_t offset = 0) const;
+
+    /// Normalized text cut at white space and around punctuation, as Hugging Face's BertPreTokenizer does.
+    /// Words are never empty.
+    static std::vector<Text> words(std::span<const Character> text);
 };
 
 }  // namespace bv

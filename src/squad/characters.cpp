@@ -67,6 +67,31 @@ std::u32string characters_of(std::string_view utf8) {
     return characters;
 }
 
+std::optional<std::size_t> first_wrong_byte(std::string_view utf8) {
+    const auto size = static_cast<std::int64_t>(utf8.size());
+    for (std::int64_t i = 0; i < size;) {
+        const std::int64_t begin = i;
+        UChar32 c = 0;
+        U8_NEXT(utf8.data(), i, size, c);
+        if (c < 0) return static_cast<std::size_t>(begin);
+    }
+    return std::nullopt;
+}
+
+std::string_view trimmed_at_end(std::string_view utf8) {
+    auto size = static_cast<std::int64_t>(utf8.size());
+    while (size > 0) {
+        std::int64_t begin = size - 1;
+        while (begin > 0 && U8_IS_TRAIL(utf8[static_cast<std::size_t>(begin)])) --begin;
+        std::int64_t i = begin;
+        UChar32 c = 0;
+        U8_NEXT(utf8.data(), i, size, c);
+        if (!u_isUWhiteSpace(c)) break;
+        size = begin;
+    }
+    return utf8.substr(0, static_cast<std::size_t>(size));
+}
+
 std::string utf8_of(std::u32string_view characters) {
     std::string utf8;
     utf8.reserve(characters.size());
@@ -99,6 +124,13 @@ bool is_dropped(char32_t c) {
 bool is_space(char32_t c) {
     if (is_ascii(c)) return c == ' ' || (c >= '\t' && c <= '\r');
     return u_isUWhiteSpace(static_cast<UChar32>(c));
+}
+
+bool is_of_word(char32_t c) {
+    constexpr std::uint32_t kOfWord = U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK;
+    const auto character = static_cast<UChar32>(c);
+    return u_hasBinaryProperty(character, UCHAR_ALPHABETIC) || (U_GET_GC_MASK(character) & kOfWord) != 0 ||
+           u_hasBinaryProperty(character, UCHAR_JOIN_CONTROL);
 }
 
 bool is_punctuation(char32_t c) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,12 @@ namespace bv {
 
 /// Code points of `utf8`, which must be valid UTF-8 (JSON's strings are).
 std::u32string characters_of(std::string_view utf8);
+
+/// Offset of the first byte that is no valid UTF-8.
+std::optional<std::size_t> first_wrong_byte(std::string_view utf8);
+
+/// `utf8`, which must be valid UTF-8, without Unicode's white space at its end.
+std::string_view trimmed_at_end(std::string_view utf8);
 
 /// `characters` in UTF-8.
 std::string utf8_of(std::u32string_view characters);
@@ -27,6 +34,9 @@ bool is_dropped(char32_t c);
 
 /// Separates words.
 bool is_space(char32_t c);
+
+/// Part of a word where added tokens ask for whole words: letters, marks, digits, connecting punctuation.
+bool is_of_word(char32_t c);
 
 /// A word of its own: Unicode's punctuation, and every ASCII character that is no letter, digit, space or
 /// control.

@@ -36,6 +36,7 @@ class Builder {
             int threads)
         : dataset_(dataset), tokenizer_(tokenizer), unfound_(unfound), threads_(threads) {
         settings.vocabulary = tokenizer.vocabulary();
+        settings.tokenizer = tokenizer.fingerprint();
         settings.lower_case = tokenizer.basic().lower_case;
         features_.settings = std::move(settings);
         features_.labelled = dataset.labelled;

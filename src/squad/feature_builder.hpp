@@ -23,8 +23,8 @@ Unfound unfound_named(std::string_view name);
 void check_settings(const FeatureSettings& settings);
 
 /// Features of every question of `dataset` in its order, on `threads` threads; the result does not depend on
-/// their number. Labels come from a question's first answer. The tokenizer fills in the settings' vocabulary
-/// and lower_case. `progress` counts questions.
+/// their number. Labels come from a question's first answer. The tokenizer fills in the settings' vocabulary,
+/// tokenizer and lower_case. `progress` counts questions.
 Features make_features(const Dataset& dataset, const Tokenizer& tokenizer, const FeatureSettings& settings,
                        Unfound unfound, int threads, Progress& progress);
 

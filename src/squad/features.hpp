@@ -24,7 +24,8 @@ struct Question {
 
 /// How features were made; two features files fit together when these agree.
 struct FeatureSettings {
-    std::string vocabulary;  ///< fingerprint of vocab.txt
+    std::string vocabulary;  ///< fingerprint of the vocabulary (Tokenizer::vocabulary)
+    std::string tokenizer;   ///< of all that decides how a text is cut; empty in files older than this
     bool lower_case = true;
     std::int64_t max_tokens = 386;
     std::int64_t max_question_tokens = 64;

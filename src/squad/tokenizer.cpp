@@ -3,121 +3,123 @@
 #include <algorithm>
 #include <optional>
 
-#include <nlohmann/json.hpp>
-
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "squad/characters.hpp"
+#include "squad/tokenizer_definition.hpp"
 
 namespace bv {
-namespace {
-
-/// Longer words are [UNK] as a whole (characters).
-constexpr std::size_t kLongestWord = 100;
-
-std::optional<bool> setting(const nlohmann::json& config, const std::filesystem::path& path,
-                            const char* key) {
-    const auto found = config.find(key);
-    if (found == config.end() || found->is_null()) return std::nullopt;
-    if (!found->is_boolean()) {
-        fail("{}: {} is {}, expected true, false or null", path.string(), key, found->dump());
-    }
-    return found->get<bool>();
-}
-
-BasicTokenizer read_settings(const std::filesystem::path& path) {
-    BasicTokenizer basic;
-    if (!std::filesystem::exists(path)) return basic;
-    const std::string text = read_file(path);
-    nlohmann::json config;
-    try {
-        config = nlohmann::json::parse(text);
-    } catch (const nlohmann::json::parse_error& wrong) {
-        fail("{} is no valid JSON at {}", path.string(), place_of(text, wrong.byte > 0 ? wrong.byte - 1 : 0));
-    }
-    if (!config.is_object()) fail("{}: expected a JSON object", path.string());
-    basic.lower_case = setting(config, path, "do_lower_case").value_or(true);
-    basic.strip_accents = setting(config, path, "strip_accents").value_or(basic.lower_case);
-    basic.split_ideographs = setting(config, path, "tokenize_chinese_chars").value_or(true);
-    return basic;
-}
-
-}  // namespace
 
 Tokenizer::Tokenizer(const std::filesystem::path& model) {
-    if (!std::filesystem::is_directory(model)) {
-        fail("{} is no folder; expected a model folder with vocab.txt", model.string());
+    TokenizerDefinition definition = read_tokenizer_definition(model);
+    basic_ = definition.basic;
+    longest_word_ = definition.longest_word;
+    source_ = definition.source;
+    add_tokens(definition);
+    set_fingerprints(definition, model);
+    for (const auto& [piece, id] : definition.vocabulary) {
+        longest_piece_ = std::max(longest_piece_, piece.size());
+        if (piece.starts_with("##")) {
+            later_pieces_[piece.substr(2)] = id;
+        } else {
+            first_pieces_[piece] = id;
+        }
     }
-    basic_ = read_settings(model / "tokenizer_config.json");
-    read_vocabulary(model / "vocab.txt");
 }
 
-void Tokenizer::read_vocabulary(const std::filesystem::path& path) {
-    const std::string text = read_file(path);
-    vocabulary_ = fingerprint(text);
-    for (std::size_t begin = 0; begin < text.size();) {
-        const std::size_t end = std::min(text.find('\n', begin), text.size());
-        std::string_view piece(text.data() + begin, end - begin);
-        if (piece.ends_with('\r')) piece.remove_suffix(1);
-        longest_piece_ = std::max(longest_piece_, piece.size());
-        const auto id = static_cast<std::int32_t>(vocabulary_size_++);
-        if (piece.starts_with("##")) {
-            later_pieces_[std::string(piece.substr(2))] = id;
-        } else {
-            first_pieces_[std::string(piece)] = id;
-        }
-        begin = end + 1;
-    }
-    const auto id_of = [&](const char* name) {
-        const auto found = first_pieces_.find(std::string_view(name));
-        if (found == first_pieces_.end()) {
-            fail("{} has no {} among its {} tokens; expected a BERT vocabulary", path.string(), name,
-                 vocabulary_size_);
-        }
-        return found->second;
+void Tokenizer::add_tokens(const TokenizerDefinition& definition) {
+    const Pieces& vocabulary = definition.vocabulary;
+    for (const auto& tokens : definition.added) added_.add(tokens, vocabulary);
+    added_.finish(basic_, definition.skip_special, source_.string());
+    const auto id_of = [&](const std::string& content) {
+        if (const auto id = added_.id_of(content)) return id;
+        const auto piece = vocabulary.find(content);
+        return piece == vocabulary.end() ? std::nullopt : std::optional(piece->second);
     };
-    cls_ = id_of("[CLS]");
-    sep_ = id_of("[SEP]");
-    unknown_ = id_of("[UNK]");
-    for (const char* name : {"[CLS]", "[SEP]", "[UNK]", "[PAD]", "[MASK]"}) {
-        const auto found = first_pieces_.find(std::string_view(name));
-        if (found != first_pieces_.end()) special_tokens_.emplace_back(characters_of(name), found->second);
+    for (const PromisedToken& promised : definition.promised) {
+        const auto id = id_of(promised.token.content);
+        if (id == promised.id) continue;
+        fail(
+            "{}: \"{}\" has id {}, but Hugging Face's tokenizers give it {}; expected the ids of added "
+            "tokens to "
+            "follow the {} of {}",
+            promised.place, promised.token.content, promised.id, id ? std::to_string(*id) : "none",
+            vocabulary.size(), source_.string());
     }
+    const auto require = [&](const std::string& content, const char* key, bool may_be_added) {
+        if (content.empty())
+            fail("{}: {} is null or empty, expected a token", source_.parent_path().string(), key);
+        const bool there =
+            std::any_of(definition.promised.begin(), definition.promised.end(),
+                        [&](const auto& promised) { return promised.token.content == content; });
+        if (!vocabulary.contains(content) && !(may_be_added && there)) {
+            fail("{} has no {} among its {} tokens; expected a BERT vocabulary", source_.string(), content,
+                 vocabulary.size());
+        }
+        return *id_of(content);
+    };
+    cls_ = require(definition.cls, "cls_token", true);
+    sep_ = require(definition.sep, "sep_token", true);
+    require(definition.unknown, "unk_token", false);
+    unknown_ = vocabulary.find(definition.unknown)->second;
+}
+
+void Tokenizer::set_fingerprints(const TokenizerDefinition& definition, const std::filesystem::path& model) {
+    std::vector<std::pair<std::int32_t, std::string_view>> pieces;
+    pieces.reserve(definition.vocabulary.size());
+    for (const auto& [piece, id] : definition.vocabulary) pieces.emplace_back(id, piece);
+    std::sort(pieces.begin(), pieces.end());
+    std::string lines;
+    std::string all;
+    for (const auto& [id, piece] : pieces) {
+        lines += fmt::format("{}\n", piece);
+        all += fmt::format("{} {}:{}\n", id, piece.size(), piece);
+    }
+    const std::filesystem::path text = model / "vocab.txt";
+    vocabulary_ = bv::fingerprint(std::filesystem::exists(text) ? read_file(text) : lines);
+    all += fmt::format("lower_case {:d} strip_accents {:d} split_ideographs {:d} longest_word {}\n",
+                       basic_.lower_case, basic_.strip_accents, basic_.split_ideographs, longest_word_);
+    all += fmt::format("cls {} sep {} unknown {}\n", cls_, sep_, unknown_);
+    fingerprint_ = bv::fingerprint(all + added_.description());
 }
 
 std::vector<Token> Tokenizer::tokenize(std::u32string_view text) const {
     std::vector<Token> tokens;
-    const auto append_words = [&](std::size_t begin, std::size_t end) {
-        for (const auto& word :
-             basic_.words(text.substr(begin, end - begin), static_cast<std::int32_t>(begin))) {
-            append_pieces(word, tokens);
+    for (const AddedTokens::Part& part : added_.parts(text)) {
+        const auto begin = static_cast<std::int32_t>(part.begin);
+        if (part.id) {
+            tokens.push_back({*part.id, begin, static_cast<std::int32_t>(part.end)});
+        } else {
+            append_words(text.substr(part.begin, part.end - part.begin), begin, tokens);
         }
-    };
-    std::size_t done = 0;
-    for (std::size_t i = text.find(U'['); i < text.size(); i = text.find(U'[', i)) {
-        const auto special =
-            std::find_if(special_tokens_.begin(), special_tokens_.end(),
-                         [&](const auto& token) { return text.substr(i).starts_with(token.first); });
-        if (special == special_tokens_.end()) {
-            ++i;
-            continue;
-        }
-        append_words(done, i);
-        done = i + special->first.size();
-        tokens.push_back({special->second, static_cast<std::int32_t>(i), static_cast<std::int32_t>(done)});
-        i = done;
     }
-    append_words(done, text.size());
     return tokens;
 }
 
-void Tokenizer::append_pieces(const BasicTokenizer::Word& word, std::vector<Token>& tokens) const {
+void Tokenizer::append_words(std::u32string_view text, std::int32_t offset,
+                             std::vector<Token>& tokens) const {
+    const BasicTokenizer::Text normalized = basic_.normalized(text, offset);
+    std::u32string characters;
+    characters.reserve(normalized.size());
+    for (const auto& character : normalized) characters.push_back(character.value);
+    for (const AddedTokens::Part& part : added_.parts_of_normalized(characters)) {
+        if (part.id) {
+            tokens.push_back({*part.id, normalized[part.begin].begin, normalized[part.end - 1].end});
+            continue;
+        }
+        const auto words =
+            BasicTokenizer::words(std::span(normalized).subspan(part.begin, part.end - part.begin));
+        for (const auto& word : words) append_pieces(word, tokens);
+    }
+}
+
+void Tokenizer::append_pieces(const BasicTokenizer::Text& word, std::vector<Token>& tokens) const {
     const std::size_t before = tokens.size();
     const auto unknown = [&] {
         tokens.resize(before);
         tokens.push_back({unknown_, word.front().begin, word.back().end});
     };
-    if (word.size() > kLongestWord) return unknown();
+    if (word.size() > longest_word_) return unknown();
     std::u32string characters;
     for (const auto& character : word) characters.push_back(character.value);
     const std::string bytes = utf8_of(characters);

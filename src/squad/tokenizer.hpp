@@ -4,10 +4,11 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "squad/added_tokens.hpp"
 #include "squad/basic_tokenizer.hpp"
+#include "squad/pieces.hpp"
 
 namespace bv {
 
@@ -18,14 +19,17 @@ struct Token {
     std::int32_t end;
 };
 
-/// BERT's tokenizer, equal to Hugging Face's BertTokenizerFast: basic tokenizer, then WordPiece (Wu et al.
-/// 2016), greedily the longest piece first. Special tokens written out in a text ("[SEP]") are those tokens,
-/// as there.
+struct TokenizerDefinition;
+
+/// BERT's tokenizer, equal to Hugging Face's BertTokenizerFast: added and special tokens are cut out first
+/// ("[SEP]" written out in a text is that token), the rest goes through the basic tokenizer and WordPiece (Wu
+/// et al. 2016), greedily the longest piece first.
 class Tokenizer {
   public:
-    /// Reads vocab.txt and, where there is one, tokenizer_config.json (do_lower_case, strip_accents,
-    /// tokenize_chinese_chars) of a model folder. Throws Error naming the file: missing, not readable, or
-    /// without [CLS], [SEP] or [UNK].
+    /// Reads the tokenizer of a model folder: vocab.txt or tokenizer.json, and the files beside them
+    /// (tokenizer_definition.hpp says which counts). Throws Error naming file and key: missing, not readable,
+    /// without [CLS], [SEP] or [UNK], an added token whose id is not the one that Hugging Face gives it, or a
+    /// setting that is not implemented.
     explicit Tokenizer(const std::filesystem::path& model);
 
     /// The tokens of `text`, without [CLS] and [SEP] around it. Safe to call from several threads.
@@ -33,30 +37,34 @@ class Tokenizer {
 
     std::int32_t cls() const { return cls_; }
     std::int32_t sep() const { return sep_; }
-    /// Fingerprint of vocab.txt.
-    const std::string& vocabulary() const { return vocabulary_; }
     const BasicTokenizer& basic() const { return basic_; }
 
-  private:
-    struct Hash {
-        using is_transparent = void;
-        std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-    };
-    using Pieces = std::unordered_map<std::string, std::int32_t, Hash, std::equal_to<>>;
+    /// Fingerprint of vocab.txt; where there is none, of the pieces in the order of their ids, a line each.
+    const std::string& vocabulary() const { return vocabulary_; }
+    /// The file that the vocabulary was read from.
+    const std::filesystem::path& source() const { return source_; }
+    /// Fingerprint of everything that decides how a text is cut: two folders with equal ones make equal
+    /// features, whatever files say so.
+    const std::string& fingerprint() const { return fingerprint_; }
 
-    void read_vocabulary(const std::filesystem::path& path);
-    void append_pieces(const BasicTokenizer::Word& word, std::vector<Token>& tokens) const;
+  private:
+    void add_tokens(const TokenizerDefinition& definition);
+    void set_fingerprints(const TokenizerDefinition& definition, const std::filesystem::path& model);
+    void append_words(std::u32string_view text, std::int32_t offset, std::vector<Token>& tokens) const;
+    void append_pieces(const BasicTokenizer::Text& word, std::vector<Token>& tokens) const;
 
     BasicTokenizer basic_;
-    Pieces first_pieces_;  ///< pieces that begin a word
-    Pieces later_pieces_;  ///< the others, without their "##"
-    std::vector<std::pair<std::u32string, std::int32_t>> special_tokens_;
-    std::size_t longest_piece_ = 0;  ///< bytes
+    AddedTokens added_;
+    Pieces first_pieces_;             ///< pieces that begin a word
+    Pieces later_pieces_;             ///< the others, without their "##"
+    std::size_t longest_piece_ = 0;   ///< bytes
+    std::size_t longest_word_ = 100;  ///< characters
     std::int32_t cls_ = 0;
     std::int32_t sep_ = 0;
     std::int32_t unknown_ = 0;
-    std::int64_t vocabulary_size_ = 0;
+    std::filesystem::path source_;
     std::string vocabulary_;
+    std::string fingerprint_;
 };
 
 }  // namespace bv

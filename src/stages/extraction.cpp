@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "core/background.hpp"
+#include "core/error.hpp"
 #include "core/progress.hpp"
 #include "core/stop_signal.hpp"
 #include "dist/sharding.hpp"
@@ -49,7 +50,11 @@ Extraction extract_missing(StoreWriter& writer, BlockMaker& maker, const StoreLa
     Background writing;
     for (const std::int64_t block : blocks) {
         const at::Tensor& buffer = buffers[static_cast<std::size_t>(mine.blocks % 2)];
-        maker.make(block, buffer);
+        try {
+            maker.make(block, buffer);
+        } catch (const Error& wrong) {
+            fail("{}: {}", writer.path().string(), wrong.what());
+        }
         const double began = clock.seconds();
         writing.run([&writer, &written, block, buffer] {
             written += writer.write_block(block, buffer.const_data_ptr());

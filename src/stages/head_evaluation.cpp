@@ -9,6 +9,7 @@
 #include "adapter/shared_batch.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
+#include "optim/to_host.hpp"
 #include "stages/state_feed.hpp"
 
 namespace bv {
@@ -82,7 +83,7 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
     for (const at::Tensor& logits : all) {
         // Every row was computed by one rank and is zero on the others.
         collective.all_reduce(logits.data_ptr<float>(), logits.numel());
-        for (const at::Tensor& of_head : logits.cpu().unbind(0))
+        for (const at::Tensor& of_head : to_host(logits).unbind(0))
             results.push_back(as_logits(source, of_head));
     }
     return results;

@@ -9,6 +9,7 @@
 #include "bert/batch.hpp"
 #include "core/progress.hpp"
 #include "dist/sharding.hpp"
+#include "optim/to_host.hpp"
 
 namespace bv {
 namespace {
@@ -75,7 +76,7 @@ Logits predict(const Model& model, const Features& features, const std::string& 
     // Every row was computed by one rank and is zero on the others.
     collective.all_reduce(all.data_ptr<float>(), all.numel());
     progress.finish();
-    const at::Tensor host = all.cpu();
+    const at::Tensor host = to_host(all);
     if (span) return SpanLogits{fingerprint, copy_of(host.select(1, 0)), copy_of(host.select(1, 1))};
     return ClassLogits{fingerprint, copy_of(host)};
 }

@@ -10,6 +10,7 @@
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
 #include "dist/sharding.hpp"
+#include "optim/checkpoint.hpp"
 #include "squad/dataset.hpp"
 #include "squad/feature_builder.hpp"
 #include "squad/features_file.hpp"
@@ -30,17 +31,13 @@ constexpr KnownFile kKnownFiles[] = {{"SQuAD 2.0 train", 130'319, 131'911},
 void check_options(const PrepareOptions& options) {
     check_settings(options.settings);
     unfound_named(options.unfound);
-    if (options.hold_out < 0 || options.hold_out >= 1) {
-        fail("--hold-out is {}; expected a share of the questions, at least 0 and below 1", options.hold_out);
-    }
+    if (options.hold_out == 1) fail("--hold-out is 1, which holds out all questions; expected less");
     if ((options.hold_out > 0) != !options.hold_out_output.empty()) {
         fail("--hold-out and --hold-out-output go together; found {} alone",
              options.hold_out > 0 ? "--hold-out" : "--hold-out-output");
     }
     if (options.output == options.hold_out_output)
         fail("--output and --hold-out-output are both {}", options.output);
-    if (options.limit < 0) fail("--limit is {}; expected a number of questions, or 0 for all", options.limit);
-    if (options.threads < 0) fail("--threads is {}; expected a number, or 0 for all cores", options.threads);
 }
 
 /// The right to write the outputs, which are absent unless --force replaces them.
@@ -100,6 +97,7 @@ void report(const std::string& path, const Features& features, std::size_t quest
 void check_known_count(const FeatureSettings& settings, std::size_t questions, std::int64_t features) {
     FeatureSettings published;
     published.vocabulary = settings.vocabulary;
+    published.tokenizer = settings.tokenizer;
     if (settings != published) return;
     for (const KnownFile& known : kKnownFiles) {
         if (questions != known.questions) continue;
@@ -116,11 +114,16 @@ void check_known_count(const FeatureSettings& settings, std::size_t questions, s
 
 void PrepareOptions::declare(CommandLine& line) {
     line.option("squad", squad, "SQuAD 1.1 or 2.0 JSON; without any answers it is a test set")->required();
-    line.option("model", model, "model folder with vocab.txt (and tokenizer_config.json)")->required();
+    line.option("model", model,
+                "model folder with its tokenizer: vocab.txt or tokenizer.json, and the files beside them")
+        ->required();
     line.option("output", output, "features file to write (HDF5)")->required();
-    line.option("max-tokens", settings.max_tokens, "most tokens of a feature, special ones included");
-    line.option("max-question-tokens", settings.max_question_tokens, "questions are cut to so many tokens");
-    line.option("stride", settings.stride, "tokens between windows, or shared by them: see --stride-means");
+    line.option("max-tokens", settings.max_tokens, "most tokens of a feature, special ones included")
+        ->check(at_least(1));
+    line.option("max-question-tokens", settings.max_question_tokens, "questions are cut to so many tokens")
+        ->check(at_least(1));
+    line.option("stride", settings.stride, "tokens between windows, or shared by them: see --stride-means")
+        ->check(at_least(0));
     line.option("stride-means", settings.stride_means,
                 "step: from one window's start to the next (legacy); overlap: shared by neighbours (run_qa)")
         ->check(CLI::IsMember({"step", "overlap"}));
@@ -133,11 +136,13 @@ void PrepareOptions::declare(CommandLine& line) {
                 "labelled by "
                 "offsets (evaluation)")
         ->check(CLI::IsMember({"skip", "keep"}));
-    line.option("hold-out", hold_out, "share of the questions to hold out, by whole paragraphs");
+    line.option("hold-out", hold_out, "share of the questions to hold out, by whole paragraphs")
+        ->check(within(0, 1));
     line.option("hold-out-output", hold_out_output, "features file for the held-out questions");
     line.option("seed", seed, "seed of the choice of held-out paragraphs");
-    line.option("limit", limit, "only the first N questions; 0 = all");
-    line.option("threads", threads, "threads; 0 = all cores this process may run on");
+    line.option("limit", limit, "only the first N questions; 0 = all")->check(at_least(0));
+    line.option("threads", threads, "threads; 0 = all cores this process may run on")
+        ->check(within(0, kMostThreads));
     line.option("force", force, "replace existing outputs");
 }
 
@@ -146,6 +151,7 @@ void prepare(const PrepareOptions& options, const CommandLine& line) {
     const std::vector<OutputLock> locks = lock_outputs(options);
     const int threads = options.threads > 0 ? options.threads : available_cores();
     const Tokenizer tokenizer(options.model);
+    read_checkpoint(options.model);  // its tokenizer's files are what was written, if it is a checkpoint
     Dataset dataset = read_squad(options.squad);
     const bool whole = options.limit == 0;
     limit_questions(dataset, options.limit);

@@ -67,14 +67,8 @@ void create(const std::filesystem::path& path, const StoreInfo& info, const Stor
     auto aside = path;
     aside += ".partial";
     try {
-        const h5::Handle access = h5::property_list(H5P_FILE_ACCESS);
-        h5::check(H5Pset_alignment(access.get(), kAlignment, kAlignment), "cannot align an HDF5 file");
-        // Metadata with checksums of their own: damage to them is found on opening. They come in one piece
-        // before the states, so that a file cut short has lost states alone.
-        h5::check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18),
-                  "cannot choose HDF5's format");
-        h5::check(H5Pset_meta_block_size(access.get(), kAlignment), "cannot choose HDF5's format");
-        h5::File file = h5::File::create(aside, access.get());
+        // Metadata come in one piece before the states, so that a file cut short has lost states alone.
+        h5::File file = h5::File::create(aside, kAlignment);
         {
             h5::Group root = file.root();
             write_table(root);

@@ -2,20 +2,35 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <thread>
 
+#include "core/activity.hpp"
 #include "core/command_line.hpp"
 #include "core/guard.hpp"
+#include "core/stop_signal.hpp"
 #include "dist/guard.hpp"
 #include "dist/watchdog.hpp"
 
 namespace {
 
+/// A handle whose release waits for the other ranks.
+struct Kept {
+    explicit Kept(const bv::Communicator& all) : ranks(all) {}
+    ~Kept() {
+        ranks.barrier();
+        std::printf("released\n");
+    }
+    const bv::Communicator& ranks;
+};
+
 std::string how;
 
 void on_ranks(const bv::Communicator& ranks) {
     const bool last = ranks.rank() == ranks.size() - 1;
+    ranks.keep(std::make_shared<Kept>(ranks));
+    if (how == "stopped") throw bv::Stopped("told to stop");
     if (how == "help") throw bv::Answered{"how to use it\n"};
     if (how == "agreed") {
         ranks.agree([&] {
@@ -37,6 +52,10 @@ void on_ranks(const bv::Communicator& ranks) {
     }
     if (how == "hang-stopped" && last) std::raise(SIGSTOP);
     if (how == "hang-stopped-two" && ranks.rank() % 2 == 1) std::raise(SIGSTOP);
+    if (how == "hang-all-wait" && last) {
+        const bv::Waiting waiting;  // as in another collective call than the others
+        std::this_thread::sleep_for(std::chrono::hours(1));
+    }
     if (how == "hang-busy" && last) std::this_thread::sleep_for(std::chrono::seconds(6));
     // Where the last rank failed, the others wait here until they are ended.
     if (how != "nothing") ranks.barrier();

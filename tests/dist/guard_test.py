@@ -3,6 +3,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 
 import pytest
 
@@ -30,7 +31,14 @@ def test_success(ranks):
 def test_help_is_printed_once(ranks):
     result = end("help", ranks)
     assert result.returncode == 0
-    assert result.stdout == "how to use it\n"
+    assert result.stdout.replace("released\n", "") == "how to use it\n"
+
+
+@RANKS
+@pytest.mark.parametrize("how, released", [("nothing", True), ("agreed", True), ("stopped", True), ("crash", False)])
+def test_handles_are_released_where_all_ranks_end_together(how, released, ranks):
+    result = end(how, ranks)
+    assert result.stdout.count("released") == (ranks if released else 0)
 
 
 @RANKS
@@ -99,6 +107,15 @@ def test_ranks_between_two_stopped_ones_are_not_blamed():
 def test_a_rank_that_is_busy_for_longer_than_the_timeout_is_left_alone():
     result = end("hang-busy", 4)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_ranks_that_all_wait_for_each_other_end_after_the_timeout(ranks):
+    began = time.monotonic()
+    result = end("hang-all-wait", ranks)
+    assert result.returncode == 1
+    assert len(lines(result, f"hung: all {ranks} ranks: each waits for others")) == ranks
+    assert time.monotonic() - began < 20  # ten times the timeout is 30 s
 
 
 def test_what_is_wrong_beside_the_main_thread_ends_all():

@@ -113,12 +113,59 @@ def test_a_users_mistake_is_one_line_with_exit_code_2_at_every_rank_count(tiny_m
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["checkpoints"]
 
 
+def test_a_damaged_recipe_is_called_damaged_and_a_checkpoint_without_weights_is_made_again(tiny_model, features, tmp_path):
+    run = tmp_path / "run"
+    weights = run / "checkpoints" / "epoch-0.5" / "model.safetensors"
+    finetune(run, tiny_model, features, "--checkpoints", "0.5")
+    first = weights.read_bytes()
+    weights.unlink()
+    finetune(run, tiny_model, features, "--checkpoints", "0.5")
+    assert weights.read_bytes() == first
+    recipe = run / "resume" / "recipe.json"
+    for damage in ("", recipe.read_text()[:40], "[]"):
+        recipe.write_text(damage)
+        for ranks in (1, 2):
+            result = finetune(run, tiny_model, features, "--checkpoints", "0.5", ranks=ranks, check=False)
+            (error,) = bv.error_lines(result.stderr)
+            assert result.rc == 2
+            assert "damaged" in error and str(recipe) in error and "--resume never --force" in error
+            assert "another run" not in error
+    finetune(run, tiny_model, features, "--checkpoints", "0.5", "--resume", "never", "--force")
+    assert weights.read_bytes() == first
+
+
 def test_features_of_another_vocabulary_are_refused(tiny_model, features, tmp_path):
     other = bv.write_model(tmp_path / "other")
     (other / "vocab.txt").write_text((other / "vocab.txt").read_text(encoding="utf-8") + "another\n", encoding="utf-8")
     result = finetune(tmp_path / "run", other, features, "--checkpoints", "1", check=False)
     assert result.rc == 2
     assert "vocabulary" in result.stderr and str(features) in result.stderr
+
+
+def test_features_of_another_tokenizer_with_the_same_vocabulary_are_refused(tiny_model, features, tmp_path):
+    cased = shutil.copytree(tiny_model, tmp_path / "cased")
+    (cased / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    special = shutil.copytree(tiny_model, tmp_path / "special")
+    (special / "special_tokens_map.json").write_text('{"additional_special_tokens": ["[unused7]"]}')
+    for folder, expected in ((cased, "lower-casing"), (special, "added tokens")):
+        result = finetune(tmp_path / "run", folder, features, "--checkpoints", "1", check=False)
+        assert result.rc == 2
+        lines = bv.error_lines(result.stderr)
+        assert len(lines) == 1 and expected in lines[0] and str(features) in lines[0] and str(folder) in lines[0]
+
+
+def test_a_checkpoint_keeps_every_tokenizer_file_and_fits_its_features(tiny_model, corpus, tmp_path):
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    (folder / "added_tokens.json").write_text('{"[unused7]": 8}')
+    (folder / "special_tokens_map.json").write_text('{"additional_special_tokens": ["[unused7]"]}')
+    bv.run("bv_prepare", "--squad", corpus / "dev.json", "--model", folder, "--max-tokens", 96, "--stride", 24,
+           "--output", tmp_path / "dev.h5")
+    finetune(tmp_path / "run", folder, tmp_path / "dev.h5", "--checkpoints", "0.1")
+    (checkpoint,) = (tmp_path / "run" / "checkpoints").iterdir()
+    for name in ("vocab.txt", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"):
+        assert (checkpoint / name).read_bytes() == (folder / name).read_bytes()
+    bv.run("bv_extract", "--checkpoint", checkpoint, "--features", tmp_path / "dev.h5", "--store", tmp_path / "store.h5",
+           "--task", "span", "--device", "cpu", "--threads", 1)
 
 
 def test_a_loss_that_is_not_finite_is_reported_with_its_questions(tiny_model, features, tmp_path):

@@ -96,6 +96,17 @@ TEST_F(FeaturesFile, what_is_read_is_what_was_written) {
     EXPECT_EQ(copy.fingerprint(), original.fingerprint());
 }
 
+TEST_F(FeaturesFile, a_file_without_the_tokenizers_fingerprint_is_read) {
+    Features older = make();
+    EXPECT_FALSE(older.settings.tokenizer.empty());
+    older.settings.tokenizer.clear();
+    write_features(folder_ / "older.h5", older, false);
+    const Features copy = read_features(folder_ / "older.h5");
+    EXPECT_TRUE(copy.settings.tokenizer.empty());
+    EXPECT_EQ(copy.fingerprint(), older.fingerprint());
+    EXPECT_NE(copy.fingerprint(), make().fingerprint());
+}
+
 TEST_F(FeaturesFile, the_fingerprint_sees_every_part) {
     const std::string original = make().fingerprint();
     const auto differs = [&](auto change) {

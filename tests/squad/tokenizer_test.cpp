@@ -11,7 +11,7 @@ namespace {
 
 std::vector<std::string> words_of(const BasicTokenizer& basic, const std::string& text) {
     std::vector<std::string> result;
-    for (const auto& word : basic.words(characters_of(text))) {
+    for (const auto& word : BasicTokenizer::words(basic.normalized(characters_of(text)))) {
         std::u32string characters;
         for (const auto& character : word) characters.push_back(character.value);
         result.push_back(utf8_of(characters));
@@ -58,7 +58,8 @@ TEST(BasicTokenizer, lower_case_knows_neither_language_nor_context) {
 }
 
 TEST(BasicTokenizer, ranges_count_original_characters) {
-    const auto words = BasicTokenizer{}.words(characters_of("\u200bE\u0301\U0001f680x"));
+    const auto normalized = BasicTokenizer{}.normalized(characters_of("\u200bE\u0301\U0001f680x"));
+    const auto words = BasicTokenizer::words(normalized);
     ASSERT_EQ(words.size(), 1U);
     ASSERT_EQ(words[0].size(), 3U);
     EXPECT_EQ(words[0][0].begin, 1);
@@ -105,7 +106,7 @@ TEST(Tokenizer, case_follows_the_models_own_setting) {
 TEST(Tokenizer, a_folder_without_a_bert_vocabulary_is_refused_by_name) {
     TemporaryFolder folder;
     BV_EXPECT_ERROR(Tokenizer(folder / "absent"), "absent", "no folder");
-    BV_EXPECT_ERROR(Tokenizer(folder.path()), "vocab.txt");
+    BV_EXPECT_ERROR(Tokenizer(folder.path()), "vocab.txt", "tokenizer.json");
     write_file(folder / "vocab.txt", "[CLS]\n[UNK]\nword\n");
     BV_EXPECT_ERROR(Tokenizer(folder.path()), "vocab.txt", "[SEP]", "3 tokens");
     const SmallModel broken({}, R"({"do_lower_case": "yes"})");

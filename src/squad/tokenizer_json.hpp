@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "squad/added_tokens.hpp"
+#include "squad/basic_tokenizer.hpp"
+#include "squad/json_place.hpp"
+#include "squad/pieces.hpp"
+
+namespace bv {
+
+/// An added token and the id that a file gives it; `place` names the file and the key.
+struct PromisedToken {
+    AddedToken token;
+    std::int32_t id;
+    std::string place;
+};
+
+/// A file tokenizer.json of Hugging Face `tokenizers` that is a BERT tokenizer.
+struct TokenizerJson {
+    Pieces vocabulary;
+    BasicTokenizer basic;
+    std::size_t longest_word = 100;
+    std::string unknown;
+    std::vector<PromisedToken> added;
+};
+
+/// Throws Error naming the key: anything that this project's tokenizer does not do (another model, normalizer
+/// or pre-tokenizer).
+TokenizerJson read_tokenizer_json(const JsonPlace& file);
+
+/// The tokens of the file's post-processor before and after the first text. Throws Error naming the key
+/// unless it makes [CLS] A [SEP] B [SEP] of a pair, with segments 0 and 1.
+std::pair<PromisedToken, PromisedToken> read_ends(const JsonPlace& file);
+
+/// An added token as JSON: a text, which is special, or an object with its flags.
+AddedToken added_token(const JsonPlace& place);
+
+}  // namespace bv

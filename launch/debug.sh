@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Single-node debug mode: installs, builds, and runs the whole road on one machine.
 set -euo pipefail
+told=''
+trap 'told=1' USR1
 here=$PWD
 cd "$(dirname "$0")/.."
 . launch/road.sh
@@ -34,7 +36,8 @@ Examples:
   launch/debug.sh finetune --task span --ranks 4 --gdb 1
   launch/debug.sh finetune --run runs/hang --ranks 2 --verbose --hang-timeout 5
 
-Environment: as tools/build.sh; BV_BIN, programs to run instead of building them.
+Environment: as tools/build.sh; BV_BIN, programs to run instead of building them, and BV_PYTHON, a Python with the packages of
+tools/requirements.txt to use with them. Both are set in a bundle (tools/bundle.sh): run-here.sh launch/debug.sh.
 END
 }
 
@@ -77,7 +80,7 @@ done
 prefix=''
 if [[ ${BV_BIN:-} ]]; then
     bin=$BV_BIN
-    python=$(tools/install.sh)/bin/python
+    python=${BV_PYTHON:-$(tools/install.sh)/bin/python}
 else
     python=$(tools/build.sh "$preset" programs)/bin/python
     bin=build/$preset/bin

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Judges what launch/rank.sh --check said of every rank (standard input), shows what will run where, and records it.
 
-Ends with exit code 2 and a line each for what would fail later: a rank that sees no GPU, a file it was given that it does
+Ends with exit code 2 and a line each for what would fail later: a rank that sees no GPU of its own, a file it was given that it does
 not see, another build. Needs nothing but Python 3.6, so that a cluster's own serves.
 """
 
@@ -20,15 +20,15 @@ CAPTURED = re.compile(r"^(SLURM_(JOB|ARRAY|RESTART|CPUS|NTASKS|SUBMIT)|NCCL_|UCX
 
 
 def read_ranks(lines, given):
-    """Of every rank its number, host, gpu, driver, cores, build and the sizes of the files given."""
+    """Of every rank its number, host, gpu, driver, uuid, cores, build and the sizes of the files given."""
     ranks = []
     for line in lines:
         fields = line.rstrip("\n").split("\t")
         if fields[0] != "rank":
             continue  # a prologue's or a module's chatter
-        number, host, gpu, driver, cores, build, *sizes = fields[1:]
+        number, host, gpu, driver, uuid, cores, build, *sizes = fields[1:]
         ranks.append(
-            {"rank": int(number), "host": host, "gpu": gpu, "driver": driver, "cores": cores, "build": build,
+            {"rank": int(number), "host": host, "gpu": gpu, "driver": driver, "uuid": uuid, "cores": cores, "build": build,
              "sizes": dict(zip(given, sizes))}
         )
     return sorted(ranks, key=lambda rank: rank["rank"])
@@ -39,11 +39,13 @@ def complaints(ranks, wanted, gpus):
     if [rank["rank"] for rank in ranks] != list(range(wanted)):
         yield f"of {wanted} ranks {len(ranks)} answered: {', '.join(str(rank['rank']) for rank in ranks)}"
         return
-    first = ranks[0]
+    first, owners = ranks[0], {}
     for rank in ranks:
         who = f"rank {rank['rank']} (host {rank['host']})"
         if gpus and not rank["gpu"]:
-            yield f"{who} sees no GPU of its own; each rank needs the GPU of its number on its node"
+            yield f"{who} sees no GPU of its own; each rank needs the GPU of its number on its node, or to see one of its own alone"
+        if gpus and rank["uuid"] and owners.setdefault(rank["uuid"], rank["rank"]) != rank["rank"]:
+            yield f"{who} would share {rank['uuid']} with rank {owners[rank['uuid']]}; each rank needs a GPU of its own"
         if rank["build"] != first["build"]:
             yield f"{who} has another build of the program ({rank['build']}) than rank 0 ({first['build']})"
         for path, size in rank["sizes"].items():
@@ -106,6 +108,12 @@ def record(ranks, command, launcher, threads):
     """All about this start that its results may depend on."""
     repository = str(Path(__file__).resolve().parents[1])
     git = ["git", "-C", repository, "-c", f"safe.directory={repository}"]
+    packed = Path(repository) / "VERSION"  # of a bundle (tools/bundle.sh), which git knows nothing of
+    if packed.is_file():
+        commit, changed = next(iter(re.findall(r"^commit (\S+)$", packed.read_text(), re.MULTILINE)), None), []
+    else:
+        commit = output_of([*git, "rev-parse", "HEAD"]) or None
+        changed = output_of([*git, "diff", "--name-only", "HEAD"]).splitlines()
     files, torch = libraries(command)
     for rank in ranks:
         del rank["sizes"]
@@ -113,8 +121,8 @@ def record(ranks, command, launcher, threads):
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "command": command,
         "folder": os.getcwd(),
-        "commit": output_of([*git, "rev-parse", "HEAD"]) or None,
-        "changed_files": output_of([*git, "diff", "--name-only", "HEAD"]).splitlines(),
+        "commit": commit,
+        "changed_files": changed,
         "launcher": launcher,
         "threads": threads,
         "ranks": ranks,

@@ -1,34 +1,40 @@
 #!/usr/bin/env bash
 # What launch/run_ranks.sh starts on every rank: makes ready what belongs to this rank, then becomes the program.
 set -euo pipefail
+trap '' USR1 # the program listens to it, and the launcher sends it again until it does
 
 usage() {
     cat <<'END'
 Usage: launch/rank.sh [--gpus PER_NODE] [--gdb RANK] [--instead RANK FOLDER] [--check GIVEN... --] PROGRAM [ARGUMENTS]
 
-  --gpus PER_NODE        each of a node's PER_NODE ranks has the GPU of its number there; binds to the cores nearest to it,
-                         in equal parts where several GPUs are near to the same
+  --gpus PER_NODE        each of a node's PER_NODE ranks has the GPU of its number there, or the only one that it sees;
+                         binds to the cores nearest to it, in equal parts where several GPUs are near to the same
   --gdb RANK             rank RANK runs under gdb
   --instead RANK FOLDER  rank RANK runs FOLDER's program of the same name
-  --check GIVEN... --    instead of running PROGRAM prints, divided by tabs: "rank", its number, host, GPU, driver, cores,
-                         PROGRAM's checksum, and of each file GIVEN its size, or - where it is not there
+  --check GIVEN... --    instead of running PROGRAM prints, divided by tabs: "rank", its number, host, GPU, driver, the GPU's
+                         UUID, cores, PROGRAM's checksum, and of each file GIVEN its size, or - where it is not there
 END
 }
 
 rank=${OMPI_COMM_WORLD_RANK:-${SLURM_PROCID:-0}}
 local_rank=${OMPI_COMM_WORLD_LOCAL_RANK:-${SLURM_LOCALID:-0}}
 
-# What nvidia-smi calls the GPU that CUDA numbers $1.
-gpu_name() {
-    local visible
-    IFS=, read -ra visible <<<"${CUDA_VISIBLE_DEVICES-$(seq -s, 0 63)}"
-    echo "${visible[$1]:-}"
+# visible: what nvidia-smi calls the GPUs that this rank sees, in CUDA's order; own_gpu: CUDA's number of its own, of
+# several that of the rank, as the programs choose. Slurm's --gpus-per-task and --gpu-bind=single show every rank a GPU of
+# its own, numbered 0.
+see_gpus() {
+    if [[ ${CUDA_VISIBLE_DEVICES+set} ]]; then
+        IFS=, read -ra visible <<<"$CUDA_VISIBLE_DEVICES"
+    else
+        mapfile -t visible < <(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null)
+    fi
+    own_gpu=$local_rank
+    ((${#visible[@]} != 1)) || own_gpu=0
 }
 
 # query GPU FIELDS: what nvidia-smi says of the GPU that CUDA numbers GPU; nothing where there is none.
 query() {
-    local name
-    name=$(gpu_name "$1")
+    local name=${visible[$1]:-}
     [[ ! $name ]] || nvidia-smi --id="$name" --query-gpu="$2" --format=csv,noheader 2>/dev/null || true
 }
 
@@ -50,8 +56,9 @@ near() {
 # Hardware threads of one core stand beside each other, so that no two ranks share a core.
 bind_near_gpu() {
     local mine sharers=0 place=0 other cores share
-    mine=$(near "$local_rank")
+    mine=$(near "$own_gpu")
     [[ $mine ]] || return 0
+    ((${#visible[@]} > 1)) || per_node=1 local_rank=0  # the other ranks' GPUs are out of sight
     for ((other = 0; other < per_node; ++other)); do
         [[ $(near "$other") == "$mine" ]] || continue
         ((other >= local_rank)) || place=$((place + 1))
@@ -67,8 +74,8 @@ bind_near_gpu() {
 # In one write, for the ranks' lines must not mix.
 check() {
     local path line
-    line=$(printf 'rank\t%s\t%s\t%s\t%s\t%s\t%s' "$rank" "${SLURMD_NODENAME:-$(hostname -s)}" \
-        "$(query "$local_rank" name)" "$(query "$local_rank" driver_version)" "$(allowed)" \
+    line=$(printf 'rank\t%s\t%s\t%s\t%s\t%s\t%s\t%s' "$rank" "${SLURMD_NODENAME:-$(hostname -s)}" \
+        "$(query "$own_gpu" name)" "$(query "$own_gpu" driver_version)" "$(query "$own_gpu" uuid)" "$(allowed)" \
         "$(sha256sum "$(type -P "$1")" | cut -c 1-12)")
     for path in ${given[@]+"${given[@]}"}; do
         line+=$'\t'$(stat -L -c '%s' "$path" 2>/dev/null || echo -)
@@ -93,6 +100,7 @@ while (($#)); do
     esac
 done
 
+[[ ! $per_node$checking ]] || see_gpus
 [[ ! $per_node ]] || bind_near_gpu
 if [[ $checking ]]; then
     check "$@"

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# The one way scripts start a program on several ranks.
+# The one way scripts start a program on several ranks. Plain starts (no --preflight, --gpus, --gdb, --instead) need no other
+# programs than bash and the launcher: a bundle (tools/bundle.sh) runs on machines that have no more.
 set -euo pipefail
+told=''
+trap 'told=1' USR1 # as early as may be: nothing has been started yet that has to hear of it
 
 usage() {
     cat <<'EOF'
@@ -24,7 +27,9 @@ Starts PROGRAM on N ranks, by Open MPI's mpirun or by Slurm's srun, each bound t
 
 The exit code is PROGRAM's own, 128 + S where a rank was killed by signal S. Open MPI's banners are left out of
 standard error; of the one about a killed rank the line "rank N killed by signal S" remains. SIGUSR1 (stop: save and end)
-is passed on to all ranks, as are SIGTERM and SIGINT, which leave them one second under mpirun.
+is passed on to all ranks, again each second until they end, since neither mpirun nor srun keeps it for ranks that are still
+starting; where it comes before there was a program to hear it the exit code is 85. SIGTERM and SIGINT are passed on once,
+and leave the ranks one second under mpirun.
 
 Environment: BV_MPIRUN names another mpirun.
 
@@ -44,30 +49,48 @@ is_count() { [[ $1 =~ ^[1-9][0-9]*$ ]]; }
 
 # Cores this process may use; hardware threads of one core count once, as mpirun counts slots.
 own_cores() {
-    local allowed physical
-    allowed=$(env -u OMP_NUM_THREADS nproc)
-    physical=$(lscpu -p=CORE,SOCKET | grep -v '^#' | sort -u | wc -l)
-    echo $((physical < allowed ? physical : allowed))
+    local name list part file allowed=0
+    local -A physical=()
+    while IFS=$':\t' read -r name list; do [[ $name != Cpus_allowed_list ]] || break; done </proc/self/status
+    for part in ${list//,/ }; do allowed=$((allowed + ${part#*-} - ${part%-*} + 1)); done
+    for file in /sys/devices/system/cpu/cpu*/topology/thread_siblings_list; do
+        [[ ! -r $file ]] || physical[$(<"$file")]=1
+    done
+    echo $((${#physical[@]} > 0 && ${#physical[@]} < allowed ? ${#physical[@]} : allowed))
 }
 
 # Open MPI's banners say nothing that the ranks' own lines do not, but for the name of a killed rank. Lines are matched
-# singly, because those of ranks may come between them. The line that names a rank also goes to the file $named.
+# singly, because those of ranks may come between them. True where a line named a killed rank.
+killed='^(mpirun|mpiexec) noticed that process rank ([0-9]+) with PID [0-9]+ on node ([^ ]+) exited on signal ([0-9]+) \((.*)\)\.$'
+banners=(
+    '-{74}' ''
+    '(mpirun|mpiexec): Forwarding signal [0-9]+ to job'
+    'Primary job +terminated normally, but [0-9]+ process(es)? returned'
+    'a non-zero exit code\. Per user-direction, the job has been aborted\.'
+    '(mpirun|mpiexec) detected that one or more processes exited with non-zero status, thus causing'
+    'the job to be terminated\. The first process to do so was:'
+    '  Process name: \[\[.*' '  Exit code: +[0-9]+'
+    'MPI_ABORT was invoked on rank [0-9]+ in communicator .*' 'with errorcode -?[0-9]+\.'
+    'NOTE: invoking MPI_ABORT causes Open MPI to kill all MPI processes\.'
+    'You may or may not see output from other processes, depending on'
+    'exactly when Open MPI kills them\.'
+    '[0-9]+ total processes killed \(some possibly by (mpirun|mpiexec) during cleanup\)'
+    '\[[^]]*\] [0-9]+ more process(es)? (has|have) sent help message .*'
+    '\[[^]]*\] Set MCA parameter "orte_base_help_aggregate" to 0 to see all help.*'
+)
 without_banners() {
-    sed -u -E \
-        -e 's/^(mpirun|mpiexec) noticed that process rank ([0-9]+) with PID [0-9]+ on node (\S+) exited on signal ([0-9]+) \((.*)\)\.$/rank \2 killed by signal \4 (\5) on \3/w '"$named" \
-        -e '/^-{74}$/d; /^$/d' \
-        -e '/^Primary job +terminated normally, but [0-9]+ process(es)? returned$/d' \
-        -e '/^a non-zero exit code\. Per user-direction, the job has been aborted\.$/d' \
-        -e '/^(mpirun|mpiexec) detected that one or more processes exited with non-zero status, thus causing$/d' \
-        -e '/^the job to be terminated\. The first process to do so was:$/d' \
-        -e '/^  Process name: \[\[/d; /^  Exit code: +[0-9]+$/d' \
-        -e '/^MPI_ABORT was invoked on rank [0-9]+ in communicator /d; /^with errorcode -?[0-9]+\.$/d' \
-        -e '/^NOTE: invoking MPI_ABORT causes Open MPI to kill all MPI processes\.$/d' \
-        -e '/^You may or may not see output from other processes, depending on$/d' \
-        -e '/^exactly when Open MPI kills them\.$/d' \
-        -e '/^[0-9]+ total processes killed \(some possibly by (mpirun|mpiexec) during cleanup\)$/d' \
-        -e '/^\[[^]]*\] [0-9]+ more process(es)? (has|have) sent help message /d' \
-        -e '/^\[[^]]*\] Set MCA parameter "orte_base_help_aggregate" to 0 to see all help/d'
+    local line named=1 banner
+    banner="^($(IFS='|' && echo "${banners[*]}"))\$"
+    while IFS= read -r line || [[ $line ]]; do
+        if [[ $line =~ $killed ]]; then
+            line="rank ${BASH_REMATCH[2]} killed by signal ${BASH_REMATCH[4]} (${BASH_REMATCH[5]}) on ${BASH_REMATCH[3]}"
+            named=0
+        elif [[ $line =~ $banner ]]; then
+            continue
+        fi
+        printf '%s\n' "$line"
+    done
+    return "$named"
 }
 
 # The files that arguments name, and of those still to be made the folder they will stand in.
@@ -154,13 +177,14 @@ else
     fi
 fi
 start+=(${flags[@]+"${flags[@]}"})
-here=$(cd "$(dirname "$0")" && pwd)
+here=${BASH_SOURCE[0]%"${BASH_SOURCE[0]##*/}"}
+here=$(cd "${here:-.}" && pwd)
 
 if [[ $preflight ]]; then
-    trap 'exit 85' USR1 # told to stop before there was anything to save
     mapfile -t given < <(given_files "$@")
     said=$(timeout --foreground 180 "${start[@]}" "$here/rank.sh" ${rank_flags[@]+"${rank_flags[@]}"} \
         --check ${given[@]+"${given[@]}"} -- "$@" </dev/null) || {
+        [[ ! $told ]] || exit 85
         echo "failure: run_ranks.sh: $launcher did not start $ranks ranks within 180 s; its own words are above" >&2
         exit 1
     }
@@ -171,26 +195,54 @@ if ((${#rank_flags[@]})); then
     set -- "$here/rank.sh" "${rank_flags[@]}" "$@"
 fi
 
-named=$(mktemp)
-trap 'rm -f "$named"' EXIT
-exec {errors}> >(without_banners >&2)
+# told to stop before there was anything to save
+[[ ! $told ]] || exit 85
+
+# A signal to all processes of a terminal or a job must not end the filter before the ranks.
+exec {errors}> >(
+    trap '' USR1 TERM INT
+    without_banners >&2
+)
 filter=$!
-"${start[@]}" "$@" <"$input" 2>&"$errors" {errors}>&- &
+# What starts the ranks ignores SIGUSR1 as long as it has no handler of its own.
+(
+    trap '' USR1
+    exec "${start[@]}" "$@"
+) <"$input" 2>&"$errors" {errors}>&- &
 job=$!
 exec {errors}>&-
 
+teller=''
+tell() {
+    told=1 waiting=1
+    [[ ! $teller ]] || return 0
+    (
+        trap '' USR1 TERM INT
+        while kill -USR1 "$job"; do sleep 1; done
+    ) <&- &>/dev/null &
+    teller=$!
+    disown "$teller" # its end is no news
+}
+
 # A trapped signal interrupts `wait`: only the wait that no signal interrupted tells the job's exit code.
-trap 'waiting=1; kill -USR1 "$job"' USR1
+trap tell USR1
 trap 'waiting=1; kill -TERM "$job"' TERM INT
+[[ ! $told ]] || tell
 waiting=1
 while [[ $waiting ]]; do
     waiting='' code=0
     wait "$job" || code=$?
 done
 trap '' USR1 TERM INT
-wait "$filter" || true
+[[ ! $teller ]] || kill -KILL "$teller" || true
+named=''
+! wait "$filter" || named=1
+if ((code == 128 + 10)) && [[ $told ]]; then
+    echo "told to stop before every rank had begun to listen; what was saved before remains" >&2
+    exit 85
+fi
 # On a busy machine Open MPI now and then ends without its closing message; srun names the rank in its own words.
-if ((code > 128 && code <= 192)) && [[ $launcher == mpirun && ! -s $named ]]; then
+if ((code > 128 && code <= 192)) && [[ $launcher == mpirun && ! $named ]]; then
     echo "a rank was killed by signal $((code - 128)); mpirun did not say which" >&2
 fi
 exit "$code"

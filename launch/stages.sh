@@ -26,23 +26,25 @@ launch_flags=() program_flags=() first_launch_flags=()
 
 # on_ranks PROGRAM ARGUMENT...: runs one of the programs on all ranks. USR1 and TERM reach them as USR1, the stop signal;
 # $told is set where one came, and after it nothing more is started.
-told=''
+told=${told:-}
 on_ranks() {
-    local code=0 job waiting=1
+    local code=0 job='' waiting=1
     [[ ! $told ]] || return 85
+    trap 'told=1 waiting=1; [[ ! $job ]] || kill -USR1 "$job"' USR1 TERM
+    trap 'told=1 waiting=1; [[ ! $job ]] || kill -TERM "$job"' INT
     launch/run_ranks.sh --ranks "$ranks" ${launch_flags[@]+"${launch_flags[@]}"} \
         ${first_launch_flags[@]+"${first_launch_flags[@]}"} -- $prefix "$bin/$1" "${@:2}" \
         ${program_flags[@]+"${program_flags[@]}"} <&0 &
     job=$!
     first_launch_flags=()
-    trap 'told=1 waiting=1; kill -USR1 "$job"' USR1 TERM
-    trap 'told=1 waiting=1; kill -TERM "$job"' INT
+    [[ ! $told ]] || kill -USR1 "$job" # it came while this was being started
     while [[ $waiting ]]; do # only the wait that no signal interrupted tells the exit code
         waiting='' code=0
         wait "$job" || code=$?
     done
     trap 'told=1' USR1 TERM
     trap - INT
+    if ((code == 128 + 10)) && [[ $told ]]; then code=85; fi # it came before there was anyone to hear it
     return "$code"
 }
 

@@ -2,6 +2,8 @@
 # What all job scripts of this folder do; they set $home (the repository), $stage and $about, and source it. Runs one stage
 # of launch/road.sh on the ranks that Slurm gave the job, records where, and has the job requeued when it is cut short.
 set -euo pipefail
+told=''
+trap 'told=1' USR1 TERM
 here=$PWD
 me=slurm/$script
 cd "$home"
@@ -40,7 +42,6 @@ done
 
 # shellcheck source=slurm/site.sh
 . "${BV_SITE:-slurm/site.sh}"
-trap 'told=1' USR1 TERM
 use_build
 check_flags
 [[ ! ${SLURM_RESTART_COUNT:-} ]] || force='' # what the first start made is this job's own

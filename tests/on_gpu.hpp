@@ -13,7 +13,7 @@ template <class Base>
 class OnGpu : public Base {
   protected:
     void SetUp() override {
-        if (gpu_count() == 0) GTEST_SKIP() << "0 GPUs for 1 rank";
+        if (visible_gpus().empty()) GTEST_SKIP() << "0 GPUs for 1 rank";
         ASSERT_NE(dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL), nullptr) << dlerror();
     }
 

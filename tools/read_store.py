@@ -5,6 +5,8 @@
     store.states(17)         # (L, T, H): all states of feature 17 of the features file
     store.states(17, -1)     # (T, H): the last state alone; only its bytes are read
 
+It checks no checksums of states and tables: `bv_store verify` does.
+
 As a program, says what is in a store: read_store.py FILE
 """
 
@@ -14,7 +16,7 @@ import h5py
 import numpy
 
 FORMAT = "bertvision-store"
-VERSION = 2
+VERSIONS = (2, 3)
 
 
 class Store:
@@ -23,8 +25,8 @@ class Store:
     def __init__(self, path):
         self.file = h5py.File(path, "r", locking=False)
         attributes = {name: value.decode() if isinstance(value, bytes) else value for name, value in self.file.attrs.items()}
-        if attributes.get("format") != FORMAT or attributes.get("version") != VERSION:
-            raise ValueError(f"{path} is no embedding store of version {VERSION}")
+        if attributes.get("format") != FORMAT or attributes.get("version") not in VERSIONS:
+            raise ValueError(f"{path} is no embedding store of version {' or '.join(map(str, VERSIONS))}")
         self.task = attributes["task"]
         self.dtype = attributes["dtype"]
         self.epoch = attributes["epoch"]

@@ -10,8 +10,9 @@ namespace bv {
 std::int64_t BlockDefinition::positive(const std::string& key) const {
     const auto found = settings.find(key);
     const std::int64_t* value = found == settings.end() ? nullptr : std::get_if<std::int64_t>(&found->second);
-    if (value == nullptr || *value < 1) {
-        fail("{}: block '{}' needs '{}', a whole number of at least 1", place, type, key);
+    constexpr std::int64_t kMost = 1'000'000;  // products of several stay below 2^63
+    if (value == nullptr || *value < 1 || *value > kMost) {
+        fail("{}: block '{}' needs '{}', a whole number from 1 to {}", place, type, key, kMost);
     }
     return *value;
 }

@@ -22,7 +22,7 @@ struct BlockDefinition {
 
     // What follows throws Error naming the place where the value is missing or something else.
 
-    /// The positive whole number `key`.
+    /// The positive whole number `key`, a million at most.
     std::int64_t positive(const std::string& key) const;
 
     /// The positive whole number `key`, or `otherwise` where it is missing.

@@ -7,17 +7,21 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json_object.hpp"
+#include "core/seal.hpp"
 #include "optim/tensor_files.hpp"
 
 namespace bv {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr int kVersion = 2;
+constexpr const char* kDescription = "head.json";
+constexpr const char* kTensors = "head.safetensors";
 
-Json to_json(const Head& head, std::int64_t k, const HeadOrigin& origin) {
-    Json poolings = Json::array();
+OrderedJson to_json(const Head& head, std::int64_t k, const HeadOrigin& origin) {
+    OrderedJson poolings = OrderedJson::array();
     for (const LayerWeights& learned : head.layer_weights(k)) {
         poolings.push_back({{"weights", learned.weights}, {"gamma", learned.gamma}});
     }
@@ -44,42 +48,50 @@ Json to_json(const Head& head, std::int64_t k, const HeadOrigin& origin) {
             {"definition", head.definition().text}};
 }
 
-Head build_head(const Json& json, const std::filesystem::path& path) {
-    return Head(parse_head(json.at("head").get<std::string>(), json.at("definition").get<std::string>(),
-                           path.string() + ": definition"),
-                json.at("states").get<std::int64_t>(), json.at("hidden_size").get<std::int64_t>(), {0});
+Head build_head(const JsonObject& json) {
+    constexpr std::int64_t kLargest = 1'000'000;  // more than any BERT has of either
+    const auto states = json.whole("states", 1, kLargest);
+    const auto hidden_size = json.whole("hidden_size", 1, kLargest);
+    return Head(parse_head(json.get<std::string>("head"), json.get<std::string>("definition"),
+                           json.name() + ": definition"),
+                states, hidden_size, {0});
 }
 
-HeadOrigin read_origin(const Json& json) {
+HeadOrigin read_origin(const JsonObject& json) {
     HeadOrigin origin;
-    json.at("layers").get_to(origin.layers);
-    json.at("checkpoint").get_to(origin.checkpoint);
-    json.at("epoch").get_to(origin.epoch);
-    json.at("other_checkpoint").get_to(origin.other_checkpoint);
-    json.at("features").get_to(origin.features);
-    json.at("seed").get_to(origin.seed);
-    json.at("data_seed").get_to(origin.data_seed);
-    json.at("held_out").get_to(origin.held_out);
-    origin.share = json.value("share", 1.0);  // heads from before there were shares have none
-    json.at("learning_rate").get_to(origin.learning_rate);
-    json.at("batch").get_to(origin.batch);
-    json.at("epochs").get_to(origin.epochs);
+    origin.layers = json.get<std::vector<std::int64_t>>("layers");
+    origin.checkpoint = json.get<std::string>("checkpoint");
+    origin.epoch = json.get<std::string>("epoch");
+    origin.other_checkpoint = json.get<bool>("other_checkpoint");
+    origin.features = json.get<std::string>("features");
+    origin.seed = json.get<std::uint64_t>("seed");
+    origin.data_seed = json.get<std::uint64_t>("data_seed");
+    origin.held_out = json.get<double>("held_out");
+    origin.share = json.get<double>("share", 1.0);  // heads from before there were shares have none
+    origin.learning_rate = json.get<double>("learning_rate");
+    origin.batch = json.get<std::int64_t>("batch");
+    origin.epochs = json.get<std::int64_t>("epochs");
     return origin;
 }
 
-TrainedHead read_description(const std::filesystem::path& path) {
-    const std::string text = read_file(path);
-    try {
-        const Json json = Json::parse(text);
-        if (const int version = json.at("version").get<int>(); version != kVersion) {
-            fail("{}: version {} of the format; this program reads version {}", path.string(), version,
-                 kVersion);
-        }
-        return {build_head(json, path), read_origin(json)};
-    } catch (const Json::parse_error& wrong) {
-        fail("{}: no JSON: {} is wrong", path.string(), place_of(text, wrong.byte));
-    } catch (const Json::exception& wrong) {
-        fail("{}: no description of a head: {}", path.string(), wrong.what());
+/// The description, whole and of this version.
+JsonObject read_description(const std::filesystem::path& path) {
+    JsonObject json(path);
+    require_seal(json.all(), json.name());
+    if (const auto version = json.get<std::int64_t>("version"); version != kVersion) {
+        fail("{}: version {} of the format; this program reads version {}", json.name(), version, kVersion);
+    }
+    return json;
+}
+
+/// Heads of older programs say no fingerprint of their tensors.
+void require_tensors(const JsonObject& description, const std::filesystem::path& path) {
+    if (!description.has("tensors")) return;
+    const auto promised = description.get<std::string>("tensors");
+    const std::string found = fingerprint(MappedFile(path).bytes());
+    if (promised != found) {
+        fail("{}: it is damaged or was changed: its fingerprint is {}, {} says {}", path.string(), found,
+             kDescription, promised);
     }
 }
 
@@ -91,13 +103,18 @@ void save_head(const std::filesystem::path& folder, const Head& head, std::int64
     for (const auto* own : {&head.parameters(), &head.buffers()}) {
         for (const NamedTensor& named : *own) tensors.emplace(named.name, named.tensor.detach()[k]);
     }
-    save_tensors(folder / "head.safetensors", tensors);
-    write_file(folder / "head.json", to_json(head, k, origin).dump(2) + "\n");
+    save_tensors(folder / kTensors, tensors);
+    OrderedJson json = to_json(head, k, origin);
+    json["tensors"] = fingerprint(MappedFile(folder / kTensors).bytes());
+    json[kSeal] = seal_of(json);
+    write_file(folder / kDescription, json.dump(2) + "\n");
 }
 
 TrainedHead load_head(const std::filesystem::path& folder) {
-    TrainedHead trained = read_description(folder / "head.json");
-    const std::filesystem::path path = folder / "head.safetensors";
+    const JsonObject description = read_description(folder / kDescription);
+    TrainedHead trained{build_head(description), read_origin(description)};
+    const std::filesystem::path path = folder / kTensors;
+    require_tensors(description, path);
     const auto tensors = load_tensors(path, at::kFloat);
     std::vector<NamedTensor> wanted = trained.head.parameters();
     wanted.insert(wanted.end(), trained.head.buffers().begin(), trained.head.buffers().end());

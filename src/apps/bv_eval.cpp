@@ -9,7 +9,8 @@ int main(int argc, char** argv) {
             "Turns logits into answers and scores: of a fine-tuned checkpoint, of a head over hidden states, "
             "or of "
             "files; or scores a file of answers as the official SQuAD 2.0 script does. Scores are in "
-            "percent.",
+            "percent. The stop signal (SIGUSR1; under srun SIGTERM too) ends a prediction early with nothing "
+            "written, exit code 85.",
             "Examples:\n"
             "  mpirun -n 2 bv_eval --checkpoint run/span/seed-1/checkpoints/epoch-0.3 --features dev.h5 "
             "--output out\n"

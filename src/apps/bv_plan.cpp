@@ -8,7 +8,8 @@ int main(int argc, char** argv) {
             "bv_plan",
             "Says what a study takes before anything is spent: bytes of checkpoints and stores, time and GPU "
             "hours, and "
-            "whether storing the states beats computing them again for each pass.",
+            "whether storing the states beats computing them again for each pass. It is soon done, and "
+            "goes on to its end when told to stop (SIGUSR1).",
             "Examples:\n"
             "  bv_plan --config configs/reference.toml\n"
             "  mpirun -n 8 bv_plan --config configs/reference.toml --measure --folder /scratch/me\n"

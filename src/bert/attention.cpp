@@ -122,7 +122,8 @@ bool has_kernel(const at::Tensor& query_key_value, std::int64_t heads) {
 at::Tensor packed_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
                             const DropoutPlan& dropout) {
     if (has_kernel(query_key_value, heads)) return KernelAttention::apply(query_key_value, heads, dropout);
-    if (query_key_value.is_cuda() && query_key_value.scalar_type() == at::kBFloat16)
+    if (takes_flash_attention(query_key_value.device(), query_key_value.scalar_type(),
+                              query_key_value.size(1) / 3 / heads))
         return flash_attention(query_key_value, heads, bounds, dropout);
     return plain_attention(query_key_value, heads, dropout);
 }

@@ -15,13 +15,20 @@ namespace bv {
 at::Tensor packed_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
                             const DropoutPlan& dropout);
 
-/// The same by FlashAttention-2 (Dao 2023), for 16-bit input on a GPU. Its kernel draws its own mask, not
+/// Whether flash attention has kernels, backward ones too, for heads of a size in a precision on a GPU of a
+/// compute capability (80 = 8.0).
+bool has_flash_attention(at::ScalarType precision, std::int64_t head_size, int capability);
+
+/// Local: whether packed_attention computes by flash attention on `device`.
+bool takes_flash_attention(at::Device device, at::ScalarType precision, std::int64_t head_size);
+
+/// packed_attention by FlashAttention-2 (Dao 2023), where it is taken. Its kernel draws its own mask, not
 /// that of the dropout law: a function of the plan and of the first example, the same each time, but another
 /// for other batches.
 at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
                            const DropoutPlan& dropout);
 
-/// The same by plain operations on any device, whatever kernels it has.
+/// packed_attention by plain operations on any device, whatever kernels it has.
 at::Tensor plain_attention(const at::Tensor& query_key_value, std::int64_t heads, const DropoutPlan& dropout);
 
 }  // namespace bv

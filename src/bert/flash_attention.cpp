@@ -6,6 +6,10 @@
 
 #include "bert/attention.hpp"
 
+#ifdef BV_CUDA
+#include <cuda_runtime_api.h>
+#endif
+
 namespace bv {
 namespace {
 
@@ -17,7 +21,31 @@ void seed_generator(at::Device device, const DropoutPlan& dropout) {
     generator.set_current_seed(std::uint64_t{drawn.c[0]} << 32 | drawn.c[1]);
 }
 
+/// 80 for a GPU of compute capability 8.0; 0 where CUDA does not say.
+int capability_of(at::Device device) {
+    int major = 0;
+    int minor = 0;
+#ifdef BV_CUDA
+    cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.index());
+    cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device.index());
+#else
+    static_cast<void>(device);
+#endif
+    return 10 * major + minor;
+}
+
 }  // namespace
+
+bool has_flash_attention(at::ScalarType precision, std::int64_t head_size, int capability) {
+    if (precision != at::kBFloat16 || capability < 80 || head_size % 8 != 0 || head_size > 256) return false;
+    // The backward pass of larger heads wants more shared memory than these have.
+    const bool small = capability == 86 || capability == 89 || capability >= 120;
+    return !small || head_size <= 192;
+}
+
+bool takes_flash_attention(at::Device device, at::ScalarType precision, std::int64_t head_size) {
+    return device.is_cuda() && has_flash_attention(precision, head_size, capability_of(device));
+}
 
 at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
                            const DropoutPlan& dropout) {

@@ -10,6 +10,7 @@
 #include "bert/pretrained.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "optim/to_host.hpp"
 
 namespace bv {
 namespace {
@@ -66,9 +67,7 @@ std::function<void(const std::filesystem::path&)> Model::snapshot() const {
     const std::string architecture =
         task_ == Task::span ? "BertForQuestionAnswering" : "BertForSequenceClassification";
     std::vector<Parameter> copies = parameters_;
-    for (Parameter& copy : copies) {
-        copy.tensor = copy.tensor.detach().to(at::kCPU, /*non_blocking=*/false, /*copy=*/true);
-    }
+    for (Parameter& copy : copies) copy.tensor = copy_to_host(copy.tensor);
     return [copies = std::move(copies), config = to_json(config(), architecture).dump(2) + "\n",
             head = head_name(task_)](const std::filesystem::path& folder) {
         write_file(folder / "config.json", config);

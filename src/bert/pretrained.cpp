@@ -7,10 +7,12 @@
 
 #include <ATen/ATen.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
+#include "core/json.hpp"
 #include "core/safetensors.hpp"
+#include "optim/checkpoint.hpp"
 #include "optim/tensor_files.hpp"
 
 namespace bv {
@@ -51,8 +53,7 @@ std::vector<std::filesystem::path> weight_files(const std::filesystem::path& fol
         fail("{}: holds no model.safetensors{}", folder.string(),
              pickled ? "; convert its pytorch_model.bin by from_pretrained(...).save_pretrained(...)" : "");
     }
-    const std::string text = read_file(index);
-    const Json json = Json::parse(text, nullptr, false);
+    const Json json = read_json(index);
     std::set<std::string> names;
     try {
         for (const auto& [tensor, file] : json.at("weight_map").items())
@@ -129,7 +130,9 @@ std::string weights_fingerprint(const std::filesystem::path& folder) {
     std::string all;
     const auto files = weight_files(folder);
     for (const auto& path : files) all += fingerprint(MappedFile(path).bytes());
-    return files.size() == 1 ? all : fingerprint(all);
+    if (files.size() > 1) all = fingerprint(all);
+    require_weights(folder, all);
+    return all;
 }
 
 void write_weights(const std::filesystem::path& folder, const std::vector<Parameter>& parameters,

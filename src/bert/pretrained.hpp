@@ -19,7 +19,8 @@ std::vector<Parameter> read_weights(const std::filesystem::path& folder,
                                     const std::vector<std::string>& optional);
 
 /// Fingerprint of a folder's weights: that of model.safetensors, or of its shards' together. Throws Error as
-/// above.
+/// above, and where the folder is a checkpoint of ours and holds other weights, or another configuration,
+/// than its checkpoint.json says.
 std::string weights_fingerprint(const std::filesystem::path& folder);
 
 /// Writes model.safetensors in float32 under Hugging Face's names: "bert." before all but the `heads` names.

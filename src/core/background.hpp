@@ -24,10 +24,14 @@ class Background {
         running_ = std::async(std::launch::async, std::move(task));
     }
 
+    /// Whether a task has ended that nobody waited for yet.
+    bool has_ended() const {
+        return running_.valid() && running_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    }
+
     /// Throws what the running task threw, if it has ended; does not wait.
     void check() {
-        if (running_.valid() && running_.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
-            running_.get();
+        if (has_ended()) running_.get();
     }
 
     /// Waits for the running task and throws what it threw.

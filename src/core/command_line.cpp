@@ -23,12 +23,12 @@ const std::set<std::string>& tables() {
     return names;
 }
 
-std::string text_of(const toml::node& node, const std::string& place) {
+std::string text_of(const toml::node& node, const std::string& place, std::string_view key) {
     if (auto text = node.value_exact<std::string>()) return *text;
     if (auto whole = node.value_exact<std::int64_t>()) return std::to_string(*whole);
     if (auto real = node.value_exact<double>()) return fmt::format("{}", *real);
     if (auto truth = node.value_exact<bool>()) return *truth ? "true" : "false";
-    fail("{}: expected a string, a number or a boolean", place);
+    fail("{}: '{}': expected a string, a number or a boolean", place, key);
 }
 
 /// Hands one program's table of a study file to CLI11, whose own reader understands only part of TOML.
@@ -40,6 +40,7 @@ class TomlConfig : public CLI::Config {
     std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
 
     void read_from(std::string path) { path_ = std::move(path); }
+    const std::string& path() const { return path_; }
 
     std::vector<CLI::ConfigItem> from_config(std::istream& stream) const override {
         toml::table study;
@@ -68,12 +69,15 @@ class TomlConfig : public CLI::Config {
                 fail("{}: unknown key '{}' in [{}]; the nearest known one is '{}'", place, name.str(), table_,
                      key_of(nearest(key, known_)));
             }
+            for (const CLI::ConfigItem& other : entries) {  // TOML sees no hyphen in an underscore
+                if (other.name == *found) fail("{}: '{}' in [{}] stands there twice", place, key, table_);
+            }
             CLI::ConfigItem item;
             item.name = *found;
             if (const toml::array* list = node.as_array()) {
-                for (const auto& element : *list) item.inputs.push_back(text_of(element, place));
+                for (const auto& element : *list) item.inputs.push_back(text_of(element, place, name.str()));
             } else {
-                item.inputs.push_back(text_of(node, place));
+                item.inputs.push_back(text_of(node, place, name.str()));
             }
             entries.push_back(std::move(item));
         }
@@ -118,6 +122,9 @@ void CommandLine::parse(int argc, const char* const* argv) {
         app_.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
         throw Answered{app_.help()};
+    } catch (const CLI::FileError& wrong) {
+        read_file(reader->path());  // says what is wrong with it
+        fail("{}; see {} --help", wrong.what(), program_);
     } catch (const CLI::ExtrasError&) {
         const std::string extra = app_.remaining().empty() ? "" : app_.remaining().front();
         if (!extra.starts_with("--")) fail("unexpected argument '{}'; see {} --help", extra, program_);
@@ -155,9 +162,13 @@ std::string CommandLine::resolved() const {
 }
 
 std::optional<std::string> setting_in(const std::string& resolved, const std::string& key) {
-    const toml::table program = toml::parse(resolved);
-    for (const auto& [name, node] : program) {
-        if (const toml::table* settings = node.as_table()) return (*settings)[key].value<std::string>();
+    try {
+        const toml::table program = toml::parse(resolved);
+        for (const auto& [name, node] : program) {
+            if (const toml::table* settings = node.as_table()) return (*settings)[key].value<std::string>();
+        }
+    } catch (const toml::parse_error&) {
+        return {};
     }
     return {};
 }

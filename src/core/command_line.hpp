@@ -7,6 +7,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "core/numbers.hpp"
+
 namespace bv {
 
 /// Thrown by CommandLine::parse for --help: `text` goes to standard output, exit code 0.
@@ -23,14 +25,18 @@ class CommandLine {
     CommandLine(std::string program, std::string description, std::string examples = "");
 
     /// Declares --name for `value`, whose current content is the default shown by --help. Returns CLI11's
-    /// option for
-    /// ->required(), ->check(...) and so on. A bool becomes a flag.
+    /// option for ->required(), ->check(...) and so on; core/numbers.hpp has the checks of numbers. A bool
+    /// becomes a flag.
     template <class T>
     CLI::Option* option(const std::string& name, T& value, const std::string& help) {
         if constexpr (std::is_same_v<T, bool>) {
             return app_.add_flag("--" + name, value, help);
         } else {
-            return app_.add_option("--" + name, value, help)->capture_default_str();
+            CLI::Option* option = app_.add_option("--" + name, value, help)->capture_default_str();
+            if constexpr (std::is_arithmetic_v<typename Item<T>::type>) {
+                option->transform(CLI::Validator(number_complaint<typename Item<T>::type>, ""));
+            }
+            return option;
         }
     }
 
@@ -54,11 +60,21 @@ class CommandLine {
     const std::string& program() const { return program_; }
 
   private:
+    /// What an option holds one or several of.
+    template <class T>
+    struct Item {
+        using type = T;
+    };
+    template <class T>
+    struct Item<std::vector<T>> {
+        using type = T;
+    };
+
     std::string program_;
     CLI::App app_;
 };
 
-/// The value of `key` in what `resolved` gave a program, as text.
+/// The value of `key` in what `resolved` gave a program, as text; nothing where it has none or is no TOML.
 std::optional<std::string> setting_in(const std::string& resolved, const std::string& key);
 
 }  // namespace bv

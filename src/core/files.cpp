@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <memory>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -37,14 +38,35 @@ std::string reason() {
     return std::strerror(errno);
 }
 
+std::string text_of(XXH128_hash_t hash) {
+    return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+/// Returns whether all of `bytes` was written; errno says why not.
+bool write_all(int file, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(file, bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return false;
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
     std::ifstream stream(path, std::ios::binary);
-    if (!stream || std::filesystem::is_directory(path)) fail("cannot read {}: {}", path.string(), reason());
+    if (!stream) fail("cannot read {}: {}", path.string(), reason());
+    refuse_folder(path);  // which opens, and then reads as nothing
     std::string content(std::istreambuf_iterator<char>(stream), {});
     if (stream.bad()) fail("cannot read {}: {}", path.string(), reason());
     return content;
+}
+
+void refuse_folder(const std::filesystem::path& path) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) fail("cannot read {}: it is a folder", path.string());
 }
 
 void flush_to_disk(const std::filesystem::path& path) {
@@ -53,6 +75,10 @@ void flush_to_disk(const std::filesystem::path& path) {
 }
 
 void write_file(const std::filesystem::path& path, std::string_view content) {
+    write_file(path, std::span(&content, 1));
+}
+
+std::string write_file(const std::filesystem::path& path, std::span<const std::string_view> pieces) {
     const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
     std::error_code created;
     std::filesystem::create_directories(parent, created);
@@ -65,36 +91,42 @@ void write_file(const std::filesystem::path& path, std::string_view content) {
         std::filesystem::remove(aside, ignored);
         fail("cannot write {}: {}", path.string(), why);
     };
+    const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> hash(XXH3_createState(), XXH3_freeState);
+    XXH3_128bits_reset(hash.get());
     {
         Descriptor file(aside, O_WRONLY | O_CREAT | O_TRUNC);
         if (!file.ok()) give_up();
-        while (!content.empty()) {
-            const ssize_t written = ::write(file.get(), content.data(), content.size());
-            if (written < 0 && errno == EINTR) continue;
-            if (written < 0) give_up();
-            content.remove_prefix(static_cast<std::size_t>(written));
+        constexpr std::size_t kChunk = std::size_t{1} << 20;  // still in the cache after it was hashed
+        for (const std::string_view piece : pieces) {
+            for (std::size_t at = 0; at < piece.size(); at += kChunk) {
+                const std::string_view chunk = piece.substr(at, kChunk);
+                XXH3_128bits_update(hash.get(), chunk.data(), chunk.size());
+                if (!write_all(file.get(), chunk)) give_up();
+            }
         }
         if (::fsync(file.get()) != 0) give_up();
     }
     if (std::rename(aside.c_str(), path.c_str()) != 0) give_up();
     flush_to_disk(parent);
+    return text_of(XXH3_128bits_digest(hash.get()));
 }
 
 void require_absent(const std::filesystem::path& path, bool force) {
-    if (!force && std::filesystem::exists(path)) {
-        fail("{} exists already; --force replaces it", path.string());
-    }
+    if (force) return;
+    std::error_code wrong;
+    if (std::filesystem::exists(path, wrong)) fail("{} exists already; --force replaces it", path.string());
+    if (wrong) fail("cannot look for {}: {}", path.string(), wrong.message());
 }
 
 std::string fingerprint(std::string_view bytes) {
-    const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-    return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+    return text_of(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
     Descriptor file(path, O_RDONLY);
     struct stat status {};
     if (!file.ok() || ::fstat(file.get(), &status) != 0) fail("cannot open {}: {}", path.string(), reason());
+    refuse_folder(path);
     if (!S_ISREG(status.st_mode)) fail("cannot open {}: it is no regular file", path.string());
     size_ = static_cast<std::size_t>(status.st_size);
     if (size_ == 0) return;

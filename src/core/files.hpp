@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -10,10 +11,17 @@ namespace bv {
 /// The whole file. Throws Error naming the path when it is missing or cannot be read.
 std::string read_file(const std::filesystem::path& path);
 
+/// Throws Error naming the path where a folder stands at it.
+void refuse_folder(const std::filesystem::path& path);
+
 /// Writes `content` aside (PATH.partial), flushes it to disk and renames it to `path`: the file is whole or
 /// absent. Creates missing parent folders. Throws Error naming the path and the system's reason (a full disk,
 /// say).
 void write_file(const std::filesystem::path& path, std::string_view content);
+
+/// The same of `pieces` one after the other, which are never together in memory. Returns the fingerprint of
+/// the file.
+std::string write_file(const std::filesystem::path& path, std::span<const std::string_view> pieces);
 
 /// Flushes a file or folder to disk (fsync). Throws Error naming the path.
 void flush_to_disk(const std::filesystem::path& path);

@@ -8,12 +8,15 @@
 #include "core/command_line.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/process.hpp"
+#include "core/standard_streams.hpp"
 
 namespace bv {
 
 int run_alone(const std::function<void()>& program) {
-    start_logging(0, 1);
+    if (!prepare_process()) return kUserMistake;
     try {
+        start_logging(0, 1);
         const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
         if (ranks != nullptr && std::string(ranks) != "1") {
             fail("this program is one process with threads; start it without mpirun (found {} ranks)", ranks);
@@ -21,8 +24,7 @@ int run_alone(const std::function<void()>& program) {
         program();
         return kSuccess;
     } catch (const Answered& answer) {
-        std::fputs(answer.text.c_str(), stdout);
-        return kSuccess;
+        return print_answer(answer.text);
     } catch (const Error& mistake) {
         fmt::print(stderr, "error: {}\n", mistake.what());
         return kUserMistake;

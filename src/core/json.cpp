@@ -23,25 +23,28 @@ class FirstError : public nlohmann::json_sax<Json> {
     bool end_object() override { return true; }
     bool start_array(std::size_t) override { return true; }
     bool end_array() override { return true; }
-    bool parse_error(std::size_t bytes_read, const std::string&, const Json::exception&) override {
+    bool parse_error(std::size_t bytes_read, const std::string&, const Json::exception& wrong) override {
+        if (dynamic_cast<const Json::out_of_range*>(&wrong) != nullptr)
+            what = "a number beyond double's range";
+        if (std::string_view(wrong.what()).find("ill-formed UTF-8") != std::string_view::npos)
+            what = "no UTF-8";
         offset = bytes_read == 0 ? 0 : bytes_read - 1;
         return false;
     }
 
+    const char* what = "no JSON";
     std::size_t offset = 0;  ///< of the last byte that was read
 };
 
 }  // namespace
 
-Json parse_json(std::string_view text, const std::string& name) {
+Json parse_json(std::string_view text, const std::string& name, const Json::parser_callback_t& keep) {
     try {
-        return Json::parse(text);
-    } catch (const Json::exception& wrong) {
+        return Json::parse(text, keep);
+    } catch (const Json::exception&) {
         FirstError error;
         Json::sax_parse(text, &error);
-        const bool overflow = dynamic_cast<const Json::out_of_range*>(&wrong) != nullptr;
-        fail("{}: {} at {}", name, overflow ? "a number beyond double's range" : "no JSON",
-             place_of(text, error.offset));
+        fail("{}: {} at {}", name, error.what, place_of(text, error.offset));
     }
 }
 

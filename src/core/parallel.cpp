@@ -5,17 +5,24 @@
 #include <exception>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 #include <sched.h>
 
 namespace bv {
 
-int available_cores() {
+std::vector<int> cores_of_process() {
     cpu_set_t set;
     CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
-    return std::max(1, CPU_COUNT(&set));
+    if (sched_getaffinity(0, sizeof(set), &set) != 0) return {};
+    std::vector<int> cores;
+    for (int core = 0; core < CPU_SETSIZE; ++core) {
+        if (CPU_ISSET(core, &set)) cores.push_back(core);
+    }
+    return cores;
+}
+
+int available_cores() {
+    return std::max(1, static_cast<int>(cores_of_process().size()));
 }
 
 void parallel_for(std::int64_t count, int threads, const std::function<void(std::int64_t)>& body) {

@@ -2,11 +2,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace bv {
 
-/// Cores this process may run on, from its affinity mask (a launcher's binding counts, the machine's size
-/// does not).
+/// The numbers of the cores this process may run on, from its affinity mask (a launcher's binding counts, the
+/// machine's size does not).
+std::vector<int> cores_of_process();
+
+/// How many they are, at least one.
 int available_cores();
 
 /// Calls `body(i)` for every i in [0, count) on `threads` threads, in no particular order. The first

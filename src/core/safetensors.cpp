@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/json.hpp"
 
 namespace bv {
 namespace {
@@ -74,10 +75,11 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
     }
     const std::string_view text = all.substr(sizeof(header_bytes), header_bytes);
     const std::string_view data = all.substr(sizeof(header_bytes) + header_bytes);
-    const Json header = Json::parse(text, nullptr, false);
+    const Json header = parse_json(text, name + ": header");
     if (!header.is_object()) fail("{}: no safetensors file: its header is no JSON object", name);
     for (const auto& [key, entry] : header.items()) {
         try {
+            if (key == "__metadata__" && entry.is_null()) continue;  // as if it were not there
             if (key == "__metadata__") {
                 metadata_ = entry.get<std::map<std::string, std::string>>();
                 continue;
@@ -126,8 +128,9 @@ const TensorView& SafetensorsFile::at(const std::string& name) const {
     return found->second;
 }
 
-void write_safetensors(const std::filesystem::path& path, const std::map<std::string, TensorView>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
+std::string write_safetensors(const std::filesystem::path& path,
+                              const std::map<std::string, TensorView>& tensors,
+                              const std::map<std::string, std::string>& metadata) {
     Json header = Json::object();
     if (!metadata.empty()) header["__metadata__"] = metadata;
     std::uint64_t at = 0;
@@ -137,15 +140,13 @@ void write_safetensors(const std::filesystem::path& path, const std::map<std::st
                         {"data_offsets", {at, at + tensor.bytes.size()}}};
         at += tensor.bytes.size();
     }
-    std::string content(sizeof(std::uint64_t), '\0');
     std::string text = header.dump();
     text.resize((text.size() + 7) / 8 * 8, ' ');  // the format wants its data aligned to 8 bytes
     const std::uint64_t header_bytes = text.size();
-    std::memcpy(content.data(), &header_bytes, sizeof(header_bytes));
-    content.reserve(content.size() + text.size() + at);
-    content += text;
-    for (const auto& [name, tensor] : tensors) content += tensor.bytes;
-    write_file(path, content);
+    std::vector<std::string_view> pieces{{reinterpret_cast<const char*>(&header_bytes), sizeof(header_bytes)},
+                                         text};
+    for (const auto& [name, tensor] : tensors) pieces.push_back(tensor.bytes);
+    return write_file(path, pieces);
 }
 
 }  // namespace bv

@@ -51,8 +51,10 @@ class SafetensorsFile {
     std::map<std::string, std::string> metadata_;
 };
 
-/// Writes a safetensors file aside and renames it, as write_file does. Throws Error.
-void write_safetensors(const std::filesystem::path& path, const std::map<std::string, TensorView>& tensors,
-                       const std::map<std::string, std::string>& metadata = {});
+/// Writes a safetensors file aside and renames it, as write_file does; the bytes are not copied. Returns the
+/// file's fingerprint. Throws Error.
+std::string write_safetensors(const std::filesystem::path& path,
+                              const std::map<std::string, TensorView>& tensors,
+                              const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace bv

@@ -1,25 +1,24 @@
 #include "core/stop_signal.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
-
-#include "core/error.hpp"
 
 namespace bv {
 namespace {
 
-volatile std::sig_atomic_t stop_requested = 0;
-bool listening = false;
+std::atomic<bool> requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler must not wait for a lock");
 
 void request_stop(int) {
-    stop_requested = 1;
+    requested = true;
 }
 
-void handle(int signal, void (*handler)(int)) {
+void handle(int signal) {
     struct sigaction action {};
-    action.sa_handler = handler;
+    action.sa_handler = request_stop;
     action.sa_flags = SA_RESTART;
-    BV_EXPECT(sigaction(signal, &action, nullptr) == 0);
+    sigaction(signal, &action, nullptr);  // fails for signals that do not exist, alone
 }
 
 /// Whether srun started this rank itself, without mpirun between them.
@@ -27,24 +26,23 @@ bool started_by_srun() {
     return std::getenv("SLURM_PROCID") != nullptr && std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr;
 }
 
+/// Before main the constructors of LibTorch take a third of a second, in which a signal would kill. The
+/// loader calls this before them. It runs before libc's own constructors as well: it may do no more.
+void listen_early() {
+    handle(SIGUSR1);
+}
+
+[[gnu::section(".preinit_array"), gnu::used]] void (*const before_all_constructors)() = listen_early;
+
 }  // namespace
 
-StopSignal::StopSignal() {
-    BV_EXPECT(!listening);
-    listening = true;
-    stop_requested = 0;
-    handle(SIGUSR1, request_stop);
-    if (started_by_srun()) handle(SIGTERM, request_stop);
+void listen_for_stop_signal() {
+    handle(SIGUSR1);
+    if (started_by_srun()) handle(SIGTERM);
 }
 
-StopSignal::~StopSignal() {
-    handle(SIGUSR1, SIG_DFL);
-    if (started_by_srun()) handle(SIGTERM, SIG_DFL);
-    listening = false;
-}
-
-bool StopSignal::requested() const {
-    return stop_requested != 0;
+bool stop_requested() {
+    return requested;
 }
 
 }  // namespace bv

@@ -1,6 +1,7 @@
 #include "dist/collective.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "core/activity.hpp"
 
@@ -64,10 +65,10 @@ void MpiCollective::broadcast(float* data, std::int64_t count, int root) {
     });
 }
 
-std::unique_ptr<Collective> make_collective(const Communicator& ranks, int device) {
-    if (device < 0) return std::make_unique<MpiCollective>(ranks);
+Collective& make_collective(const Communicator& ranks, int device) {
+    if (device < 0) return ranks.keep(std::make_shared<MpiCollective>(ranks));
 #ifdef BV_CUDA
-    return std::make_unique<NcclCollective>(ranks);
+    return ranks.keep(std::make_shared<NcclCollective>(ranks));
 #else
     fail("this build has no CUDA: configure it where nvcc is found, or use --device cpu");
 #endif

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -10,6 +9,13 @@
 namespace bv {
 
 /// Sums and copies of tensors over the ranks. `data` is host memory for MPI and device memory for NCCL.
+///
+/// Equal bits: the same call with the same values gives the same bits in every run, as long as these stay the
+/// same: the number of ranks and their places on the nodes, the library's version, the kinds of GPUs and the
+/// links between them. For NCCL it holds because programs turn sums over NVLink switches off and choose its
+/// ring algorithm (`prepare_process`), unless the user has set NCCL_NVLS_ENABLE or NCCL_ALGO: sums over
+/// NVLink switches differ from call to call (NCCL issue 1497). A ring follows the order of the nodes at hand,
+/// so that a run which resumes on other nodes may differ by rounding.
 class Collective {
   public:
     virtual ~Collective() = default;
@@ -17,15 +23,16 @@ class Collective {
     /// "MPI" or "NCCL", for messages.
     virtual std::string_view name() const = 0;
 
-    /// Collective: replaces `count` floats by their sum over all ranks. The same ranks give the same bits
-    /// each time.
+    /// Collective: replaces `count` floats by their sum over all ranks. Throws std::runtime_error when MPI or
+    /// NCCL fails.
     virtual void all_reduce(float* data, std::int64_t count) = 0;
 
     /// Collective: as `all_reduce`, but returns at once: the sums are there after `wait`, and `data` must not
     /// be touched before. All ranks start the same sums in the same order.
     virtual void start_all_reduce(float* data, std::int64_t count) = 0;
 
-    /// Local: moves started sums on where nothing else does; to be called now and then.
+    /// Local: gives started sums a chance to go on, to be called now and then during other work. MPI has no
+    /// thread of its own for them; with NCCL it does nothing.
     virtual void poll() = 0;
 
     /// Collective: returns when all started sums are there; on a GPU, for what is queued there from now on.
@@ -53,8 +60,10 @@ class MpiCollective final : public Collective {
     std::vector<MPI_Request> running_;
 };
 
-/// Collective: the collective for tensors on GPU `device`, or on the CPU when `device` is negative. The GPU
-/// must be the calling thread's current one. Throws Error when this build has no CUDA.
-std::unique_ptr<Collective> make_collective(const Communicator& ranks, int device);
+/// Collective: makes the collective for tensors on GPU `device`, or on the CPU when `device` is negative. The
+/// GPU must be the calling thread's current one. `ranks` owns it (`Communicator::keep`): make one in a
+/// program, after the ranks have agreed on what the user may have got wrong. Throws Error when this build has
+/// no CUDA.
+Collective& make_collective(const Communicator& ranks, int device);
 
 }  // namespace bv

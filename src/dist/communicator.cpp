@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <numeric>
+#include <system_error>
 #include <thread>
 
 #include <unistd.h>
@@ -39,10 +40,14 @@ Mpi::~Mpi() {
 }
 
 void Mpi::abort(int code) {
-    std::thread([code] {
-        std::this_thread::sleep_for(std::chrono::seconds(10));
-        _exit(code);
-    }).detach();
+    try {
+        std::thread([code] {
+            std::this_thread::sleep_for(std::chrono::seconds(10));
+            _exit(code);
+        }).detach();
+    } catch (const std::system_error&) {
+        // No further thread is allowed: MPI_Abort must do without.
+    }
     MPI_Abort(MPI_COMM_WORLD, code);
     _exit(code);
 }
@@ -61,6 +66,7 @@ Communicator::Communicator() {
 }
 
 Communicator::~Communicator() {
+    while (!kept_.empty()) kept_.pop_back();
     MPI_Comm_free(&handle_);
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -48,6 +49,16 @@ class Communicator {
     /// Local: whether this is rank 0, which prints and writes what there is one of.
     bool is_root() const { return rank_ == 0; }
 
+    /// Local: keeps `resource` until this object ends, which is when all ranks leave the program together: at
+    /// its end, or by an error or a stop that they agreed on. A rank that fails alone ends all by MPI_Abort
+    /// and releases nothing. It is the place for handles whose release waits for other ranks. Returns what it
+    /// keeps.
+    template <class T>
+    T& keep(std::shared_ptr<T> resource) const {
+        kept_.push_back(resource);
+        return *resource;
+    }
+
     /// Local: the MPI handle, for MPI-IO and collectives.
     MPI_Comm handle() const { return handle_; }
 
@@ -77,6 +88,7 @@ class Communicator {
 
   private:
     MPI_Comm handle_ = MPI_COMM_NULL;
+    mutable std::vector<std::shared_ptr<void>> kept_;
     int rank_ = 0;
     int size_ = 1;
     int local_rank_ = 0;

@@ -2,46 +2,81 @@
 
 #include <cstdio>
 #include <exception>
+#include <optional>
 
 #include "core/command_line.hpp"
 #include "core/log.hpp"
+#include "core/process.hpp"
+#include "core/standard_streams.hpp"
 #include "core/stop_signal.hpp"
 #include "dist/watchdog.hpp"
 
 namespace bv {
 namespace {
 
-[[noreturn]] void abort_all(const Communicator& ranks, const char* kind, const char* what, int code) {
-    fmt::print(stderr, "{}: rank {} of {}: {}\n", kind, ranks.rank(), ranks.size(), what);
+/// For MPI_COMM_WORLD, which is there as long as MPI is.
+struct World {
+    int rank = 0;
+    int size = 1;
+
+    World() {
+        MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+        MPI_Comm_size(MPI_COMM_WORLD, &size);
+    }
+};
+
+[[noreturn]] void abort_all(const char* kind, const char* what, int code) {
+    const World world;
+    fmt::print(stderr, "{}: rank {} of {}: {}\n", kind, world.rank, world.size, what);
     std::fflush(stderr);
     Mpi::abort(code);
 }
 
-}  // namespace
+[[noreturn]] void abort_all_by_terminate() {
+    abort_all("failure", terminating_text().c_str(), kFailure);
+}
 
-int run_on_ranks(const std::function<void(const Communicator&)>& program) {
-    const Mpi mpi;
-    const Watchdog watchdog;
-    Communicator ranks;
-    start_logging(ranks.rank(), ranks.size());
+/// With MPI, to the program's end.
+int run_watched(const std::function<void(const Communicator&)>& program) {
+    // Ended by abort_all where anything fails: to destroy them would wait for the other ranks.
+    std::optional<Watchdog> watchdog;
+    std::optional<Communicator> ranks;
     try {
-        program(ranks);
+        watchdog.emplace();
+        ranks.emplace();
+        start_logging(ranks->rank(), ranks->size());
+        program(*ranks);
         return kSuccess;
     } catch (const Answered& answer) {
-        if (ranks.is_root()) std::fputs(answer.text.c_str(), stdout);
-        return kSuccess;
+        return ranks->is_root() ? print_answer(answer.text) : kSuccess;
     } catch (const AgreedError& mistake) {
-        if (ranks.is_root()) fmt::print(stderr, "error: {}\n", mistake.what());
+        if (ranks->is_root()) fmt::print(stderr, "error: {}\n", mistake.what());
         return kUserMistake;
     } catch (const Stopped& stop) {
         spdlog::info("{}", stop.what());
         return kRequeue;
     } catch (const Error& mistake) {
-        if (ranks.size() > 1) abort_all(ranks, "error", mistake.what(), kUserMistake);
+        if (World().size > 1) abort_all("error", mistake.what(), kUserMistake);
         fmt::print(stderr, "error: {}\n", mistake.what());
         return kUserMistake;
     } catch (const std::exception& failure) {
-        abort_all(ranks, "failure", failure.what(), kFailure);
+        abort_all("failure", failure.what(), kFailure);
+    }
+}
+
+}  // namespace
+
+int run_on_ranks(const std::function<void(const Communicator&)>& program) {
+    if (!prepare_process()) return kUserMistake;
+    try {
+        const Mpi mpi;
+        const std::terminate_handler without_mpi = std::set_terminate(abort_all_by_terminate);
+        const int code = run_watched(program);
+        std::set_terminate(without_mpi);
+        return code;
+    } catch (const std::exception& failure) {  // MPI did not start; its launcher ends the other ranks
+        fmt::print(stderr, "failure: {}\n", failure.what());
+        return kFailure;
     }
 }
 

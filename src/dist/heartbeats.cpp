@@ -51,8 +51,12 @@ bool Heartbeats::all_ended() const {
 
 std::string Heartbeats::complaint(double timeout) const {
     std::string hung = silent_ranks(timeout);
-    if (hung.empty() && still_ >= kPatience * timeout) hung = still_ranks();
+    if (hung.empty() && still_ >= (all_wait() ? timeout : kPatience * timeout)) hung = still_ranks();
     return hung.empty() ? "" : fmt::format("hung: {}; seen by rank {}", hung, rank_);
+}
+
+bool Heartbeats::all_wait() const {
+    return std::all_of(ranks_.begin(), ranks_.end(), [](const Rank& rank) { return rank.beat.waiting; });
 }
 
 std::string Heartbeats::silent_ranks(double timeout) const {

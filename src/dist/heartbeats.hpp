@@ -25,8 +25,9 @@ struct Beat {
 /// that was itself stopped, by a debugger or a closed lid, blames nobody for the time it missed.
 class Heartbeats {
   public:
-    /// No progress is a hang only after so many times the time that silence is one: a long piece of work
-    /// without a report must not be taken for a hang, while a silent rank is stopped, dead or cut off.
+    /// While any rank works, standing still is a hang only after this many times the timeout: a long piece of
+    /// work without a report must not be taken for a hang. A silent rank is stopped, dead or cut off, and
+    /// ranks that all wait for one another work on nothing: for both the timeout itself holds.
     static constexpr double kPatience = 10;
 
     Heartbeats(int rank, int ranks);
@@ -41,8 +42,9 @@ class Heartbeats {
     bool has_ended(int rank) const;
     bool all_ended() const;
 
-    /// One line naming the ranks that hang, empty where none does: those silent for `timeout` seconds; else,
-    /// where no rank's main thread has got any further for kPatience x `timeout`, those that do not wait.
+    /// One line naming the ranks that hang, empty where none does: the ranks that are silent for `timeout`
+    /// seconds; else all, where every rank waits and none has got any further for `timeout` seconds; else,
+    /// where none has got any further for kPatience x `timeout` seconds, the ranks that do not wait.
     std::string complaint(double timeout) const;
 
   private:
@@ -52,6 +54,7 @@ class Heartbeats {
         bool heard = false;
     };
 
+    bool all_wait() const;
     std::string silent_ranks(double timeout) const;
     std::string still_ranks() const;
     std::string name_of(std::size_t rank) const;

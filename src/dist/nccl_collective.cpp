@@ -1,7 +1,6 @@
 #include "dist/nccl_collective.hpp"
 
 #include <cstring>
-#include <exception>
 
 #include <cuda_runtime_api.h>
 #include <nccl.h>
@@ -48,8 +47,6 @@ NcclCollective::NcclCollective(const Communicator& ranks) {
 
 NcclCollective::~NcclCollective() {
     watched_.reset();
-    // Destroying waits for the other ranks of the node: a rank that fails alone must go on to end them.
-    if (std::uncaught_exceptions() > 0) return;
     cudaEventDestroy(summed_);
     cudaEventDestroy(ready_);
     cudaStreamDestroy(stream_);

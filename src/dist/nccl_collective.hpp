@@ -19,6 +19,7 @@ class NcclCollective final : public Collective {
     /// Collective: the communicator's id travels over MPI. The rank's GPU must be current. Throws
     /// std::runtime_error with NCCL's reason.
     explicit NcclCollective(const Communicator& ranks);
+    /// Collective: releasing NCCL's handle waits for the other ranks of the node.
     ~NcclCollective() override;
     NcclCollective(const NcclCollective&) = delete;
     NcclCollective& operator=(const NcclCollective&) = delete;

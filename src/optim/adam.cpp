@@ -66,11 +66,14 @@ void Adam::step(const std::vector<double>& rates) {
     }
 }
 
-void Adam::restore(std::int64_t row, std::int64_t steps, const at::Tensor& first_moments,
-                   const at::Tensor& second_moments) {
-    const std::int64_t elements = parameters_.elements();
-    BV_EXPECT(steps >= 0 && first_moments.numel() == elements && second_moments.numel() == elements);
+void Adam::set_steps(std::int64_t steps) {
+    BV_EXPECT(steps >= 0);
     steps_ = steps;
+}
+
+void Adam::restore(std::int64_t row, const at::Tensor& first_moments, const at::Tensor& second_moments) {
+    const std::int64_t elements = parameters_.elements();
+    BV_EXPECT(first_moments.numel() == elements && second_moments.numel() == elements);
     first_moments_.narrow(0, row * elements, elements).copy_(first_moments);
     second_moments_.narrow(0, row * elements, elements).copy_(second_moments);
 }

@@ -48,10 +48,11 @@ class Adam {
     const at::Tensor& first_moments() const { return first_moments_; }
     const at::Tensor& second_moments() const { return second_moments_; }
 
-    /// Continues from a saved state of row `row`, its moments (elements) after `steps` updates. The values
-    /// are copied.
-    void restore(std::int64_t row, std::int64_t steps, const at::Tensor& first_moments,
-                 const at::Tensor& second_moments);
+    /// Continues after `steps` updates.
+    void set_steps(std::int64_t steps);
+
+    /// Continues from saved moments (elements) of row `row`. The values are copied.
+    void restore(std::int64_t row, const at::Tensor& first_moments, const at::Tensor& second_moments);
 
   private:
     FlatParameters& parameters_;

@@ -21,22 +21,27 @@ struct CheckpointInfo {
     std::string model_fingerprint;  ///< of model.safetensors; write_checkpoint fills it in
     std::string started_from;       ///< fingerprint of the weights training began with
     std::string config;             ///< the resolved configuration, TOML
+    std::string precision;          ///< its matrix products ran in; empty where an older file does not say
 };
 
 /// Local: writes a checkpoint that exists only once it is whole. `write_model(path)` fills the folder it is
 /// given with a Hugging Face model, model.safetensors included: FOLDER.partial, which is flushed to disk and
-/// renamed to `folder`; checkpoint.json, the marker, comes last. Replaces what stands at `folder`. If
-/// `write_model` throws, the partial folder is removed. Returns `info` with the model's fingerprint. Throws
-/// Error naming the path (a full disk, say).
+/// renamed to `folder`; checkpoint.json, the marker, comes last and holds a fingerprint of every other file
+/// and of itself. Replaces what stands at `folder`. If `write_model` throws, the partial folder is removed.
+/// Returns `info` with the model's fingerprint. Throws Error naming the path (a full disk, say).
 CheckpointInfo write_checkpoint(const std::filesystem::path& folder, CheckpointInfo info,
                                 const std::function<void(const std::filesystem::path&)>& write_model);
 
 /// Local: what `folder` says of itself; nothing where it is a model folder of other making, without
-/// checkpoint.json. Throws Error naming the file and key when checkpoint.json is malformed, or the folder
-/// when there is none.
+/// checkpoint.json. Throws Error naming the file and key when checkpoint.json is malformed, the file when it
+/// or another one but the weights is not what was written, or the folder when there is none.
 std::optional<CheckpointInfo> read_checkpoint(const std::filesystem::path& folder);
 
-/// Local: whether `folder` holds a finished checkpoint.
+/// Local: throws Error naming `folder` when its checkpoint.json has weights of another fingerprint than
+/// `found`, that of the weights there.
+void require_weights(const std::filesystem::path& folder, const std::string& found);
+
+/// Local: whether `folder` holds a finished checkpoint, its weights included.
 bool is_whole(const std::filesystem::path& folder);
 
 }  // namespace bv

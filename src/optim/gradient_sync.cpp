@@ -7,6 +7,8 @@
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include "optim/to_host.hpp"
+
 namespace bv {
 
 /// Called after a parameter's gradient has got its part of a backward pass.
@@ -75,7 +77,7 @@ double gradient_norm(const FlatParameters& parameters) {
     constexpr std::int64_t kRow = 64;  // divides the length of every flat buffer
     const at::Tensor rows =
         at::linalg_vector_norm(parameters.gradients().view({-1, kRow}), 2, at::IntArrayRef{1});
-    return at::linalg_vector_norm(rows.to(at::kDouble)).item<double>();
+    return value_of(at::linalg_vector_norm(rows.to(at::kDouble)));
 }
 
 double clip_factor(double norm, double max_norm) {

@@ -1,6 +1,10 @@
 #include "optim/resume_state.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <functional>
 #include <map>
+#include <string_view>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -8,6 +12,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json.hpp"
 #include "core/log.hpp"
 #include "core/whole_folder.hpp"
 #include "optim/tensor_files.hpp"
@@ -20,9 +25,14 @@ using Json = nlohmann::json;
 
 constexpr const char* kMarker = "resume.json";
 constexpr const char* kTensors = "state.safetensors";
+constexpr std::string_view kName = "step-";
 
 fs::path place_of(const fs::path& folder, std::int64_t step) {
-    return folder / ("step-" + std::to_string(step));
+    return folder / (std::string(kName) + std::to_string(step));
+}
+
+fs::path prepared_place_of(const fs::path& folder, std::int64_t step) {
+    return place_of(folder, step) += ".prepared";
 }
 
 /// Everything in `folder` that is, or has begun to be, a state: by name.
@@ -30,52 +40,116 @@ std::vector<fs::path> states_in(const fs::path& folder) {
     std::vector<fs::path> states;
     if (!fs::is_directory(folder)) return states;
     for (const auto& entry : fs::directory_iterator(folder)) {
-        if (entry.path().filename().string().starts_with("step-")) states.push_back(entry.path());
+        if (entry.path().filename().string().starts_with(kName)) states.push_back(entry.path());
     }
     return states;
 }
 
-/// Throws Error or Json::exception where the state is damaged.
-ResumeState read(const fs::path& folder) {
-    const Json marker = Json::parse(read_file(folder / kMarker));
-    const fs::path path = folder / kTensors;
-    if (fingerprint(MappedFile(path).bytes()) != marker.at("fingerprint").get<std::string>()) {
-        fail("{} is not what was written", path.string());
+/// Steps of the states in `folder`, by their names, the most first.
+std::vector<std::int64_t> steps_in(const fs::path& folder) {
+    std::vector<std::int64_t> steps;
+    for (const fs::path& path : states_in(folder)) {
+        const std::string number = path.filename().string().substr(kName.size());
+        std::int64_t step = 0;
+        const auto [end, wrong] = std::from_chars(number.data(), number.data() + number.size(), step);
+        const bool named = wrong == std::errc() && end == number.data() + number.size();
+        if (named && fs::exists(path / kMarker)) steps.push_back(step);
     }
-    auto tensors = load_tensors(path);
-    return {marker.at("step").get<std::int64_t>(), marker.at("totals").dump(),   tensors.at("values"),
-            tensors.at("first_moments"),           tensors.at("second_moments"), tensors["buffers"]};
+    std::sort(steps.begin(), steps.end(), std::greater<>());
+    return steps;
 }
 
-}  // namespace
+/// What the state's marker says of its totals, once all of the state is found as it was written. Throws
+/// Error.
+std::string checked_totals(const fs::path& state, std::int64_t step) {
+    const fs::path path = state / kMarker;
+    const Json marker = read_json(path);
+    try {
+        if (marker.at("step").get<std::int64_t>() != step) fail("{} is of another step", path.string());
+        if (fingerprint(MappedFile(state / kTensors).bytes()) != marker.at("fingerprint").get<std::string>())
+            fail("{} is not what was written", (state / kTensors).string());
+        return marker.at("totals").dump();
+    } catch (const Json::exception& wrong) {
+        fail("{}: no marker of a state: {}", path.string(), wrong.what());
+    }
+}
 
-void write_resume_state(const fs::path& folder, const ResumeState& state) {
-    write_whole_folder(place_of(folder, state.step), kMarker, [&](const fs::path& path) {
+/// What `read` finds of the newest state in `folder` that it does not throw Error of.
+template <class Read>
+auto of_newest(const fs::path& folder, const Read& read) {
+    std::optional<decltype(read(std::int64_t{}))> found;
+    for (const std::int64_t step : steps_in(folder)) {
+        try {
+            found.emplace(read(step));
+            break;
+        } catch (const Error& damage) {
+            spdlog::warn("{} is damaged and passed over: {}", place_of(folder, step).string(), damage.what());
+        }
+    }
+    return found;
+}
+
+void write_to(const fs::path& place, const ResumeState& state) {
+    write_whole_folder(place, kMarker, [&](const fs::path& path) {
         std::map<std::string, at::Tensor> tensors{{"values", state.values},
                                                   {"first_moments", state.first_moments},
                                                   {"second_moments", state.second_moments}};
         if (state.buffers.defined()) tensors["buffers"] = state.buffers;
-        save_tensors(path / kTensors, tensors);
         return Json{{"step", state.step},
                     {"totals", Json::parse(state.totals)},
-                    {"fingerprint", fingerprint(MappedFile(path / kTensors).bytes())}}
+                    {"fingerprint", save_tensors(path / kTensors, tensors)}}
                    .dump(2) +
                "\n";
     });
 }
 
-std::optional<ResumeState> newest_resume_state(const fs::path& folder, std::int64_t at_most) {
-    std::optional<ResumeState> newest;
-    for (const fs::path& path : states_in(folder)) {
-        if (!fs::exists(path / kMarker)) continue;
-        try {
-            ResumeState state = read(path);
-            if (state.step <= at_most && (!newest || state.step > newest->step)) newest = std::move(state);
-        } catch (const std::exception& damage) {
-            spdlog::warn("{} is damaged and passed over: {}", path.string(), damage.what());
-        }
+}  // namespace
+
+void write_resume_state(const fs::path& folder, const ResumeState& state) {
+    write_to(place_of(folder, state.step), state);
+}
+
+void prepare_resume_state(const fs::path& folder, const ResumeState& state) {
+    write_to(prepared_place_of(folder, state.step), state);
+}
+
+void take_resume_state(const fs::path& folder, std::int64_t step) {
+    const fs::path prepared = prepared_place_of(folder, step);
+    const fs::path place = place_of(folder, step);
+    if (fs::exists(prepared / kMarker)) {
+        remove_whole_folder(place, kMarker);
+        std::error_code wrong;
+        fs::rename(prepared, place, wrong);
+        if (wrong) fail("cannot rename {} to {}: {}", prepared.string(), place.string(), wrong.message());
+        flush_to_disk(folder);
     }
-    return newest;
+    if (fs::exists(place / kMarker)) remove_resume_states(folder, step);
+}
+
+ResumeState read_resume_state(const fs::path& folder, std::int64_t step) {
+    const fs::path state = place_of(folder, step);
+    const std::string totals = checked_totals(state, step);
+    auto tensors = load_tensors(state / kTensors);
+    for (const char* name : {"values", "first_moments", "second_moments"}) {
+        if (!tensors.contains(name)) fail("{}: holds no tensor '{}'", (state / kTensors).string(), name);
+    }
+    return {step,
+            totals,
+            tensors["values"],
+            tensors["first_moments"],
+            tensors["second_moments"],
+            tensors["buffers"]};
+}
+
+std::optional<ResumeState> newest_resume_state(const fs::path& folder) {
+    return of_newest(folder, [&](std::int64_t step) { return read_resume_state(folder, step); });
+}
+
+std::optional<std::int64_t> newest_resume_step(const fs::path& folder) {
+    return of_newest(folder, [&](std::int64_t step) {
+        checked_totals(place_of(folder, step), step);
+        return step;
+    });
 }
 
 void remove_resume_states(const fs::path& folder, std::optional<std::int64_t> kept) {

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <optional>
 #include <string>
 
@@ -24,12 +23,23 @@ struct ResumeState {
 /// Throws Error naming the path (a full disk, say).
 void write_resume_state(const std::filesystem::path& folder, const ResumeState& state);
 
-/// Local: the state of the most steps, but no more than `at_most`, in `folder` that is whole and undamaged;
-/// nothing where there is none. A damaged one is warned of and passed over.
-std::optional<ResumeState> newest_resume_state(
-    const std::filesystem::path& folder, std::int64_t at_most = std::numeric_limits<std::int64_t>::max());
+/// Local: the same in two parts, for states that are to count together. What is prepared stands in
+/// FOLDER/step-<step>.prepared/, whole and on disk, but counts for nothing until it is taken: then it alone
+/// stays in `folder`. To take again what was taken changes nothing.
+void prepare_resume_state(const std::filesystem::path& folder, const ResumeState& state);
+void take_resume_state(const std::filesystem::path& folder, std::int64_t step);
 
-/// Local: removes all states in `folder` but the one after `kept` steps.
+/// Local: the state of the most steps in `folder` that is whole and undamaged; nothing where there is none.
+/// The newest by name is read; one that is damaged is warned of, and the one before it is read.
+std::optional<ResumeState> newest_resume_state(const std::filesystem::path& folder);
+
+/// Local: its steps alone; none of it stays in memory.
+std::optional<std::int64_t> newest_resume_step(const std::filesystem::path& folder);
+
+/// Local: the state after `step` steps. Throws Error naming what is absent or damaged.
+ResumeState read_resume_state(const std::filesystem::path& folder, std::int64_t step);
+
+/// Local: removes all states in `folder` but the one after `kept` steps, and what is prepared.
 void remove_resume_states(const std::filesystem::path& folder, std::optional<std::int64_t> kept = {});
 
 }  // namespace bv

@@ -7,6 +7,7 @@
 #include <ATen/ops/empty.h>
 
 #include "core/error.hpp"
+#include "optim/to_host.hpp"
 
 namespace bv {
 namespace {
@@ -49,17 +50,17 @@ std::map<std::string, at::Tensor> load_tensors(const std::filesystem::path& path
     return tensors;
 }
 
-void save_tensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
-                  const std::map<std::string, std::string>& metadata) {
+std::string save_tensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
+                         const std::map<std::string, std::string>& metadata) {
     std::vector<at::Tensor> dense;  // keeps the bytes alive
     std::map<std::string, TensorView> views;
     for (const auto& [name, tensor] : tensors) {
-        const at::Tensor& here = dense.emplace_back(tensor.detach().cpu().contiguous());
+        const at::Tensor& here = dense.emplace_back(to_host(tensor.detach()).contiguous());
         views.emplace(name, TensorView{dtype_of(here.scalar_type()),
                                        here.sizes().vec(),
                                        {static_cast<const char*>(here.const_data_ptr()), here.nbytes()}});
     }
-    write_safetensors(path, views, metadata);
+    return write_safetensors(path, views, metadata);
 }
 
 }  // namespace bv

@@ -26,8 +26,8 @@ std::map<std::string, at::Tensor> load_tensors(const std::filesystem::path& path
                                                std::optional<at::ScalarType> floats_as = std::nullopt);
 
 /// Writes `tensors` (any device and strides) as a safetensors file. The default metadata is what Hugging
-/// Face's from_pretrained asks for. Throws Error naming the path.
-void save_tensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
-                  const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+/// Face's from_pretrained asks for. Returns the file's fingerprint. Throws Error naming the path.
+std::string save_tensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
+                         const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
 }  // namespace bv

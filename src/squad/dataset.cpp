@@ -3,28 +3,15 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include <nlohmann/json.hpp>
-
 #include "core/error.hpp"
-#include "core/files.hpp"
+#include "core/json.hpp"
+#include "core/log.hpp"
 #include "squad/characters.hpp"
 
 namespace bv {
 namespace {
 
 using Json = nlohmann::json;
-
-Json parse(const std::string& text, const std::filesystem::path& path) {
-    try {
-        return Json::parse(text);
-    } catch (const Json::parse_error& wrong) {
-        const std::string all = wrong.what();
-        const std::size_t reason = all.find("syntax error");
-        fail("{}: malformed JSON at {}: {}", path.string(),
-             place_of(text, wrong.byte > 0 ? wrong.byte - 1 : 0),
-             reason == std::string::npos ? all : all.substr(reason));
-    }
-}
 
 /// In quotes and on one line.
 std::string in_quotes(const std::string& text) {
@@ -49,6 +36,7 @@ class Reader {
             }
         }
         if (dataset_.questions.empty()) fail("{}: no questions in \"data\"", file_);
+        check_labels();
         return std::move(dataset_);
     }
 
@@ -99,7 +87,7 @@ class Reader {
                      impossible.dump());
             }
             question.impossible = impossible.get<bool>();
-            dataset_.labelled = true;
+            if (question.impossible) dataset_.labelled = true;
         }
         if (entry.contains("answers")) {
             const Json& answers = array_of(entry, "answers", place);
@@ -109,11 +97,31 @@ class Reader {
             }
             if (!answers.empty()) dataset_.labelled = true;
         }
+        if (!question.impossible && question.answers.empty()) {
+            (entry.contains("answers") ? empty_ : without_).push_back(question.id);
+        }
         if (question.impossible && !question.answers.empty()) {
             fail("{}: question {} is impossible and has {} answers", file_, question.id,
                  question.answers.size());
         }
         dataset_.questions.push_back(std::move(question));
+    }
+
+    /// A file without any answer is unlabelled; else every question must say what its answers are.
+    void check_labels() const {
+        if (!dataset_.labelled) return;
+        if (!without_.empty()) {
+            fail(
+                "{}: question {} has no \"answers\", while others have; expected a list, empty where there "
+                "is none",
+                file_, without_.front());
+        }
+        if (!empty_.empty()) {
+            spdlog::warn(
+                "{}: {} questions with an empty list of answers are not said to be impossible, and "
+                "count as such; the first is {}",
+                file_, empty_.size(), empty_.front());
+        }
     }
 
     Answer answer_of(const Json& entry, const std::string& id, const std::u32string& characters,
@@ -142,13 +150,14 @@ class Reader {
     Dataset dataset_;
     std::unordered_map<std::string, std::int64_t> context_index_;
     std::unordered_set<std::string> ids_;
+    std::vector<std::string> without_;  // ids of questions without a list of answers
+    std::vector<std::string> empty_;    // with an empty one, and not impossible
 };
 
 }  // namespace
 
 Dataset read_squad(const std::filesystem::path& path) {
-    const std::string text = read_file(path);
-    return Reader(path).read(parse(text, path));
+    return Reader(path).read(read_json(path));
 }
 
 Dataset part_of(const Dataset& dataset, const std::vector<bool>& keep) {

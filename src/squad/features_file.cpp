@@ -12,7 +12,8 @@ namespace {
 
 constexpr const char* kGroup = "features";
 constexpr const char* kSchema = "bertvision-features";
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
+constexpr std::int64_t kOldestVersion = 1;  // its datasets had no checksums
 
 /// Calls `act(name, column)` for every packed column of `features`.
 template <class AnyFeatures, class Act>
@@ -237,9 +238,9 @@ Features read_features(const std::filesystem::path& path, h5::File::Truncated tr
     const h5::Group table = root.open_group(kGroup);
     const std::string schema = table.read_text_attribute("schema");
     const std::int64_t version = table.read_number_attribute("version");
-    if (schema != kSchema || version != kVersion) {
-        fail("{}: schema {} version {}; this program reads {} version {}", table.place(), schema, version,
-             kSchema, kVersion);
+    if (schema != kSchema || version < kOldestVersion || version > kVersion) {
+        fail("{}: schema {} version {}; this program reads {} version {} or {}", table.place(), schema,
+             version, kSchema, kOldestVersion, kVersion);
     }
     Features features;
     features.settings.vocabulary = table.read_text_attribute("vocabulary");

@@ -1,8 +1,10 @@
 #include "squad/logits.hpp"
 
+#include <span>
 #include <string_view>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
 #include "core/safetensors.hpp"
 
 namespace bv {
@@ -11,6 +13,24 @@ namespace {
 TensorView view_of(const std::vector<float>& values, std::vector<std::int64_t> shape) {
     return {DType::f32, std::move(shape),
             std::string_view(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float))};
+}
+
+constexpr const char* kData = "data";  // metadata: fingerprint of all numbers
+
+std::string data_fingerprint(std::span<const float> numbers) {
+    return fingerprint({reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()});
+}
+
+std::string data_fingerprint(std::span<const float> start, std::span<const float> end) {
+    return fingerprint(data_fingerprint(start) + data_fingerprint(end));
+}
+
+/// Logits of other makers and older programs have no fingerprint.
+void require_data(const SafetensorsFile& file, const std::string& found) {
+    const auto promised = file.metadata().find(kData);
+    if (promised == file.metadata().end() || promised->second == found) return;
+    fail("{}: it is damaged or was changed: the fingerprint of its logits is {}, its metadata say {}",
+         file.path().string(), found, promised->second);
 }
 
 std::string metadata_of(const SafetensorsFile& file, const std::string& key) {
@@ -44,13 +64,17 @@ void require_task(const SafetensorsFile& file, std::string_view task) {
 void write_logits(const std::filesystem::path& path, const SpanLogits& logits) {
     const std::vector<std::int64_t> shape{static_cast<std::int64_t>(logits.start.size())};
     write_safetensors(path, {{"start", view_of(logits.start, shape)}, {"end", view_of(logits.end, shape)}},
-                      {{"task", "span"}, {"features", logits.features}});
+                      {{"task", "span"},
+                       {"features", logits.features},
+                       {kData, data_fingerprint(logits.start, logits.end)}});
 }
 
 void write_logits(const std::filesystem::path& path, const ClassLogits& logits) {
     write_safetensors(
         path, {{"logits", view_of(logits.logits, {static_cast<std::int64_t>(logits.logits.size() / 2), 2})}},
-        {{"task", "classification"}, {"features", logits.features}});
+        {{"task", "classification"},
+         {"features", logits.features},
+         {kData, data_fingerprint(logits.logits)}});
 }
 
 std::string task_of_logits(const std::filesystem::path& path) {
@@ -65,13 +89,16 @@ SpanLogits read_span_logits(const std::filesystem::path& path) {
         fail("{}: 'start' has {} logits, 'end' has {}", path.string(), logits.start.size(),
              logits.end.size());
     }
+    require_data(file, data_fingerprint(logits.start, logits.end));
     return logits;
 }
 
 ClassLogits read_class_logits(const std::filesystem::path& path) {
     const SafetensorsFile file(path);
     require_task(file, "classification");
-    return {metadata_of(file, "features"), floats(file, "logits", 2)};
+    ClassLogits logits{metadata_of(file, "features"), floats(file, "logits", 2)};
+    require_data(file, data_fingerprint(logits.logits));
+    return logits;
 }
 
 }  // namespace bv

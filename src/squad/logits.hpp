@@ -21,7 +21,8 @@ struct ClassLogits {
 };
 
 /// Logits files are safetensors: tensors "start" and "end" (N), or "logits" (F, 2); metadata "task" (span or
-/// classification) and "features" (fingerprint). All throw Error naming the file.
+/// classification), "features" (fingerprint) and "data", the fingerprint of the logits, which files of other
+/// makers lack. All throw Error naming the file.
 void write_logits(const std::filesystem::path& path, const SpanLogits& logits);
 void write_logits(const std::filesystem::path& path, const ClassLogits& logits);
 

@@ -2,10 +2,9 @@
 
 #include <unordered_map>
 
-#include <nlohmann/json.hpp>
-
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json.hpp"
 
 namespace bv {
 namespace {
@@ -15,7 +14,6 @@ using Json = nlohmann::json;
 /// The members of the JSON object in `path` in order, their values read by `value_of(value, id)`.
 template <class Value, class Read>
 std::vector<std::pair<std::string, Value>> read_members(const std::filesystem::path& path, Read value_of) {
-    const std::string text = read_file(path);
     std::vector<std::pair<std::string, Value>> members;
     std::unordered_map<std::string, std::size_t> place_of_id;
     std::string id;
@@ -38,11 +36,7 @@ std::vector<std::pair<std::string, Value>> read_members(const std::filesystem::p
         }
         return true;
     };
-    try {
-        [[maybe_unused]] const Json discarded = Json::parse(text, keep);
-    } catch (const Json::parse_error& wrong) {
-        fail("{}: malformed JSON at {}", path.string(), place_of(text, wrong.byte > 0 ? wrong.byte - 1 : 0));
-    }
+    [[maybe_unused]] const Json discarded = parse_json(read_file(path), path.string(), keep);
     return members;
 }
 

@@ -1,29 +1,27 @@
 #include "stages/available_memory.hpp"
 
-#include <fstream>
-#include <string>
+#include <c10/core/CachingDeviceAllocator.h>
 
+#include "core/host_memory.hpp"
 #include "dist/gpus.hpp"
 
 namespace bv {
 namespace {
 
-/// What Linux could give without swapping; 0 where it does not say.
-std::int64_t host_memory_available() {
-    std::ifstream file("/proc/meminfo");
-    std::string key, unit;
-    std::int64_t kib = 0;
-    while (file >> key >> kib && std::getline(file, unit)) {
-        if (key == "MemAvailable:") return kib * 1024;
-    }
-    return 0;
+/// Bytes of a GPU that Torch's allocator keeps from CUDA and would give to new tensors.
+std::int64_t kept_by_torch(at::Device device) {
+    c10::DeviceAllocator* allocator = c10::getDeviceAllocator(device.type());
+    if (!allocator->initialized()) return 0;
+    const auto stats = allocator->getDeviceStats(device.index());
+    constexpr auto kAll = static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    return stats.reserved_bytes[kAll].current - stats.active_bytes[kAll].current;
 }
 
 }  // namespace
 
 std::int64_t available_memory(at::Device device, const Communicator& ranks) {
-    const std::int64_t own =
-        device.is_cuda() ? free_gpu_memory() : host_memory_available() / ranks.local_size();
+    const std::int64_t own = device.is_cuda() ? free_gpu_memory() + kept_by_torch(device)
+                                              : available_host_memory() / ranks.local_size();
     return -static_cast<std::int64_t>(ranks.max(-static_cast<double>(own)));
 }
 

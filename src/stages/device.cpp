@@ -2,16 +2,20 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
 
 #include "core/command_line.hpp"
+#include "core/dtype.hpp"
 #include "core/log.hpp"
-#include "core/parallel.hpp"
+#include "dist/cores.hpp"
 #include "dist/gpus.hpp"
+#include "dist/hosts.hpp"
+#include "optim/tensor_files.hpp"
 
 #ifdef BV_CUDA
 #include <cuda_runtime_api.h>
@@ -23,98 +27,112 @@ namespace {
 /// Makes GPU `device` current. libtorch_cuda is loaded only here: it takes seconds and half a gigabyte, which
 /// a rank on the CPU should not pay.
 void open_gpu(int device) {
-    // cuBLAS reads it as it starts: with workspaces of its own for each stream, its sums have one order.
-    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
     if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
         fail("--device cuda: cannot load LibTorch's CUDA part: {}", dlerror());
     }
 #ifdef BV_CUDA
-    if (cudaSetDevice(device) != cudaSuccess) fail("--device cuda: cannot use GPU {}", device);
+    if (cudaSetDevice(device) != cudaSuccess) {
+        fail("--device cuda: cannot use GPU {} of host {}", device, host_name());
+    }
 #else
-    fail("--device cuda: this build has no CUDA (GPU {} wanted); configure it where nvcc is found", device);
+    BV_EXPECT(device < 0);  // a build without CUDA sees no GPU
 #endif
-    // The same bits each time, so that a resumed run is the undisturbed one. What has no such kernel warns.
+    // Torch would refuse other settings amid the first step.
+    const char* found = std::getenv("CUBLAS_WORKSPACE_CONFIG");
+    const std::string workspaces = found == nullptr ? "" : found;
+    if (workspaces != ":4096:8" && workspaces != ":16:8") {
+        fail(
+            "the environment variable CUBLAS_WORKSPACE_CONFIG is '{}'; results that are the same each time "
+            "need :4096:8 or :16:8",
+            workspaces);
+    }
+    // The same bits each time, so that a resumed run is the undisturbed one. Operations without a
+    // deterministic kernel throw: with warn_only flash attention's backward pass would take its other kernel.
+    // src/README.md lists what the training steps use.
     at::Context& context = at::globalContext();
-    context.setDeterministicAlgorithms(true, /*warn_only=*/true);
+    context.setDeterministicAlgorithms(true, /*warn_only=*/false);
     context.setDeterministicFillUninitializedMemory(false);
     // Torch rounds the factors of convolutions to 10 bits of mantissa unless told; heads are float32.
     context.setAllowTF32CuDNN(false);
 }
 
-/// This rank's share of the cores: its affinity mask where the launcher bound it, else an equal part of the
-/// host's.
-int share_of_cores(const Communicator& ranks) {
-    const int mine = available_cores();
-    const bool bound = mine < sysconf(_SC_NPROCESSORS_ONLN);
-    return bound ? mine : std::max(1, mine / ranks.local_size());
-}
-
-/// Whether this rank multiplies bfloat16 faster than float32.
-bool has_bfloat16(at::Device device) {
-#ifdef BV_CUDA
-    if (device.is_cuda()) {
-        int major = 0;
-        return cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.index()) ==
-                   cudaSuccess &&
-               major >= 8;
+/// Collective: the hosts that have a GPU, whatever this build can use.
+std::vector<std::string> hosts_with_gpus(const Communicator& ranks) {
+    std::set<std::string> hosts;
+    for (const std::string& host : ranks.gather(has_nvidia_gpu() ? host_name() : "")) {
+        if (!host.empty()) hosts.insert(host);
     }
-#endif
-    return device.is_cpu() && __builtin_cpu_supports("avx512bf16") > 0;
+    return {hosts.begin(), hosts.end()};
 }
 
-/// A few beats of dist/watchdog.hpp at least.
-std::string zero_or_two(const std::string& seconds) {
-    const double value = std::strtod(seconds.c_str(), nullptr);
-    return value == 0 || value >= 2 ? "" : fmt::format("{} is neither 0 nor at least 2", seconds);
+std::string place_text(const Compute& compute) {
+    return fmt::format("{}, {} thread{}", compute.device.is_cuda() ? "GPU" : "CPU", compute.threads,
+                       compute.threads == 1 ? "" : "s");
 }
 
 }  // namespace
 
 void declare(CommandLine& line, ComputeOptions& options) {
     line.option("device", options.device,
-                "auto takes the GPU of the rank's number on its host where there is one")
+                "auto takes a GPU for each rank where every host has them, and else the CPU")
         ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
     line.option("precision", options.precision,
-                "of BERT's matrix products; auto takes bfloat16 where every rank's processor or GPU has it. "
+                "of BERT's matrix products; auto takes bfloat16 where every rank's GPU has it, on CPUs what "
+                "measures faster in the model's shapes, and what unfinished work that goes on was begun in. "
                 "Weights, sums and optimizer are float32 always")
         ->check(CLI::IsMember({"auto", "float32", "bfloat16"}));
     line.option("threads", options.threads,
                 "threads of a rank on the CPU; 0 takes the rank's share of the cores")
-        ->check(CLI::NonNegativeNumber);
+        ->check(within(0, kMostThreads));
     line.option("hang-timeout", options.hang_timeout,
                 "seconds without a sign of a rank after which it is named and all end, and ten times as many "
                 "where ranks are alive and none gets any further; 0 never (for debuggers)")
-        ->check(zero_or_two, "0 or at least 2");
+        ->check(zero_or(2));  // a few beats of dist/watchdog.hpp at least
+}
+
+std::string Compute::precision_name() const {
+    return std::string(name_of(dtype_of(precision)));
 }
 
 std::string Compute::text() const {
-    return fmt::format("{}, {} thread{}, {}", device.is_cuda() ? "GPU" : "CPU", threads,
-                       threads == 1 ? "" : "s", precision == at::kBFloat16 ? "bfloat16" : "float32");
+    return fmt::format("{}, {}", place_text(*this), precision_name());
+}
+
+std::string without_gpus(const std::string& wanted, bool built_for_gpus,
+                         const std::vector<std::string>& hosts) {
+    constexpr const char* kHow =
+        "install a CUDA toolkit (nvcc on PATH, in $CUDA_HOME or /usr/local/cuda; tools/install.sh brings one "
+        "where there is a GPU) and build again";
+    if (wanted == "cuda") {
+        if (!built_for_gpus) fail("--device cuda: this build has no CUDA; {}", kHow);
+        fail("--device cuda: no rank sees a GPU that CUDA can use");
+    }
+    if (wanted == "cpu" || built_for_gpus || hosts.empty()) return "";
+    return fmt::format(
+        "computing on the CPU: this build has no CUDA and cannot use the GPUs of {}; {}, or say --device cpu",
+        fmt::join(hosts, ", "), kHow);
 }
 
 Compute open_device(const ComputeOptions& options, const Communicator& ranks) {
-    at::Device device(at::kCPU);
+    RanksGpus mine{host_name(), {}};
     ranks.agree([&] {
-        const int gpus = options.device == "cpu" ? 0 : gpu_count();
-        if (options.device == "cuda" && gpus == 0)
-            fail("--device cuda: this host has no GPU that CUDA can use");
-        if (gpus == 0) return;
-        if (ranks.local_size() > gpus) {
-            fail(
-                "{} ranks on a host with {} GPUs: NCCL needs one GPU a rank; start fewer ranks or use "
-                "--device cpu",
-                ranks.local_size(), gpus);
-        }
-        open_gpu(ranks.local_rank());
-        device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(ranks.local_rank()));
+        if (options.device != "cpu") mine.gpus = visible_gpus();
     });
-    const bool bfloat16 = options.precision == "auto"
-                              ? ranks.sum(std::int64_t{has_bfloat16(device)}) == ranks.size()
-                              : options.precision == "bfloat16";
-    const int threads = options.threads > 0 ? options.threads : share_of_cores(ranks);
-    at::set_num_threads(threads);
-    const Compute compute{device, bfloat16 ? at::kBFloat16 : at::kFloat, threads};
-    spdlog::info("{} rank{}, each: {}", ranks.size(), ranks.size() == 1 ? "" : "s", compute.text());
+    const std::optional<int> gpu = agree_on_gpu(mine, ranks);
+    Compute compute{at::kCPU};
+    if (gpu) {
+        ranks.agree([&] { open_gpu(*gpu); });
+        compute.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(*gpu));
+    } else {
+        std::string warning;
+        const std::vector<std::string> hosts = hosts_with_gpus(ranks);
+        ranks.agree([&] { warning = without_gpus(options.device, kBuiltForGpus, hosts); });
+        if (ranks.is_root() && !warning.empty()) spdlog::warn("{}", warning);
+    }
+    const int share = share_of_cores(ranks);
+    compute.threads = options.threads > 0 ? options.threads : share;
+    at::set_num_threads(compute.threads);
+    spdlog::info("{} rank{}, each: {}", ranks.size(), ranks.size() == 1 ? "" : "s", place_text(compute));
     return compute;
 }
 

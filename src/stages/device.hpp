@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -19,11 +20,14 @@ struct ComputeOptions {
 /// Where a rank computes, and in what BERT's matrix products run: float32 or bfloat16.
 struct Compute {
     at::Device device;
-    at::ScalarType precision = at::kFloat;
+    at::ScalarType precision = at::kFloat;  ///< see choose_precision
     int threads = 1;
 
-    /// The GPU's number on its host; -1 on the CPU.
+    /// The GPU's number among those that this process sees; -1 on the CPU.
     int gpu() const { return device.is_cuda() ? device.index() : -1; }
+
+    /// "float32" or "bfloat16".
+    std::string precision_name() const;
 
     /// "CPU, 4 threads, bfloat16": for people.
     std::string text() const;
@@ -34,10 +38,16 @@ class CommandLine;
 /// Declares --device, --precision, --threads and --hang-timeout.
 void declare(CommandLine& line, ComputeOptions& options);
 
-/// Collective: chooses this rank's device (its GPU by its number on the host, else the CPU), makes it
-/// current, chooses a precision that every rank has, sets Torch's threads, and says so once. Threads are set
-/// explicitly because MKL and ATen read Open MPI's environment and silently take one. Throws AgreedError when
-/// the wanted device is not there or has to be shared by ranks.
+/// What a user is to be warned of where all ranks compute on the CPU, because no rank sees a GPU that CUDA
+/// can use: of GPUs on `hosts` that a build without CUDA cannot use; else empty. Throws Error where --device
+/// is `wanted` = cuda.
+std::string without_gpus(const std::string& wanted, bool built_for_gpus,
+                         const std::vector<std::string>& hosts);
+
+/// Collective: chooses where the ranks compute, on a GPU of its own each (dist/gpus.hpp) or on CPUs, all or
+/// none; makes a GPU current, sets Torch's threads, and says so once. Threads are set explicitly because MKL
+/// and ATen read Open MPI's environment and silently take one. Throws AgreedError when the wanted device is
+/// not there or has to be shared by ranks.
 Compute open_device(const ComputeOptions& options, const Communicator& ranks);
 
 }  // namespace bv

@@ -11,6 +11,8 @@
 #include "core/command_line.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
+#include "core/standard_streams.hpp"
 #include "dist/collective.hpp"
 #include "dist/watchdog.hpp"
 #include "optim/checkpoint.hpp"
@@ -20,6 +22,7 @@
 #include "squad/official_scorer.hpp"
 #include "squad/scores.hpp"
 #include "stages/fit.hpp"
+#include "stages/precision.hpp"
 #include "stages/predict.hpp"
 #include "stages/state_source.hpp"
 
@@ -63,7 +66,25 @@ void require_mode(const EvalOptions& options) {
     if (options.store.empty() && options.predictions.empty() && options.features.empty())
         fail("--features is missing");
     if (options.predictions.empty() && options.output.empty()) fail("--output is missing");
-    if (!options.output.empty()) require_absent(options.output, options.force);
+}
+
+/// The right to write the results, of which there are none yet unless --force replaces them.
+OutputLock lock_output(const EvalOptions& options) {
+    OutputLock lock = OutputLock::of_folder(options.output);
+    if (!options.force && !lock.stands_alone())
+        fail("{} exists already; --force replaces it", options.output.string());
+    return lock;
+}
+
+/// Of a file of answers.
+void write_metrics(const EvalOptions& options, const CommandLine& line, const Json& scores) {
+    Json metrics{{"predictions", source_of(options.predictions, fingerprint(read_file(options.predictions)))},
+                 {"squad", source_of(options.squad, fingerprint(read_file(options.squad)))}};
+    if (!options.na_probs.empty())
+        metrics["na_probs"] = source_of(options.na_probs, fingerprint(read_file(options.na_probs)));
+    metrics["official"] = scores;
+    write_file(options.output / "config.toml", line.resolved());
+    write_file(options.output / "metrics.json", metrics.dump(2) + "\n");
 }
 
 void score_predictions(const EvalOptions& options, const CommandLine& line) {
@@ -71,17 +92,16 @@ void score_predictions(const EvalOptions& options, const CommandLine& line) {
     if (!dataset.labelled) fail("{} holds no answers to score against", options.squad.string());
     std::optional<NoAnswerScores> none_scores;
     if (!options.na_probs.empty()) none_scores = read_no_answer_scores(options.na_probs);
-    const Json scores = official_scores(dataset.questions, read_predictions(options.predictions), none_scores,
-                                        options.na_prob_threshold);
-    fmt::print("{}\n", scores.dump(2));
-    if (options.output.empty()) return;
-    Json metrics{{"predictions", source_of(options.predictions, fingerprint(read_file(options.predictions)))},
-                 {"squad", source_of(options.squad, fingerprint(read_file(options.squad)))}};
-    if (none_scores)
-        metrics["na_probs"] = source_of(options.na_probs, fingerprint(read_file(options.na_probs)));
-    metrics["official"] = scores;
-    write_file(options.output / "config.toml", line.resolved());
-    write_file(options.output / "metrics.json", metrics.dump(2) + "\n");
+    const PredictedTexts predictions = read_predictions(options.predictions);
+    Json scores;
+    try {
+        scores = official_scores(dataset.questions, predictions, none_scores, options.na_prob_threshold);
+    } catch (const Error& wrong) {
+        fail("{}{} against {}: {}", options.predictions.string(),
+             none_scores ? " with " + options.na_probs.string() : "", options.squad.string(), wrong.what());
+    }
+    if (!options.output.empty()) write_metrics(options, line, scores);
+    print_results(scores.dump(2) + "\n");
 }
 
 Logits read_logits(const std::filesystem::path& path, const Evaluation& evaluation,
@@ -139,7 +159,7 @@ Task task_of(const EvalOptions& options, const std::optional<CheckpointInfo>& in
 
 /// Collective.
 Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& ranks) {
-    const Compute compute = open_device(options.compute, ranks);
+    Compute compute = open_device(options.compute, ranks);
     Evaluation evaluation;
     std::optional<Model> model;
     ranks.agree([&] {
@@ -159,18 +179,20 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
         evaluation.origin["parameters"] = model->parameter_count();
         evaluation.origin["checkpoint"] = checkpoint;
     });
+    choose_precision(compute, options.compute.precision, "", model->config(), ranks);
+    evaluation.origin["precision"] = compute.precision_name();
     model->to(compute.device, compute.precision);
     model->freeze();
-    const auto collective = make_collective(ranks, compute.gpu());
+    Collective& collective = make_collective(ranks, compute.gpu());
     evaluation.models.push_back(
-        predict(*model, evaluation.features, evaluation.fingerprint, ranks, *collective));
+        predict(*model, evaluation.features, evaluation.fingerprint, ranks, collective, WhenTold::end));
     evaluation.computed = true;
     return evaluation;
 }
 
 /// Collective.
 Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) {
-    const Compute compute = open_device(options.compute, ranks);
+    Compute compute = open_device(options.compute, ranks);
     Evaluation evaluation;
     std::optional<TrainedHead> trained;
     std::unique_ptr<StateSource> source;
@@ -180,7 +202,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
         const std::string& task = trained->head.definition().task;
         const std::vector<std::int64_t>& layers = trained->origin.layers;
         source = options.store.empty()
-                     ? open_checkpoint(options.checkpoint, options.features, task, compute, layers)
+                     ? open_checkpoint(options.checkpoint, options.features, task, compute.device, layers)
                      : open_store(options.store, 0, layers, compute.device);
         const bool other =
             require_fit(trained->head, trained->origin, *source, options.allow_other_checkpoint);
@@ -195,10 +217,15 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
                              {"other_checkpoint", other},
                              {"states", source_of(source->name(), source->info().checkpoint)}};
     });
+    if (options.store.empty()) {
+        choose_precision(compute, options.compute.precision, "", read_bert_config(options.checkpoint), ranks);
+        source->multiply_in(compute.precision);
+    }
+    evaluation.origin["precision"] = source->info().precision;
     trained->head.to(compute.device);
-    const auto collective = make_collective(ranks, compute.gpu());
-    evaluation.models =
-        predict_heads({{&trained->head, first}}, *source, kHeadBatch, compute.device, ranks, *collective);
+    Collective& collective = make_collective(ranks, compute.gpu());
+    evaluation.models = predict_heads({{&trained->head, first}}, *source, kHeadBatch, compute.device, ranks,
+                                      collective, WhenTold::end);
     evaluation.computed = true;
     return evaluation;
 }
@@ -286,8 +313,8 @@ void EvalOptions::declare(CommandLine& line) {
     line.option("na-prob-threshold", na_prob_threshold,
                 "with --na-probs: questions above it count as answered \"none\"");
     line.option("n-best", answers.n_best, "starts and ends tried per window, and answers kept per question")
-        ->check(CLI::PositiveNumber);
-    line.option("max-answer-tokens", answers.max_answer_tokens, "longest answer")->check(CLI::PositiveNumber);
+        ->check(at_least(1));
+    line.option("max-answer-tokens", answers.max_answer_tokens, "longest answer")->check(at_least(1));
     line.option("null-threshold", answers.null_threshold, "null odds above it answer \"none\"");
     line.option("output", output, "folder for results; --predictions does without");
     bv::declare(line, compute);
@@ -297,6 +324,10 @@ void EvalOptions::declare(CommandLine& line) {
 void eval(const EvalOptions& options, const CommandLine& line, const Communicator& ranks) {
     set_hang_timeout(options.compute.hang_timeout);
     ranks.agree([&] { require_mode(options); });
+    std::optional<OutputLock> lock;
+    ranks.root_only([&] {
+        if (!options.output.empty()) lock.emplace(lock_output(options));
+    });
     if (!options.predictions.empty()) return ranks.root_only([&] { score_predictions(options, line); });
     if (!options.logits.empty()) {
         return ranks.root_only([&] { write_results(options, line, evaluate_files(options)); });

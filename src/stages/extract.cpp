@@ -14,7 +14,9 @@
 #include "squad/features_file.hpp"
 #include "stages/extraction.hpp"
 #include "stages/fit.hpp"
+#include "stages/precision.hpp"
 #include "stages/task_states.hpp"
+#include "store/store.hpp"
 #include "store/store_writer.hpp"
 
 namespace bv {
@@ -32,14 +34,13 @@ std::vector<std::int64_t> wanted_layers(const std::string& text, const BertConfi
 }
 
 StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const BertConfig& config,
-                   const Features& features, const Compute& compute) {
+                   const Features& features) {
     StoreInfo info;
     info.task = options.task;
     info.dtype = dtype_named(options.dtype);
     info.layers = wanted_layers(options.layers, config);
     info.hidden_size = config.hidden_size;
     info.checkpoint = weights_fingerprint(options.checkpoint);
-    info.precision = name_of(dtype_of(compute.precision));
     info.epoch = "0";
     if (const auto known = read_checkpoint(options.checkpoint)) {
         if (known->task != options.task) {
@@ -51,6 +52,16 @@ StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const
     info.features = features.fingerprint();
     info.config = line.resolved();
     return info;
+}
+
+/// What the states of an unfinished store were computed in; empty where there is none to go on with.
+std::string precision_there(const ExtractOptions& options) {
+    if (options.force || !std::filesystem::exists(options.store)) return "";
+    try {
+        return Store(options.store, Store::Accept::damaged).info().precision;
+    } catch (const Error&) {
+        return "";  // the writer says what is wrong
+    }
 }
 
 }  // namespace
@@ -67,30 +78,33 @@ void ExtractOptions::declare(CommandLine& line) {
         ->check(CLI::IsMember({"float16", "float32", "bfloat16"}));
     line.option("layers", layers,
                 "hidden states to keep: all, or a list such as 0,12,24 (0 = embedding output)");
-    line.option("batch-tokens", batch_tokens, "most tokens the encoder takes at once")
-        ->check(CLI::PositiveNumber);
+    line.option("batch-tokens", batch_tokens, "most tokens the encoder takes at once")->check(at_least(1));
     line.option("block-mib", block_mib,
                 "size of a block in MiB: what a rank computes, writes and marks as one; it holds two; 0 "
                 "takes 16, but 16 features at least and 128 at most")
-        ->check(CLI::NonNegativeNumber);
+        ->check(zero_or(0.001));
     bv::declare(line, compute);
     line.option("force", force, "replace an existing store, rather than finish it where it is incomplete");
 }
 
 void extract(const ExtractOptions& options, const CommandLine& line, const Communicator& ranks) {
     set_hang_timeout(options.compute.hang_timeout);
-    const Compute compute = open_device(options.compute, ranks);
+    Compute compute = open_device(options.compute, ranks);
     std::optional<Features> features;
     std::optional<Model> model;
     StoreInfo info;
+    std::string precision;
     ranks.agree([&] {
         const BertConfig config = read_bert_config(options.checkpoint);
         features = read_features(options.features);
         if (features->count() == 0) fail("{} holds no features", options.features.string());
         require_fit(*features, options.features, options.checkpoint, config);
-        info = describe(options, line, config, *features, compute);
+        info = describe(options, line, config, *features);
+        if (ranks.is_root()) precision = precision_there(options);
         model = Model::load(options.checkpoint, task_named(options.task), /*seed=*/0);
     });
+    choose_precision(compute, options.compute.precision, precision, model->config(), ranks);
+    info.precision = compute.precision_name();
     model->to(compute.device, compute.precision);
     model->freeze();
     const StoreLayout layout = lay_out_states(info, model->config().states(), *features,

@@ -6,7 +6,9 @@
 #include <ATen/ATen.h>
 
 #include "core/background.hpp"
+#include "core/error.hpp"
 #include "core/progress.hpp"
+#include "core/stop_signal.hpp"
 #include "dist/sharding.hpp"
 
 namespace bv {
@@ -48,7 +50,11 @@ Extraction extract_missing(StoreWriter& writer, BlockMaker& maker, const StoreLa
     Background writing;
     for (const std::int64_t block : blocks) {
         const at::Tensor& buffer = buffers[static_cast<std::size_t>(mine.blocks % 2)];
-        maker.make(block, buffer);
+        try {
+            maker.make(block, buffer);
+        } catch (const Error& wrong) {
+            fail("{}: {}", writer.path().string(), wrong.what());
+        }
         const double began = clock.seconds();
         writing.run([&writer, &written, block, buffer] {
             written += writer.write_block(block, buffer.const_data_ptr());
@@ -61,11 +67,17 @@ Extraction extract_missing(StoreWriter& writer, BlockMaker& maker, const StoreLa
                          fmt::format("{:.0f} tokens/s, {:.0f} % of the time waiting for the disk",
                                      static_cast<double>(mine.tokens) / clock.seconds(),
                                      100 * mine.waited / clock.seconds()));
+        if (stop_requested()) break;
     }
     const double computed = clock.seconds();
     writing.wait();
     mine.waited += clock.seconds() - computed;
     writer.close();
+    const std::int64_t left = ranks.sum(static_cast<std::int64_t>(blocks.size()) - mine.blocks);
+    if (left > 0) {
+        throw Stopped(fmt::format("told to stop: {} of {} blocks are still missing; start again to go on",
+                                  left, layout.blocks()));
+    }
     return {ranks.sum(mine.blocks), ranks.sum(mine.features),   ranks.sum(mine.tokens),
             ranks.sum(written),     ranks.max(clock.seconds()), ranks.max(mine.waited)};
 }

@@ -12,6 +12,7 @@
 #include "core/log.hpp"
 #include "core/progress.hpp"
 #include "dist/sharding.hpp"
+#include "optim/to_host.hpp"
 
 namespace bv {
 namespace {
@@ -32,13 +33,12 @@ FlatParameters flatten(const Model& model) {
 }  // namespace
 
 FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
-                       const Compute& compute, const StopSignal& stop, const Features& features,
+                       Collective& collective, const Compute& compute, const Features& features,
                        Origin origin, Model& model, std::vector<EpochFraction> plan, int sharing)
     : options_(options),
       config_(std::move(config)),
       ranks_(ranks),
       compute_(compute),
-      stop_(stop),
       features_(features),
       origin_(std::move(origin)),
       model_(model),
@@ -46,25 +46,27 @@ FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const
       steps_per_epoch_(steps_per_epoch(features.count(), options.batch)),
       total_steps_(plan_.back().step(steps_per_epoch_)),
       flat_(flatten(model)),
-      collective_(make_collective(ranks, compute.gpu())),
-      sync_(flat_, *collective_),
+      collective_(collective),
+      sync_(flat_, collective_),
       feed_(features, {options.seed, options.batch, options.pass_tokens, ranks.rank(), sharing}),
       optimizer_(flat_, {adam_named(options.optimizer), 0.9, 0.999, options.epsilon,
                          epsilon_named(options.epsilon_kind), options.weight_decay}),
       schedule_(schedule_named(options.schedule), options.learning_rate,
                 warm_up_steps(options.warm_up, total_steps_), total_steps_) {}
 
-void FineTuning::run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files,
+void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
                      std::optional<TuningEvaluation>& evaluation) {
     files_ = &files;
     if (evaluation) evaluation_ = &*evaluation;
     if (state) restore(*state);
-    collective_->broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
+    const bool resumed = state.has_value();
+    state.reset();  // training needs the memory
+    collective_.broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
     spdlog::info(
         "{} parameters, {} trained; {} features, {} steps an epoch, {} steps in all; gradients by {}",
         model_.parameter_count(), trained_count(), features_.count(), steps_per_epoch_, total_steps_,
-        collective_->name());
-    if (state) spdlog::info("resumed after {} steps", steps_);
+        collective_.name());
+    if (resumed) spdlog::info("resumed after {} steps", steps_);
     on_root([&](TuningFiles& mine) { mine.begin(steps_); });
     if (steps_ == 0) reach_checkpoints(0);
     Progress progress("fine-tuning", "steps", total_steps_, !ranks_.is_root(), steps_);
@@ -84,7 +86,7 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
         const bool stopped = outcome.stop && !is_finished();
         save([&](TuningFiles& mine) {
             mine.check();
-            if (due || stopped || stopped_early) mine.write_state(current_state(seconds));
+            if (due || stopped || stopped_early) mine.write_state([&] { return current_state(seconds); });
             if (outcome.stop) mine.wait();
         });
         if (due) last_state = now;
@@ -103,7 +105,10 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
     if (evaluation_ != nullptr) spdlog::info("best: {}", evaluation_->history().best_text());
     on_root([&](TuningFiles& mine) {
         Json summary = totals(seconds);
-        summary.update({{"done", true}, {"ranks", ranks_.size()}, {"compute", compute_.text()}});
+        summary.update({{"done", true},
+                        {"ranks", ranks_.size()},
+                        {"compute", compute_.text()},
+                        {"precision", compute_.precision_name()}});
         if (evaluation_ != nullptr)
             summary.update({{"best", evaluation_->history().best()}, {"stopped_early", stopped_early}});
         mine.log(summary);
@@ -111,7 +116,7 @@ void FineTuning::run(const std::optional<ResumeState>& state, std::optional<Tuni
 }
 
 std::vector<double> FineTuning::losses(std::int64_t steps) {
-    collective_->broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
+    collective_.broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
     steps = std::min(steps, total_steps_);
     std::vector<double> found;
     Progress progress("self-test", "steps", steps, !ranks_.is_root());
@@ -161,25 +166,29 @@ Json FineTuning::totals(double seconds) const {
 }
 
 ResumeState FineTuning::current_state(double seconds) const {
-    const auto copy = [](const at::Tensor& x) { return x.detach().to(at::kCPU, false, /*copy=*/true); };
     Json sums = totals(seconds);
     if (evaluation_ != nullptr) sums["evaluations"] = evaluation_->history().all();
     return {steps_,
             sums.dump(),
-            copy(flat_.values()),
-            copy(optimizer_.first_moments()),
-            copy(optimizer_.second_moments()),
+            copy_to_host(flat_.values()),
+            copy_to_host(optimizer_.first_moments()),
+            copy_to_host(optimizer_.second_moments()),
             {}};
 }
 
+/// Collective. `run` gives all ranks the values of rank 0.
 void FineTuning::restore(const ResumeState& state) {
     const c10::NoGradGuard no_graph;
-    BV_EXPECT(state.values.numel() == flat_.elements());
-    flat_.values().copy_(state.values);
+    if (ranks_.is_root()) {
+        BV_EXPECT(state.values.numel() == flat_.elements());
+        flat_.values().copy_(state.values);
+        optimizer_.restore(0, state.first_moments, state.second_moments);
+    }
+    for (const at::Tensor* moments : {&optimizer_.first_moments(), &optimizer_.second_moments()})
+        collective_.broadcast(moments->data_ptr<float>(), moments->numel(), 0);
     steps_ = state.step;
     const Json earlier = Json::parse(state.totals);
-    optimizer_.restore(0, earlier.at("updates").get<std::int64_t>(), state.first_moments,
-                       state.second_moments);
+    optimizer_.set_steps(earlier.at("updates").get<std::int64_t>());
     earlier_seconds_ = earlier.at("seconds").get<double>();
     earlier_rank_hours_ = earlier.at("rank_hours").get<double>();
     sequences_ = earlier.at("sequences").get<std::int64_t>();
@@ -202,7 +211,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     const DropoutKey key{options_.seed, step};
     // A GPU is waited for, so that each phase has its own time; its next use would wait soon anyway.
     const auto end = [&](PhaseClock::Phase phase) {
-        if (compute_.device.is_cuda()) flat_.gradients().select(0, 0).item();
+        if (compute_.device.is_cuda()) value_of(flat_.gradients().select(0, 0));
         clock_.end(phase);
     };
     double loss = 0;
@@ -212,7 +221,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
         const at::Tensor scaled =
             model_.loss(pass, model_.logits(pass, options_.no_dropout ? nullptr : &key)) *
             loss_scale(batch.sequences);
-        loss += scaled.item<double>();
+        loss += value_of(scaled);
         clock_.end(PhaseClock::forward);
         if (i + 1 == batch.passes.size()) sync_.begin_last_pass();
         scaled.backward();
@@ -220,7 +229,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     }
     sync_.finish();
     // One small sum carries the loss and whether to stop, so that all ranks stop after the same step.
-    std::array<double, 2> agreed{loss, stop_.requested() ? 1.0 : 0.0};
+    std::array<double, 2> agreed{loss, stop_requested() ? 1.0 : 0.0};
     ranks_.sum(agreed);
     const double own_loss = std::exchange(loss, agreed[0]);
     end(PhaseClock::all_reduce);
@@ -282,13 +291,13 @@ double FineTuning::reach_checkpoints(double seconds) {
         due = &epoch;
         save([&](TuningFiles& mine) {
             mine.write_checkpoint({epoch, steps_, steps_per_epoch_, options_.seed, options_.task,
-                                   origin_.features, "", origin_.weights, config_},
+                                   origin_.features, "", origin_.weights, config_, compute_.precision_name()},
                                   model_);
         });
     }
     if (due == nullptr || evaluation_ == nullptr) return 0;
     clock_.begin(PhaseClock::evaluation);
-    evaluation_->evaluate(model_, *due, steps_, rank_hours(seconds), ranks_, *collective_);
+    evaluation_->evaluate(model_, *due, steps_, rank_hours(seconds), ranks_, collective_);
     on_root([&](TuningFiles& mine) { mine.log({{"evaluation", evaluation_->history().all().back()}}); });
     const double spent = clock_.end(PhaseClock::evaluation);
     clock_.add();

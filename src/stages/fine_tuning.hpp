@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,13 +40,14 @@ class FineTuning {
     /// one, the last of which ends training. The first `sharing` ranks share the batches. Everything handed
     /// over by reference must outlive this object.
     FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
-               const Compute& compute, const StopSignal& stop, const Features& features, Origin origin,
+               Collective& collective, const Compute& compute, const Features& features, Origin origin,
                Model& model, std::vector<EpochFraction> plan, int sharing);
 
-    /// Collective: trains to the end, from `state` on where there is one. `files` is rank 0's. `evaluation`,
-    /// where there is one, scores the checkpoints and may end training early: then the state stays, so that
-    /// more patience can go on. Throws Stopped on all ranks after the stop signal, with the state saved.
-    void run(const std::optional<ResumeState>& state, std::optional<TuningFiles>& files,
+    /// Collective: trains to the end, from `state` on where there is one, whose tensors are rank 0's alone.
+    /// `files` is rank 0's. `evaluation`, where there is one, scores the checkpoints and may end training
+    /// early: then the state stays, so that more patience can go on. Throws Stopped on all ranks after the
+    /// stop signal, with the state saved.
+    void run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
              std::optional<TuningEvaluation>& evaluation);
 
     /// Collective: the global losses of the first `steps` steps. Writes nothing; the weights change.
@@ -76,7 +76,6 @@ class FineTuning {
     std::string config_;
     const Communicator& ranks_;
     Compute compute_;
-    const StopSignal& stop_;
     const Features& features_;
     Origin origin_;
     Model& model_;
@@ -84,7 +83,7 @@ class FineTuning {
     std::int64_t steps_per_epoch_;
     std::int64_t total_steps_;
     FlatParameters flat_;
-    std::unique_ptr<Collective> collective_;
+    Collective& collective_;
     GradientSync sync_;
     BatchFeed feed_;
     Adam optimizer_;

@@ -3,18 +3,22 @@
 #include <cmath>
 #include <functional>
 #include <stdexcept>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "bert/attention.hpp"
 #include "bert/pretrained.hpp"
 #include "core/command_line.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
 #include "dist/sharding.hpp"
 #include "dist/watchdog.hpp"
 #include "squad/features_file.hpp"
 #include "stages/fine_tuning.hpp"
 #include "stages/fit.hpp"
+#include "stages/precision.hpp"
 #include "stages/tuning_evaluation.hpp"
 #include "stages/tuning_recipe.hpp"
 
@@ -29,12 +33,12 @@ void FinetuneOptions::declare(CommandLine& line) {
     line.option(
         "checkpoints", checkpoints,
         "epochs to keep a checkpoint at: fractions and ranges first:last:step; training ends at the last");
-    line.option("batch", batch, "sequences a step, over all ranks")->check(CLI::PositiveNumber);
+    line.option("batch", batch, "sequences a step, over all ranks")->check(at_least(1));
     line.option(
             "pass-tokens", pass_tokens,
             "most tokens of one forward and backward pass on a rank, to fit its memory: gradients of several "
             "passes add up to the batch's; 0 takes a rank's share at once")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option(
         "gradient-checkpointing", gradient_checkpointing,
         "keep only each layer's input and compute the layer again in the backward pass: much less memory, a "
@@ -42,18 +46,16 @@ void FinetuneOptions::declare(CommandLine& line) {
     line.option("seed", seed, "of a new head's weights, data order and dropout");
     line.option("optimizer", optimizer, "adam, or adamw with decoupled weight decay")
         ->check(CLI::IsMember({"adam", "adamw"}));
-    line.option("learning-rate", learning_rate, "peak learning rate")->check(CLI::PositiveNumber);
-    line.option("epsilon", epsilon, "of Adam")->check(CLI::PositiveNumber);
+    line.option("learning-rate", learning_rate, "peak learning rate")->check(above_0());
+    line.option("epsilon", epsilon, "of Adam")->check(above_0());
     line.option("epsilon-kind", epsilon_kind,
                 "keras adds epsilon before Adam's bias correction, torch after it")
         ->check(CLI::IsMember({"keras", "torch"}));
-    line.option("weight-decay", weight_decay, "of all weights but biases and LayerNorm")
-        ->check(CLI::NonNegativeNumber);
+    line.option("weight-decay", weight_decay, "of all weights but biases and LayerNorm")->check(at_least(0));
     line.option("schedule", schedule, "constant, or linear: warm-up, then decay to 0 at the last checkpoint")
         ->check(CLI::IsMember({"constant", "linear"}));
-    line.option("warm-up", warm_up, "share of the steps that warm up")->check(CLI::Range(0.0, 1.0));
-    line.option("clip", clip, "largest norm of all gradients together; 0 does not clip")
-        ->check(CLI::NonNegativeNumber);
+    line.option("warm-up", warm_up, "share of the steps that warm up")->check(within(0, 1));
+    line.option("clip", clip, "largest norm of all gradients together; 0 does not clip")->check(at_least(0));
     line.option("loss", loss, "span: sum or mean of the start's and the end's cross-entropy")
         ->check(CLI::IsMember({"sum", "mean"}));
     line.option("no-dropout", no_dropout, "train without dropout");
@@ -72,7 +74,7 @@ void FinetuneOptions::declare(CommandLine& line) {
             "patience", patience,
             "stop early after so many checkpoints in a row without a better --eval-metric; 0 trains to the "
             "last checkpoint")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option("resume", resume,
                 "auto goes on where a run of the same recipe in the output folder stopped, must fails where "
                 "there is none, never starts anew")
@@ -80,7 +82,7 @@ void FinetuneOptions::declare(CommandLine& line) {
     line.option("resume-every", resume_every,
                 "minutes between states to resume from; 0 saves one on the stop signal alone (SIGUSR1; under "
                 "srun SIGTERM too)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     bv::declare(line, compute);
     line.option(
         "force", force,
@@ -127,9 +129,10 @@ void self_test(const std::function<std::vector<double>(int)>& losses, const Comm
 }  // namespace
 
 void finetune(const FinetuneOptions& options, const CommandLine& line, const Communicator& ranks) {
-    const StopSignal stop;
     set_hang_timeout(options.compute.hang_timeout);
-    const Compute compute = open_device(options.compute, ranks);
+    std::optional<OutputLock> lock;
+    if (!options.self_test) ranks.root_only([&] { lock.emplace(OutputLock::of_folder(options.output)); });
+    Compute compute = open_device(options.compute, ranks);
     std::vector<EpochFraction> plan;
     std::optional<Features> features;
     std::optional<TuningEvaluation> evaluation;
@@ -149,21 +152,37 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         origin = {weights_fingerprint(options.model), features->fingerprint()};
         recipe = recipe_of(options, origin.features, origin.weights,
                            plan.back().step(steps_per_epoch(features->count(), options.batch)));
-        if (!options.self_test)
-            earlier = find_earlier_run(
-                options.output, recipe, plan, options.resume, options.force, [&](const ResumeState& state) {
-                    return evaluation && evaluation->history_of(state).out_of_patience();
-                });
+    });
+    if (!options.self_test) {
+        earlier = find_earlier_run(
+            options.output, recipe, plan, options.resume, options.force,
+            [&](const ResumeState& state) {
+                return evaluation && evaluation->history_of(state).out_of_patience();
+            },
+            ranks);
+    }
+    ranks.agree([&] {
         if (!earlier.finished) model = Model::load(options.model, task_named(options.task), options.seed);
     });
+    if (earlier.finished) {
+        spdlog::info(
+            "{}: trained already, {}", options.output.string(),
+            earlier.state ? "stopped early; a larger --patience goes on" : "all checkpoints are there");
+        return;
+    }
+    choose_precision(compute, options.compute.precision, earlier.precision, model->config(), ranks);
+    recipe["precision"] = compute.precision_name();
+    Collective& collective = make_collective(ranks, compute.gpu());
     const auto training = [&](const FinetuneOptions& how, Model& with, int sharing) {
         with.to(compute.device, compute.precision);
         with.recompute_layers(how.gradient_checkpointing);
-        return FineTuning(how, line.resolved(), ranks, compute, stop, *features, origin, with, plan, sharing);
+        return FineTuning(how, line.resolved(), ranks, collective, compute, *features, origin, with, plan,
+                          sharing);
     };
     if (options.self_test) {
         FinetuneOptions tested = options;
-        if (compute.device.is_cuda() && compute.precision == at::kBFloat16 && !options.no_dropout) {
+        if (takes_flash_attention(compute.device, compute.precision, model->config().head_size()) &&
+            !options.no_dropout) {
             spdlog::info("self-test without dropout: flash attention draws other masks for other ranks");
             tested.no_dropout = true;
         }
@@ -174,16 +193,10 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         self_test(losses, ranks, compute.precision);
         return;
     }
-    if (earlier.finished) {
-        spdlog::info(
-            "{}: trained already, {}", options.output.string(),
-            earlier.state ? "stopped early; a larger --patience goes on" : "all checkpoints are there");
-        return;
-    }
     std::optional<TuningFiles> files;
     if (ranks.is_root()) files.emplace(options.output, options.model, recipe);
     ranks.root_only([&] { write_file(options.output / "finetune.toml", line.resolved()); });
-    training(options, *model, ranks.size()).run(earlier.state, files, evaluation);
+    training(options, *model, ranks.size()).run(std::move(earlier.state), files, evaluation);
 }
 
 }  // namespace bv

@@ -21,7 +21,7 @@ void require_labels(const StateSource& source) {
 
 }  // namespace
 
-HeadData::HeadData(const TrainOptions& options, const std::string& task, const Compute& compute)
+HeadData::HeadData(const TrainOptions& options, const std::string& task, at::Device device)
     : seed_(options.data_seed) {
     const bool stores = !options.store.empty() && !options.dev_store.empty();
     const bool computed =
@@ -36,11 +36,11 @@ HeadData::HeadData(const TrainOptions& options, const std::string& task, const C
     }
     const Layers layers = options.layers == "all" ? Layers() : parse_layers(options.layers);
     if (stores) {
-        train_ = open_store(options.store, options.cache_gib, layers, compute.device);
-        dev_ = open_store(options.dev_store, options.cache_gib, layers, compute.device);
+        train_ = open_store(options.store, options.cache_gib, layers, device);
+        dev_ = open_store(options.dev_store, options.cache_gib, layers, device);
     } else {
-        train_ = open_checkpoint(options.checkpoint, options.features, task, compute, layers);
-        dev_ = open_checkpoint(options.checkpoint, options.dev_features, task, compute, layers);
+        train_ = open_checkpoint(options.checkpoint, options.features, task, device, layers);
+        dev_ = open_checkpoint(options.checkpoint, options.dev_features, task, device, layers);
     }
     require_labels(*train_);
     require_labels(*dev_);
@@ -56,6 +56,11 @@ HeadData::HeadData(const TrainOptions& options, const std::string& task, const C
         fail("--share {} of the {} questions of {} leaves none to train on", share, questions - held_,
              train_->name());
     }
+}
+
+void HeadData::multiply_in(at::ScalarType precision) {
+    train_->multiply_in(precision);
+    dev_->multiply_in(precision);
 }
 
 void HeadData::hold_out(double share) {

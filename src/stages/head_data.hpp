@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "stages/device.hpp"
 #include "stages/state_source.hpp"
 
 namespace bv {
@@ -16,7 +15,10 @@ struct TrainOptions;
 class HeadData {
   public:
     /// Local: opens what `options` name. Throws Error naming flag or file.
-    HeadData(const TrainOptions& options, const std::string& task, const Compute& compute);
+    HeadData(const TrainOptions& options, const std::string& task, at::Device device);
+
+    /// Local: see StateSource.
+    void multiply_in(at::ScalarType precision);
 
     /// The features to train on, beside those held out.
     const StateSource& train() const { return *train_; }

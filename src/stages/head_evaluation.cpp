@@ -9,6 +9,7 @@
 #include "adapter/shared_batch.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
+#include "optim/to_host.hpp"
 #include "stages/state_feed.hpp"
 
 namespace bv {
@@ -43,7 +44,7 @@ Logits as_logits(const StateSource& source, const at::Tensor& logits) {
 
 std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const StateSource& source,
                                   std::int64_t batch, at::Device device, const Communicator& ranks,
-                                  Collective& collective) {
+                                  Collective& collective, WhenTold when) {
     const c10::NoGradGuard no_graph;
     std::vector<std::int64_t> first_row{0};
     for (const std::int64_t rows : source.rows_of_features()) first_row.push_back(first_row.back() + rows);
@@ -74,13 +75,15 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
             }
         }
         progress.advance(static_cast<std::int64_t>(states.examples.size()));
+        if (ends_now(when)) break;
     }
+    end_together(when, "no results are written", ranks);
     progress.finish();
     std::vector<Logits> results;
     for (const at::Tensor& logits : all) {
         // Every row was computed by one rank and is zero on the others.
         collective.all_reduce(logits.data_ptr<float>(), logits.numel());
-        for (const at::Tensor& of_head : logits.cpu().unbind(0))
+        for (const at::Tensor& of_head : to_host(logits).unbind(0))
             results.push_back(as_logits(source, of_head));
     }
     return results;

@@ -12,6 +12,7 @@
 #include "dist/communicator.hpp"
 #include "squad/logits.hpp"
 #include "stages/state_source.hpp"
+#include "stages/when_told.hpp"
 
 namespace bv {
 
@@ -26,10 +27,11 @@ struct ReadingHead {
 
 /// Collective: the logits of `heads` (on `device`, all of the source's task), one after another where several
 /// are computed together, over all features of `source`, in the features' order, on every rank. Each rank
-/// reads its part of the states once, for all heads, `batch` sequences at a time.
+/// reads its part of the states once, for all heads, `batch` sequences at a time. Throws Stopped on all ranks
+/// where it ends `when` told to.
 std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const StateSource& source,
                                   std::int64_t batch, at::Device device, const Communicator& ranks,
-                                  Collective& collective);
+                                  Collective& collective, WhenTold when = WhenTold::go_on);
 
 /// Local: the first of the states that `info` names which a head of `origin` reads.
 std::int64_t first_state(const Head& head, const HeadOrigin& origin, const StoreInfo& info);

@@ -1,9 +1,12 @@
 #include "stages/head_files.hpp"
 
+#include <algorithm>
+#include <set>
 #include <variant>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json.hpp"
 #include "stages/tuning_recipe.hpp"
 
 namespace bv {
@@ -14,16 +17,85 @@ using Json = nlohmann::json;
 
 constexpr const char* kMarker = "metrics.json";
 constexpr const char* kStates = "resume";
+constexpr const char* kRecord = "states-";
 
 fs::path recipe_path(const fs::path& folder) {
     return folder / kStates / "recipe.json";
 }
 
+/// Which heads' states after which step count together, by their folders in the output folder.
+struct Record {
+    std::int64_t step;
+    std::vector<std::string> heads;
+};
+
+std::string relative_name(const fs::path& folder, const fs::path& output) {
+    return folder.lexically_relative(output).generic_string();
+}
+
+/// Named after the first head: jobs that train other heads into the same folder have records of their own.
+fs::path record_path(const fs::path& output, const fs::path& first_head) {
+    return output / (kRecord + fingerprint(relative_name(first_head, output)) + ".json");
+}
+
+Record read_record(const fs::path& path) {
+    const Json json = read_json(path);
+    try {
+        return {json.at("step").get<std::int64_t>(), json.at("heads").get<std::vector<std::string>>()};
+    } catch (const Json::exception& wrong) {
+        fail("{}: no record of heads' states: {}", path.string(), wrong.what());
+    }
+}
+
+/// May be done again after it was cut short.
+void carry_out(const Record& record, const fs::path& output, const fs::path& path) {
+    for (const std::string& head : record.heads) take_resume_state(output / head / kStates, record.step);
+    fs::remove(path);
+}
+
 }  // namespace
 
-void HeadFiles::begin(const Json& recipe, const std::string& config, const Json& lines) {
+void write_head_states(const fs::path& output, const std::vector<HeadState>& states) {
+    Record record{states.front().state.step, {}};
+    for (const HeadState& head : states) {
+        BV_EXPECT(head.state.step == record.step);
+        prepare_resume_state(head.folder / kStates, head.state);
+        record.heads.push_back(relative_name(head.folder, output));
+    }
+    const fs::path path = record_path(output, states.front().folder);
+    write_file(path, Json{{"step", record.step}, {"heads", record.heads}}.dump(2) + "\n");
+    carry_out(record, output, path);
+}
+
+void finish_head_states(const fs::path& output, const std::vector<fs::path>& folders) {
+    if (!fs::is_directory(output)) return;
+    std::set<std::string> ours;
+    for (const fs::path& folder : folders) {
+        ours.insert(relative_name(folder, output));
+        fs::remove(record_path(output, folder) += ".partial");
+    }
+    std::vector<fs::path> paths;
+    for (const auto& entry : fs::directory_iterator(output)) {
+        const std::string name = entry.path().filename().string();
+        if (name.starts_with(kRecord) && name.ends_with(".json")) paths.push_back(entry.path());
+    }
+    for (const fs::path& path : paths) {
+        std::optional<Record> record;
+        try {
+            record = read_record(path);
+        } catch (const Error&) {
+            if (!fs::exists(path)) continue;  // another job's, carried out meanwhile
+            throw;
+        }
+        const bool is_ours = std::any_of(record->heads.begin(), record->heads.end(),
+                                         [&](const std::string& head) { return ours.contains(head); });
+        if (is_ours) carry_out(*record, output, path);
+    }
+}
+
+void HeadFiles::begin(const Json& recipe, const std::string& config, std::int64_t steps, const Json& lines) {
     fs::remove(folder_ / kMarker);
-    if (lines.is_null()) remove_resume_states(folder_ / kStates);
+    remove_resume_states(folder_ / kStates, steps);  // there is none after 0 steps
     write_file(recipe_path(folder_), recipe.dump(2) + "\n");
     write_file(folder_ / "config.toml", config);
     std::string earlier;
@@ -37,14 +109,6 @@ void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& o
     std::visit([&](const auto& own) { write_logits(folder_ / "logits.safetensors", own); }, logits);
 }
 
-void HeadFiles::write_state(const ResumeState& state) const {
-    write_resume_state(folder_ / kStates, state);
-}
-
-void HeadFiles::keep_state(std::int64_t steps) const {
-    remove_resume_states(folder_ / kStates, steps);
-}
-
 void HeadFiles::finish(const nlohmann::ordered_json& metrics) const {
     write_file(folder_ / kMarker, metrics.dump(2) + "\n");
     remove_resume_states(folder_ / kStates);
@@ -56,23 +120,18 @@ EarlierHeadRun find_earlier_head_run(const fs::path& folder, const Json& recipe,
         require_absent(folder / kMarker, force);
         return {};
     }
-    const Json there = Json::parse(read_file(recipe_path(folder)), nullptr, false);
-    const std::string difference = difference_of(there.is_object() ? there : Json::object(), recipe);
-    if (!difference.empty()) {
-        if (!force) {
-            fail("{} belongs to another run: {}; --force replaces it", folder.string(), difference);
-        }
+    const std::string objection = objection_to(folder, recipe_path(folder), recipe);
+    if (!objection.empty()) {
+        if (!force) fail("{}; --force replaces it", objection);
         return {};
     }
     if (finished) return {.finished = !force};
-    const auto state = newest_resume_state(folder / kStates);
-    return {.steps = state ? state->step : 0};
+    return {.steps = newest_resume_step(folder / kStates).value_or(0),
+            .precision = recorded_precision(recipe_path(folder))};
 }
 
-std::optional<ResumeState> read_head_state(const fs::path& folder, std::int64_t steps) {
-    auto state = newest_resume_state(folder / kStates, steps);
-    if (state && state->step != steps) state.reset();
-    return state;
+ResumeState read_head_state(const fs::path& folder, std::int64_t steps) {
+    return read_resume_state(folder / kStates, steps);
 }
 
 }  // namespace bv

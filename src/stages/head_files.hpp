@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -20,9 +21,10 @@ class HeadFiles {
   public:
     explicit HeadFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-    /// Begins anew, or after the epochs of an interrupted run, whose lines of the log are `lines`, where
-    /// there are some or a state. `config` is the resolved configuration.
-    void begin(const nlohmann::json& recipe, const std::string& config, const nlohmann::json& lines);
+    /// Begins anew, or from the state after `steps` steps of an interrupted run, whose lines of the log are
+    /// `lines`; removes all other states. `config` is the resolved configuration.
+    void begin(const nlohmann::json& recipe, const std::string& config, std::int64_t steps,
+               const nlohmann::json& lines);
 
     /// Appends an epoch's line to metrics.jsonl.
     void log(const nlohmann::json& line) { metrics_->append(line); }
@@ -30,12 +32,6 @@ class HeadFiles {
     /// Writes head.safetensors, head.json, and logits.safetensors (dev) of head `k`, of the epoch that is
     /// best so far.
     void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits) const;
-
-    /// Writes a state to resume from, beside the older one.
-    void write_state(const ResumeState& state) const;
-
-    /// Removes all states but the one after `steps`, which all heads trained together have by now.
-    void keep_state(std::int64_t steps) const;
 
     /// Writes metrics.json, the mark of a finished training, and removes the state.
     void finish(const nlohmann::ordered_json& metrics) const;
@@ -45,10 +41,29 @@ class HeadFiles {
     std::optional<MetricsFile> metrics_;
 };
 
+/// Where a head in training stands, and its folder.
+struct HeadState {
+    std::filesystem::path folder;
+    ResumeState state;
+};
+
+/// Local: writes the states of heads trained together, all after the same number of steps, in place of their
+/// older ones and as one: a process killed at any moment leaves all heads the newer state or all the older
+/// one. Their folders lie in `output`, which holds a record of the heads (states-<fingerprint>.json) from the
+/// moment all states are on disk until all are in place. Throws Error naming the path (a full disk, say);
+/// then the older ones count.
+void write_head_states(const std::filesystem::path& output, const std::vector<HeadState>& states);
+
+/// Local: carries out what killed processes had recorded in `output` of heads among `folders`, and removes
+/// records that they had begun.
+void finish_head_states(const std::filesystem::path& output,
+                        const std::vector<std::filesystem::path>& folders);
+
 /// What a head's folder says of its training.
 struct EarlierHeadRun {
     bool finished = false;
     std::int64_t steps = 0;  ///< done, where a state holds them: the newest
+    std::string precision;   ///< that the states it read were computed in
 };
 
 /// Local: looks into `folder` for a training of the same recipe. Throws Error where there is another that
@@ -56,7 +71,7 @@ struct EarlierHeadRun {
 EarlierHeadRun find_earlier_head_run(const std::filesystem::path& folder, const nlohmann::json& recipe,
                                      bool force);
 
-/// Local: the state in `folder` after `steps` steps.
-std::optional<ResumeState> read_head_state(const std::filesystem::path& folder, std::int64_t steps);
+/// Local: the state in `folder` after `steps` steps. Throws Error naming what is absent or damaged.
+ResumeState read_head_state(const std::filesystem::path& folder, std::int64_t steps);
 
 }  // namespace bv

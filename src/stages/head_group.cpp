@@ -2,8 +2,8 @@
 
 #include <chrono>
 #include <numeric>
-
-#include "core/error.hpp"
+#include <string>
+#include <utility>
 
 namespace bv {
 namespace {
@@ -47,24 +47,27 @@ void HeadGroup::clear_losses() {
     }
 }
 
-void HeadGroup::write_state(std::size_t k, const std::vector<double>& losses_of_ranks) const {
+HeadState HeadGroup::state(std::size_t k, const std::vector<double>& losses_of_ranks) const {
     const Trainee& trainee = trainees_[k];
     const Json lines = trainee.lines.is_null() ? Json::array() : trainee.lines;
     Json totals{{"lines", lines}, {"losses", losses_of_ranks}, {"so_far", Json::array()}};
     for (const LossSoFar& loss : trainee.losses) totals["so_far"].push_back({loss.step, loss.sum});
     ResumeState state = trainer_->state(static_cast<std::int64_t>(k));
     state.totals = totals.dump();
-    trainee.files->write_state(state);
+    return {trainee.job.folder, std::move(state)};
 }
 
 void HeadGroup::restore(std::int64_t steps, const Communicator& ranks) {
     for (std::size_t i = 0; i < trainees_.size(); ++i) {
         Trainee& trainee = trainees_[i];
         const auto k = static_cast<std::int64_t>(i);
-        const auto state = read_head_state(trainee.job.folder, steps);
-        if (!state) fail("{}: the state has changed", trainee.job.folder.string());
-        trainer_->restore(k, *state);
-        const Json totals = Json::parse(state->totals);
+        std::string text;
+        ranks.root_only([&] {
+            const ResumeState state = read_head_state(trainee.job.folder, steps);
+            trainer_->restore(k, state);
+            text = state.totals;
+        });
+        const Json totals = Json::parse(ranks.broadcast(text));
         trainee.lines = totals.at("lines");
         for (const Json& line : trainee.lines) {
             if (trainee.history) trainee.history->add(line.at("held_out"));
@@ -78,6 +81,7 @@ void HeadGroup::restore(std::int64_t steps, const Communicator& ranks) {
             trainer_->set_loss(k, std::accumulate(losses.begin(), losses.end(), 0.0));
         }
     }
+    trainer_->share_state(ranks);
 }
 
 void HeadGroup::keep(const std::vector<std::size_t>& some) {

@@ -57,11 +57,11 @@ class HeadGroup {
     std::vector<double> losses() const { return trainer_->losses(); }
     void clear_losses();
 
-    /// Local: writes where head `k` stands, with the losses of all ranks, into its folder.
-    void write_state(std::size_t k, const std::vector<double>& losses_of_ranks) const;
+    /// Local: a copy on the CPU of where head `k` stands, with the losses of all ranks.
+    HeadState state(std::size_t k, const std::vector<double>& losses_of_ranks) const;
 
-    /// Local: every head goes on from the state after `steps` steps in its folder. Throws Error naming the
-    /// folder.
+    /// Collective: every head goes on from the state after `steps` steps in its folder, which rank 0 reads.
+    /// Throws AgreedError naming the folder.
     void restore(std::int64_t steps, const Communicator& ranks);
 
     /// Local: goes on with some of the heads alone, at least one, in a computation of their own.

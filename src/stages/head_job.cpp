@@ -41,7 +41,6 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
                 {"features", states.features},
                 {"layers", job.origin.layers},
                 {"dtype", name_of(states.dtype)},
-                {"precision", states.precision},
                 {"order", data.order_fingerprint()},
                 {"dev_checkpoint", data.dev().info().checkpoint},
                 {"dev_features", data.dev().info().features},
@@ -50,6 +49,9 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
                 {"batch", job.origin.batch},
                 {"epochs", job.origin.epochs},
                 {"held_out", job.origin.held_out}};
+    // States that are computed have none yet. With auto it is that of an earlier run, or chosen later.
+    const std::string& precision = states.precision.empty() ? options.compute.precision : states.precision;
+    if (precision != "auto") recipe["precision"] = precision;
     if (job.origin.share < 1) recipe["share"] = job.origin.share;
     if (options.held_out > 0) {
         recipe["eval_metric"] = options.eval_metric;
@@ -78,19 +80,6 @@ std::string variant_of(const HeadJob& job, const std::string& layers) {
     }
     if (job.origin.share < 1) name += fmt::format("-share-{}", job.origin.share);
     return name;
-}
-
-/// A kill amid saving leaves some heads a state newer than others: these go back to the one that all of them
-/// have, and train on together, with the same bits as if they had never been apart.
-void go_back_together(std::vector<HeadJob>& jobs) {
-    const std::vector<HeadJob> found = jobs;
-    for (HeadJob& job : jobs) {
-        for (const HeadJob& other : found) {
-            if (other.origin.share == job.origin.share && 0 < other.steps && other.steps < job.steps &&
-                read_head_state(job.folder, other.steps))
-                job.steps = other.steps;
-        }
-    }
 }
 
 }  // namespace
@@ -145,15 +134,44 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
     return jobs;
 }
 
-std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, bool force) {
-    std::erase_if(jobs, [&](HeadJob& job) {
-        const EarlierHeadRun earlier = find_earlier_head_run(job.folder, job.recipe, force);
-        job.steps = earlier.steps;
-        if (earlier.finished) spdlog::info("{}: trained already", job.folder.string());
-        return earlier.finished;
+std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& options,
+                                const Communicator& ranks) {
+    Json found = Json::array();  // of each job: whether it is finished, its steps and its precision
+    ranks.root_only([&] {
+        std::vector<fs::path> folders;
+        for (const HeadJob& job : jobs) folders.push_back(job.folder);
+        finish_head_states(options.output, folders);
+        for (const HeadJob& job : jobs) {
+            const EarlierHeadRun earlier = find_earlier_head_run(job.folder, job.recipe, options.force);
+            if (earlier.finished) spdlog::info("{}: trained already", job.folder.string());
+            found.push_back({earlier.finished, earlier.steps, earlier.precision});
+        }
     });
-    go_back_together(jobs);
-    return jobs;
+    found = Json::parse(ranks.broadcast(found.dump()));
+    std::vector<HeadJob> left;
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        if (found[i][0]) continue;
+        jobs[i].steps = found[i][1];
+        if (jobs[i].steps > 0) jobs[i].recipe.emplace("precision", found[i][2]);
+        left.push_back(std::move(jobs[i]));
+    }
+    return left;
+}
+
+std::string precision_of(const std::vector<HeadJob>& jobs) {
+    const HeadJob* known = nullptr;
+    for (const HeadJob& job : jobs) {
+        if (!job.recipe.contains("precision")) continue;
+        if (known == nullptr) known = &job;
+        if (job.recipe.at("precision") != known->recipe.at("precision")) {
+            fail(
+                "{} was begun on states computed in {}, {} in {}: one run computes them in one; train these "
+                "heads apart (--heads)",
+                known->folder.string(), known->recipe.at("precision").get<std::string>(), job.folder.string(),
+                job.recipe.at("precision").get<std::string>());
+        }
+    }
+    return known == nullptr ? "" : known->recipe.at("precision").get<std::string>();
 }
 
 }  // namespace bv

@@ -9,6 +9,7 @@
 
 #include "adapter/head_definition.hpp"
 #include "adapter/head_file.hpp"
+#include "dist/communicator.hpp"
 
 namespace bv {
 
@@ -45,8 +46,14 @@ struct HeadJob {
 std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<HeadDefinition>& definitions,
                                const HeadData& data);
 
-/// Local: those of `jobs` that are not finished yet, with the steps to go on from. Throws Error
-/// naming the folder that holds results of another recipe, unless `force` allows to replace them.
-std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, bool force);
+/// Collective: those of `jobs` that are not finished yet, with the steps to go on from, as rank 0 finds them
+/// in `options.output`. Throws AgreedError naming the folder that holds results of another recipe, unless
+/// --force allows to replace them.
+std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& options,
+                                const Communicator& ranks);
+
+/// Local: what the states of those of `jobs` that go on were computed in; empty where none says. Throws Error
+/// naming the folders of two that differ.
+std::string precision_of(const std::vector<HeadJob>& jobs);
 
 }  // namespace bv

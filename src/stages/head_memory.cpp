@@ -19,11 +19,15 @@
 namespace bv {
 namespace {
 
-/// Told by Torch's allocators of every tensor that is made or freed, as its profiler would be.
+/// Told by Torch's allocators of every tensor that is made or freed, as its profiler would be. Counts those
+/// in the memory of `device`: masks for a GPU are drawn in the host's.
 class Meter final : public c10::MemoryReportingInfoBase {
   public:
+    explicit Meter(at::Device device) : type_(device.type()) {}
+
     void reportMemoryUsage(void* /*place*/, std::int64_t bytes, std::size_t /*allocated*/,
-                           std::size_t /*reserved*/, c10::Device /*device*/) override {
+                           std::size_t /*reserved*/, c10::Device device) override {
+        if (device.type() != type_) return;
         held_ += bytes;
         peak_ = std::max(peak_, held_);
     }
@@ -32,17 +36,21 @@ class Meter final : public c10::MemoryReportingInfoBase {
     std::int64_t peak() const { return peak_; }
 
   private:
+    at::DeviceType type_;
     std::int64_t held_ = 0;
     std::int64_t peak_ = 0;
 };
 
-/// The most bytes that tensors made by `work`, its backward passes included, take at one time.
-std::int64_t peak_bytes(const std::function<void()>& work) {
-    const auto meter = std::make_shared<Meter>();
+}  // namespace
+
+std::int64_t peak_bytes(at::Device device, const std::function<void()>& work) {
+    const auto meter = std::make_shared<Meter>(device);
     const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, meter);
     work();
     return meter->peak();
 }
+
+namespace {
 
 /// A rank's share of a batch of the longest features, without states worth reading.
 StateBatch largest_share(const HeadData& data, std::int64_t batch, at::Device device, int ranks) {
@@ -124,7 +132,7 @@ void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device
         HeadTrainer trainer(Head(job.definition, job.states, data.train().info().hidden_size,
                                  std::vector<std::uint64_t>(count)),
                             std::vector<double>(count, 1e-3), device, collective);
-        const std::int64_t working = peak_bytes([&] { trainer.step(share, job.origin.batch); });
+        const std::int64_t working = peak_bytes(device, [&] { trainer.step(share, job.origin.batch); });
         const auto most = static_cast<std::int64_t>(ranks.max(static_cast<double>(working)));
         return HeadMemory{trainer.bytes() / heads + bytes_of_logits(data), most / heads,
                           !trainer.head().reads_any_type()};

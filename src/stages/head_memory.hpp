@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -11,6 +12,10 @@
 #include "stages/head_job.hpp"
 
 namespace bv {
+
+/// Local: the most bytes that tensors in the memory of `device` take at one time that `work`, its backward
+/// passes included, makes.
+std::int64_t peak_bytes(at::Device device, const std::function<void()>& work);
 
 /// Collective: sets the memory of each of `jobs`, found by a step of throwaway heads over a batch of the
 /// longest features, so that no step takes more, and by the logits of an evaluation; the most of any rank.

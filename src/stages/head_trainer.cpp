@@ -1,12 +1,14 @@
 #include "stages/head_trainer.hpp"
 
 #include <limits>
+#include <string>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.hpp"
+#include "optim/to_host.hpp"
 
 namespace bv {
 namespace {
@@ -63,7 +65,7 @@ void HeadTrainer::step(const StateBatch& share, std::int64_t global_batch) {
 }
 
 std::vector<double> HeadTrainer::losses() const {
-    const at::Tensor values = losses_.cpu();
+    const at::Tensor values = to_host(losses_);
     return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
 
@@ -72,8 +74,9 @@ void HeadTrainer::set_loss(std::int64_t k, double loss) {
 }
 
 ResumeState HeadTrainer::state(std::int64_t k) const {
-    const auto copy = [](const at::Tensor& x) { return x.detach().to(at::kCPU, false, /*copy=*/true); };
-    const auto row = [&](const at::Tensor& buffer) { return copy(buffer.view({head_.heads(), -1})[k]); };
+    const auto row = [&](const at::Tensor& buffer) {
+        return copy_to_host(buffer.view({head_.heads(), -1})[k]);
+    };
     std::vector<at::Tensor> buffers;
     for (const NamedTensor& buffer : head_.buffers()) buffers.push_back(buffer.tensor[k].flatten());
     return {optimizer_.steps(),
@@ -81,19 +84,31 @@ ResumeState HeadTrainer::state(std::int64_t k) const {
             row(parameters_.values()),
             row(optimizer_.first_moments()),
             row(optimizer_.second_moments()),
-            buffers.empty() ? at::Tensor() : copy(at::cat(buffers))};
+            buffers.empty() ? at::Tensor() : copy_to_host(at::cat(buffers))};
 }
 
 void HeadTrainer::restore(std::int64_t k, const ResumeState& state) {
     const c10::NoGradGuard no_graph;
     BV_EXPECT(state.values.numel() == parameters_.elements());
     parameters_.values().view({head_.heads(), -1})[k].copy_(state.values);
-    optimizer_.restore(k, state.step, state.first_moments, state.second_moments);
+    optimizer_.restore(k, state.first_moments, state.second_moments);
+    optimizer_.set_steps(state.step);
     std::int64_t offset = 0;
     for (const NamedTensor& buffer : head_.buffers()) {
         const at::Tensor own = buffer.tensor[k];
         own.copy_(state.buffers.narrow(0, offset, own.numel()).view(own.sizes()));
         offset += own.numel();
+    }
+}
+
+void HeadTrainer::share_state(const Communicator& ranks) {
+    optimizer_.set_steps(std::stoll(ranks.broadcast(std::to_string(optimizer_.steps()))));
+    std::vector<at::Tensor> tensors{parameters_.values(), optimizer_.first_moments(),
+                                    optimizer_.second_moments()};
+    for (const NamedTensor& buffer : head_.buffers()) tensors.push_back(buffer.tensor);
+    for (const at::Tensor& tensor : tensors) {
+        BV_EXPECT(tensor.is_contiguous());
+        collective_.broadcast(tensor.data_ptr<float>(), tensor.numel(), 0);
     }
 }
 

@@ -39,6 +39,9 @@ class HeadTrainer {
     ResumeState state(std::int64_t k) const;
     void restore(std::int64_t k, const ResumeState& state);
 
+    /// Collective: all ranks go on from where rank 0 stands, but for the losses.
+    void share_state(const Communicator& ranks);
+
     /// Local: bytes of parameters, gradients, Adam's moments and running statistics.
     std::int64_t bytes() const;
 

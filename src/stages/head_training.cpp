@@ -25,12 +25,10 @@ Json scores_of(const StateSource& source, const Logits& logits) {
 }  // namespace
 
 HeadTraining::HeadTraining(const TrainOptions& options, const Communicator& ranks, const Compute& compute,
-                           const StopSignal& stop, Collective& collective, const HeadData& data,
-                           AlikeJobs jobs, std::string label)
+                           Collective& collective, const HeadData& data, AlikeJobs jobs, std::string label)
     : options_(options),
       ranks_(ranks),
       compute_(compute),
-      stop_(stop),
       collective_(collective),
       data_(data),
       label_(std::move(label)),
@@ -63,15 +61,13 @@ std::vector<Trainee*> HeadTraining::trainees() {
 }
 
 void HeadTraining::run(const std::string& config) {
-    ranks_.agree([&] {
-        for (HeadGroup& group : groups_) {
-            if (steps_ > 0) group.restore(steps_, ranks_);
-        }
-    });
+    for (HeadGroup& group : groups_) {
+        if (steps_ > 0) group.restore(steps_, ranks_);
+    }
     ranks_.root_only([&] {
         for (Trainee* trainee : trainees()) {
             trainee->files.emplace(trainee->job.folder);
-            trainee->files->begin(trainee->job.recipe, config, trainee->lines);
+            trainee->files->begin(trainee->job.recipe, config, steps_, trainee->lines);
         }
     });
     if (steps_ > 0) spdlog::info("{}resumed after {} steps", label_, steps_);
@@ -129,28 +125,28 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
 }
 
 /// Collective: saves all heads' states after --resume-every minutes and when told to stop; then throws
-/// Stopped.
+/// Stopped. Rank 0 copies them, and writes the copies while training goes on; what goes wrong with that ends
+/// all ranks at a later call.
 void HeadTraining::save_where_due() {
     const auto now = std::chrono::steady_clock::now();
     const bool due = options_.resume_every > 0 &&
                      now - saved_ > std::chrono::duration<double, std::ratio<60>>(options_.resume_every);
-    enum : int { kGoOn, kSave, kStop };
-    const int own = stop_.requested() ? kStop : due ? kSave : kGoOn;
+    enum : int { kGoOn, kLook, kSave, kStop };
+    const int own = stop_requested() ? kStop : due ? kSave : saving_.has_ended() ? kLook : kGoOn;
     const auto agreed = static_cast<int>(ranks_.max(own));
     if (agreed == kGoOn) return;
+    if (agreed == kLook) {
+        ranks_.root_only([&] { saving_.wait(); });
+        return;
+    }
     std::vector<std::vector<double>> losses;  // of all ranks
     for (const std::string& text : ranks_.gather(Json(own_losses()).dump()))
         losses.push_back(Json::parse(text).get<std::vector<double>>());
     ranks_.root_only([&] {
-        std::size_t place = 0;  // among all heads
-        for (const HeadGroup& group : groups_) {
-            for (std::size_t k = 0; k < group.trainees().size(); ++k, ++place) {
-                std::vector<double> of_ranks;
-                for (const auto& of_rank : losses) of_ranks.push_back(of_rank[place]);
-                group.write_state(k, of_ranks);
-            }
-        }
-        for (const Trainee* trainee : trainees()) trainee->files->keep_state(steps_);
+        saving_.wait();  // two copies would stand in memory together
+        saving_.run(
+            [output = options_.output, copies = states(losses)] { write_head_states(output, copies); });
+        if (agreed == kStop) saving_.wait();
     });
     saved_ = now;
     if (agreed == kStop) {
@@ -159,6 +155,19 @@ void HeadTraining::save_where_due() {
                         "to go on",
                         trainees().size(), steps_, epochs_ * steps_per_epoch_));
     }
+}
+
+/// Local: copies of where all heads stand, on the CPU.
+std::vector<HeadState> HeadTraining::states(const std::vector<std::vector<double>>& losses_of_ranks) const {
+    std::vector<HeadState> all;
+    for (const HeadGroup& group : groups_) {
+        for (std::size_t k = 0; k < group.trainees().size(); ++k) {
+            std::vector<double> own;
+            for (const auto& of_rank : losses_of_ranks) own.push_back(of_rank[all.size()]);
+            all.push_back(group.state(k, own));
+        }
+    }
+    return all;
 }
 
 /// Collective: notes all heads' losses after `step` steps of the epoch.
@@ -264,7 +273,8 @@ bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
 }
 
 /// Local: writes what the head came to, by its best epoch on the held-out questions, else by its last.
-void HeadTraining::finish(const Trainee& trainee, const Head& head) const {
+void HeadTraining::finish(const Trainee& trainee, const Head& head) {
+    saving_.wait();  // its own state may be among what is written
     const Json best = trainee.history ? trainee.history->best() : Json();
     const Json& line = best.is_null() ? trainee.lines.back()
                                       : trainee.lines.at(std::stoul(best.at("epoch").get<std::string>()) - 1);

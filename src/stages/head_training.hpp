@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/background.hpp"
 #include "core/stop_signal.hpp"
 #include "dist/collective.hpp"
 #include "dist/communicator.hpp"
@@ -28,8 +29,7 @@ class HeadTraining {
     /// computation; all are on the same share of the data and have the same steps done already. `label`, such
     /// as "pass 1 of 2, ", begins what the log says of them.
     HeadTraining(const TrainOptions& options, const Communicator& ranks, const Compute& compute,
-                 const StopSignal& stop, Collective& collective, const HeadData& data, AlikeJobs jobs,
-                 std::string label);
+                 Collective& collective, const HeadData& data, AlikeJobs jobs, std::string label);
 
     /// Collective: trains the heads to their ends, scores them after each epoch, and writes all results;
     /// `config` is the resolved configuration. Throws Stopped on all ranks after the stop signal, with the
@@ -40,19 +40,19 @@ class HeadTraining {
     std::vector<FeatureBatches> shares_of_rank(std::int64_t epoch, std::int64_t first_step) const;
     nlohmann::json train_epoch(std::int64_t epoch);
     void save_where_due();
+    std::vector<HeadState> states(const std::vector<std::vector<double>>& losses_of_ranks) const;
     void add_losses(std::int64_t step);
     nlohmann::json mean_losses(const Trainee& trainee) const;
     std::vector<double> own_losses() const;
     std::vector<Logits> predict(const StateSource& source) const;
     void evaluate(std::int64_t epoch, const nlohmann::json& feeding);
     bool add_line(Trainee& trainee, const nlohmann::json& line) const;
-    void finish(const Trainee& trainee, const Head& head) const;
+    void finish(const Trainee& trainee, const Head& head);
     std::vector<Trainee*> trainees();
 
     const TrainOptions& options_;
     const Communicator& ranks_;
     Compute compute_;
-    const StopSignal& stop_;
     Collective& collective_;
     const HeadData& data_;
     std::string label_;
@@ -65,6 +65,7 @@ class HeadTraining {
     std::int64_t steps_per_epoch_;
     std::int64_t steps_;  // done
     std::chrono::steady_clock::time_point saved_;
+    Background saving_;  // of all heads' states, on rank 0
 };
 
 }  // namespace bv

@@ -8,9 +8,11 @@
 #include "core/log.hpp"
 #include "core/progress.hpp"
 #include "core/size_text.hpp"
+#include "core/standard_streams.hpp"
 #include "dist/watchdog.hpp"
 #include "squad/features_file.hpp"
 #include "stages/measured_rates.hpp"
+#include "stages/precision.hpp"
 #include "stages/study.hpp"
 #include "stages/study_costs.hpp"
 #include "stages/train.hpp"
@@ -60,64 +62,71 @@ struct Planned {
     bool timed() const { return rates.tuned_tokens > 0 && rates.encoded_tokens > 0; }
 };
 
-void print_head(const PlanOptions& options, const Planned& plan) {
-    fmt::print("{} on {} rank{}\n", options.study.string(), plan.ranks, plan.ranks == 1 ? "" : "s");
-    fmt::print("  model     {}: {} layers of width {}, {:.1f} million parameters\n",
-               options.model.empty() ? "BERT-Large" : options.model.string(), plan.config.layers,
-               plan.config.hidden_size, static_cast<double>(parameter_count(plan.config)) * 1e-6);
-    fmt::print("  data      {}{} training and {} dev features, {:.0f} tokens each\n",
-               options.features.empty() ? "SQuAD 2.0 as in the reference: " : "", plan.data.train_features,
-               plan.data.dev_features,
-               static_cast<double>(plan.data.train_tokens) / static_cast<double>(plan.data.train_features));
-    fmt::print("  states    {} in {}, at {} of {} checkpoints, {} seed{}\n",
-               plan.study.layers == "all" ? "all" : "layers " + plan.study.layers, plan.study.dtype,
-               plan.study.states_at.size(), plan.study.checkpoints.size(), plan.study.seeds.size(),
-               plan.study.seeds.size() == 1 ? "" : "s");
+std::string head_text(const PlanOptions& options, const Planned& plan) {
+    std::string text =
+        fmt::format("{} on {} rank{}\n", options.study.string(), plan.ranks, plan.ranks == 1 ? "" : "s");
+    text += fmt::format("  model     {}: {} layers of width {}, {:.1f} million parameters\n",
+                        options.model.empty() ? "BERT-Large" : options.model.string(), plan.config.layers,
+                        plan.config.hidden_size, static_cast<double>(parameter_count(plan.config)) * 1e-6);
+    text += fmt::format(
+        "  data      {}{} training and {} dev features, {:.0f} tokens each\n",
+        options.features.empty() ? "SQuAD 2.0 as in the reference: " : "", plan.data.train_features,
+        plan.data.dev_features,
+        static_cast<double>(plan.data.train_tokens) / static_cast<double>(plan.data.train_features));
+    text += fmt::format("  states    {} in {}, at {} of {} checkpoints, {} seed{}\n",
+                        plan.study.layers == "all" ? "all" : "layers " + plan.study.layers, plan.study.dtype,
+                        plan.study.states_at.size(), plan.study.checkpoints.size(), plan.study.seeds.size(),
+                        plan.study.seeds.size() == 1 ? "" : "s");
     if (!plan.timed()) {
-        fmt::print("  rates     unknown: --measure measures them here, --train-rate and others give them\n");
-        return;
+        return text +
+               "  rates     unknown: --measure measures them here, --train-rate and others give them\n";
     }
-    fmt::print(
-        "  rates     {}: fine-tuning {:.0f} and encoding {:.0f} tokens/s, disk {}/s written and {}/s read\n",
-        options.measure ? "measured" : "given", plan.rates.tuned_tokens, plan.rates.encoded_tokens,
-        size_text(plan.rates.written_bytes), size_text(plan.rates.read_bytes));
+    return text + fmt::format(
+                      "  rates     {}: fine-tuning {:.0f} and encoding {:.0f} tokens/s, disk {}/s written "
+                      "and {}/s read\n",
+                      options.measure ? "measured" : "given", plan.rates.tuned_tokens,
+                      plan.rates.encoded_tokens, size_text(plan.rates.written_bytes),
+                      size_text(plan.rates.read_bytes));
 }
 
 /// One line of the table: a piece of work or a kind of file, how often, what one takes and all take.
-void print_line(const std::string& what, std::int64_t count, std::int64_t bytes, double seconds,
-                const Planned& plan) {
-    fmt::print("    {:<34} {:>5} x {:>9} {:>9}", what, count,
-               bytes > 0 ? size_text(static_cast<double>(bytes)) : "",
-               seconds > 0 ? duration_text(seconds) : "");
-    if (bytes > 0) fmt::print("  = {:>9}", size_text(static_cast<double>(count * bytes)));
+std::string line_text(const std::string& what, std::int64_t count, std::int64_t bytes, double seconds,
+                      const Planned& plan) {
+    std::string text = fmt::format("    {:<34} {:>5} x {:>9} {:>9}", what, count,
+                                   bytes > 0 ? size_text(static_cast<double>(bytes)) : "",
+                                   seconds > 0 ? duration_text(seconds) : "");
+    if (bytes > 0) text += fmt::format("  = {:>9}", size_text(static_cast<double>(count * bytes)));
     if (seconds > 0) {
-        fmt::print("  = {}, {:.1f} GPU hours", duration_text(static_cast<double>(count) * seconds),
-                   plan.gpu_hours(static_cast<double>(count) * seconds));
+        text += fmt::format("  = {}, {:.1f} GPU hours", duration_text(static_cast<double>(count) * seconds),
+                            plan.gpu_hours(static_cast<double>(count) * seconds));
     }
-    fmt::print("\n");
+    return text + "\n";
 }
 
-void print_task(const TaskCosts& cost, const Planned& plan) {
+std::string task_text(const TaskCosts& cost, const Planned& plan) {
     const auto seeds = static_cast<std::int64_t>(plan.study.seeds.size());
-    fmt::print("  {}\n", cost.task);
-    print_line(fmt::format("fine-tuning to epoch {}", plan.study.checkpoints.back().text()), seeds, 0,
-               cost.tuning, plan);
-    print_line("checkpoints, and their evaluation", cost.checkpoints, cost.checkpoint, cost.evaluation, plan);
-    if (cost.stores == 0) return;
-    print_line("stores of training states", cost.stores, cost.train_store, 0, plan);
-    print_line("stores of dev states", cost.stores, cost.dev_store, 0, plan);
-    if (!plan.timed()) return;
-    print_line(fmt::format("extraction ({} binds)", cost.disk_bound ? "the disk" : "the encoder"),
-               cost.stores, 0, cost.extraction, plan);
+    std::string text = fmt::format("  {}\n", cost.task);
+    const auto add = [&](const std::string& what, std::int64_t count, std::int64_t bytes, double seconds) {
+        text += line_text(what, count, bytes, seconds, plan);
+    };
+    add(fmt::format("fine-tuning to epoch {}", plan.study.checkpoints.back().text()), seeds, 0, cost.tuning);
+    add("checkpoints, and their evaluation", cost.checkpoints, cost.checkpoint, cost.evaluation);
+    if (cost.stores == 0) return text;
+    add("stores of training states", cost.stores, cost.train_store, 0);
+    add("stores of dev states", cost.stores, cost.dev_store, 0);
+    if (!plan.timed()) return text;
+    add(fmt::format("extraction ({} binds)", cost.disk_bound ? "the disk" : "the encoder"), cost.stores, 0,
+        cost.extraction);
     const std::int64_t passes = plan.study.head_epochs(cost.task);
     const std::string times = fmt::format("{} pass{}", passes, passes == 1 ? "" : "es");
-    print_line("heads from stores, " + times, cost.stores, 0, cost.heads_stored, plan);
-    print_line("heads without stores, " + times, cost.stores, 0, cost.heads_recomputed, plan);
+    add("heads from stores, " + times, cost.stores, 0, cost.heads_stored);
+    add("heads without stores, " + times, cost.stores, 0, cost.heads_recomputed);
     const double stored = cost.extraction + cost.heads_stored;
-    fmt::print("    {}: {} with stores, {} without (bv_train --checkpoint)\n",
-               stored < cost.heads_recomputed ? "storing the states is quicker"
-                                              : "computing the states again for each pass is quicker",
-               duration_text(stored), duration_text(cost.heads_recomputed));
+    return text + fmt::format("    {}: {} with stores, {} without (bv_train --checkpoint)\n",
+                              stored < cost.heads_recomputed
+                                  ? "storing the states is quicker"
+                                  : "computing the states again for each pass is quicker",
+                              duration_text(stored), duration_text(cost.heads_recomputed));
 }
 
 double all_seconds(const Planned& plan) {
@@ -130,22 +139,22 @@ double all_seconds(const Planned& plan) {
     return seconds;
 }
 
-void print(const PlanOptions& options, const Planned& plan) {
-    print_head(options, plan);
-    for (const TaskCosts& cost : plan.costs) print_task(cost, plan);
-    fmt::print("  in all    {} on disk at the end, {} at most{}\n",
-               size_text(static_cast<double>(plan.space.kept)),
-               size_text(static_cast<double>(plan.space.most)),
-               plan.study.keep_stores
-                   ? " ([study] keep_stores = false deletes a store once its heads are trained)"
-                   : ", with one pair of stores at a time (jobs that run at once hold theirs together)");
-    if (plan.timed()) {
-        const double seconds = all_seconds(plan);
-        fmt::print(
-            "            {}, {:.1f} GPU hours, with stores; heads that compute more than a disk reads take "
-            "longer\n",
-            duration_text(seconds), plan.gpu_hours(seconds));
-    }
+std::string text_of(const PlanOptions& options, const Planned& plan) {
+    std::string text = head_text(options, plan);
+    for (const TaskCosts& cost : plan.costs) text += task_text(cost, plan);
+    text += fmt::format(
+        "  in all    {} on disk at the end, {} at most{}\n", size_text(static_cast<double>(plan.space.kept)),
+        size_text(static_cast<double>(plan.space.most)),
+        plan.study.keep_stores
+            ? " ([study] keep_stores = false deletes a store once its heads are trained)"
+            : ", with one pair of stores at a time (jobs that run at once hold theirs together)");
+    if (!plan.timed()) return text;
+    const double seconds = all_seconds(plan);
+    return text + fmt::format(
+                      "            {}, {:.1f} GPU hours, with stores; heads that compute more than a disk "
+                      "reads take "
+                      "longer\n",
+                      duration_text(seconds), plan.gpu_hours(seconds));
 }
 
 Json as_json(const Planned& plan) {
@@ -178,15 +187,14 @@ void PlanOptions::declare(CommandLine& line) {
     line.option("folder", folder,
                 "where --measure writes and reads a GiB: where the study's results shall go");
     line.option("train-rate", tuned_tokens, "tokens a second that one rank fine-tunes on, where not measured")
-        ->check(CLI::NonNegativeNumber);
+        ->check(zero_or(0.001));
     line.option("encode-rate", encoded_tokens, "tokens a second that one rank encodes")
-        ->check(CLI::NonNegativeNumber);
+        ->check(zero_or(0.001));
     line.option("write-rate", write_mbps, "MB a second that the disk takes from all ranks")
-        ->check(CLI::NonNegativeNumber);
-    line.option("read-rate", read_mbps, "MB a second that the disk gives all ranks")
-        ->check(CLI::NonNegativeNumber);
+        ->check(zero_or(0.001));
+    line.option("read-rate", read_mbps, "MB a second that the disk gives all ranks")->check(zero_or(0.001));
     line.option("ranks", plan_ranks, "ranks (GPUs) the study shall run on; 0 = as many as bv_plan does")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option("output", output, "JSON file to write the figures to");
     bv::declare(line, compute);
     line.option("force", force, "replace an existing --output");
@@ -206,8 +214,9 @@ void plan(const PlanOptions& options, const Communicator& ranks) {
     const auto share = static_cast<double>(plan.ranks);
     if (options.measure) {
         const std::int64_t tokens = plan.data.train_tokens / plan.data.train_features;
-        plan.rates = measure_rates(plan.config, tokens, plan.study.batch, options.folder,
-                                   open_device(options.compute, ranks), ranks);
+        Compute compute = open_device(options.compute, ranks);
+        choose_precision(compute, options.compute.precision, "", plan.config, ranks);
+        plan.rates = measure_rates(plan.config, tokens, plan.study.batch, options.folder, compute, ranks);
         plan.rates.tuned_tokens *= share / ranks.size();
         plan.rates.encoded_tokens *= share / ranks.size();
     }
@@ -219,8 +228,8 @@ void plan(const PlanOptions& options, const Communicator& ranks) {
     plan.costs = study_costs(plan.study, plan.config, plan.data, plan.rates);
     plan.space = study_space(plan.study, plan.costs);
     ranks.root_only([&] {
-        print(options, plan);
         if (!options.output.empty()) write_file(options.output, as_json(plan).dump(2) + "\n");
+        print_results(text_of(options, plan));
     });
 }
 

@@ -9,6 +9,7 @@
 #include "bert/batch.hpp"
 #include "core/progress.hpp"
 #include "dist/sharding.hpp"
+#include "optim/to_host.hpp"
 
 namespace bv {
 namespace {
@@ -47,7 +48,7 @@ std::vector<float> copy_of(const at::Tensor& values) {
 }  // namespace
 
 Logits predict(const Model& model, const Features& features, const std::string& fingerprint,
-               const Communicator& ranks, Collective& collective) {
+               const Communicator& ranks, Collective& collective, WhenTold when) {
     const c10::NoGradGuard no_graph;
     const bool span = model.task() == Task::span;
     const std::vector<std::int64_t> tokens_of = features.token_counts();
@@ -69,11 +70,13 @@ Logits predict(const Model& model, const Features& features, const std::string& 
                 .copy_(logits.narrow(0, span ? batch.starts[b] : static_cast<std::int64_t>(b), rows));
         }
         progress.advance(static_cast<std::int64_t>(which.size()));
+        if (ends_now(when)) break;
     }
+    end_together(when, "no results are written", ranks);
     // Every row was computed by one rank and is zero on the others.
     collective.all_reduce(all.data_ptr<float>(), all.numel());
     progress.finish();
-    const at::Tensor host = all.cpu();
+    const at::Tensor host = to_host(all);
     if (span) return SpanLogits{fingerprint, copy_of(host.select(1, 0)), copy_of(host.select(1, 1))};
     return ClassLogits{fingerprint, copy_of(host)};
 }

@@ -8,13 +8,14 @@
 #include "squad/features.hpp"
 #include "squad/logits.hpp"
 #include "stages/head_evaluation.hpp"
+#include "stages/when_told.hpp"
 
 namespace bv {
 
 /// Collective: the logits of `model` (equal on all ranks) over all features, in the features' order, on every
 /// rank: the same bits on any number of ranks. Passes of features go to ranks so that their token counts
-/// balance. `fingerprint` is that of the features.
+/// balance. `fingerprint` is that of the features. Throws Stopped on all ranks where it ends `when` told to.
 Logits predict(const Model& model, const Features& features, const std::string& fingerprint,
-               const Communicator& ranks, Collective& collective);
+               const Communicator& ranks, Collective& collective, WhenTold when = WhenTold::go_on);
 
 }  // namespace bv

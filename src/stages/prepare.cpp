@@ -6,9 +6,11 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
 #include "dist/sharding.hpp"
+#include "optim/checkpoint.hpp"
 #include "squad/dataset.hpp"
 #include "squad/feature_builder.hpp"
 #include "squad/features_file.hpp"
@@ -29,19 +31,24 @@ constexpr KnownFile kKnownFiles[] = {{"SQuAD 2.0 train", 130'319, 131'911},
 void check_options(const PrepareOptions& options) {
     check_settings(options.settings);
     unfound_named(options.unfound);
-    if (options.hold_out < 0 || options.hold_out >= 1) {
-        fail("--hold-out is {}; expected a share of the questions, at least 0 and below 1", options.hold_out);
-    }
+    if (options.hold_out == 1) fail("--hold-out is 1, which holds out all questions; expected less");
     if ((options.hold_out > 0) != !options.hold_out_output.empty()) {
         fail("--hold-out and --hold-out-output go together; found {} alone",
              options.hold_out > 0 ? "--hold-out" : "--hold-out-output");
     }
     if (options.output == options.hold_out_output)
         fail("--output and --hold-out-output are both {}", options.output);
-    if (options.limit < 0) fail("--limit is {}; expected a number of questions, or 0 for all", options.limit);
-    if (options.threads < 0) fail("--threads is {}; expected a number, or 0 for all cores", options.threads);
-    require_absent(options.output, options.force);
-    if (!options.hold_out_output.empty()) require_absent(options.hold_out_output, options.force);
+}
+
+/// The right to write the outputs, which are absent unless --force replaces them.
+std::vector<OutputLock> lock_outputs(const PrepareOptions& options) {
+    std::vector<OutputLock> locks;
+    for (const std::string& output : {options.output, options.hold_out_output}) {
+        if (output.empty()) continue;
+        locks.push_back(OutputLock::of_file(output));
+        require_absent(output, options.force);
+    }
+    return locks;
 }
 
 /// (contexts) true for the paragraphs held out: whole ones in a seeded order until they hold `share` of the
@@ -111,9 +118,12 @@ void PrepareOptions::declare(CommandLine& line) {
                 "model folder with its tokenizer: vocab.txt or tokenizer.json, and the files beside them")
         ->required();
     line.option("output", output, "features file to write (HDF5)")->required();
-    line.option("max-tokens", settings.max_tokens, "most tokens of a feature, special ones included");
-    line.option("max-question-tokens", settings.max_question_tokens, "questions are cut to so many tokens");
-    line.option("stride", settings.stride, "tokens between windows, or shared by them: see --stride-means");
+    line.option("max-tokens", settings.max_tokens, "most tokens of a feature, special ones included")
+        ->check(at_least(1));
+    line.option("max-question-tokens", settings.max_question_tokens, "questions are cut to so many tokens")
+        ->check(at_least(1));
+    line.option("stride", settings.stride, "tokens between windows, or shared by them: see --stride-means")
+        ->check(at_least(0));
     line.option("stride-means", settings.stride_means,
                 "step: from one window's start to the next (legacy); overlap: shared by neighbours (run_qa)")
         ->check(CLI::IsMember({"step", "overlap"}));
@@ -126,18 +136,22 @@ void PrepareOptions::declare(CommandLine& line) {
                 "labelled by "
                 "offsets (evaluation)")
         ->check(CLI::IsMember({"skip", "keep"}));
-    line.option("hold-out", hold_out, "share of the questions to hold out, by whole paragraphs");
+    line.option("hold-out", hold_out, "share of the questions to hold out, by whole paragraphs")
+        ->check(within(0, 1));
     line.option("hold-out-output", hold_out_output, "features file for the held-out questions");
     line.option("seed", seed, "seed of the choice of held-out paragraphs");
-    line.option("limit", limit, "only the first N questions; 0 = all");
-    line.option("threads", threads, "threads; 0 = all cores this process may run on");
+    line.option("limit", limit, "only the first N questions; 0 = all")->check(at_least(0));
+    line.option("threads", threads, "threads; 0 = all cores this process may run on")
+        ->check(within(0, kMostThreads));
     line.option("force", force, "replace existing outputs");
 }
 
 void prepare(const PrepareOptions& options, const CommandLine& line) {
     check_options(options);
+    const std::vector<OutputLock> locks = lock_outputs(options);
     const int threads = options.threads > 0 ? options.threads : available_cores();
     const Tokenizer tokenizer(options.model);
+    read_checkpoint(options.model);  // its tokenizer's files are what was written, if it is a checkpoint
     Dataset dataset = read_squad(options.squad);
     const bool whole = options.limit == 0;
     limit_questions(dataset, options.limit);

@@ -200,21 +200,18 @@ class StoreSource final : public StateSource {
 class CheckpointSource final : public StateSource {
   public:
     CheckpointSource(const std::filesystem::path& checkpoint, const std::filesystem::path& features,
-                     const std::string& task, const Compute& compute, const Layers& layers)
+                     const std::string& task, at::Device device, const Layers& layers)
         : name_(checkpoint.string() + " over " + features.string()),
           features_(read_features(features)),
           model_(Model::load(checkpoint, task_named(task), 0)),
-          device_(compute.device) {
+          device_(device) {
         require_fit(features_, features, checkpoint, model_.config());
-        model_.to(compute.device, compute.precision);
-        model_.freeze();
         std::vector<std::int64_t> all(static_cast<std::size_t>(model_.config().states()));
         std::iota(all.begin(), all.end(), 0);
         info_.task = task;
         info_.layers = all;
         info_.hidden_size = model_.config().hidden_size;
         info_.checkpoint = weights_fingerprint(checkpoint);
-        info_.precision = name_of(dtype_of(compute.precision));
         const auto tuned = read_checkpoint(checkpoint);
         if (tuned && tuned->task != task) {
             fail("{} was fine-tuned for the {} task, the heads are for {}", checkpoint.string(), tuned->task,
@@ -234,6 +231,11 @@ class CheckpointSource final : public StateSource {
     const Features& features() const override { return features_; }
     const StoreLayout& layout() const override { return layout_; }
     bool worth_reading_ahead() const override { return false; }
+    void multiply_in(at::ScalarType precision) override {
+        model_.to(device_, precision);
+        model_.freeze();
+        info_.precision = name_of(dtype_of(precision));
+    }
     std::string name() const override { return name_; }
 
     std::vector<StateBatch> read(const FeatureBatches& batches) const override {
@@ -274,8 +276,8 @@ std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, doubl
 
 std::unique_ptr<StateSource> open_checkpoint(const std::filesystem::path& checkpoint,
                                              const std::filesystem::path& features, const std::string& task,
-                                             const Compute& compute, const Layers& layers) {
-    return std::make_unique<CheckpointSource>(checkpoint, features, task, compute, layers);
+                                             at::Device device, const Layers& layers) {
+    return std::make_unique<CheckpointSource>(checkpoint, features, task, device, layers);
 }
 
 }  // namespace bv

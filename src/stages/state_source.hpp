@@ -44,6 +44,10 @@ class StateSource {
     /// An empty batch has no states.
     virtual std::vector<StateBatch> read(const FeatureBatches& batches) const = 0;
 
+    /// Local: what the products that compute the states run in from now on; states that are stored have been
+    /// computed. To be called before anything is read.
+    virtual void multiply_in(at::ScalarType /*precision*/) {}
+
     /// Where the states come from, for messages.
     virtual std::string name() const = 0;
 
@@ -62,9 +66,9 @@ std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, doubl
                                         const Layers& layers = {}, at::Device device = at::kCPU);
 
 /// Local: the states that the model in folder `checkpoint` makes of the features in file `features` for
-/// `task`, as `compute` says. Throws Error naming folder and file.
+/// `task` on `device`; multiply_in is to be called. Throws Error naming folder and file.
 std::unique_ptr<StateSource> open_checkpoint(const std::filesystem::path& checkpoint,
                                              const std::filesystem::path& features, const std::string& task,
-                                             const Compute& compute, const Layers& layers = {});
+                                             at::Device device, const Layers& layers = {});
 
 }  // namespace bv

@@ -1,6 +1,7 @@
 #include "stages/store_tool.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <mutex>
 #include <optional>
 
@@ -11,29 +12,46 @@
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
 #include "core/size_text.hpp"
+#include "core/standard_streams.hpp"
 #include "dist/watchdog.hpp"
 #include "optim/tensor_files.hpp"
 #include "squad/features_file.hpp"
+#include "stages/extract.hpp"
 #include "stages/extraction.hpp"
+#include "stages/precision.hpp"
 #include "stages/task_states.hpp"
+#include "stages/when_told.hpp"
 #include "store/store.hpp"
 
 namespace bv {
 namespace {
 
-/// A store that may be damaged, and the table of its features, which may not.
+/// What stands in all messages about damage that no repair mends.
+constexpr const char* kOnlyAnew =
+    "bv_store repair computes states, not tables; bv_extract --force makes the store again";
+
+/// What `read` returns, which reads tables of a store.
+template <class Read>
+auto tables(Read read) {
+    try {
+        return read();
+    } catch (const h5::Damaged& damaged) {
+        fail("{}; {}", damaged.what(), kOnlyAnew);
+    }
+}
+
+/// A store whose states may be damaged. Its tables may not.
 struct Opened {
     explicit Opened(const std::filesystem::path& path)
-        : store(path, Store::Accept::damaged), features(read_features(path, h5::File::Truncated::open)) {
+        : store(tables([&] { return Store(path, Store::Accept::damaged); })),
+          features(tables([&] { return read_features(path, h5::File::Truncated::open); })) {
         const StoreLayout& found = store.layout();
         const bool fits = features.count() == found.features() &&
                           features.fingerprint() == store.info().features &&
                           lay_out(state_rows(features, store.info().task), found.positions_of(0)) == found;
         if (!fits) {
-            fail(
-                "{}: its table of features and its layout do not fit each other; it can only be extracted "
-                "again",
-                path.string());
+            fail("{}: its table of features and its layout do not fit each other; {}", path.string(),
+                 kOnlyAnew);
         }
     }
 
@@ -41,7 +59,8 @@ struct Opened {
     Features features;
 };
 
-void show(const Opened& opened) {
+/// What bv_store info prints.
+std::string text_of(const Opened& opened) {
     const Store& store = opened.store;
     const StoreInfo& info = store.info();
     const StoreLayout& layout = store.layout();
@@ -50,44 +69,52 @@ void show(const Opened& opened) {
     const auto size = static_cast<double>(store.state_bytes());
     const double reference = 4.0 * static_cast<double>(info.states() * info.hidden_size * store.features()) *
                              static_cast<double>(span ? opened.features.settings.max_tokens : 1);
-    fmt::print("{}: an embedding store, {}\n", store.path().string(),
-               missing == 0 ? "complete" : fmt::format("{} of {} blocks missing", missing, layout.blocks()));
-    fmt::print("  made from   epoch {} of {}, weights {}\n", info.epoch,
-               setting_in(info.config, "checkpoint").value_or("an unknown checkpoint"), info.checkpoint);
-    fmt::print("              {}, features {}\n",
-               setting_in(info.config, "features").value_or("an unknown features file"), info.features);
-    fmt::print("  task        {}, matrix products in {}\n", info.task, info.precision);
-    fmt::print("  states      {}{} of width {} in {}\n", span ? "" : "pooled output and CLS of ",
-               fmt::format("layer{} {}", info.layers.size() == 1 ? "" : "s", list_text(info.layers)),
-               info.hidden_size, name_of(info.dtype));
-    fmt::print("  features    {}{}\n", store.features(),
-               span ? fmt::format(", {} tokens, {:.1f} each", store.rows(),
-                                  static_cast<double>(store.rows()) / static_cast<double>(store.features()))
-                    : "");
-    fmt::print("  blocks      {} of {} features, {} each\n", layout.blocks(), layout.positions_of(0),
-               size_text(size / static_cast<double>(layout.blocks())));
-    fmt::print("  size        {}; in the reference's layout ({}float32) {}, {:.1f} times as much\n",
-               size_text(size),
-               span ? fmt::format("padded to {} tokens, ", opened.features.settings.max_tokens) : "",
-               size_text(reference), reference / size);
+    std::string text = fmt::format(
+        "{}: an embedding store, {}\n", store.path().string(),
+        missing == 0 ? "complete" : fmt::format("{} of {} blocks missing", missing, layout.blocks()));
+    text +=
+        fmt::format("  made from   epoch {} of {}, weights {}\n", info.epoch,
+                    setting_in(info.config, "checkpoint").value_or("an unknown checkpoint"), info.checkpoint);
+    text +=
+        fmt::format("              {}, features {}\n",
+                    setting_in(info.config, "features").value_or("an unknown features file"), info.features);
+    text += fmt::format("  task        {}, matrix products in {}\n", info.task, info.precision);
+    text += fmt::format("  states      {}{} of width {} in {}\n", span ? "" : "pooled output and CLS of ",
+                        fmt::format("layer{} {}", info.layers.size() == 1 ? "" : "s", list_text(info.layers)),
+                        info.hidden_size, name_of(info.dtype));
+    text += fmt::format(
+        "  features    {}{}\n", store.features(),
+        span ? fmt::format(", {} tokens, {:.1f} each", store.rows(),
+                           static_cast<double>(store.rows()) / static_cast<double>(store.features()))
+             : "");
+    text += fmt::format("  blocks      {} of {} features, {} each\n", layout.blocks(), layout.positions_of(0),
+                        size_text(size / static_cast<double>(layout.blocks())));
+    text += fmt::format("  size        {}; in the reference's layout ({}float32) {}, {:.1f} times as much\n",
+                        size_text(size),
+                        span ? fmt::format("padded to {} tokens, ", opened.features.settings.max_tokens) : "",
+                        size_text(reference), reference / size);
+    return text;
 }
 
-/// Blocks that are not on disk as they were written, missing ones among them.
-std::vector<std::int64_t> unsound_blocks(const Store& store, int threads) {
+/// Blocks that are not on disk as they were written, missing ones among them. Nothing where the stop signal
+/// came before all were looked at.
+std::optional<std::vector<std::int64_t>> unsound_blocks(const Store& store, int threads) {
     const StoreLayout& layout = store.layout();
     Progress progress("verifying", "blocks", layout.blocks());
     std::vector<std::int64_t> unsound;
     std::mutex guard;
     parallel_for(layout.blocks(), threads, [&](std::int64_t block) {
+        if (stop_requested()) return;
         const bool sound = store.sound(block);
         const std::scoped_lock lock(guard);
         if (!sound) unsound.push_back(block);
         progress.advance(1);
     });
+    if (stop_requested()) return {};
     const double seconds = progress.finish();
-    spdlog::info("{}: {} of {} blocks are sound; {} read in {} ({:.0f} MB/s)", store.path().string(),
-                 layout.blocks() - static_cast<std::int64_t>(unsound.size()), layout.blocks(),
-                 size_text(static_cast<double>(store.state_bytes())), duration_text(seconds),
+    spdlog::info("{}: its tables and {} of {} blocks are sound; {} read in {} ({:.0f} MB/s)",
+                 store.path().string(), layout.blocks() - static_cast<std::int64_t>(unsound.size()),
+                 layout.blocks(), size_text(static_cast<double>(store.state_bytes())), duration_text(seconds),
                  static_cast<double>(store.state_bytes()) * 1e-6 / std::max(seconds, 1e-9));
     std::sort(unsound.begin(), unsound.end());
     return unsound;
@@ -113,6 +140,21 @@ int reading_threads() {
     return std::max(4, available_cores());
 }
 
+/// Most tokens that the encoder took at once as the states were made.
+std::int64_t batch_tokens_of(const StoreToolOptions& options, const StoreInfo& info) {
+    const auto setting = setting_in(info.config, "batch_tokens");
+    if (!setting) return ExtractOptions().batch_tokens;
+    std::int64_t tokens = 0;
+    const char* end = setting->data() + setting->size();
+    const auto [stop, wrong] = std::from_chars(setting->data(), end, tokens);
+    if (wrong != std::errc() || stop != end || tokens < 1 ||
+        tokens > static_cast<std::int64_t>(kLargestNumber)) {
+        fail("{}: it was made with batch_tokens '{}', which is no number of tokens", options.store.string(),
+             *setting);
+    }
+    return tokens;
+}
+
 std::filesystem::path checkpoint_of(const StoreToolOptions& options, const StoreInfo& info) {
     const std::filesystem::path folder =
         !options.checkpoint.empty()
@@ -135,12 +177,13 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
     std::string wrong;
     ranks.root_only([&] {
         const Opened opened(options.store);
-        const std::vector<std::int64_t> unsound = unsound_blocks(opened.store, reading_threads());
-        if (unsound.empty()) return;
-        wrong = wrong_text(opened.store, unsound);
+        const auto unsound = unsound_blocks(opened.store, reading_threads());
+        if (!unsound || unsound->empty()) return;
+        wrong = wrong_text(opened.store, *unsound);
         checkpoint_of(options, opened.store.info());  // before anything is changed
-        mark_missing(options.store, unsound);
+        mark_missing(options.store, *unsound);
     });
+    end_together(WhenTold::end, "the store is not repaired", ranks);
     wrong = ranks.broadcast(wrong);
     if (wrong.empty()) {
         spdlog::info("{}: nothing to repair", options.store.string());
@@ -160,10 +203,11 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
                  info.precision);
         }
         wanted.precision = info.precision;
-        batch_tokens = std::stoll(setting_in(info.config, "batch_tokens").value_or("4096"));
+        batch_tokens = batch_tokens_of(options, info);
         model = Model::load(checkpoint_of(options, info), task_named(info.task), /*seed=*/0);
     });
-    const Compute compute = open_device(wanted, ranks);
+    Compute compute = open_device(wanted, ranks);
+    choose_precision(compute, wanted.precision, "", model->config(), ranks);
     model->to(compute.device, compute.precision);
     model->freeze();
     const StoreInfo& info = opened->store.info();
@@ -196,12 +240,14 @@ void run_store_tool(const StoreToolOptions& options, const Communicator& ranks) 
     ranks.root_only([&] {
         const Opened opened(options.store);
         if (options.action == "info") {
-            show(opened);
-        } else if (const auto unsound = unsound_blocks(opened.store, reading_threads()); !unsound.empty()) {
+            print_results(text_of(opened));
+        } else if (const auto unsound = unsound_blocks(opened.store, reading_threads());
+                   unsound && !unsound->empty()) {
             fail("{}: {}; bv_store repair computes them again", options.store.string(),
-                 wrong_text(opened.store, unsound));
+                 wrong_text(opened.store, *unsound));
         }
     });
+    if (options.action == "verify") end_together(WhenTold::end, "not all blocks are verified", ranks);
 }
 
 }  // namespace bv

@@ -1,6 +1,8 @@
 #include "stages/study.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <type_traits>
 
 #include <toml++/toml.h>
@@ -11,6 +13,7 @@
 #include "core/nearest.hpp"
 #include "stages/extract.hpp"
 #include "stages/finetune.hpp"
+#include "stages/task_states.hpp"
 #include "stages/train.hpp"
 
 namespace bv {
@@ -42,23 +45,49 @@ Options options_of(const std::string& program, const std::filesystem::path& path
     return options;
 }
 
+/// "FILE:LINE: [study] KEY": where `node` stands.
+std::string place_of(const toml::node& node, const std::string& key, const std::string& file) {
+    return fmt::format("{}:{}: [study] {}", file, node.source().begin.line, key);
+}
+
+/// The value of `node`, where it is a T; a whole number is a double too.
 template <class T>
-std::vector<T> list_of(const toml::table& table, const std::string& key, const std::string& file) {
+std::optional<T> value_of(const toml::node& node) {
+    if (auto value = node.value_exact<T>()) return value;
+    if constexpr (std::is_same_v<T, double>) {
+        if (const auto whole = node.value_exact<std::int64_t>()) return static_cast<double>(*whole);
+    }
+    return {};
+}
+
+/// The values of `key`, each of which `check` may refuse by an Error; none where it is missing.
+template <class T>
+std::vector<T> list_of(const toml::table& table, const std::string& key, const std::string& file,
+                       const std::function<void(const T&)>& check) {
     const toml::node* node = table.get(key);
     if (node == nullptr) return {};
     std::vector<T> values;
-    if (const toml::array* array = node->as_array()) {
-        for (const toml::node& item : *array) {
-            if (const auto value = item.value<T>()) values.push_back(*value);
+    const auto add = [&](const toml::node& item) {
+        const auto value = value_of<T>(item);
+        if (!value) {
+            fail("{} must be a list of {}", place_of(item, key, file),
+                 std::is_same_v<T, std::string> ? "strings"
+                 : std::is_same_v<T, double>    ? "numbers"
+                                                : "whole numbers");
         }
-        if (values.size() == array->size()) return values;
-    } else if (const auto value = node->value<T>()) {
-        return {*value};
+        try {
+            check(*value);
+        } catch (const Error& wrong) {
+            fail("{}: {}", place_of(item, key, file), wrong.what());
+        }
+        values.push_back(*value);
+    };
+    if (const toml::array* array = node->as_array()) {
+        for (const toml::node& item : *array) add(item);
+    } else {
+        add(*node);
     }
-    fail("{}:{}: '{}' must be a list of {}", file, node->source().begin.line, key,
-         std::is_same_v<T, std::string> ? "strings"
-         : std::is_same_v<T, double>    ? "numbers"
-                                        : "whole numbers");
+    return values;
 }
 
 void read_table(const toml::table& table, const std::string& file, Study& study) {
@@ -68,31 +97,30 @@ void read_table(const toml::table& table, const std::string& file, Study& study)
         fail("{}:{}: unknown key '{}' in [study]; the nearest known one is '{}'", file,
              node.source().begin.line, name, nearest(name, kKeys));
     }
-    if (const auto tasks = list_of<std::string>(table, "tasks", file); !tasks.empty()) study.tasks = tasks;
-    for (const std::string& task : study.tasks) {
-        if (task != "span" && task != "classification") {
-            fail("{}: [study] tasks: '{}' is neither span nor classification", file, task);
-        }
-    }
+    const auto tasks = list_of<std::string>(table, "tasks", file, [](const std::string& task) {
+        if (task != "span" && task != "classification") fail("'{}' is neither span nor classification", task);
+    });
+    if (!tasks.empty()) study.tasks = tasks;
     for (const char* key : {"seed", "seeds"}) {
-        const auto seeds = list_of<std::int64_t>(table, key, file);
+        const auto seeds = list_of<std::int64_t>(table, key, file, [](const std::int64_t& seed) {
+            if (seed < 0) fail("found {}, expected a whole number, 0 or more", seed);
+        });
         if (!seeds.empty()) study.seeds.assign(seeds.begin(), seeds.end());
     }
-    for (const std::string& epoch : list_of<std::string>(table, "states_at", file)) {
-        try {
-            study.states_at.push_back(EpochFraction::parse(epoch));
-        } catch (const Error& wrong) {
-            fail("{}: [study] states_at: {}", file, wrong.what());
-        }
-    }
+    list_of<std::string>(table, "states_at", file, [&](const std::string& epoch) {
+        study.states_at.push_back(EpochFraction::parse(epoch));
+    });
     if (const toml::node* keep = table.get("keep_stores")) {
         if (!keep->is_boolean())
             fail("{}:{}: 'keep_stores' must be true or false", file, keep->source().begin.line);
         study.keep_stores = keep->value_or(true);
     }
-    study.shares = list_of<double>(table, "shares", file);
+    study.shares = list_of<double>(table, "shares", file, [](const double& share) {
+        if (!(share > 0 && share <= 1)) fail("found {}, expected a number above 0, to 1", share);
+    });
     std::erase(study.shares, 1.0);  // all questions are trained on anyway
-    study.layer_subsets = list_of<std::string>(table, "layer_subsets", file);
+    study.layer_subsets = list_of<std::string>(table, "layer_subsets", file,
+                                               [](const std::string& layers) { parse_layers(layers); });
 }
 
 }  // namespace

@@ -1,16 +1,19 @@
 #include "stages/train.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
 
 #include <fmt/ranges.h>
 
 #include "adapter/head_definition.hpp"
+#include "bert/config.hpp"
 #include "core/command_line.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
 #include "core/size_text.hpp"
-#include "core/stop_signal.hpp"
 #include "dist/collective.hpp"
 #include "dist/watchdog.hpp"
 #include "stages/available_memory.hpp"
@@ -19,6 +22,7 @@
 #include "stages/head_job.hpp"
 #include "stages/head_memory.hpp"
 #include "stages/head_training.hpp"
+#include "stages/precision.hpp"
 
 namespace bv {
 namespace {
@@ -100,7 +104,7 @@ void TrainOptions::declare(CommandLine& line) {
     line.option("learning-rate", learning_rates,
                 "of Adam, constant; of several, each head is trained at each")
         ->delimiter(',')
-        ->check(CLI::PositiveNumber);
+        ->check(above_0());
     line.option("seed", seeds, "of initial values and dropout; of several, each head is trained with each")
         ->delimiter(',');
     line.option("data-seed", data_seed,
@@ -116,33 +120,33 @@ void TrainOptions::declare(CommandLine& line) {
             "shares of the training questions, such as 0.1,0.5,1: each head is trained on each, in a pass of "
             "its own; the larger hold the smaller, whole questions drawn by --data-seed")
         ->delimiter(',')
-        ->check(CLI::Range(0.0, 1.0));
+        ->check(within(0, 1));
     line.option("epochs", epochs, "passes over the training states; 0 = 1 for span, 10 for classification")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option("batch", batch, "sequences a step, over all ranks; 0 = 16 for span, 64 for classification")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option("cache-gib", cache_gib, "stores of at most so many GiB are read into each rank's memory once")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option("memory-gib", memory_gib,
                 "most memory of a rank for heads: too many for it are trained in several passes over the "
                 "states; 0 = half of what is free as training begins")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option(
             "held-out", held_out,
             "share of the training questions, whole ones, that heads are judged by instead of trained on: "
             "the best epoch by --eval-metric is kept; 0 keeps the last")
-        ->check(CLI::Range(0.0, 1.0));
+        ->check(within(0, 1));
     line.option("eval-metric", eval_metric,
                 "with --held-out: em, f1 or best_f1 (span), accuracy or f1 (classification)")
         ->check(CLI::IsMember({"em", "f1", "best_f1", "accuracy"}));
     line.option("patience", patience,
                 "with --held-out: a head's training ends after so many epochs in a row without a better "
                 "--eval-metric; 0 trains all --epochs")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option("resume-every", resume_every,
                 "minutes between states to resume from; 0 saves one on the stop signal alone (SIGUSR1; under "
                 "srun SIGTERM too)")
-        ->check(CLI::NonNegativeNumber);
+        ->check(at_least(0));
     line.option(
         "allow-other-checkpoint", allow_other_checkpoint,
         "score on states of another checkpoint than the training states'; head.json and metrics.json say so");
@@ -152,10 +156,8 @@ void TrainOptions::declare(CommandLine& line) {
 }
 
 void train(const TrainOptions& options, const CommandLine& line, const Communicator& ranks) {
-    const StopSignal stop;
     set_hang_timeout(options.compute.hang_timeout);
-    const Compute compute = open_device(options.compute, ranks);
-    const auto collective = make_collective(ranks, compute.gpu());
+    Compute compute = open_device(options.compute, ranks);
     std::optional<HeadData> data;
     std::vector<HeadJob> jobs;
     ranks.agree([&] {
@@ -163,11 +165,29 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         const std::vector<HeadDefinition> definitions = read_definitions(options);
         const std::string& task = definitions.front().task;
         if (options.held_out > 0) EvaluationHistory(task, options.eval_metric, options.patience);
-        data.emplace(options, task, compute);
-        jobs = unfinished(list_jobs(options, definitions, *data), options.force);
+        data.emplace(options, task, compute.device);
+        jobs = list_jobs(options, definitions, *data);
+    });
+    // Of each head by itself: others may be trained into the same folder meanwhile.
+    std::map<std::filesystem::path, OutputLock> locks;
+    ranks.root_only([&] {
+        for (const HeadJob& job : jobs) locks.emplace(job.folder, OutputLock::of_folder(job.folder));
+    });
+    jobs = unfinished(std::move(jobs), options, ranks);
+    std::erase_if(locks, [&](const auto& lock) {
+        return std::ranges::find(jobs, lock.first, &HeadJob::folder) == jobs.end();
     });
     if (jobs.empty()) return;
-    measure_memory(jobs, *data, compute.device, ranks, *collective);
+    if (!options.checkpoint.empty()) {
+        std::string precision;
+        ranks.agree([&] { precision = precision_of(jobs); });
+        choose_precision(compute, options.compute.precision, precision, read_bert_config(options.checkpoint),
+                         ranks);
+        data->multiply_in(compute.precision);
+        for (HeadJob& job : jobs) job.recipe["precision"] = compute.precision_name();
+    }
+    Collective& collective = make_collective(ranks, compute.gpu());
+    measure_memory(jobs, *data, compute.device, ranks, collective);
     const double limit = memory_limit(options, compute.device, ranks);
     std::vector<HeadPass> passes;
     ranks.agree([&] { passes = plan_passes(jobs, limit); });
@@ -176,7 +196,7 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     for (std::size_t pass = 0; pass < passes.size(); ++pass) {
         const std::string label =
             passes.size() == 1 ? "" : fmt::format("pass {} of {}, ", pass + 1, passes.size());
-        HeadTraining(options, ranks, compute, stop, *collective, *data, jobs_of(passes[pass], jobs), label)
+        HeadTraining(options, ranks, compute, collective, *data, jobs_of(passes[pass], jobs), label)
             .run(line.resolved());
     }
 }

@@ -23,7 +23,7 @@ fs::path recipe_path(const fs::path& output) {
 std::optional<std::int64_t> step_of(const Json& line) {
     if (!line.is_object()) return {};
     const Json& about = line.contains("evaluation") ? line["evaluation"] : line;
-    if (!about.contains("step")) return {};
+    if (!about.is_object() || !about.contains("step") || !about["step"].is_number_integer()) return {};
     return about["step"].get<std::int64_t>();
 }
 
@@ -46,6 +46,39 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
     }
 }
 
+/// What rank 0 finds.
+EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std::vector<EpochFraction>& plan,
+                          const std::string& resume, bool force,
+                          const std::function<bool(const ResumeState&)>& stopped_early) {
+    const auto folder_of = [&](const EpochFraction& epoch) {
+        return output / "checkpoints" / epoch.folder_name();
+    };
+    EarlierRun run;
+    if (resume != "never" && fs::exists(recipe_path(output))) {
+        const std::string objection = objection_to(output, recipe_path(output), recipe);
+        if (objection.empty()) {
+            run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
+                return is_whole(folder_of(epoch));
+            });
+            if (!run.finished) run.state = newest_resume_state(output / "resume");
+            if (run.state) {
+                run.finished = stopped_early(*run.state);
+                run.precision = recorded_precision(recipe_path(output));
+            }
+            if (!run.finished && !run.state && resume == "must") {
+                fail("--resume must: {} holds no whole state", (output / "resume").string());
+            }
+            if (!(run.finished && force)) return run;  // its checkpoints are this run's own
+            return {};
+        }
+        if (resume == "must" || !force) {
+            fail("{}; --resume never --force starts anew, or name another --output", objection);
+        }
+    }
+    if (resume == "must") fail("--resume must: there is no run to resume in {}", output.string());
+    for (const EpochFraction& epoch : plan) require_absent(folder_of(epoch), force);
+    return {};
+}
 }  // namespace
 
 TuningFiles::TuningFiles(fs::path output, fs::path model, const Json& recipe)
@@ -59,6 +92,7 @@ void TuningFiles::begin(std::int64_t steps) {
 }
 
 void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& model) {
+    wait();  // two copies would stand in memory together
     background_.run([=, this, save = model.snapshot()] {
         const fs::path folder = output_ / "checkpoints" / info.epoch.folder_name();
         bv::write_checkpoint(folder, info, [&](const fs::path& path) {
@@ -69,8 +103,9 @@ void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& mode
     });
 }
 
-void TuningFiles::write_state(ResumeState state) {
-    background_.run([this, state = std::move(state)] {
+void TuningFiles::write_state(const std::function<ResumeState()>& copy) {
+    wait();
+    background_.run([this, state = copy()] {
         write_resume_state(output_ / "resume", state);
         remove_resume_states(output_ / "resume", state.step);
     });
@@ -83,35 +118,21 @@ void TuningFiles::finish() {
 
 EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
                             const std::vector<EpochFraction>& plan, const std::string& resume, bool force,
-                            const std::function<bool(const ResumeState&)>& stopped_early) {
-    const auto folder_of = [&](const EpochFraction& epoch) {
-        return output / "checkpoints" / epoch.folder_name();
-    };
+                            const std::function<bool(const ResumeState&)>& stopped_early,
+                            const Communicator& ranks) {
     EarlierRun run;
-    if (resume != "never" && fs::exists(recipe_path(output))) {
-        const Json there = Json::parse(read_file(recipe_path(output)), nullptr, false);
-        const std::string difference = difference_of(there.is_object() ? there : Json::object(), recipe);
-        if (difference.empty()) {
-            run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
-                return is_whole(folder_of(epoch));
-            });
-            if (!run.finished) run.state = newest_resume_state(output / "resume");
-            if (run.state) run.finished = stopped_early(*run.state);
-            if (!run.finished && !run.state && resume == "must") {
-                fail("--resume must: {} holds no whole state", (output / "resume").string());
-            }
-            if (!(run.finished && force)) return run;  // its checkpoints are this run's own
-            return {};
-        }
-        if (resume == "must" || !force) {
-            fail(
-                "{} belongs to another run: {}; --resume never --force starts anew, or name another --output",
-                output.string(), difference);
-        }
-    }
-    if (resume == "must") fail("--resume must: there is no run to resume in {}", output.string());
-    for (const EpochFraction& epoch : plan) require_absent(folder_of(epoch), force);
-    return {};
+    Json found;
+    ranks.root_only([&] {
+        run = earlier_run_in(output, recipe, plan, resume, force, stopped_early);
+        found = {{"finished", run.finished}, {"has_state", run.state.has_value()}, {"precision", run.precision}};
+        if (run.state) found.update({{"step", run.state->step}, {"totals", run.state->totals}});
+    });
+    found = Json::parse(ranks.broadcast(found.dump()));
+    if (ranks.is_root()) return run;
+    run.finished = found.at("finished");
+    run.precision = found.at("precision");
+    if (found.at("has_state")) run.state.emplace(ResumeState{found.at("step"), found.at("totals")});
+    return run;
 }
 
 }  // namespace bv

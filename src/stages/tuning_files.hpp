@@ -12,6 +12,7 @@
 #include "bert/model.hpp"
 #include "core/background.hpp"
 #include "core/metrics_file.hpp"
+#include "dist/communicator.hpp"
 #include "optim/checkpoint.hpp"
 #include "optim/resume_state.hpp"
 
@@ -33,8 +34,9 @@ class TuningFiles {
     /// Starts to write checkpoints/epoch-<fraction>/. Throws what went wrong with the writing before.
     void write_checkpoint(const CheckpointInfo& info, const Model& model);
 
-    /// Starts to write a resume state. Throws what went wrong with the writing before.
-    void write_state(ResumeState state);
+    /// Starts to write a resume state, which `copy` makes once the writing before is done: two copies never
+    /// stand in memory together. Throws what went wrong with the writing before.
+    void write_state(const std::function<ResumeState()>& copy);
 
     /// Throws what went wrong with the writing before, if it has ended; does not wait.
     void check() { background_.check(); }
@@ -55,15 +57,19 @@ class TuningFiles {
 
 /// What an output folder says of a run before this one.
 struct EarlierRun {
-    bool finished = false;             ///< all wanted checkpoints are there, or it stopped early
-    std::optional<ResumeState> state;  ///< where it can go on, or stopped early
+    bool finished = false;  ///< all wanted checkpoints are there, or it stopped early
+    /// Where it can go on, or stopped early. Rank 0 alone has the tensors.
+    std::optional<ResumeState> state;
+    std::string precision;  ///< of that state's matrix products; empty without a state, or where it is older
 };
 
-/// Local: looks into `output` for a run of the same recipe. `resume` is auto, never or must; `stopped_early`
-/// says whether a run that got as far as a state shall end there. Throws Error when there is something of
-/// another run that `force` does not allow to replace, or nothing to resume where there must be.
+/// Collective: rank 0 looks into `output` for a run of the same recipe, and tells the others. `resume` is
+/// auto, never or must; `stopped_early` says whether a run that got as far as a state shall end there. Throws
+/// AgreedError when there is something of another run that `force` does not allow to replace, or nothing to
+/// resume where there must be.
 EarlierRun find_earlier_run(const std::filesystem::path& output, const nlohmann::json& recipe,
                             const std::vector<EpochFraction>& plan, const std::string& resume, bool force,
-                            const std::function<bool(const ResumeState&)>& stopped_early);
+                            const std::function<bool(const ResumeState&)>& stopped_early,
+                            const Communicator& ranks);
 
 }  // namespace bv

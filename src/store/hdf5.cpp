@@ -4,9 +4,13 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/files.hpp"
+#include "store/crc32c.hpp"
 
 namespace bv::h5 {
 namespace {
+
+constexpr const char* kChecksum = "crc32c";  // attribute of a dataset
 
 /// What the innermost failing HDF5 function said, and empties the stack.
 std::string reason() {
@@ -18,6 +22,12 @@ std::string reason() {
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, keep_last, &text);
     H5Eclear2(H5E_DEFAULT);
     return text.empty() ? "unknown HDF5 error" : text;
+}
+
+[[noreturn]] void fail_with_reason(const std::string& what) {
+    const std::string why = reason();
+    if (why.find("checksum") == std::string::npos) fail("{}: {}", what, why);
+    throw Damaged(fmt::format("{}: it is damaged: {}", what, why));
 }
 
 template <class T>
@@ -67,12 +77,53 @@ Handle open_attribute(hid_t group, const std::string& name, H5T_class_t wanted, 
     return attribute;
 }
 
+/// Attributes that are one whole number, of a group or dataset.
+void write_number(hid_t object, const std::string& name, hid_t type, std::int64_t number,
+                  const std::string& what) {
+    const Handle space = scalar_space();
+    const Handle attribute(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                           H5Aclose, what);
+    check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, &number), what);
+}
+
+std::int64_t read_number(hid_t object, const std::string& name, const std::string& what) {
+    const Handle attribute = open_attribute(object, name, H5T_INTEGER, what);
+    std::int64_t number = 0;
+    check(H5Aread(attribute.get(), H5T_NATIVE_INT64, &number), what);
+    return number;
+}
+
+/// Throws Damaged unless `bytes` are those of the dataset's checksum, where it has one.
+void require_checksum(const Handle& dataset, std::span<const std::byte> bytes, const std::string& place) {
+    const std::string what = fmt::format("cannot read attribute {} of {}", kChecksum, place);
+    const htri_t has = H5Aexists(dataset.get(), kChecksum);
+    check(has, what);
+    if (has == 0) return;
+    const std::int64_t promised = read_number(dataset.get(), kChecksum, what);
+    const std::int64_t found = crc32c(bytes.data(), bytes.size());
+    if (found == promised) return;
+    throw Damaged(
+        fmt::format("{} is damaged: the CRC-32C of its bytes is {:08x}, its attribute {} says {:08x}", place,
+                    found, kChecksum, promised));
+}
+
+/// Of a new group or file. Without times, so that equal content is equal bytes.
+Handle creation_list(hid_t kind) {
+    Handle list = property_list(kind);
+    check(H5Pset_obj_track_times(list.get(), false), "cannot make an HDF5 property list");
+    return list;
+}
+
 Handle open_file(const std::filesystem::path& path, unsigned flags, hid_t access) {
     silence();
-    if (!std::filesystem::exists(path)) fail("cannot open {}: no such file", path.string());
+    std::error_code wrong;
+    if (!std::filesystem::exists(path, wrong)) {
+        fail("cannot open {}: {}", path.string(), wrong ? wrong.message() : "no such file");
+    }
+    refuse_folder(path);
     const htri_t is_hdf5 = H5Fis_hdf5(path.c_str());
     if (is_hdf5 == 0) fail("cannot open {}: it is not an HDF5 file", path.string());
-    if (is_hdf5 < 0) fail("cannot open {}: {}", path.string(), reason());
+    if (is_hdf5 < 0) fail_with_reason(fmt::format("cannot open {}", path.string()));
     return Handle(H5Fopen(path.c_str(), flags, access), H5Fclose,
                   fmt::format("cannot open {}, an HDF5 file that may be truncated or in use", path.string()));
 }
@@ -85,7 +136,7 @@ void silence() {
 }
 
 void check(herr_t status, const std::string& what) {
-    if (status < 0) fail("{}: {}", what, reason());
+    if (status < 0) fail_with_reason(what);
 }
 
 Handle property_list(hid_t kind) {
@@ -94,7 +145,7 @@ Handle property_list(hid_t kind) {
 }
 
 Handle::Handle(hid_t id, Close closer, const std::string& what) : id_(id), close_(closer) {
-    if (id < 0) fail("{}: {}", what, reason());
+    if (id < 0) fail_with_reason(what);
 }
 
 Handle::Handle(Handle&& other) noexcept
@@ -127,11 +178,14 @@ std::string Group::place(const std::string& child) const {
 }
 
 bool Group::has(const std::string& child) const {
-    return H5Lexists(id(), child.c_str(), H5P_DEFAULT) > 0;
+    const htri_t found = H5Lexists(id(), child.c_str(), H5P_DEFAULT);
+    check(found, fmt::format("cannot look for {}", place(child)));
+    return found > 0;
 }
 
 Group Group::create_group(const std::string& child) {
-    Handle made(H5Gcreate2(id(), child.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose,
+    const Handle creation = creation_list(H5P_GROUP_CREATE);
+    Handle made(H5Gcreate2(id(), child.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), H5Gclose,
                 fmt::format("cannot create group {}", place(child)));
     return Group(std::move(made), file_, place(child).substr(file_.size() + 1));
 }
@@ -148,18 +202,17 @@ void Group::write(const std::string& child, std::span<const T> values) {
     const std::string what = fmt::format("cannot write dataset {}", place(child));
     const hsize_t size = values.size();
     const Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose, what);
-    const Handle creation = property_list(H5P_DATASET_CREATE);
+    const Handle creation = creation_list(H5P_DATASET_CREATE);
     check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), what);
-    // Metadata have checksums in a store.
     constexpr std::size_t kSmall = 1024;
     if (values.size_bytes() <= kSmall) check(H5Pset_layout(creation.get(), H5D_COMPACT), what);
-    check(H5Pset_obj_track_times(creation.get(), false), what);  // equal content, equal bytes
     Handle dataset(H5Dcreate2(id(), child.c_str(), file_type<T>(), space.get(), H5P_DEFAULT, creation.get(),
                               H5P_DEFAULT),
                    H5Dclose, what);
     if (size > 0) {
         check(H5Dwrite(dataset.get(), memory_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), what);
     }
+    write_number(dataset.get(), kChecksum, H5T_STD_U32LE, crc32c(values.data(), values.size_bytes()), what);
     dataset.close(what);
 }
 
@@ -187,6 +240,7 @@ std::vector<T> Group::read(const std::string& child) const {
     if (size > 0) {
         check(H5Dread(dataset.get(), memory_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), what);
     }
+    require_checksum(dataset, std::as_bytes(std::span(values)), place(child));
     return values;
 }
 
@@ -227,11 +281,8 @@ void Group::write_attribute(const std::string& name, const std::string& text) {
 }
 
 void Group::write_attribute(const std::string& name, std::int64_t number) {
-    const std::string what = fmt::format("cannot write attribute {} of {}", name, place());
-    const Handle space = scalar_space();
-    const Handle attribute(
-        H5Acreate2(id(), name.c_str(), H5T_STD_I64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose, what);
-    check(H5Awrite(attribute.get(), H5T_NATIVE_INT64, &number), what);
+    write_number(id(), name, H5T_STD_I64LE, number,
+                 fmt::format("cannot write attribute {} of {}", name, place()));
 }
 
 bool Group::has_attribute(const std::string& name) const {
@@ -250,18 +301,21 @@ std::string Group::read_text_attribute(const std::string& name) const {
 }
 
 std::int64_t Group::read_number_attribute(const std::string& name) const {
-    const std::string what = fmt::format("cannot read attribute {} of {}", name, place());
-    const Handle attribute = open_attribute(id(), name, H5T_INTEGER, what);
-    std::int64_t number = 0;
-    check(H5Aread(attribute.get(), H5T_NATIVE_INT64, &number), what);
-    return number;
+    return read_number(id(), name, fmt::format("cannot read attribute {} of {}", name, place()));
 }
 
-File File::create(const std::filesystem::path& path, hid_t access) {
-    silence();
-    return File(Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose,
-                       fmt::format("cannot create {}", path.string())),
-                path.string());
+File File::create(const std::filesystem::path& path, hsize_t alignment) {
+    const std::string what = fmt::format("cannot create {}", path.string());
+    const Handle creation = creation_list(H5P_FILE_CREATE);
+    const Handle access = property_list(H5P_FILE_ACCESS);
+    // The oldest format whose metadata all have checksums.
+    check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18), what);
+    if (alignment > 0) {
+        check(H5Pset_alignment(access.get(), alignment, alignment), what);
+        check(H5Pset_meta_block_size(access.get(), alignment), what);
+    }
+    Handle made(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose, what);
+    return File(std::move(made), path.string());
 }
 
 File File::open(const std::filesystem::path& path, Truncated truncated) {

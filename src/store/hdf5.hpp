@@ -9,7 +9,15 @@
 
 #include <hdf5.h>
 
+#include "core/error.hpp"
+
 namespace bv::h5 {
+
+/// A file that does not hold what was written, as one of its checksums says.
+class Damaged : public Error {
+  public:
+    using Error::Error;
+};
 
 /// An HDF5 handle with an owner from birth. HDF5's own printed error stacks are off from the first one on.
 class Handle {
@@ -41,7 +49,8 @@ class Handle {
 /// Turns off HDF5's printing. Handle does; call it where an HDF5 function is used before any Handle exists.
 void silence();
 
-/// Throws Error "`what`: HDF5's reason" when `status`, as returned by an HDF5 call, is negative.
+/// Throws Error "`what`: HDF5's reason" when `status`, as returned by an HDF5 call, is negative; Damaged,
+/// where the reason is a checksum of HDF5's own.
 void check(herr_t status, const std::string& what);
 
 /// A property list of `kind` (H5P_FILE_ACCESS, H5P_DATASET_CREATE ...).
@@ -68,7 +77,8 @@ class Group {
     /// Throws Error when there is none.
     Group open_group(const std::string& child) const;
 
-    /// Writes a new 1-D dataset, contiguous; a small one within the file's metadata.
+    /// Writes a new 1-D dataset, contiguous; a small one within the file's metadata. Its attribute `crc32c`
+    /// is the checksum of its bytes.
     template <Element T>
     void write(const std::string& child, std::span<const T> values);
     template <Element T>
@@ -77,7 +87,7 @@ class Group {
     }
 
     /// Reads a whole 1-D dataset. Throws Error when it is missing, of another rank or of another class of
-    /// type.
+    /// type; Damaged when its bytes are not those of its checksum. Files of other making may have none.
     template <Element T>
     std::vector<T> read(const std::string& child) const;
 
@@ -101,9 +111,10 @@ class Group {
 /// An HDF5 file.
 class File {
   public:
-    /// Creates `path`, replacing what is there; `access` is a file access property list. Throws Error naming
-    /// the path.
-    static File create(const std::filesystem::path& path, hid_t access = H5P_DEFAULT);
+    /// Creates `path`, replacing what is there. Its metadata (names, types, shapes, attributes, small
+    /// datasets) have HDF5's own checksums. With `alignment`, datasets of so many bytes and more begin at
+    /// multiples of it, and metadata take pieces of this size. Throws Error naming the path.
+    static File create(const std::filesystem::path& path, hsize_t alignment = 0);
 
     /// Whether a file that ends before its last array does is opened: what is left of it can be read.
     enum class Truncated { refuse, open };

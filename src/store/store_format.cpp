@@ -8,7 +8,8 @@ namespace bv {
 namespace {
 
 constexpr const char* kFormat = "bertvision-store";
-constexpr std::int64_t kVersion = 2;
+constexpr std::int64_t kVersion = 3;
+constexpr std::int64_t kOldestVersion = 2;  // its tables had no checksums
 constexpr const char* kStates = "states";
 constexpr const char* kRecords = "block_records";
 
@@ -112,7 +113,10 @@ StoreInfo read_info(const h5::File& file) {
         fail("{} is no embedding store: it has no attribute format = \"{}\"", file.path(), kFormat);
     }
     const std::int64_t version = root.read_number_attribute("version");
-    if (version != kVersion) fail("{} is a store of version {}, expected {}", file.path(), version, kVersion);
+    if (version < kOldestVersion || version > kVersion) {
+        fail("{} is a store of version {}, expected {} or {}", file.path(), version, kOldestVersion,
+             kVersion);
+    }
     StoreInfo info;
     info.task = root.read_text_attribute("task");
     if (info.task != "span" && info.task != "classification") {

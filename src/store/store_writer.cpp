@@ -14,9 +14,9 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
 #include "store/store.hpp"
 #include "store/store_format.hpp"
-#include "store/store_lock.hpp"
 
 namespace bv {
 namespace {
@@ -46,8 +46,11 @@ std::filesystem::path parent_of(const std::filesystem::path& path) {
 // Takes the disk's space for a file of `size` bytes; what the file holds stays.
 void reserve(const std::filesystem::path& path, std::uintmax_t size, const std::filesystem::path& shown) {
     const Descriptor file(path);
-    if (::fallocate(file.get(), 0, 0, static_cast<off_t>(size)) == 0) return;
-    const int why = errno;
+    int why = EINTR;  // by the stop signal, which some file systems do not hold back
+    while (why == EINTR) {
+        if (::fallocate(file.get(), 0, 0, static_cast<off_t>(size)) == 0) return;
+        why = errno;
+    }
     const auto free = std::filesystem::space(path).available;
     if (why != EOPNOTSUPP || free < size) {
         fail("cannot reserve {} bytes for {}: {} ({} bytes are free)", size, shown.string(),
@@ -64,14 +67,8 @@ void create(const std::filesystem::path& path, const StoreInfo& info, const Stor
     auto aside = path;
     aside += ".partial";
     try {
-        const h5::Handle access = h5::property_list(H5P_FILE_ACCESS);
-        h5::check(H5Pset_alignment(access.get(), kAlignment, kAlignment), "cannot align an HDF5 file");
-        // Metadata with checksums of their own: damage to them is found on opening. They come in one piece
-        // before the states, so that a file cut short has lost states alone.
-        h5::check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18),
-                  "cannot choose HDF5's format");
-        h5::check(H5Pset_meta_block_size(access.get(), kAlignment), "cannot choose HDF5's format");
-        h5::File file = h5::File::create(aside, access.get());
+        // Metadata come in one piece before the states, so that a file cut short has lost states alone.
+        h5::File file = h5::File::create(aside, kAlignment);
         {
             h5::Group root = file.root();
             write_table(root);
@@ -145,7 +142,7 @@ void with_space(const std::filesystem::path& path, const std::function<void()>& 
 }  // namespace
 
 struct StoreWriter::Open {
-    std::optional<StoreLock> lock;  // of rank 0; outlives the file
+    std::optional<OutputLock> lock;  // of rank 0; outlives the file
     std::optional<Descriptor> descriptor;
     std::optional<h5::File> file;
     h5::Handle states, records, type;
@@ -154,7 +151,7 @@ struct StoreWriter::Open {
 };
 
 void mark_missing(const std::filesystem::path& path, std::span<const std::int64_t> blocks) {
-    const StoreLock lock(path);
+    const OutputLock lock = OutputLock::of_file(path);
     hsize_t size = 0;
     {
         const h5::File file = h5::File::open(path, h5::File::Truncated::open);
@@ -181,10 +178,7 @@ StoreWriter::StoreWriter(const Communicator& ranks, const std::filesystem::path&
                          const StoreLayout& layout, bool force, const WriteTable& write_table)
     : path_(path), info_(info), layout_(layout), open_(std::make_unique<Open>()) {
     ranks.root_only([&] {
-        std::error_code failed;
-        std::filesystem::create_directories(parent_of(path), failed);
-        if (failed) fail("cannot create folder {}: {}", parent_of(path).string(), failed.message());
-        open_->lock.emplace(path);
+        open_->lock.emplace(OutputLock::of_file(path));
         if (force) std::filesystem::remove(path);
         if (std::filesystem::exists(path)) {
             require_resumable(path, info, layout);
@@ -216,8 +210,8 @@ StoreWriter::~StoreWriter() {
 void StoreWriter::abandon() {
     try {
         open_->committing.wait();
-    } catch (const Error&) {
-        // The block stays missing.
+    } catch (const std::exception& failure) {
+        spdlog::warn("a block of {} stays missing: {}", path_.string(), failure.what());
     }
     open_->lock.reset();
     static_cast<void>(open_.release());

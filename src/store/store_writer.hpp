@@ -36,6 +36,9 @@ class StoreWriter {
     StoreWriter(const StoreWriter&) = delete;
     StoreWriter& operator=(const StoreWriter&) = delete;
 
+    /// Local: the store's file.
+    const std::filesystem::path& path() const { return path_; }
+
     /// Local: the blocks that were not in the file when it was opened, the same on all ranks.
     const std::vector<std::int64_t>& missing() const { return missing_; }
 

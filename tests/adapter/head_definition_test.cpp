@@ -106,7 +106,9 @@ TEST(HeadDefinition, RefusesAnUnknownTask) {
 
 TEST(HeadDefinition, RefusesValuesOfTheWrongType) {
     EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = \"wide\" }")), HasSubstr("'width'"));
-    EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = 0 }")), HasSubstr("at least 1"));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = 0 }")), HasSubstr("from 1 to"));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = 9223372036854775807 }")),
+                HasSubstr("to 1000000"));
     EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = 2, shared = 1 }")),
                 HasSubstr("true or false"));
     EXPECT_THAT(complaint(with_blocks("{ type = \"dropout\", rate = 1.5 }")),

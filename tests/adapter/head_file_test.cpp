@@ -1,22 +1,31 @@
 #include "adapter/head_file.hpp"
 
 #include <filesystem>
+#include <functional>
 
 #include <gmock/gmock.h>
 #include <unistd.h>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json.hpp"
 #include "random_states.hpp"
 
 namespace bv {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 class HeadFile : public testing::Test {
   protected:
     ~HeadFile() override { std::filesystem::remove_all(folder_); }
+
+    void change_description(const std::function<void(nlohmann::json&)>& change) const {
+        nlohmann::json json = read_json(folder_ / "head.json");
+        change(json);
+        write_file(folder_ / "head.json", json.dump());
+    }
 
     const std::filesystem::path folder_ =
         std::filesystem::temp_directory_path() / ("bv_head_file_" + std::to_string(getpid()));
@@ -67,8 +76,14 @@ TEST_F(HeadFile, ThatIsMissingOrBrokenIsNamed) {
     write_file(folder_ / "head.json", "{\"version\": 2, ");
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("line 1")));
     write_file(folder_ / "head.json", "{\"version\": 2}");
+    EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("'states' is missing")));
+}
+
+TEST_F(HeadFile, WithAChangedDescriptionIsRefused) {
+    save_head(folder_, head_, 0, origin_);
+    change_description([](auto& json) { json["epoch"] = "1"; });
     EXPECT_THAT([&] { load_head(folder_); },
-                testing::ThrowsMessage<Error>(HasSubstr("no description of a head")));
+                testing::ThrowsMessage<Error>(AllOf(HasSubstr("head.json"), HasSubstr("'seal'"))));
 }
 
 TEST_F(HeadFile, OfAnotherShapeIsRefused) {
@@ -76,6 +91,12 @@ TEST_F(HeadFile, OfAnotherShapeIsRefused) {
     const std::string other = read_file(folder_ / "head.safetensors");
     save_head(folder_, head_, 0, origin_);
     write_file(folder_ / "head.safetensors", other);
+    EXPECT_THAT([&] { load_head(folder_); },
+                testing::ThrowsMessage<Error>(AllOf(HasSubstr("head.safetensors"), HasSubstr("damaged"))));
+    change_description([](auto& json) {  // as an older program writes it
+        json.erase("tensors");
+        json.erase("seal");
+    });
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("1.adapter.weight")));
 }
 

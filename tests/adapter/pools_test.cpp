@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <gmock/gmock.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.hpp"
 #include "one_block.hpp"
@@ -37,6 +38,27 @@ TEST_P(KerasPool, LeavesPaddingOut) {
         EXPECT_TRUE(at::allclose(means.select(2, o), seen.mean(2))) << o;
         EXPECT_TRUE(maxima.select(2, o).equal(seen.amax(2))) << o;
     }
+}
+
+/// Each window's gradient goes to the first of its largest values alone, as Torch's own does on the CPU.
+TEST_P(KerasPool, GivesTheGradientToTheMaximum) {
+    const Windows& p = GetParam();
+    const OneBlock maximum(
+        fmt::format("{{ type = \"pool\", of = \"max\", kernel = {}, stride = {} }}", p.kernel, p.stride),
+        {2, p.width});
+    StateBatch batch = random_states(2, p.width, {3});
+    batch.states = (batch.states * 2).round().requires_grad_();  // some values of a window are equal
+    const at::Tensor maxima = maximum.forward(batch.states, {batch, std::nullopt});
+    const at::Tensor weights = at::randn_like(maxima);
+    const at::Tensor found = torch::autograd::grad({(maxima * weights).sum()}, {batch.states})[0];
+    at::Tensor expected = at::zeros_like(batch.states);
+    for (std::int64_t o = 0; o < p.outputs; ++o) {
+        const std::int64_t begin = std::max<std::int64_t>(p.first + o * p.stride, 0);
+        const std::int64_t end = std::min(p.first + o * p.stride + p.kernel, p.width);
+        const at::Tensor at = batch.states.detach().narrow(2, begin, end - begin).argmax(2, true) + begin;
+        expected.scatter_add_(2, at, weights.narrow(2, o, 1));
+    }
+    EXPECT_TRUE(at::allclose(found, expected)) << found << expected;
 }
 
 INSTANTIATE_TEST_SUITE_P(Widths, KerasPool,

@@ -134,5 +134,23 @@ TEST(PackedAttention, WhatIsNotFiniteStaysSo) {
     EXPECT_TRUE(y[4].isfinite().all().item<bool>());
 }
 
+TEST(FlashAttention, HasKernelsForSomeHeadsOnSomeGpus) {
+    EXPECT_TRUE(has_flash_attention(at::kBFloat16, 64, 80));
+    EXPECT_TRUE(has_flash_attention(at::kBFloat16, 256, 90));
+    EXPECT_FALSE(has_flash_attention(at::kFloat, 64, 90));
+    EXPECT_FALSE(has_flash_attention(at::kBFloat16, 64, 75));  // before Ampere
+    EXPECT_FALSE(has_flash_attention(at::kBFloat16, 20, 90));
+    EXPECT_FALSE(has_flash_attention(at::kBFloat16, 264, 90));
+    // Too little shared memory for the backward pass of larger heads.
+    for (const int capability : {86, 89, 120}) {
+        EXPECT_TRUE(has_flash_attention(at::kBFloat16, 192, capability));
+        EXPECT_FALSE(has_flash_attention(at::kBFloat16, 200, capability));
+    }
+}
+
+TEST(FlashAttention, IsNotTakenOnACpu) {
+    EXPECT_FALSE(takes_flash_attention(at::kCPU, at::kBFloat16, 64));
+}
+
 }  // namespace
 }  // namespace bv

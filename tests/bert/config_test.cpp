@@ -61,7 +61,13 @@ TEST_F(BertConfigFile, NamesWhatIsWrong) {
     EXPECT_THAT(complaint_about([](auto& j) { j["hidden_act"] = "swish"; }), HasSubstr("swish"));
     EXPECT_THAT(complaint_about([](auto& j) { j.erase("hidden_size"); }),
                 HasSubstr("'hidden_size' is missing"));
-    EXPECT_THAT(complaint_about([](auto& j) { j["hidden_size"] = "wide"; }), HasSubstr("wrong type"));
+    EXPECT_THAT(complaint_about([](auto& j) { j["hidden_size"] = "wide"; }),
+                HasSubstr("'hidden_size' is \"wide\"; expected a whole number"));
+    EXPECT_THAT(complaint_about([](auto& j) { j["vocab_size"] = std::uint64_t{1} << 63U; }),
+                AllOf(HasSubstr("vocab_size"), HasSubstr("1000000")));
+    EXPECT_THAT(complaint_about([](auto& j) { j["num_hidden_layers"] = 2.5; }),
+                HasSubstr("num_hidden_layers"));
+    EXPECT_THAT(complaint_about([](auto& j) { j["layer_norm_eps"] = -1; }), HasSubstr("layer_norm_eps"));
     EXPECT_THAT(complaint_about([](auto& j) { j["num_attention_heads"] = 7; }), HasSubstr("7 heads"));
     EXPECT_THAT(complaint_about([](auto& j) { j["is_decoder"] = true; }), HasSubstr("decoder"));
     EXPECT_THAT(complaint_about_text("{\"hidden_size\": 3,\n oops"),

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <future>
 #include <stdexcept>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -23,6 +24,18 @@ TEST(Background, TasksRunOneAfterAnotherWhileTheCallerGoesOn) {
     background.run([&] { done = done == 1 ? 2 : -1; });
     background.wait();
     EXPECT_EQ(done, 2);
+}
+
+TEST(Background, TellsWithoutWaitingWhetherATaskHasEnded) {
+    std::promise<void> may_end;
+    Background background;
+    EXPECT_FALSE(background.has_ended());
+    background.run([gate = may_end.get_future().share()] { gate.wait(); });
+    EXPECT_FALSE(background.has_ended());
+    may_end.set_value();
+    while (!background.has_ended()) std::this_thread::yield();
+    background.wait();
+    EXPECT_FALSE(background.has_ended());
 }
 
 TEST(Background, WhatATaskThrewReachesTheNextCallOnce) {

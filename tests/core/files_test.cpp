@@ -1,5 +1,7 @@
 #include "core/files.hpp"
 
+#include <vector>
+
 #include <gmock/gmock.h>
 
 #include "expect_error.hpp"
@@ -19,6 +21,15 @@ TEST(Files, WhatIsWrittenReadsBackAndNothingIsLeftAside) {
     write_file(path, "");
     EXPECT_EQ(read_file(path), "");
     EXPECT_EQ(std::distance(fs::directory_iterator(path.parent_path()), {}), 1);
+}
+
+TEST(Files, PiecesBecomeOneFileWhoseFingerprintIsReturned) {
+    const TemporaryFolder folder;
+    const fs::path path = folder / "file";
+    const std::string large(3 << 20, 'x');
+    const std::vector<std::string_view> pieces{"begin", "", large, "end"};
+    EXPECT_EQ(write_file(path, pieces), fingerprint("begin" + large + "end"));
+    EXPECT_EQ(read_file(path), "begin" + large + "end");
 }
 
 TEST(Files, AFullDiskIsAnErrorThatNamesTheFileAndLeavesTheOldOne) {
@@ -43,8 +54,8 @@ TEST(Files, WhatCannotBeReadIsAnErrorThatNamesIt) {
     BV_EXPECT_ERROR(read_file(absent), absent, "No such file");
     BV_EXPECT_ERROR(MappedFile{absent}, absent, "No such file");
     BV_EXPECT_ERROR(flush_to_disk(absent), absent, "No such file");
-    BV_EXPECT_ERROR(read_file(folder.path()), folder.path().string(), "directory");
-    BV_EXPECT_ERROR(MappedFile{folder.path()}, folder.path().string(), "no regular file");
+    BV_EXPECT_ERROR(read_file(folder.path()), folder.path().string(), "it is a folder");
+    BV_EXPECT_ERROR(MappedFile{folder.path()}, folder.path().string(), "it is a folder");
 }
 
 TEST(Files, NothingIsReplacedWithoutForce) {

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include "core/files.hpp"
 #include "expect_error.hpp"
@@ -55,6 +56,21 @@ TEST_F(SafetensorsTest, WhatIsWrittenReadsBack) {
     EXPECT_EQ(file.metadata().at("format"), "pt");
 }
 
+/// The most memory that this process ever had, in bytes.
+std::int64_t peak_memory() {
+    rusage usage{};
+    EXPECT_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss * std::int64_t{1024};
+}
+
+TEST_F(SafetensorsTest, WritingTakesNoMemoryOfTheFilesSizeAndReturnsItsFingerprint) {
+    const std::string large(std::size_t{64} << 20, 'x');
+    const std::int64_t before = peak_memory();
+    const std::string found = write_safetensors(path_, {{"x", {DType::u8, {64, 1 << 20}, large}}});
+    EXPECT_LT(peak_memory() - before, 16 << 20);
+    EXPECT_EQ(found, fingerprint(MappedFile(path_).bytes()));
+}
+
 TEST_F(SafetensorsTest, TheDataBeginsAtAMultipleOfEightBytes) {
     write_safetensors(path_, {{"x", {DType::f32, {1}, bytes_of({1})}}});
     std::uint64_t header = 0;
@@ -82,9 +98,15 @@ TEST_F(SafetensorsTest, AHeaderLongerThanTheFileIsRefused) {
 }
 
 TEST_F(SafetensorsTest, AHeaderThatIsNoJsonObjectIsRefused) {
-    expect_refused("no json", 0, "no JSON object");
+    expect_refused("no json", 0, "header: no JSON at line 1");
     expect_refused("[1, 2]", 0, "no JSON object");
-    expect_refused("{\"x\": ", 0, "no JSON object");
+    expect_refused("{\"x\": ", 0, "header: no JSON at line 1");
+    expect_refused(R"({"x":{"dtype":"F32","shape":[1e400],"data_offsets":[0,0]}})", 0,
+                   "beyond double's range");
+}
+
+TEST_F(SafetensorsTest, MetadataThatIsNullIsAbsent) {
+    EXPECT_TRUE(SafetensorsFile(file_with(R"({"__metadata__":null})", 0)).metadata().empty());
 }
 
 TEST_F(SafetensorsTest, MalformedEntriesAreRefusedByName) {

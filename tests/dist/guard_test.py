@@ -3,6 +3,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 
 import pytest
 
@@ -30,7 +31,14 @@ def test_success(ranks):
 def test_help_is_printed_once(ranks):
     result = end("help", ranks)
     assert result.returncode == 0
-    assert result.stdout == "how to use it\n"
+    assert result.stdout.replace("released\n", "") == "how to use it\n"
+
+
+@RANKS
+@pytest.mark.parametrize("how, released", [("nothing", True), ("agreed", True), ("stopped", True), ("crash", False)])
+def test_handles_are_released_where_all_ranks_end_together(how, released, ranks):
+    result = end(how, ranks)
+    assert result.stdout.count("released") == (ranks if released else 0)
 
 
 @RANKS
@@ -54,6 +62,21 @@ def test_a_crash_of_one_rank_names_it_and_ends_all_with_code_1(ranks):
     result = end("crash", ranks)
     assert result.returncode == 1
     assert lines(result, "failure:") == [f"failure: rank {ranks - 1} of {ranks}: the engine fell off"]
+
+
+@RANKS
+def test_a_crash_of_a_thread_is_no_other(ranks):
+    result = end("crash-in-thread", ranks)
+    assert result.returncode == 1
+    assert lines(result, "failure:") == [f"failure: rank {ranks - 1} of {ranks}: the engine fell off"]
+
+
+@RANKS
+def test_a_failure_before_there_is_a_communicator_names_its_rank(ranks):
+    result = end("no-communicator", ranks)
+    assert result.returncode == 1
+    failure, = lines(result, "failure:")
+    assert failure.startswith(f"failure: rank 0 of {ranks}: MPI_Comm_dup failed: ")
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
@@ -86,6 +109,15 @@ def test_a_rank_that_is_busy_for_longer_than_the_timeout_is_left_alone():
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_ranks_that_all_wait_for_each_other_end_after_the_timeout(ranks):
+    began = time.monotonic()
+    result = end("hang-all-wait", ranks)
+    assert result.returncode == 1
+    assert len(lines(result, f"hung: all {ranks} ranks: each waits for others")) == ranks
+    assert time.monotonic() - began < 20  # ten times the timeout is 30 s
+
+
 def test_what_is_wrong_beside_the_main_thread_ends_all():
     result = end("hang-watched", 2)
     assert result.returncode == 1
@@ -93,7 +125,8 @@ def test_what_is_wrong_beside_the_main_thread_ends_all():
 
 
 @pytest.mark.parametrize("how, code, line", [("alone-nothing", 0, ""), ("alone-error", 2, "error: a.json: truncated\n"),
-                                             ("alone-crash", 1, "failure: the engine fell off\n")])
+                                             ("alone-crash", 1, "failure: the engine fell off\n"),
+                                             ("alone-crash-in-thread", 1, "failure: the engine fell off\n")])
 def test_a_program_of_one_process(how, code, line):
     result = end(how)
     assert (result.returncode, result.stderr) == (code, line)

@@ -9,7 +9,7 @@ class Host {
     explicit Host(const Communicator& ranks) : collective_(make_collective(ranks, -1)) {}
 
     static std::string why_not() { return ""; }
-    Collective& collective() { return *collective_; }
+    Collective& collective() { return collective_; }
 
     static std::unique_ptr<float[]> buffer(const std::vector<float>& values) {
         std::unique_ptr<float[]> memory(new float[values.size()]);
@@ -22,14 +22,14 @@ class Host {
     }
 
   private:
-    std::unique_ptr<Collective> collective_;
+    Collective& collective_;
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Mpi, CollectiveConformance, Host);
 
 TEST(MakeCollective, WithoutAGpuItIsMpi) {
     const Communicator ranks;
-    EXPECT_EQ(make_collective(ranks, -1)->name(), "MPI");
+    EXPECT_EQ(make_collective(ranks, -1).name(), "MPI");
 }
 
 }  // namespace

@@ -13,14 +13,11 @@ void check(cudaError_t code) {
 /// Memory of one GPU a rank, and NCCL.
 class Gpu {
   public:
-    explicit Gpu(const Communicator& ranks) {
-        check(cudaSetDevice(ranks.local_rank()));
-        collective_ = make_collective(ranks, ranks.local_rank());
-    }
+    explicit Gpu(const Communicator& ranks) : collective_(on_own_gpu(ranks)) {}
 
     static std::string why_not() {
         const Communicator ranks;
-        const int gpus = gpu_count();
+        const auto gpus = static_cast<int>(visible_gpus().size());
         return gpus >= ranks.local_size() ? ""
                                           : fmt::format("{} GPUs for {} ranks", gpus, ranks.local_size());
     }
@@ -30,7 +27,7 @@ class Gpu {
     };
     using Memory = std::unique_ptr<float, Free>;
 
-    Collective& collective() { return *collective_; }
+    Collective& collective() { return collective_; }
 
     static Memory buffer(const std::vector<float>& values) {
         void* memory = nullptr;
@@ -47,7 +44,12 @@ class Gpu {
     }
 
   private:
-    std::unique_ptr<Collective> collective_;
+    static Collective& on_own_gpu(const Communicator& ranks) {
+        check(cudaSetDevice(ranks.local_rank()));
+        return make_collective(ranks, ranks.local_rank());
+    }
+
+    Collective& collective_;
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Nccl, CollectiveConformance, Gpu);

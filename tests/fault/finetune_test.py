@@ -1,5 +1,6 @@
 """bv_finetune stopped and killed for real: nothing is lost, nothing counts twice, and the weights come out the same."""
 
+import json
 import os
 import random
 import re
@@ -127,6 +128,35 @@ def test_a_rank_killed_at_any_step_loses_nothing_that_was_saved(recipe, undistur
     assert_same_run(tmp_path, undisturbed)
 
 
+@pytest.mark.parametrize("precision, other", [("float32", "bfloat16"), ("bfloat16", "float32")])
+def test_a_resumed_run_keeps_its_precision(recipe, tmp_path, precision, other):
+    """Whatever the machine it goes on would choose: here that is one of the two."""
+    process = start([*recipe, "--precision", precision], tmp_path, "--resume-every", 0)
+    wait_for_step(process, tmp_path, 10)
+    process.send_signal(signal.SIGUSR1)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 85, text
+    refused = bv.run("bv_finetune", *recipe, "--output", tmp_path, "--precision", other, ranks=2, check=False)
+    assert refused.rc == 2 and f'precision "{precision}" there, "{other}" here' in bv.error_lines(refused.stderr)[0]
+    done = bv.run("bv_finetune", *recipe, "--output", tmp_path, "--resume", "must", ranks=2)
+    assert f"precision: {precision} (as in the work that goes on)" in done.stderr, done.stderr
+    assert bv.read_json_lines(tmp_path / "metrics" / "finetune.jsonl")[-1]["precision"] == precision
+    checkpoints = list(tmp_path.glob("checkpoints/*/checkpoint.json"))
+    assert {bv.read_json(path)["precision"] for path in checkpoints} == {precision}
+
+
+def test_a_run_of_an_older_version_goes_on_without_a_recorded_precision(recipe, tmp_path):
+    process = start(recipe, tmp_path, "--resume-every", 0)
+    wait_for_step(process, tmp_path, 10)
+    process.send_signal(signal.SIGUSR1)
+    process.communicate(timeout=60)
+    recorded = bv.read_json(tmp_path / "resume" / "recipe.json")
+    assert recorded.pop("precision") in ("float32", "bfloat16")
+    (tmp_path / "resume" / "recipe.json").write_text(json.dumps(recorded))
+    done = bv.run("bv_finetune", *recipe, "--output", tmp_path, "--resume", "must", "--precision", "float32", ranks=2)
+    assert "resumed after" in done.stderr and "precision: float32 (--precision)" in done.stderr
+
+
 def hung_lines(text):
     return sorted(line for line in text.splitlines() if line.startswith("hung: "))
 
@@ -201,6 +231,15 @@ def stopped(recipe, output, at=20):
     process.send_signal(signal.SIGUSR1)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 85, text
+
+
+def test_no_rank_but_rank_0_needs_the_output_folder(recipe, undisturbed, tmp_path):
+    stopped(recipe, tmp_path / "0")
+    again = bv.run_command([*bv.mpirun(2), "sh", "-c", 'exec "$@" --output "$FOLDER/$OMPI_COMM_WORLD_RANK"', "sh", bv.BIN / "bv_finetune",
+                            *recipe, "--resume", "must"], env={"FOLDER": str(tmp_path)})
+    assert "resumed after" in again.stderr
+    assert_same_run(tmp_path / "0", undisturbed)
+    assert not (tmp_path / "1").exists()
 
 
 @pytest.mark.parametrize("ranks", [1, 4])

@@ -114,6 +114,22 @@ def test_only_what_is_missing_is_computed_again(flags, undisturbed, tmp_path):
     assert f"{blocks - kept} of its {blocks} blocks are missing" in done.stderr
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_unfinished_store_is_finished_in_its_precision(flags, tmp_path, precision):
+    """Whatever the machine that finishes it would choose: here that is one of the two."""
+    at = flags.index("--precision")
+    automatic = [*flags[:at], *flags[at + 2:]]
+    path = tmp_path / "store.h5"
+    process = bv.start("bv_extract", *automatic, "--precision", precision, "--store", path, ranks=2)
+    wait_for_blocks(process, path, 10)
+    os.kill(bv.ranks_of(process)[0], signal.SIGKILL)
+    process.communicate(timeout=60)
+    done = bv.run("bv_extract", *automatic, "--store", path, ranks=2)
+    assert "are missing" in done.stderr and f"precision: {precision} (as in the work that goes on)" in done.stderr
+    assert f"matrix products in {precision}" in bv.run("bv_store", "info", path).stdout
+    assert "is complete already" in bv.run("bv_extract", *automatic, "--store", path).stderr
+
+
 def test_a_second_writer_is_refused_and_a_dead_ones_lock_blocks_nobody(flags, undisturbed, tmp_path):
     path = tmp_path / "store.h5"
     first = bv.start("bv_extract", *flags, "--store", path, ranks=2)

@@ -1,8 +1,8 @@
 """bv_train stopped and killed for real: it goes on within the epoch, and the heads come out with the same bits."""
 
+import contextlib
 import os
 import random
-import shutil
 import signal
 import time
 
@@ -138,24 +138,105 @@ def test_heads_that_stand_at_different_steps_go_on_apart_with_the_same_bits(reci
     assert_same_results(tmp_path, undisturbed)
 
 
-def test_a_kill_amid_saving_sends_all_heads_back_to_the_state_that_they_have_in_common(recipe, undisturbed, tmp_path):
-    run, older = tmp_path / "run", tmp_path / "older"
-    for epochs in (8, 24):
-        process = start(recipe, run, "--resume-every", 0)
-        wait_for_epochs(process, run, epochs)
-        process.send_signal(signal.SIGUSR1)
-        process.communicate(timeout=60)
-        if not older.exists():
-            shutil.copytree(run, older)
-    for state in older.rglob("step-*"):  # beside the newer one, or, where that is not written yet, alone
-        place = run / state.relative_to(older)
-        if "mine" in place.parts:
-            shutil.rmtree(next(place.parent.glob("step-*")))
-        shutil.copytree(state, place)
-    steps = state.name.removeprefix("step-")
-    again = bv.run("bv_train", *recipe, "--output", run, ranks=2)
-    assert f"resumed after {steps} steps" in again.stderr and "passes" not in again.stderr
-    assert_same_results(run, undisturbed)
+def states(output):
+    """What stands in the heads' folders for states, whole or begun, by its path in output."""
+    return {path.relative_to(output) for path in output.glob("*/*/*/resume/step-*")}
+
+
+def killed_amid_saving(recipe, output, heads):
+    """Kills all ranks at the first sign of a new state, once so many heads have one; returns whether it was in time."""
+    process = start(recipe, output, "--resume-every", 0.0005)
+    until = time.monotonic() + 60
+    ranks = []
+    while len(ranks) < 2 and process.poll() is None and time.monotonic() < until:
+        ranks = bv.ranks_of(process)
+    before = now = set()
+    while now <= before and process.poll() is None and time.monotonic() < until:
+        if sum(path.name.removeprefix("step-").isdigit() for path in before) < heads:
+            before = now
+        now = states(output)
+    for rank in ranks:
+        with contextlib.suppress(ProcessLookupError):  # mpirun may have ended it when the first died
+            os.kill(rank, signal.SIGKILL)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode not in (2, 85), text
+    return process.returncode != 0
+
+
+@pytest.mark.parametrize("heads", [0, 16])
+def test_killed_amid_saving_all_heads_go_on_from_the_same_step(recipe, tmp_path, heads):
+    flags = [*recipe, "--seed", "1,2,3,4"]
+    flags[flags.index("--epochs") + 1] = 6
+    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
+    for attempt in range(3):
+        run = tmp_path / f"run-{attempt}"
+        assert killed_amid_saving(flags, run, heads)
+        again = bv.run("bv_train", *flags, "--output", run, ranks=2)
+        assert "heads: 16, groups of alike ones: 2" in again.stderr, again.stderr
+        assert heads == 0 or "resumed after" in again.stderr
+        assert results(run) == results(tmp_path / "whole")
+        assert not states(run) and not list(run.glob("states-*")) and not list(run.rglob("*.partial"))
+
+
+def test_no_rank_but_rank_0_needs_the_output_folder(recipe, undisturbed, tmp_path):
+    process = start(recipe, tmp_path / "0", "--resume-every", 0)
+    wait_for_epochs(process, tmp_path / "0", 8)
+    process.send_signal(signal.SIGUSR1)
+    process.communicate(timeout=60)
+    again = bv.run_command([*bv.mpirun(2), "sh", "-c", 'exec "$@" --output "$FOLDER/$OMPI_COMM_WORLD_RANK"', "sh", bv.BIN / "bv_train",
+                            *recipe], env={"FOLDER": str(tmp_path)})
+    assert "resumed after" in again.stderr
+    assert_same_results(tmp_path / "0", undisturbed)
+    assert not (tmp_path / "1").exists()
+
+
+def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undisturbed, mounted):
+    small_file_system = mounted("tmpfs", 8)
+    output = small_file_system / "run"
+    process = start(recipe, output, "--resume-every", 0)
+    wait_for_epochs(process, output, 8)
+    process.send_signal(signal.SIGUSR1)
+    process.communicate(timeout=60)
+    before = {path: path.read_bytes() for path in output.rglob("step-*/*")}
+    assert len(before) == 4 * 2
+    ballast = small_file_system / "ballast"
+    with open(ballast, "wb", buffering=0) as file:  # leaves less than the states take
+        try:
+            while True:
+                file.write(bytes(4 << 10))
+        except OSError:
+            file.truncate(max(file.tell() - (64 << 10), 0))
+    full = bv.run("bv_train", *recipe, "--output", output, "--resume-every", 0.0005, ranks=2, check=False)
+    errors = bv.error_lines(full.stderr)
+    assert full.rc == 2 and len(errors) == 1, full.stderr
+    assert str(output) in errors[0] and "No space left on device" in errors[0]
+    assert {path: path.read_bytes() for path in before} == before
+    ballast.unlink()
+    bv.run("bv_train", *recipe, "--output", output, ranks=2)
+    assert_same_results(output, undisturbed)
+
+
+@pytest.mark.parametrize("precision, other", [("float32", "bfloat16"), ("bfloat16", "float32")])
+def test_heads_go_on_over_states_of_the_precision_they_began_with(recipe, corpus, tiny_model, tmp_path, precision, other):
+    """Whatever the machine they go on on would choose: here that is one of the two."""
+    for split in ("train", "dev"):
+        bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", tiny_model, "--output", tmp_path / f"{split}.h5",
+               "--limit", 8)
+    flags = ["--checkpoint", tiny_model, "--features", tmp_path / "train.h5", "--dev-features", tmp_path / "dev.h5",
+             *recipe[recipe.index("--heads"):]]
+    output = tmp_path / "heads"
+    process = start([*flags, "--precision", precision], output, "--resume-every", 0)
+    wait_for_epochs(process, output, 4)
+    process.send_signal(signal.SIGUSR1)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 85, text
+    refused = bv.run("bv_train", *flags, "--output", output, "--precision", other, ranks=2, check=False)
+    assert refused.rc == 2 and f'precision "{precision}" there, "{other}" here' in bv.error_lines(refused.stderr)[0]
+    done = bv.run("bv_train", *flags, "--output", output, ranks=2)
+    assert f"precision: {precision} (as in the work that goes on)" in done.stderr and "resumed after" in done.stderr
+    assert {bv.read_json(path)["precision"] for path in output.rglob("recipe.json")} == {precision}
+    again = bv.run("bv_train", *flags, "--output", output)
+    assert again.stderr.count("trained already") == 4
 
 
 @pytest.mark.parametrize("epochs", [30, 130])

@@ -22,6 +22,7 @@ CheckpointInfo info() {
     made.data_fingerprint = "d";
     made.started_from = "s";
     made.config = "[finetune]\nmodel = \"m\"\n";
+    made.precision = "bfloat16";
     return made;
 }
 
@@ -45,11 +46,13 @@ class CheckpointTest : public testing::Test {
         return names;
     }
 
-    /// Changes checkpoint.json by `edit` and expects it to be refused, naming the file and `parts`.
+    /// Changes checkpoint.json by `edit`, as whoever deletes the seal, and expects it to be refused, naming
+    /// the file and `parts`.
     void expect_refused(const std::function<void(nlohmann::json&)>& edit,
                         std::initializer_list<std::string> parts) {
         write();
         auto json = nlohmann::json::parse(read_file(marker_));
+        json.erase("seal");
         edit(json);
         write_file(marker_, json.dump());
         expect_error([&] { read_checkpoint(folder_); }, parts);
@@ -74,10 +77,20 @@ TEST_F(CheckpointTest, WhatIsWrittenReadsBack) {
     EXPECT_EQ(read->data_fingerprint, "d");
     EXPECT_EQ(read->started_from, "s");
     EXPECT_EQ(read->config, info().config);
+    EXPECT_EQ(read->precision, "bfloat16");
     EXPECT_EQ(read->model_fingerprint, fingerprint("weights"));
     EXPECT_EQ(written.model_fingerprint, fingerprint("weights"));
     EXPECT_EQ(read_file(folder_ / "model.safetensors"), "weights");
     EXPECT_THAT(neighbours(), testing::ElementsAre("epoch-0.3"));
+}
+
+TEST_F(CheckpointTest, OlderOnesDoNotSayTheirPrecision) {
+    write();
+    auto json = nlohmann::json::parse(read_file(marker_));
+    json.erase("precision");
+    write_file(marker_, json.dump());
+    EXPECT_EQ(read_checkpoint(folder_)->precision, "");
+    expect_refused([](auto& wrong) { wrong["precision"] = 16; }, {"'precision' is 16"});
 }
 
 TEST_F(CheckpointTest, ATrailingSlashNamesTheSameFolder) {
@@ -158,6 +171,12 @@ TEST_F(CheckpointTest, AFolderOfOtherMakingHasNoInfo) {
     BV_EXPECT_ERROR(read_checkpoint(parent_ / "absent"), (parent_ / "absent").string());
 }
 
+TEST_F(CheckpointTest, WithoutItsWeightsItIsNotThere) {
+    write();
+    fs::remove(folder_ / "model.safetensors");
+    EXPECT_FALSE(is_whole(folder_));
+}
+
 TEST_F(CheckpointTest, EveryMissingKeyIsNamed) {
     for (const char* key : {"format", "epoch", "step", "steps_per_epoch", "seed", "task", "data_fingerprint",
                             "model_fingerprint", "started_from", "config"}) {
@@ -174,6 +193,38 @@ TEST_F(CheckpointTest, EveryWrongValueIsNamed) {
     expect_refused([](auto& json) { json["task"] = 1; }, {"'task'"});
     expect_refused([](auto& json) { json["format"] = 2; }, {"'format'", "2", "1"});
     expect_refused([](auto& json) { json = nlohmann::json::array(); }, {"object"});
+}
+
+TEST_F(CheckpointTest, AChangedFileIsRefusedByName) {
+    write();
+    write_file(folder_ / "config.json", "{ }");
+    BV_EXPECT_ERROR(read_checkpoint(folder_), (folder_ / "config.json").string(), "'files'");
+    fs::remove(folder_ / "config.json");
+    BV_EXPECT_ERROR(read_checkpoint(folder_), (folder_ / "config.json").string());
+    write();
+    auto json = nlohmann::json::parse(read_file(marker_));
+    json["step"] = 32;
+    write_file(marker_, json.dump());
+    BV_EXPECT_ERROR(read_checkpoint(folder_), marker_.string(), "'seal'");
+}
+
+TEST_F(CheckpointTest, OtherWeightsAreRefusedAndWithoutTheMarkerTheyAreTaken) {
+    write();
+    require_weights(folder_, fingerprint("weights"));
+    BV_EXPECT_ERROR(require_weights(folder_, fingerprint("others")), folder_.string(), fingerprint("others"),
+                    "delete checkpoint.json");
+    fs::remove(marker_);
+    require_weights(folder_, fingerprint("others"));
+}
+
+TEST_F(CheckpointTest, OneOfAnOlderProgramNamesNoFiles) {
+    write();
+    auto json = nlohmann::json::parse(read_file(marker_));
+    json.erase("seal");
+    json.erase("files");
+    write_file(marker_, json.dump());
+    write_file(folder_ / "config.json", "{ }");
+    EXPECT_EQ(read_checkpoint(folder_)->step, 31);
 }
 
 TEST_F(CheckpointTest, BrokenJsonIsNamedWithItsPlace) {

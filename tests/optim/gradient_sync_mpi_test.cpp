@@ -24,7 +24,7 @@ struct Network {
 
 TEST(GradientSync, SharesOfABatchSumToTheWholeBatchsGradient) {
     const Communicator ranks;
-    const auto collective = make_collective(ranks, -1);
+    Collective& collective = make_collective(ranks, -1);
     const at::Tensor input = at::arange(24, at::kFloat).view({8, 3});
     const Network whole(1000);
     whole.backward(input);
@@ -35,7 +35,7 @@ TEST(GradientSync, SharesOfABatchSumToTheWholeBatchsGradient) {
     const std::int64_t end = std::min<std::int64_t>(8, begin + size);
     for (const std::int64_t bucket : {1, 10, 1000}) {  // a bucket a parameter; some; one for all
         Network network(bucket);
-        GradientSync sync(network.flat, *collective);
+        GradientSync sync(network.flat, collective);
         for (int step = 0; step < 2; ++step) {
             network.flat.zero_gradients();
             for (std::int64_t row = begin; row < end;
@@ -90,11 +90,11 @@ TEST(GradientSync, BucketsStartDuringTheLastPassLastLayerFirst) {
 
 TEST(GradientSync, EveryRankClipsToTheSameBits) {
     const Communicator ranks;
-    const auto collective = make_collective(ranks, -1);
+    Collective& collective = make_collective(ranks, -1);
     const at::Tensor weight = at::ones({1000});
     FlatParameters flat({weight}, {true});
     weight.grad().copy_(1.0 / (at::arange(1000, at::kFloat) + ranks.rank() + 1));
-    GradientSync(flat, *collective).finish();
+    GradientSync(flat, collective).finish();
     clip_gradients(flat, 0.5);
     EXPECT_NEAR(gradient_norm(flat), 0.5, 1e-6);
     const std::string bytes(static_cast<const char*>(flat.gradients().const_data_ptr()),

@@ -61,11 +61,28 @@ TEST_F(ResumeStateTest, AnEmptyOrAbsentFolderHasNone) {
     EXPECT_FALSE(newest_resume_state(folder_ / "absent"));
 }
 
-TEST_F(ResumeStateTest, OfSeveralStatesTheNewestOrAnOlderOneIsFound) {
-    for (const std::int64_t step : {7, 12}) write_resume_state(folder_.path(), state_of(step));
-    EXPECT_EQ(newest_resume_state(folder_.path())->step, 12);
-    EXPECT_EQ(newest_resume_state(folder_.path(), 11)->step, 7);
-    EXPECT_FALSE(newest_resume_state(folder_.path(), 6));
+TEST_F(ResumeStateTest, OfSeveralStatesTheNewestIsFoundAndEachCanBeRead) {
+    for (const std::int64_t step : {7, 112, 12}) write_resume_state(folder_.path(), state_of(step));
+    EXPECT_EQ(newest_resume_state(folder_.path())->step, 112);
+    EXPECT_EQ(newest_resume_step(folder_.path()), 112);
+    EXPECT_TRUE(read_resume_state(folder_.path(), 12).values.equal(state_of(12).values));
+    BV_EXPECT_ERROR(read_resume_state(folder_.path(), 11), "step-11/resume.json");
+}
+
+TEST_F(ResumeStateTest, WhatIsPreparedCountsOnceItIsTakenAndThenAlone) {
+    write_resume_state(folder_.path(), state_of(7));
+    prepare_resume_state(folder_.path(), state_of(9));
+    EXPECT_EQ(newest_resume_step(folder_.path()), 7);
+    for (int times = 0; times < 2; ++times) {
+        take_resume_state(folder_.path(), 9);
+        EXPECT_TRUE(newest_resume_state(folder_.path())->values.equal(state_of(9).values));
+        EXPECT_THAT(states(), testing::ElementsAre("step-9"));
+    }
+    take_resume_state(folder_.path(), 8);  // is not there: nothing is lost
+    EXPECT_EQ(newest_resume_step(folder_.path()), 9);
+    prepare_resume_state(folder_.path(), state_of(9));
+    take_resume_state(folder_.path(), 9);
+    EXPECT_THAT(states(), testing::ElementsAre("step-9"));
 }
 
 TEST_F(ResumeStateTest, AllStatesButOneAreRemovedAndWhatAKilledRunBegan) {
@@ -91,6 +108,12 @@ TEST_F(ResumeStateTest, ADamagedStateIsPassedOver) {
     bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
     write_file(path, bytes);
     EXPECT_FALSE(newest_resume_state(folder_.path()));
+    EXPECT_FALSE(newest_resume_step(folder_.path()));
+    write_resume_state(folder_.path(), state_of(5));
+    EXPECT_EQ(newest_resume_state(folder_.path())->step, 5);
+    EXPECT_EQ(newest_resume_step(folder_.path()), 5);
+    write_file(folder_ / "step-5/resume.json", "{\"step\": 6}");
+    EXPECT_FALSE(newest_resume_step(folder_.path()));
 }
 
 /// While it lives, no file of this process grows beyond so many bytes: writing fails as on a full disk.

@@ -58,6 +58,20 @@ def test_ratios_are_of_the_rows_and_judged(quick):
     assert sum(line.endswith(("  pass", "  FAIL")) for line in text.splitlines()) == 6
 
 
+def test_the_fastest_on_each_side_are_compared(bench):
+    """On some processors float32 is faster than bfloat16, ours as well as Python's."""
+    import finetune
+    rates = {"ours_bf16_2x1": 2000, "ours_bf16_1x2": 1980, "ours_fp32_2x1": 2900, "ours_fp32_1x2": 3021, "python_bf16": 400,
+             "python_fp32": 600, "python_bf16_sorted": 700, "run_qa": 500}
+    found = {key: [dict(tokens_per_second=rate)] for key, rate in rates.items()}
+    rows = finetune.ratios(found)
+    assert [(row["ours"], row["peer"]) for row in rows] == [
+        ("ours_fp32_1x2", peer) for peer in ("python_fp32", "python_bf16_sorted", "run_qa", "python_fp32")]
+    assert rows[0]["median"] == 3021 / 600
+    found["ours_bf16_2x1"] = [dict(tokens_per_second=4000)]
+    assert [row["ours"] for row in finetune.ratios(found)] == ["ours_bf16_2x1"] * 3 + ["ours_fp32_1x2"]
+
+
 def test_a_checkpoints_cost_is_that_of_the_references_frequency(quick):
     (row,) = (row for row in quick[1]["targets"] if row["target"].startswith("15 checkpoints in 6 epochs"))
     assert (row["wanted"], row["met"]) == (0.02, row["median"] <= 0.02)

@@ -83,6 +83,7 @@ def test_metrics_say_what_was_scored(fine_tuned, features, tmp_path):
     metrics = bv.read_json(tmp_path / "out" / "metrics.json")
     assert metrics["task"] == fine_tuned[0]
     assert metrics["checkpoint"]["path"] == str(fine_tuned[1])
+    assert metrics["precision"] == "float32"
     assert metrics["parameters"] == sum(p.numel() for p in fine_tuned[2].parameters()) + missing_pooler(fine_tuned)
     wanted = {"span": {"official", "reference"}, "classification": {"classification"}}[fine_tuned[0]]
     assert wanted <= metrics.keys()

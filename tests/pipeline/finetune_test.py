@@ -113,6 +113,27 @@ def test_a_users_mistake_is_one_line_with_exit_code_2_at_every_rank_count(tiny_m
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["checkpoints"]
 
 
+def test_a_damaged_recipe_is_called_damaged_and_a_checkpoint_without_weights_is_made_again(tiny_model, features, tmp_path):
+    run = tmp_path / "run"
+    weights = run / "checkpoints" / "epoch-0.5" / "model.safetensors"
+    finetune(run, tiny_model, features, "--checkpoints", "0.5")
+    first = weights.read_bytes()
+    weights.unlink()
+    finetune(run, tiny_model, features, "--checkpoints", "0.5")
+    assert weights.read_bytes() == first
+    recipe = run / "resume" / "recipe.json"
+    for damage in ("", recipe.read_text()[:40], "[]"):
+        recipe.write_text(damage)
+        for ranks in (1, 2):
+            result = finetune(run, tiny_model, features, "--checkpoints", "0.5", ranks=ranks, check=False)
+            (error,) = bv.error_lines(result.stderr)
+            assert result.rc == 2
+            assert "damaged" in error and str(recipe) in error and "--resume never --force" in error
+            assert "another run" not in error
+    finetune(run, tiny_model, features, "--checkpoints", "0.5", "--resume", "never", "--force")
+    assert weights.read_bytes() == first
+
+
 def test_features_of_another_vocabulary_are_refused(tiny_model, features, tmp_path):
     other = bv.write_model(tmp_path / "other")
     (other / "vocab.txt").write_text((other / "vocab.txt").read_text(encoding="utf-8") + "another\n", encoding="utf-8")

@@ -9,7 +9,7 @@ import bv
 import pytest
 
 LAUNCH = bv.SOURCE / "launch"
-RANK = "rank\t{}\t{}\tNVIDIA H100\t550.54\t{}\tabc123\t7"
+RANK = "rank\t{0}\t{1}\tNVIDIA H100\t550.54\tGPU-{0}\t{2}\tabc123\t7"
 
 
 def judge(answers, *flags, ranks=2, given="/data/train.h5", program="build/bin/bv_finetune"):
@@ -37,10 +37,11 @@ def test_a_hundred_nodes_fit_the_screen():
 
 
 @pytest.mark.parametrize("second, words", [
-    ("rank\t1\tn1\t\t\t0-3\tabc123\t7", "rank 1 (host n1) sees no GPU of its own"),
-    ("rank\t1\tn1\tNVIDIA H100\t550.54\t0-3\tabc124\t7", "rank 1 (host n1) has another build of the program (abc124) than rank 0 (abc123)"),
-    ("rank\t1\tn1\tNVIDIA H100\t550.54\t0-3\tabc123\t-", "rank 1 (host n1) does not see /data/train.h5"),
-    ("rank\t1\tn1\tNVIDIA H100\t550.54\t0-3\tabc123\t8", "rank 1 (host n1) sees another /data/train.h5 (8 bytes) than rank 0 (7 bytes)"),
+    ("rank\t1\tn1\t\t\t\t0-3\tabc123\t7", "rank 1 (host n1) sees no GPU of its own"),
+    ("rank\t1\tn1\tNVIDIA H100\t550.54\tGPU-1\t0-3\tabc124\t7", "rank 1 (host n1) has another build of the program (abc124) than rank 0 (abc123)"),
+    ("rank\t1\tn1\tNVIDIA H100\t550.54\tGPU-1\t0-3\tabc123\t-", "rank 1 (host n1) does not see /data/train.h5"),
+    ("rank\t1\tn1\tNVIDIA H100\t550.54\tGPU-1\t0-3\tabc123\t8", "rank 1 (host n1) sees another /data/train.h5 (8 bytes) than rank 0 (7 bytes)"),
+    ("rank\t1\tn1\tNVIDIA H100\t550.54\tGPU-0\t0-3\tabc123\t7", "rank 1 (host n1) would share GPU-0 with rank 0"),
     ("", "of 2 ranks 1 answered: 0"),
 ])
 def test_what_would_fail_later_is_refused_in_one_line(second, words):
@@ -74,7 +75,7 @@ def gpus(tmp_path):
         pytest.skip("no PCI device that is near to all of two or more cores")
     (tmp_path / "nvidia-smi").write_text(f"""#!/usr/bin/env bash
 case "$*" in *--id=[01]*) ;; *) exit 6 ;; esac
-case "$*" in *pci.bus_id*) echo 0000{near.parent.name} ;; *driver*) echo 550.54 ;; *) echo Stand-in ;; esac
+case "$*" in *uuid*) echo "GPU-$*" ;; *pci.bus_id*) echo 0000{near.parent.name} ;; *driver*) echo 550.54 ;; *) echo Stand-in ;; esac
 """)
     (tmp_path / "nvidia-smi").chmod(0o755)
     return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "", "CUDA_VISIBLE_DEVICES": "0,1"}
@@ -98,8 +99,22 @@ def bound(text):
 
 
 def test_a_rank_without_its_gpu_is_refused(gpus):
-    refused = on_ranks("--gpus", "--preflight", "--oversubscribe", "--", "true", env={**gpus, "CUDA_VISIBLE_DEVICES": "1"}, check=False)
-    assert refused.rc == 2 and "rank 1 (host " in refused.stderr and "sees no GPU of its own" in refused.stderr
+    flags = ("--gpus", "--preflight", "--oversubscribe", "--", "true")
+    refused = on_ranks(*flags, env={**gpus, "CUDA_VISIBLE_DEVICES": "0,1"}, ranks=3, check=False)
+    assert refused.rc == 2 and "rank 2 (host " in refused.stderr and "sees no GPU of its own" in refused.stderr
+    refused = on_ranks(*flags, env={**gpus, "CUDA_VISIBLE_DEVICES": "1"}, check=False)
+    assert refused.rc == 2 and "rank 1 (host " in refused.stderr and "would share GPU-" in refused.stderr
+
+
+def test_ranks_that_see_a_gpu_each_numbered_0_have_them(gpus, tmp_path):
+    """As Slurm's --gpus-per-task and --gpu-bind=single show them."""
+    (tmp_path / "hostname").write_text('#!/usr/bin/env bash\necho node\n')
+    (tmp_path / "hostname").chmod(0o755)
+    answers = [bv.run_command([LAUNCH / "rank.sh", "--gpus", 2, "--check", "--", "true"],
+                              env={**gpus, "OMPI_COMM_WORLD_RANK": rank, "OMPI_COMM_WORLD_LOCAL_RANK": rank,
+                                   "CUDA_VISIBLE_DEVICES": rank}).stdout for rank in ("0", "1")]
+    shown = judge(answers, "--gpus", given="", program="true")
+    assert shown.rc == 0 and "  node: ranks 0-1; 2 x Stand-in, driver 550.54" in shown.stderr
 
 
 @pytest.mark.parametrize("rank", [0, 1])

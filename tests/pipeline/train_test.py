@@ -190,6 +190,11 @@ def test_a_finished_result_is_replaced_with_force_alone(study, tmp_path):
     assert "batch 16 there, 8 here" in refused and "--force" in refused
     train(study, tmp_path, "learned_pooling", "--force")
     assert unfinished.stat().st_mtime_ns != files[unfinished]
+    recipe = unfinished.parent / "resume" / "recipe.json"
+    recipe.write_text(recipe.read_text()[:40])
+    refused = refusal(study, tmp_path, "learned_pooling")
+    assert "damaged" in refused and str(recipe) in refused and "--force" in refused
+    train(study, tmp_path, "learned_pooling", "--force")
 
 
 def test_a_grid_gives_each_head_what_it_gets_alone(study, tmp_path):

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "../core/captured_log.hpp"
 #include "../core/expect_error.hpp"
 #include "../core/temporary_folder.hpp"
 #include "core/files.hpp"
@@ -48,6 +49,32 @@ TEST_F(DatasetFile, a_file_that_says_nothing_of_answers_is_unlabelled) {
     EXPECT_FALSE(read_squad(paragraph("a", R"({"id":"1","question":"?"})")).labelled);
 }
 
+TEST_F(DatasetFile, where_others_have_answers_a_question_without_a_list_of_them_is_an_error) {
+    const std::string answered = R"({"id":"1","question":"?","answers":[{"text":"a","answer_start":0}]},)";
+    BV_EXPECT_ERROR(read_squad(paragraph("a", answered + R"({"id":"2","question":"?"})")), "squad.json",
+                    "question 2", "no \"answers\"");
+    BV_EXPECT_ERROR(
+        read_squad(paragraph("a", answered + R"({"id":"2","question":"?","is_impossible":false})")),
+        "question 2");
+    EXPECT_TRUE(
+        read_squad(paragraph("a", answered + R"({"id":"2","question":"?","is_impossible":true})")).labelled);
+    EXPECT_TRUE(read_squad(paragraph("a", answered + R"({"id":"2","question":"?","answers":[]})")).labelled);
+}
+
+TEST_F(DatasetFile, an_empty_list_of_a_question_that_is_not_impossible_is_warned_of) {
+    const CapturedLog log;
+    read_squad(paragraph("a", R"({"id":"1","question":"?","answers":[{"text":"a","answer_start":0}]},
+                                 {"id":"2","question":"?","answers":[]})"));
+    EXPECT_NE(log.text().find("1 questions with an empty list of answers"), std::string::npos) << log.text();
+}
+
+TEST_F(DatasetFile, a_file_of_questions_that_are_possible_and_without_answers_is_unlabelled) {
+    EXPECT_FALSE(read_squad(paragraph("a", R"({"id":"1","question":"?","is_impossible":false,"answers":[]})"))
+                     .labelled);
+    EXPECT_TRUE(read_squad(paragraph("a", R"({"id":"1","question":"?","is_impossible":true,"answers":[]})"))
+                    .labelled);
+}
+
 TEST_F(DatasetFile, equal_contexts_are_kept_once) {
     const std::string part = R"({"context":"a","qas":[{"id":"ID","question":"?"}]})";
     std::string second = part;
@@ -71,7 +98,10 @@ TEST_F(DatasetFile, malformed_json_is_an_error_with_line_and_column) {
     BV_EXPECT_ERROR(read_squad(file("{\n  \"data\": [}\n")), "squad.json", "line 2, column 12");
     BV_EXPECT_ERROR(read_squad(file("")), "squad.json", "line 1, column 1");
     BV_EXPECT_ERROR(read_squad(file("{\"data\": \"\xff\"}")), "squad.json", "line 1", "UTF-8");
+    BV_EXPECT_ERROR(read_squad(file("{\"data\": [], \"version\": 1e400}")), "squad.json",
+                    "beyond double's range at line 1");
     BV_EXPECT_ERROR(read_squad(folder_ / "absent.json"), "absent.json");
+    BV_EXPECT_ERROR(read_squad(folder_.path()), "it is a folder");
 }
 
 TEST_F(DatasetFile, another_structure_is_an_error_with_its_place) {

@@ -5,6 +5,7 @@
 #include "../core/temporary_folder.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/safetensors.hpp"
 
 namespace bv {
 namespace {
@@ -39,6 +40,33 @@ TEST_F(LogitsFile, OfAnotherTaskIsRefusedByName) {
         EXPECT_NE(std::string(error.what()).find(path_.string()), std::string::npos);
         EXPECT_NE(std::string(error.what()).find("classification"), std::string::npos);
     }
+}
+
+TEST_F(LogitsFile, WithAChangedByteIsRefusedByName) {
+    for (const bool span : {true, false}) {
+        if (span) {
+            write_logits(path_, SpanLogits{"abc", {1, 2.5, -3}, {4, 5, 6}});
+        } else {
+            write_logits(path_, ClassLogits{"abc", {1, 2, 3, 4}});
+        }
+        std::string content = read_file(path_);
+        content[content.size() - 2] ^= 1;
+        write_file(path_, content);
+        try {
+            span ? static_cast<void>(read_span_logits(path_)) : static_cast<void>(read_class_logits(path_));
+            FAIL();
+        } catch (const Error& error) {
+            EXPECT_NE(std::string(error.what()).find(path_.string() + ": it is damaged"), std::string::npos);
+        }
+    }
+}
+
+TEST_F(LogitsFile, OfOtherMakingHasNoFingerprint) {
+    const std::vector<float> numbers{1, 2};
+    const std::string_view bytes(reinterpret_cast<const char*>(numbers.data()), 8);
+    write_safetensors(path_, {{"start", {DType::f32, {2}, bytes}}, {"end", {DType::f32, {2}, bytes}}},
+                      {{"task", "span"}, {"features", "abc"}});
+    EXPECT_EQ(read_span_logits(path_).end, numbers);
 }
 
 TEST_F(LogitsFile, CutShortIsRefused) {

@@ -41,6 +41,7 @@ TEST_F(PredictionFiles, RefuseWhatIsNoAnswerAndNameThePlace) {
     EXPECT_NE(refusal(R"({"q": ["b"]})").find("'q'"), std::string::npos);
     EXPECT_NE(refusal("[1]").find("object"), std::string::npos);
     EXPECT_NE(refusal("{\"a\": \"x\",\n \"b\" 3}").find("line 2"), std::string::npos);
+    EXPECT_NE(refusal("{\"a\": \"x\",\n \"b\": 1e400}").find("range at line 2"), std::string::npos);
 }
 
 TEST_F(PredictionFiles, AreWrittenAsRunQaWritesThem) {

@@ -1,5 +1,6 @@
 #include "stages/head_memory.hpp"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 #include "core/error.hpp"
@@ -76,6 +77,16 @@ TEST(PlanPasses, GroupsAsManyAsFitBesideWhatAllKeep) {
         const HeadPass pass = plan_passes(jobs, limit).front();
         EXPECT_LE(static_cast<double>(pass.kept + pass.working), limit);
     }
+}
+
+TEST(PeakBytes, AreThoseInTheMemoryOfADevice) {
+    const auto work = [] {
+        at::Tensor kept = at::empty({1000}, at::kFloat);
+        at::empty({500}, at::kFloat);
+        at::empty({700}, at::kFloat);
+    };
+    EXPECT_EQ(peak_bytes(at::kCPU, work), 4 * 1700);
+    EXPECT_EQ(peak_bytes(at::kCUDA, work), 0);  // as masks that a GPU's step draws on the host
 }
 
 }  // namespace

@@ -132,6 +132,13 @@ TEST_F(StudyTest, NamesWhatIsWrong) {
     BV_EXPECT_ERROR(read_study(study("[study]\ntasks = [\"spam\"]\n")), "study.toml", "spam");
     BV_EXPECT_ERROR(read_study(study("[study]\nstates_at = [\"0.25\"]\n")), "1/4", "checkpoint");
     BV_EXPECT_ERROR(read_study(study("[finetune]\nbatches = 4\n")), "study.toml:2", "batch");
+    BV_EXPECT_ERROR(read_study(study("[study]\nseeds = [1,\n -1]\n")), "study.toml:3", "seeds", "-1");
+    BV_EXPECT_ERROR(read_study(study("[study]\nseeds = [1.5]\n")), "study.toml:2", "whole numbers");
+    BV_EXPECT_ERROR(read_study(study("[study]\nseeds = [true]\n")), "study.toml:2", "whole numbers");
+    for (const char* share : {"nan", "inf", "-0.1", "0", "1.5", "1e400"}) {
+        BV_EXPECT_ERROR(read_study(study(fmt::format("[study]\nshares = [{}]\n", share))), "study.toml:2");
+    }
+    BV_EXPECT_ERROR(read_study(study("[study]\nlayer_subsets = [\"0,x\"]\n")), "study.toml:2", "'x'");
 }
 
 }  // namespace

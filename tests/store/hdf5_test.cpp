@@ -66,6 +66,44 @@ TEST_F(Hdf5, strings_whose_starts_lie_are_refused) {
     BV_EXPECT_ERROR(file.root().read_strings("list"), "some.h5:/list", "3 bytes");
 }
 
+TEST_F(Hdf5, a_changed_byte_of_a_dataset_is_found_and_named) {
+    for (const std::size_t count : {3U, 3000U}) {  // within the metadata, and outside
+        const std::vector<std::int64_t> numbers(count, 0x1122334455667788);
+        {
+            File file = File::create(path());
+            file.root().create_group("group").write("numbers", numbers);
+        }
+        std::string content = read_file(path());
+        content[content.find("\x88\x77\x66\x55") + 5] ^= 4;
+        write_file(path(), content);
+        const auto read = [&] {
+            File::open(path()).root().open_group("group").read<std::int64_t>("numbers");
+        };
+        BV_EXPECT_ERROR(read(), "some.h5:/group/numbers", "damaged");
+        EXPECT_THROW(read(), Damaged);
+    }
+}
+
+TEST_F(Hdf5, no_times_are_kept_so_that_equal_content_is_equal_bytes) {
+    File file = File::create(path());
+    file.root().create_group("group").write("numbers", std::vector<std::int32_t>{1});
+    for (const char* name : {"/", "group", "group/numbers"}) {
+        H5O_info_t info{};
+        check(H5Oget_info_by_name2(file.id(), name, &info, H5O_INFO_TIME, H5P_DEFAULT), name);
+        EXPECT_EQ(info.ctime, 0) << name;
+        EXPECT_EQ(info.mtime, 0) << name;
+    }
+}
+
+TEST_F(Hdf5, a_dataset_of_other_making_has_no_checksum_and_is_read) {
+    File file = File::create(path());
+    Group root = file.root();
+    root.write("numbers", std::vector<std::int32_t>{1, 2});
+    const Handle dataset(H5Dopen2(root.id(), "numbers", H5P_DEFAULT), H5Dclose, "open");
+    check(H5Adelete(dataset.get(), "crc32c"), "delete");
+    EXPECT_EQ(root.read<std::int32_t>("numbers"), (std::vector<std::int32_t>{1, 2}));
+}
+
 TEST_F(Hdf5, files_that_are_none_are_refused_by_name) {
     BV_EXPECT_ERROR(File::open(path()), "some.h5", "no such file");
     write_file(path(), "text");

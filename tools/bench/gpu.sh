@@ -1,25 +1,39 @@
 #!/usr/bin/env bash
-# The whole check of a machine with GPUs in one command: build, tests, self-test, speed.
+# The whole check of a machine with GPUs in one command, from the repository or from a bundle (tools/bundle.sh).
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+here=${BASH_SOURCE[0]%"${BASH_SOURCE[0]##*/}"}
+root=$(cd "${here:-.}/../.." && pwd)
 
 usage() {
-    cat <<'EOF'
-Usage: tools/bench/gpu.sh [FLAGS OF gpu.py]
+    local text
+    IFS= read -r -d '' text <<'END' || true
+Usage: tools/bench/gpu.sh OUT [FLAGS OF gpu.py]
 
-Builds, runs the tests of label gpu, then tools/bench/gpu.py: shows that all GPUs together train what one of them trains,
-and prints how fast one and all fine-tune BERT-Large. Takes --squad DIR, --model DIR, --batch N, --steps N, --gpus N,
---output DIR.
+Builds what is missing, then checks the GPUs of this machine item by item, each for ten minutes at most: tests of label gpu,
+equal results on all GPUs and against transformers, equal bits, speed. Logs and numbers (JSON) go to the folder OUT. In a
+bundle it builds nothing: run-here.sh gpu.sh OUT. tools/bench/gpu.py --help names the items and the flags (--items, --squad
+DIR, --model DIR, --batch N, --steps N, --gpus N ...).
 
-Environment: as tools/build.sh.
-EOF
+Environment: as tools/build.sh; BV_BIN and BV_PYTHON, which run-here.sh sets: programs and Python to use instead of building.
+
+Example:
+  tools/bench/gpu.sh results --items tests,self-test,speed --squad ~/squad
+END
+    printf '%s' "$text"
 }
 
-case ${1:-} in -h | --help) usage && exit 0 ;; esac
-if ! nvidia-smi --list-gpus >/dev/null 2>&1; then
-    echo "error: gpu.sh: nvidia-smi lists no GPU on this machine" >&2
+fail() {
+    echo "error: gpu.sh: $*" >&2
     exit 2
+}
+
+case ${1:-} in
+    -h | --help) usage && exit 0 ;;
+    '' | -*) fail "the folder for results is missing; see --help" ;;
+esac
+nvidia-smi --list-gpus >/dev/null 2>&1 || fail "nvidia-smi lists no GPU on this machine"
+if [[ ! ${BV_BIN:-} || ! ${BV_PYTHON:-} ]]; then
+    BV_PYTHON=$("$root/tools/build.sh")/bin/python
+    export BV_BIN=$root/build/release/bin
 fi
-tests/run.sh gpu
-python=$(tools/build.sh)/bin/python
-exec "$python" tools/bench/gpu.py "$@"
+exec "$BV_PYTHON" "$root/tools/bench/gpu.py" "$@"

@@ -32,7 +32,7 @@ JOBS = {
     "ours_fp32_1x2": Job("bv_finetune fp32, 1 rank x 2 threads", False, ranks=1),
     "ours_bf16_1x1": Job("bv_finetune bf16, 1 rank x 1 thread, twice", True, ranks=1, threads=1, copies=2),
     "ours_bf16_1x1_half": Job("  the same, half the batch", True, ranks=1, threads=1, part=2, copies=2),
-    "python_bf16": Job("best Python: bf16, padded to the longest", True, flags=("--micro-batches", 1)),
+    "python_bf16": Job("Python bf16, padded to the longest", True, flags=("--micro-batches", 1)),
     "python_bf16_sorted": Job("  the same in 4 sorted passes", True, flags=("--micro-batches", 4)),
     "python_fp32": Job("Python fp32, padded to the longest", False, flags=("--micro-batches", 1)),
     "run_qa": Job("run_qa as shipped: fp32, padded to 386", False, flags=("--micro-batches", 1, "--pad-to", 386)),

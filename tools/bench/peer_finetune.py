@@ -74,16 +74,20 @@ def collate(features, width=0):
     return dict(input_ids=ids, token_type_ids=types, attention_mask=mask)
 
 
+def to_device(tensors, args):
+    return {name: tensor.to(args.device) for name, tensor in tensors.items()}
+
+
 def predict(model, features, args):
     """Best spans by run_qa's rule: the n best starts and ends, none when the null score beats the best span."""
     model.eval()
     order = sorted(range(len(features)), key=lambda i: len(features[i]["ids"]))
     candidates, null_scores = {}, {}
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
+    with torch.inference_mode(), torch.autocast(args.device, torch.bfloat16, enabled=args.bf16):
         for at in range(0, len(order), 32):
             rows = [features[i] for i in order[at:at + 32]]
-            out = model(**collate(rows))
-            for f, start, end in zip(rows, out.start_logits.float().numpy(), out.end_logits.float().numpy()):
+            out = model(**to_device(collate(rows), args))
+            for f, start, end in zip(rows, out.start_logits.float().cpu().numpy(), out.end_logits.float().cpu().numpy()):
                 null = float(start[0] + end[0])
                 null_scores[f["id"]] = min(null, null_scores.get(f["id"], null))
                 for s in np.argsort(start)[-1:-21:-1]:
@@ -119,6 +123,7 @@ def main():
     parser.add_argument("--stride", type=int, default=128, help="tokens between the starts of two windows")
     parser.add_argument("--steps", type=int, default=0, help="stop early, to time a few steps")
     parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     args = parser.parse_args()
     if not args.steps and not args.dev:
         parser.error("--dev is missing: what to predict after training")
@@ -126,7 +131,7 @@ def main():
     random.seed(args.seed)
     torch.manual_seed(args.seed)
     tokenizer = BertTokenizerFast.from_pretrained(args.model)
-    model = BertForQuestionAnswering.from_pretrained(args.model)
+    model = BertForQuestionAnswering.from_pretrained(args.model).to(args.device)
     train = build_features(tokenizer, args.train, args)
     print(f"{len(train)} training features, {torch.get_num_threads()} threads", flush=True)
 
@@ -153,9 +158,10 @@ def main():
                 rows = batch[first:first + size]
                 inputs = collate(rows, args.pad_to)
                 positions += inputs["input_ids"].numel()
-                with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
-                    out = model(**inputs, start_positions=torch.tensor([f["start"] for f in rows]),
-                                end_positions=torch.tensor([f["end"] for f in rows]))
+                for name in ("start", "end"):
+                    inputs[f"{name}_positions"] = torch.tensor([f[name] for f in rows])
+                with torch.autocast(args.device, torch.bfloat16, enabled=args.bf16):
+                    out = model(**to_device(inputs, args))
                 loss = out.loss * len(rows) / len(batch)
                 loss.backward()
                 total += loss.item()

@@ -1,0 +1,85 @@
+#include "core/process.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <system_error>
+
+#include <sys/resource.h>
+
+#include "core/error.hpp"
+#include "core/standard_streams.hpp"
+#include "core/stop_signal.hpp"
+
+namespace bv {
+namespace {
+
+struct Variable {
+    const char* name;
+    const char* value;
+};
+
+/// Set unless the user has set them. Here, because setenv beside a thread that reads the environment is a
+/// race, and libraries start threads.
+constexpr Variable kVariables[] = {
+    // GPUs are numbered as nvidia-smi does, by which launch/rank.sh binds cores.
+    {"CUDA_DEVICE_ORDER", "PCI_BUS_ID"},
+    // cuBLAS: with workspaces of its own for each stream, its sums have one order.
+    {"CUBLAS_WORKSPACE_CONFIG", ":4096:8"},
+    // NCCL: sums made by NVSwitch have other bits each time, and other algorithms another order; see
+    // dist/collective.hpp.
+    {"NCCL_NVLS_ENABLE", "0"},
+    {"NCCL_ALGO", "Ring"},
+};
+
+/// Each head of a grid holds its log and its lock open; the usual limit is 1024. Not as many as may be, since
+/// MPI closes each possible number where it starts a process.
+void allow_open_files() {
+    constexpr rlim_t kEnough = 16384;
+    rlimit files{};
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= kEnough) return;
+    files.rlim_cur = std::min(files.rlim_max, kEnough);
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
+/// Without one MKL would end the process, with a line that names nothing.
+bool has_working_folder() {
+    std::error_code wrong;
+    [[maybe_unused]] const auto folder = std::filesystem::current_path(wrong);
+    if (!wrong) return true;
+    fmt::print(stderr, "error: the working folder is not there any more: {}; start from another one\n",
+               wrong.message());
+    return false;
+}
+
+[[noreturn]] void end_as_failure() {
+    fmt::print(stderr, "failure: {}\n", terminating_text());
+    std::fflush(stderr);
+    std::_Exit(kFailure);
+}
+
+}  // namespace
+
+bool prepare_process() {
+    listen_for_stop_signal();
+    reserve_standard_streams();
+    for (const Variable& variable : kVariables) setenv(variable.name, variable.value, /*overwrite=*/0);
+    allow_open_files();
+    std::set_terminate(end_as_failure);
+    return has_working_folder();
+}
+
+std::string terminating_text() {
+    try {
+        if (const std::exception_ptr thrown = std::current_exception()) std::rethrow_exception(thrown);
+        return "terminated without an exception";
+    } catch (const std::exception& failure) {
+        return failure.what();
+    } catch (...) {
+        return "an exception of an unknown kind";
+    }
+}
+
+}  // namespace bv

@@ -1,0 +1,182 @@
+"""SIGUSR1 at any moment of a program's life, from before main until it is gone, once and again and again: exit code 85 with what
+there is to save, or 0 when the work is done anyway; never death by the signal, never anything half written."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import bv
+import pytest
+
+ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "1"))
+LAUNCHER = bv.SOURCE / "launch" / "run_ranks.sh"
+COMPUTE = ["--device", "cpu", "--threads", 1]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "SLURM_JOB_ID": ""}
+
+
+@pytest.fixture(scope="module")
+def inputs(corpus, model, tiny_model, tmp_path_factory):
+    """Everything that the programs read: a features file, a store, a study."""
+    folder = tmp_path_factory.mktemp("inputs")
+    features = folder / "train.h5"
+    bv.run("bv_prepare", "--squad", corpus / "train.json", "--model", model, "--max-tokens", 96, "--stride", 24, "--output", features)
+    bv.run("bv_extract", "--checkpoint", tiny_model, "--features", features, "--task", "span", "--block-mib", 0.02, *COMPUTE,
+           "--store", folder / "store.h5")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def commands(inputs, corpus, model, tiny_model):
+    """By program: its arguments for the output that it is given."""
+    features, store = inputs / "train.h5", inputs / "store.h5"
+    return {
+        "bv_finetune": lambda out: ["--model", tiny_model, "--features", features, "--batch", 4, "--checkpoints", "1,2,3", *COMPUTE,
+                                    "--output", out],
+        "bv_extract": lambda out: ["--checkpoint", tiny_model, "--features", features, "--task", "span", "--block-mib", 0.02, *COMPUTE,
+                                   "--store", out / "store.h5"],
+        "bv_train": lambda out: ["--store", store, "--dev-store", store, "--heads", "learned_pooling", "--epochs", 4, *COMPUTE,
+                                 "--output", out],
+        "bv_eval": lambda out: ["--checkpoint", tiny_model, "--task", "span", "--features", features, *COMPUTE, "--output", out],
+        "bv_store": lambda out: ["verify", store],
+        "bv_prepare": lambda out: ["--squad", corpus / "train.json", "--model", model, "--output", out / "train.h5"],
+        "bv_plan": lambda out: ["--config", bv.SOURCE / "configs" / "debug.toml", "--output", out / "plan.json"],
+    }
+
+
+PROGRAMS = ["bv_finetune", "bv_extract", "bv_train", "bv_eval", "bv_store", "bv_prepare", "bv_plan"]
+KEEP_WHAT_THEY_HAVE = {"bv_finetune", "bv_extract", "bv_train"}
+
+
+def start(command, **more):
+    return subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, errors="replace", env=ENVIRONMENT, **more)
+
+
+def listens(pid, program):
+    """Whether the process has become the program and takes SIGUSR1."""
+    try:
+        if os.path.basename(os.readlink(f"/proc/{pid}/exe")) != program:
+            return False
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            caught = next(line.split()[1] for line in file if line.startswith("SigCgt"))
+    except (OSError, StopIteration):
+        return False
+    return bool(int(caught, 16) >> (signal.SIGUSR1 - 1) & 1)
+
+
+def wait_until(condition, process):
+    until = time.monotonic() + 60
+    while not condition() and process.poll() is None:
+        assert time.monotonic() < until
+        time.sleep(0.0002)
+
+
+def tell(pid):
+    try:
+        os.kill(pid, signal.SIGUSR1)
+    except ProcessLookupError:
+        pass
+
+
+def assert_ended_in_order(program, process, out, commands, ranks=None):
+    """Right exit code, nothing half written, nothing locked; the same command, undisturbed, comes to its end."""
+    text = process.communicate(timeout=60)[0]
+    assert process.returncode in (0, 85), f"{process.returncode}: {text}"
+    if process.returncode == 85:
+        assert "told to stop" in text, text
+    left = [path.name for path in out.rglob("*")]
+    assert not [name for name in left if name.endswith((".partial", ".lock"))], left
+    if process.returncode == 85 and program in KEEP_WHAT_THEY_HAVE:
+        assert left, text
+        again = bv.run(program, *commands[program](out), ranks=ranks)
+        assert program != "bv_finetune" or "resumed after" in again.stderr, again.stderr
+    return text
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_told_before_main_and_ever_after(program, commands, tmp_path):
+    process = start([bv.BIN / program, *commands[program](tmp_path)])
+    wait_until(lambda: listens(process.pid, program), process)
+    while process.poll() is None:
+        tell(process.pid)
+        time.sleep(0.005)
+    assert_ended_in_order(program, process, tmp_path, commands)
+    if program in ("bv_prepare", "bv_plan"):
+        assert process.returncode == 0
+    else:
+        assert process.returncode == 85
+
+
+@pytest.mark.parametrize("program", ["bv_finetune", "bv_extract", "bv_train", "bv_eval"])
+def test_ranks_told_as_they_start_and_ever_after(program, commands, tmp_path):
+    process = start([*bv.mpirun(2), bv.BIN / program, *commands[program](tmp_path)])
+    wait_until(lambda: len([pid for pid in bv.ranks_of(process) if listens(pid, program)]) == 2, process)
+    ranks = bv.ranks_of(process)
+    while process.poll() is None:
+        for pid in ranks:
+            tell(pid)
+        time.sleep(0.005)
+    assert_ended_in_order(program, process, tmp_path, commands, ranks=2)
+    assert process.returncode == 85
+
+
+@pytest.mark.parametrize("ranks", [None, 2])
+def test_told_upon_the_last_line_of_the_log_the_work_is_done(commands, tmp_path, ranks):
+    process = start([*([] if ranks is None else bv.mpirun(2)), bv.BIN / "bv_finetune", *commands["bv_finetune"](tmp_path)])
+    told = [process.pid] if ranks is None else []
+    for line in process.stdout:
+        told = told or bv.ranks_of(process)
+        if "time of rank 0" in line:
+            break
+    while process.poll() is None:
+        for pid in told:
+            tell(pid)
+        time.sleep(0.001)
+    assert process.returncode == 0
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["epoch-1", "epoch-2", "epoch-3"]
+    assert [path.name for path in (tmp_path / "resume").iterdir()] == ["recipe.json"]
+
+
+def descendants(pid):
+    found = subprocess.run(["pgrep", "-P", str(pid)], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+    return [int(child) for child in found] + [below for child in found for below in descendants(int(child))]
+
+
+def runs(pid, program):
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")) == program
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("moment", ["bash", "orterun", "bv_finetune"])
+def test_the_launcher_is_told_as_soon_as_it_or_what_it_starts_is_there(commands, tmp_path, moment):
+    process = start([LAUNCHER, "--ranks", 2, "--threads", 1, "--oversubscribe", "--", bv.BIN / "bv_finetune",
+                     *commands["bv_finetune"](tmp_path)])
+    if moment == "bash":
+        wait_until(lambda: listens(process.pid, "bash"), process)
+    else:
+        wait_until(lambda: any(runs(pid, moment) for pid in descendants(process.pid)), process)
+    process.send_signal(signal.SIGUSR1)
+    text = process.communicate(timeout=60)[0]
+    assert process.returncode == 85, f"{process.returncode}: {text}"
+    bv.run("bv_finetune", *commands["bv_finetune"](tmp_path), ranks=2)
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_told_at_a_random_moment_or_two(commands, tmp_path, seed):
+    draw = random.Random(seed)
+    for program in PROGRAMS if ROUNDS > 1 else ["bv_finetune"]:
+        out = tmp_path / program
+        out.mkdir()
+        for launcher in ([], [LAUNCHER, "--ranks", 2, "--threads", 1, "--oversubscribe", "--"]):
+            if launcher and program == "bv_prepare":
+                continue
+            process = start([*launcher, bv.BIN / program, *commands[program](out / str(len(launcher)))])
+            wait_until(lambda: listens(process.pid, "bash" if launcher else program), process)
+            for _ in range(draw.randrange(1, 3)):
+                time.sleep(draw.random() * 1.2)
+                tell(process.pid)
+            assert_ended_in_order(program, process, out / str(len(launcher)), commands)

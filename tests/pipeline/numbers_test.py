@@ -1,0 +1,65 @@
+"""Numbers that no program takes, through the flags of every program and through its table of a study: one short line, exit code 2."""
+
+import concurrent.futures
+
+import bv
+import pytest
+
+WHOLE = ["nan", "9223372036854775807", "99999999999999999999", "-1", "1.5"]
+REAL = ["nan", "inf", "1e400", "-1"]
+# Each flag with what it must refuse; what else a program requires is not there, and is looked for only after the numbers.
+FLAGS = {
+    "bv_prepare": {"max-tokens": WHOLE, "stride": WHOLE[:2], "limit": WHOLE[:2], "threads": ["20000", "-1"],
+                   "seed": ["-1", "18446744073709551616"], "hold-out": ["nan", "1e-400"]},
+    "bv_finetune": {"batch": [*WHOLE, "0"], "pass-tokens": WHOLE[:2], "learning-rate": [*REAL, "0"], "epsilon": REAL[:2],
+                    "weight-decay": REAL[:2], "warm-up": ["nan", "1.5"], "clip": REAL[:2], "patience": WHOLE[:2],
+                    "resume-every": REAL[:2], "hang-timeout": ["nan", "1"], "threads": ["20000"], "seed": ["-1"]},
+    "bv_extract": {"batch-tokens": WHOLE[:2], "block-mib": ["nan", "inf", "1e300", "1e-9"]},
+    "bv_train": {"learning-rate": ["1e-3,nan"], "seed": ["1,-1"], "data-seed": ["18446744073709551616"],
+                 "share": ["nan", "1.5"], "epochs": WHOLE[:3], "batch": WHOLE[:2], "cache-gib": REAL[:2],
+                 "memory-gib": ["nan", "1e300"], "held-out": ["nan", "1.5"], "patience": WHOLE[:2]},
+    "bv_eval": {"n-best": WHOLE[:2], "max-answer-tokens": WHOLE[:2], "null-threshold": REAL[:3],
+                "na-prob-threshold": REAL[:3]},
+    "bv_store": {"threads": ["20000"], "hang-timeout": ["nan"]},
+    "bv_plan": {"train-rate": ["nan", "1e-300"], "write-rate": ["inf"], "ranks": WHOLE[:2]},
+}
+
+
+def refusals(runs):
+    """What each of the runs (program, *arguments) says, several at a time."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
+        return list(pool.map(lambda run: bv.run(*run, check=False), runs))
+
+
+@pytest.mark.parametrize("program", FLAGS)
+def test_a_flag_refuses_what_is_no_number_of_its_range(program, tmp_path):
+    cases = [(flag, value) for flag, values in FLAGS[program].items() for value in values]
+    arguments = ["info", tmp_path / "none.h5"] if program == "bv_store" else []
+    results = refusals([(program, *arguments, f"--{flag}={value}") for flag, value in cases])
+    for (flag, value), result in zip(cases, results, strict=True):
+        (line,) = bv.error_lines(result.stderr)
+        assert result.rc == 2, (flag, value, result)
+        assert f"--{flag}: found '{value.split(',')[-1]}'" in line
+        assert len(line) < 160, line
+
+
+def test_a_key_of_a_study_refuses_it_too(tmp_path):
+    lines = ["batch = nan", "batch = 9223372036854775807", "batch = 99999999999999999999", "batch = 1979-05-27",
+             "learning_rate = inf", "learning_rate = nan", "seed = -1", "batch = 3\nbatch = 4", "batch = true",
+             "weight_decay = 1\nweight-decay = 2"]
+    runs = []
+    for number, line in enumerate(lines):
+        study = tmp_path / f"{number}.toml"
+        study.write_text(f"[finetune]\n{line}\n")
+        runs.append(("bv_finetune", "--config", study))
+    for line, result in zip(lines, refusals(runs), strict=True):
+        (error,) = bv.error_lines(result.stderr)
+        assert result.rc == 2, (line, result)
+        assert ".toml:" in error or line.split(" ")[0].replace("_", "-") in error
+        assert len(error) < 200, error
+
+
+@pytest.mark.parametrize("program", FLAGS)
+def test_help_says_the_limits_of_numbers(program):
+    text = bv.run(program, "--help").stdout
+    assert "[0 to 1024]" in text

@@ -89,7 +89,7 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
         if (features->count() == 0) fail("{} holds no features", options.features.string());
         require_fit(*features, options.features, options.checkpoint, config);
         info = describe(options, line, config, *features, compute);
-        model = Model::load(options.checkpoint, task_named(options.task), /*seed=*/0);
+        model = Model::load(options.checkpoint, task_named(options.task), Use::states);
     });
     model->to(compute.device, compute.precision);
     model->freeze();

@@ -4,6 +4,7 @@
 #include <functional>
 #include <stdexcept>
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "bert/pretrained.hpp"
@@ -154,8 +155,14 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
                 options.output, recipe, plan, options.resume, options.force, [&](const ResumeState& state) {
                     return evaluation && evaluation->history_of(state).out_of_patience();
                 });
-        if (!earlier.finished) model = Model::load(options.model, task_named(options.task), options.seed);
+        if (!earlier.finished) {
+            model = Model::load(options.model, task_named(options.task), Use::tuning, options.seed);
+        }
     });
+    if (model && !earlier.state && !model->drawn().empty()) {
+        spdlog::info("newly initialised, since {} does not hold them: {}", options.model.string(),
+                     fmt::join(model->drawn(), ", "));
+    }
     const auto training = [&](const FinetuneOptions& how, Model& with, int sharing) {
         with.to(compute.device, compute.precision);
         with.recompute_layers(how.gradient_checkpointing);
@@ -168,7 +175,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
             tested.no_dropout = true;
         }
         const auto losses = [&](int sharing) {
-            Model fresh = Model::load(options.model, task_named(options.task), options.seed);
+            Model fresh = Model::load(options.model, task_named(options.task), Use::tuning, options.seed);
             return training(tested, fresh, sharing).losses(kSelfTestSteps);
         };
         self_test(losses, ranks, compute.precision);

@@ -37,6 +37,11 @@ void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& o
     std::visit([&](const auto& own) { write_logits(folder_ / "logits.safetensors", own); }, logits);
 }
 
+void HeadFiles::remove_head() const {
+    for (const char* name : {"head.safetensors", "head.json", "logits.safetensors"})
+        fs::remove(folder_ / name);
+}
+
 void HeadFiles::write_state(const ResumeState& state) const {
     write_resume_state(folder_ / kStates, state);
 }

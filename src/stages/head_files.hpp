@@ -31,6 +31,9 @@ class HeadFiles {
     /// best so far.
     void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits) const;
 
+    /// Removes what an earlier run's `write_head` wrote.
+    void remove_head() const;
+
     /// Writes a state to resume from, beside the older one.
     void write_state(const ResumeState& state) const;
 

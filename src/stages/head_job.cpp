@@ -8,6 +8,7 @@
 #include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json.hpp"
 #include "core/log.hpp"
 #include "optim/epoch.hpp"
 #include "stages/head_data.hpp"
@@ -149,7 +150,11 @@ std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, bool force) {
     std::erase_if(jobs, [&](HeadJob& job) {
         const EarlierHeadRun earlier = find_earlier_head_run(job.folder, job.recipe, force);
         job.steps = earlier.steps;
-        if (earlier.finished) spdlog::info("{}: trained already", job.folder.string());
+        if (earlier.finished) {
+            const bool diverged = read_json(job.folder / "metrics.json").contains("diverged");
+            spdlog::info("{}: {}", job.folder.string(),
+                         diverged ? "has diverged; --force trains it again" : "trained already");
+        }
         return earlier.finished;
     });
     go_back_together(jobs);

@@ -161,7 +161,7 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
         }
         wanted.precision = info.precision;
         batch_tokens = std::stoll(setting_in(info.config, "batch_tokens").value_or("4096"));
-        model = Model::load(checkpoint_of(options, info), task_named(info.task), /*seed=*/0);
+        model = Model::load(checkpoint_of(options, info), task_named(info.task), Use::states);
     });
     const Compute compute = open_device(wanted, ranks);
     model->to(compute.device, compute.precision);

@@ -1,5 +1,6 @@
 #include "adapter/head_file.hpp"
 
+#include <cmath>
 #include <filesystem>
 
 #include <gmock/gmock.h>
@@ -69,6 +70,14 @@ TEST_F(HeadFile, ThatIsMissingOrBrokenIsNamed) {
     write_file(folder_ / "head.json", "{\"version\": 2}");
     EXPECT_THAT([&] { load_head(folder_); },
                 testing::ThrowsMessage<Error>(HasSubstr("no description of a head")));
+}
+
+TEST_F(HeadFile, WithAValueThatIsNotFiniteIsRefused) {
+    const Head diverged(find_head("learned_pooling"), 3, 32, {4});
+    const NamedTensor& last = diverged.parameters().back();
+    last.tensor.detach().view(-1)[0] = HUGE_VALF;
+    save_head(folder_, diverged, 0, origin_);
+    EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr(last.name)));
 }
 
 TEST_F(HeadFile, OfAnotherShapeIsRefused) {

@@ -168,9 +168,9 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
         evaluation.features = read_features(options.features);
         require_fit(evaluation.features, options.features, options.checkpoint,
                     read_bert_config(options.checkpoint));
+        Json checkpoint = source_of(options.checkpoint, weights_fingerprint(options.checkpoint));
         model = Model::load(options.checkpoint, task, 0);
         evaluation.fingerprint = evaluation.features.fingerprint();
-        Json checkpoint = source_of(options.checkpoint, weights_fingerprint(options.checkpoint));
         if (info) {
             evaluation.origin["epoch"] = info->epoch.text();
             checkpoint["step"] = info->step;

@@ -5,7 +5,7 @@ import random
 
 import bv
 import pytest
-from tokenizer_test import assert_equal, fast_encoder, prepared, write_squad
+from tokenizer_parity import assert_equal, fast_encoder, prepared, write_squad
 from transformers import AutoTokenizer
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "on", "mat", "##s", "?", ".", "who", "The",

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/json.hpp"
+#include "core/json_object.hpp"
 #include "stages/finetune.hpp"
 
 namespace bv {
@@ -61,7 +62,7 @@ std::string objection_to(const std::filesystem::path& run, const std::filesystem
 }
 
 std::string recorded_precision(const std::filesystem::path& path) {
-    return read_json(path).value(kPrecision, "");
+    return JsonObject(path).get<std::string>(kPrecision, "");
 }
 
 }  // namespace bv

@@ -154,7 +154,7 @@ void HeadTraining::save_where_due() {
         saving_.wait();  // two copies would stand in memory together
         saving_.run(
             [output = options_.output, copies = states(losses)] { write_head_states(output, copies); });
-        if (agreed == kStop) saving_.wait();
+        if (agreed == kStop || regrouped_) saving_.wait();  // soon no older state will do
     });
     saved_ = now;
     regrouped_ = false;

@@ -10,15 +10,17 @@ namespace {
 std::atomic<bool> requested{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal's handler must not wait for a lock");
 
-void request_stop(int) {
-    requested = true;
-}
-
-void handle(int signal) {
+void handle(int signal, void (*handler)(int)) {
     struct sigaction action {};
-    action.sa_handler = request_stop;
+    action.sa_handler = handler;
     action.sa_flags = SA_RESTART;
     sigaction(signal, &action, nullptr);  // fails for signals that do not exist, alone
+}
+
+/// The first is enough: launchers repeat it, and each may interrupt what a file system does at length.
+void request_stop(int signal) {
+    requested = true;
+    handle(signal, SIG_IGN);
 }
 
 /// Whether srun started this rank itself, without mpirun between them.
@@ -29,7 +31,7 @@ bool started_by_srun() {
 /// Before main the constructors of LibTorch take a third of a second, in which a signal would kill. The
 /// loader calls this before them. It runs before libc's own constructors as well: it may do no more.
 void listen_early() {
-    handle(SIGUSR1);
+    handle(SIGUSR1, request_stop);
 }
 
 [[gnu::section(".preinit_array"), gnu::used]] void (*const before_all_constructors)() = listen_early;
@@ -37,8 +39,8 @@ void listen_early() {
 }  // namespace
 
 void listen_for_stop_signal() {
-    handle(SIGUSR1);
-    if (started_by_srun()) handle(SIGTERM);
+    handle(SIGUSR1, request_stop);
+    if (started_by_srun()) handle(SIGTERM, request_stop);
 }
 
 bool stop_requested() {

@@ -55,6 +55,9 @@ void check(herr_t status, const std::string& what);
 
 /// A property list of `kind` (H5P_FILE_ACCESS, H5P_DATASET_CREATE ...).
 Handle property_list(hid_t kind);
+/// One of a new object or file (H5P_DATASET_CREATE, H5P_GROUP_CREATE, H5P_FILE_CREATE), without times: equal
+/// content is equal bytes.
+Handle creation_list(hid_t kind);
 
 /// Types that arrays in files may have; on disk they are little-endian.
 template <class T>

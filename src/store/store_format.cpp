@@ -19,7 +19,7 @@ h5::Handle make_array(const h5::File& file, const char* name, hid_t type,
     const std::vector<hsize_t> extents(shape.begin(), shape.end());
     const h5::Handle space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr),
                            H5Sclose, what);
-    const h5::Handle creation = h5::property_list(H5P_DATASET_CREATE);
+    const h5::Handle creation = h5::creation_list(H5P_DATASET_CREATE);
     h5::check(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), what);
     h5::check(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), what);
     h5::check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), what);
@@ -109,7 +109,7 @@ void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout
 
 StoreInfo read_info(const h5::File& file) {
     const h5::Group root = file.root();
-    if (H5Aexists(root.id(), "format") <= 0 || root.read_text_attribute("format") != kFormat) {
+    if (!root.has_attribute("format") || root.read_text_attribute("format") != kFormat) {
         fail("{} is no embedding store: it has no attribute format = \"{}\"", file.path(), kFormat);
     }
     const std::int64_t version = root.read_number_attribute("version");

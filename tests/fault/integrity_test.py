@@ -246,9 +246,9 @@ def as_before(path, target, version):
             item.attrs.pop("crc32c", None)
 
         file.visititems(strip)
-        for item in (file["features"].attrs, file.attrs):
-            if "version" in item:
-                item.modify("version", np.int64(version if item is not file["features"].attrs else 1))
+        if "version" in file.attrs:
+            file.attrs.modify("version", np.int64(version))
+        file["features"].attrs.modify("version", np.int64(1))
     return target
 
 

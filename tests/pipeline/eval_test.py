@@ -130,6 +130,7 @@ def test_refusals_are_one_line_and_leave_nothing(tiny_model, features, tmp_path,
     (other / "vocab.txt").write_text("\n".join([*words[:-1], "another"]) + "\n", encoding="utf-8")
     existing = tmp_path / "existing"
     existing.mkdir()
+    (existing / "metrics.json").write_text("{}")
     common = ["--features", features, "--output", tmp_path / "out"]
     cases = [
         (["--checkpoint", other, "--task", "span", *common], "vocabulary"),

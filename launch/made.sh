@@ -74,6 +74,9 @@ served_store() {
         [[ ! $study_keep_stores && ! $(missing_trainings "$task" "$seed" "$epoch") ]]
 }
 
+# Whether a head diverged before it had an epoch to keep: it is trained, and there is nothing of it to score.
+worthless_head() { [[ -e $1/metrics.json && ! -e $1/head.json ]]; }
+
 # What is scored once a task's heads are trained, one a line of words between tabs: "mixed OUTPUT HEAD EPOCH", a head's
 # folder and the checkpoint whose states it is to read; "ensemble OUTPUT HOW LOGITS,LOGITS". Folders of heads not yet
 # trained end in a pattern that fits no file.
@@ -86,6 +89,7 @@ comparisons() {
         while read -r head; do
             head=$(basename "$head" .toml)
             for place in "$folder/heads/$head/epoch-$epoch/"*-seed-"$seed"; do
+                ! worthless_head "$place" || continue
                 printf '%s\t' mixed "$folder/evaluations/mixed/$head/epoch-$epoch-on-${pair#*:}/${place##*/}" "$place"
                 echo "${pair#*:}"
             done
@@ -97,6 +101,7 @@ comparisons() {
             for place in "$folder/heads/${head%%+*}/epoch-$epoch/"*-seed-"$seed"; do
                 logits=''
                 for member in ${ensemble//+/ }; do
+                    ! worthless_head "$folder/heads/$member/epoch-$epoch/${place##*/}" || continue 2
                     logits+=${logits:+,}$folder/heads/$member/epoch-$epoch/${place##*/}/logits.safetensors
                 done
                 logits=${logits/"heads/BERT/epoch-$epoch/${place##*/}"/"evaluations/epoch-$epoch"}

@@ -126,6 +126,9 @@ TrainedHead load_head(const std::filesystem::path& folder) {
             fail("{}: tensor '{}' has {} elements, its head.json wants {}", path.string(), own.name,
                  found->second.numel(), place.numel());
         }
+        if (!all_finite(DType::f32, found->second.const_data_ptr(), found->second.numel())) {
+            fail("{}: tensor '{}' holds NaN or infinity: the head has diverged", path.string(), own.name);
+        }
         place.copy_(found->second);
     }
     return trained;

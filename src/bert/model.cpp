@@ -1,10 +1,12 @@
 #include "bert/model.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <numeric>
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "bert/pretrained.hpp"
@@ -24,6 +26,16 @@ void initialise(const std::vector<Parameter>& parameters, double deviation, std:
     for (const Parameter& parameter : parameters) {
         if (parameter.decays()) parameter.tensor.normal_(0.0, deviation, generator);
     }
+}
+
+std::vector<std::string> names_in(const std::vector<Parameter>& parameters, const std::string& prefix) {
+    std::vector<std::string> names;
+    for (const Parameter& parameter : parameters) {
+        for (const std::string& name : parameter.names) {
+            if (name.starts_with(prefix)) names.push_back(name);
+        }
+    }
+    return names;
 }
 
 }  // namespace
@@ -50,13 +62,47 @@ Model::Model(const BertConfig& config, Task task, std::uint64_t seed)
     initialise(parameters_, config.initializer_range, seed);
 }
 
-Model Model::load(const std::filesystem::path& folder, Task task, std::uint64_t seed) {
+Model Model::load(const std::filesystem::path& folder, Task task, Use use, std::uint64_t seed) {
     Model model(read_bert_config(folder), task, seed);
-    // What the folder lacks keeps its initial draw; drawn alone, so that it depends on nothing but the seed.
-    const std::vector<Parameter> absent =
-        read_weights(folder, model.parameters_, {"pooler.", head_name(task) + "."});
+    const std::string pooler = "pooler.";
+    const std::string head = head_name(task) + ".";
+    const bool pools = task == Task::classification;
+    if (use == Use::states) {
+        model.drop(head);
+        if (!pools) model.drop(pooler);
+    }
+    const std::vector<std::string> unused = pools ? std::vector<std::string>() : std::vector{pooler};
+    std::vector<Parameter> absent = read_weights(folder, model.parameters_, {pooler, head}, unused);
+    for (const std::string& part : {pooler, head}) {
+        const std::vector<std::string> missing = names_in(absent, part);
+        if (missing.empty()) continue;
+        if (missing.size() < names_in(model.parameters_, part).size()) {
+            fail("{}: holds a part of '{}*' without {}: a damaged file", folder.string(), part,
+                 fmt::join(missing, ", "));
+        }
+        if (part == pooler && !pools) {
+            model.drop(pooler);
+            std::erase_if(absent, [&](const Parameter& one) { return one.names[0].starts_with(pooler); });
+        } else if (use != Use::tuning) {
+            fail(
+                "{}: holds no {}, which the {} of the {} task are made by; give a checkpoint of "
+                "bv_finetune --task {}, which trains them",
+                folder.string(), fmt::join(missing, ", "), use == Use::states ? "states" : "logits",
+                name_of(task), name_of(task));
+        }
+    }
+    // Drawn alone, so that it depends on nothing but the seed.
     initialise(absent, model.config().initializer_range, seed);
+    model.drawn_ = names_in(absent, "");
     return model;
+}
+
+/// Goes without the parameters whose names start so.
+void Model::drop(const std::string& prefix) {
+    std::erase_if(parameters_, [&](const Parameter& one) { return one.names[0].starts_with(prefix); });
+    for (Parameter* own : {&pooler_weight_, &pooler_bias_, &head_weight_, &head_bias_}) {
+        if (own->names[0].starts_with(prefix)) own->tensor = at::Tensor();
+    }
 }
 
 void Model::save(const std::filesystem::path& folder) const {
@@ -81,7 +127,7 @@ void Model::to(at::Device device, at::ScalarType precision) {
 }
 
 at::Device Model::device() const {
-    return head_weight_.tensor.device();
+    return parameters_.front().tensor.device();
 }
 
 std::vector<Parameter> Model::trainable() const {
@@ -107,11 +153,13 @@ std::vector<at::Tensor> Model::states(const Batch& batch) const {
 }
 
 at::Tensor Model::pooled(const Batch& batch, const at::Tensor& last_state) const {
+    BV_EXPECT(pooler_weight_.tensor.defined());
     const at::Tensor first = last_state.index_select(0, batch.first_tokens);
     return at::tanh(at::linear(first, pooler_weight_.tensor, pooler_bias_.tensor));
 }
 
 at::Tensor Model::logits(const Batch& batch, const DropoutKey* key) const {
+    BV_EXPECT(head_weight_.tensor.defined());
     at::Tensor x = encoder_.forward(batch, key);
     if (task_ == Task::classification) {
         x = pooled(batch, x);

@@ -25,16 +25,26 @@ std::string name_of(Task task);
 /// The inverse of `name_of`. Throws Error naming both.
 Task task_named(const std::string& name);
 
+/// What a model is loaded for, which decides what its folder must hold.
+enum class Use {
+    tuning,  ///< a head, and in the classification task a pooler, that the folder does not hold is new
+    states,  ///< no head is needed; in the classification task the pooler is
+    logits   ///< the task's head is needed, and in the classification task the pooler
+};
+
 /// BERT with the reference's head for a task: span, Linear(H -> 2) on every token's last state;
-/// classification, Linear(H -> 2) on the pooled CLS, class 1 = no answer. Pooler and head are part of both.
+/// classification, Linear(H -> 2) on the pooled CLS, class 1 = no answer. New models have a pooler in both;
+/// the span task does nothing with it.
 class Model {
   public:
     /// New weights: N(0, initializer_range), zero biases, unit LayerNorm, drawn from `seed`.
     Model(const BertConfig& config, Task task, std::uint64_t seed);
 
-    /// Any Hugging Face BERT folder (config.json, model.safetensors or its shards). A head or pooler the
-    /// folder does not hold is drawn from `seed`. Throws Error naming file and tensor.
-    static Model load(const std::filesystem::path& folder, Task task, std::uint64_t seed);
+    /// Any Hugging Face BERT folder (config.json, model.safetensors or its shards). What is new for tuning is
+    /// drawn from `seed`. What the use does not need may be missing: a span model keeps a pooler where the
+    /// folder holds one, a model for states has no head. Throws Error naming file and tensor: what is needed
+    /// and missing, half a head, another shape, values that are not finite.
+    static Model load(const std::filesystem::path& folder, Task task, Use use, std::uint64_t seed = 0);
 
     /// Writes config.json and model.safetensors for Hugging Face's from_pretrained into an existing folder.
     void save(const std::filesystem::path& folder) const;
@@ -57,8 +67,11 @@ class Model {
     Task task() const { return task_; }
     at::Device device() const;
 
-    /// All parameters, pooler and head included, in the order of the forward pass.
+    /// All parameters it has, pooler and head included, in the order of the forward pass.
     const std::vector<Parameter>& parameters() const { return parameters_; }
+
+    /// Names of the weights that `load` drew, since the folder does not hold them.
+    const std::vector<std::string>& drawn() const { return drawn_; }
 
     /// Those the task trains: all but the pooler in the span task, which gets no gradient there.
     std::vector<Parameter> trainable() const;
@@ -81,6 +94,8 @@ class Model {
     at::Tensor loss(const Batch& batch, const at::Tensor& logits) const;
 
   private:
+    void drop(const std::string& prefix);
+
     Task task_;
     Encoder encoder_;
     Parameter pooler_weight_;
@@ -88,6 +103,7 @@ class Model {
     Parameter head_weight_;
     Parameter head_bias_;
     std::vector<Parameter> parameters_;
+    std::vector<std::string> drawn_;
 };
 
 }  // namespace bv

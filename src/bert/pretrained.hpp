@@ -13,10 +13,11 @@ namespace bv {
 /// only names that start with one of `optional` may be. Understands what published folders differ in: one
 /// safetensors file or shards with an index; with or without the prefix "bert."; LayerNorm as weight/bias or
 /// gamma/beta; float32, float16 or bfloat16. Throws Error naming file and tensor: missing, of another shape,
-/// unknown.
+/// unknown, or with a value that is not finite, unless the name starts with one of `unused`.
 std::vector<Parameter> read_weights(const std::filesystem::path& folder,
                                     const std::vector<Parameter>& parameters,
-                                    const std::vector<std::string>& optional);
+                                    const std::vector<std::string>& optional,
+                                    const std::vector<std::string>& unused = {});
 
 /// Fingerprint of a folder's weights: that of model.safetensors, or of its shards' together. Throws Error as
 /// above, and where the folder is a checkpoint of ours and holds other weights, or another configuration,

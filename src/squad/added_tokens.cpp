@@ -100,6 +100,7 @@ std::vector<AddedTokens::Part> AddedTokens::Patterns::parts(std::u32string_view 
         if (found->token.single_word && within_word) continue;
         if (found->token.lstrip) {
             while (begin > done && as_bert::is_space(text[begin - 1])) --begin;
+            begin = std::max(begin, done);  // a token's own first blank may belong to the token before
         }
         if (found->token.rstrip) {
             while (end < text.size() && as_bert::is_space(text[end])) ++end;

@@ -1,5 +1,7 @@
 #include "squad/logits.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <span>
 #include <string_view>
 
@@ -59,6 +61,16 @@ void require_task(const SafetensorsFile& file, std::string_view task) {
         fail("{}: holds logits of task '{}', expected '{}'", file.path().string(), found, task);
 }
 
+std::vector<float>::const_iterator first_not_finite(const std::vector<float>& values) {
+    if (all_finite(DType::f32, values.data(), static_cast<std::int64_t>(values.size()))) return values.end();
+    return std::ranges::find_if_not(values, [](float one) { return std::isfinite(one); });
+}
+
+const std::string& question_of(const Features& features, std::int64_t feature) {
+    const auto question = features.question_of[static_cast<std::size_t>(feature)];
+    return features.questions[static_cast<std::size_t>(question)].id;
+}
+
 }  // namespace
 
 void write_logits(const std::filesystem::path& path, const SpanLogits& logits) {
@@ -99,6 +111,22 @@ ClassLogits read_class_logits(const std::filesystem::path& path) {
     ClassLogits logits{metadata_of(file, "features"), floats(file, "logits", 2)};
     require_data(file, data_fingerprint(logits.logits));
     return logits;
+}
+
+std::optional<std::string> question_not_finite(const Features& features, const SpanLogits& logits) {
+    for (const std::vector<float>* values : {&logits.start, &logits.end}) {
+        const auto found = first_not_finite(*values);
+        if (found == values->end()) continue;
+        const auto after = std::ranges::upper_bound(features.starts, found - values->begin());
+        return question_of(features, after - features.starts.begin() - 1);
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> question_not_finite(const Features& features, const ClassLogits& logits) {
+    const auto found = first_not_finite(logits.logits);
+    if (found == logits.logits.end()) return std::nullopt;
+    return question_of(features, (found - logits.logits.begin()) / 2);
 }
 
 }  // namespace bv

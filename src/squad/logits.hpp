@@ -1,8 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "squad/features.hpp"
 
 namespace bv {
 
@@ -19,6 +22,11 @@ struct ClassLogits {
     std::string features;       ///< fingerprint of the features they belong to
     std::vector<float> logits;  ///< (F, 2) row-major
 };
+
+/// The id of the first question with a logit that is NaN or infinite; nothing where there is none. The logits
+/// are those of `features`.
+std::optional<std::string> question_not_finite(const Features& features, const SpanLogits& logits);
+std::optional<std::string> question_not_finite(const Features& features, const ClassLogits& logits);
 
 /// Logits files are safetensors: tensors "start" and "end" (N), or "logits" (F, 2); metadata "task" (span or
 /// classification), "features" (fingerprint) and "data", the fingerprint of the logits, which files of other

@@ -1,6 +1,7 @@
 #include "stages/block_maker.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -46,25 +47,43 @@ void BlockMaker::make(std::int64_t block, const at::Tensor& buffer) {
     const std::int64_t rows = layout_.rows_of(block);
     const at::Tensor made = buffer.narrow(0, 0, info_.states() * rows * info_.hidden_size)
                                 .view({info_.states(), rows, info_.hidden_size});
-    // Before the layers, task_states has the pooled output in the classification task.
-    const std::int64_t before = info_.states() - static_cast<std::int64_t>(info_.layers.size());
     std::int64_t row = 0;
     for (const auto& which : cut_by_tokens(features_in(block), tokens_of_, batch_tokens_)) {
         const std::vector<at::Tensor> states =
             task_states(model_, make_batch(features_, which).to(model_.device()));
         const std::int64_t count = states.front().size(0);
         for (std::int64_t s = 0; s < info_.states(); ++s) {
-            const std::int64_t source =
-                s < before ? s : info_.layers[static_cast<std::size_t>(s - before)] + before;
-            copies_.to_host(states[static_cast<std::size_t>(source)], made[s].narrow(0, row, count));
+            copies_.to_host(states[source_of(s)], made[s].narrow(0, row, count));
         }
         row += count;
     }
     copies_.wait();
-    if (!all_finite(info_.dtype, made.const_data_ptr(), made.numel())) {
-        fail("block {}: a state leaves the range of {}; use --dtype bfloat16 or float32", block,
-             name_of(info_.dtype));
+    if (!all_finite(info_.dtype, made.const_data_ptr(), made.numel())) complain(block);
+}
+
+/// The place among all task_states of the state that the store keeps as number `state`.
+std::size_t BlockMaker::source_of(std::int64_t state) const {
+    // Before the layers there is the pooled output, in the classification task.
+    const std::int64_t before = info_.states() - static_cast<std::int64_t>(info_.layers.size());
+    return static_cast<std::size_t>(
+        state < before ? state : info_.layers[static_cast<std::size_t>(state - before)] + before);
+}
+
+/// Computes a block again, to name the question whose states cannot be kept, and why.
+void BlockMaker::complain(std::int64_t block) const {
+    for (const auto& which : cut_by_tokens(features_in(block), tokens_of_, batch_tokens_)) {
+        const Batch batch = make_batch(features_, which).to(model_.device());
+        const std::vector<at::Tensor> states = task_states(model_, batch);
+        require_finite(states, batch, features_);
+        for (std::int64_t s = 0; s < info_.states(); ++s) {
+            const at::Tensor kept = states[source_of(s)].to(scalar_type_of(info_.dtype));
+            if (const auto question = question_not_finite(kept, batch, features_)) {
+                fail("question {}: a hidden state leaves the range of {}; use --dtype bfloat16 or float32",
+                     *question, name_of(info_.dtype));
+            }
+        }
     }
+    throw std::runtime_error(fmt::format("block {} was not finite, and is when computed again", block));
 }
 
 }  // namespace bv

@@ -23,7 +23,8 @@ class BlockMaker {
     at::Tensor buffer() const;
 
     /// Local: puts a block's states into `buffer`: (states, rows of the block, H) of the store's element
-    /// type, contiguous from its first element on. Throws Error where a state leaves that type's range.
+    /// type, contiguous from its first element on. Throws Error naming the first question with a state that
+    /// is not finite, or leaves that type's range.
     void make(std::int64_t block, const at::Tensor& buffer);
 
     /// Local: tokens the encoder sees for a block.
@@ -31,6 +32,8 @@ class BlockMaker {
 
   private:
     std::vector<std::int64_t> features_in(std::int64_t block) const;
+    std::size_t source_of(std::int64_t state) const;
+    [[noreturn]] void complain(std::int64_t block) const;
 
     const Features& features_;
     const Model& model_;

@@ -10,6 +10,7 @@
 #include "bert/pretrained.hpp"
 #include "core/command_line.hpp"
 #include "core/files.hpp"
+#include "core/json.hpp"
 #include "core/log.hpp"
 #include "core/output_lock.hpp"
 #include "core/standard_streams.hpp"
@@ -169,7 +170,7 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
         require_fit(evaluation.features, options.features, options.checkpoint,
                     read_bert_config(options.checkpoint));
         Json checkpoint = source_of(options.checkpoint, weights_fingerprint(options.checkpoint));
-        model = Model::load(options.checkpoint, task, 0);
+        model = Model::load(options.checkpoint, task, Use::logits);
         evaluation.fingerprint = evaluation.features.fingerprint();
         if (info) {
             evaluation.origin["epoch"] = info->epoch.text();
@@ -190,6 +191,16 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
     return evaluation;
 }
 
+/// A head that diverged before it had an epoch to keep has no weights.
+void require_not_diverged(const std::filesystem::path& folder) {
+    const std::filesystem::path metrics = folder / "metrics.json";
+    if (std::filesystem::exists(folder / "head.json") || !std::filesystem::exists(metrics)) return;
+    if (const auto record = read_json(metrics); record.contains("diverged")) {
+        fail("{}: the training of this head diverged ({}): it has no weights to evaluate", folder.string(),
+             record["diverged"].dump());
+    }
+}
+
 /// Collective.
 Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) {
     Compute compute = open_device(options.compute, ranks);
@@ -198,6 +209,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
     std::unique_ptr<StateSource> source;
     std::int64_t first = 0;
     ranks.agree([&] {
+        require_not_diverged(options.head);
         trained = load_head(options.head);
         const std::string& task = trained->head.definition().task;
         const std::vector<std::int64_t>& layers = trained->origin.layers;
@@ -265,6 +277,12 @@ void write_classification(const EvalOptions& options, const Evaluation& evaluati
 
 void write_results(const EvalOptions& options, const CommandLine& line, const Evaluation& evaluation) {
     const bool span = std::holds_alternative<SpanLogits>(evaluation.models.front());
+    for (std::size_t i = 0; i < evaluation.models.size(); ++i) {
+        const std::filesystem::path& source = !options.logits.empty() ? options.logits[i]
+                                              : options.head.empty()  ? options.checkpoint
+                                                                      : options.head;
+        require_finite(evaluation.features, evaluation.models[i], source.string());
+    }
     const std::filesystem::path& features = options.store.empty() ? options.features : options.store;
     std::filesystem::remove(options.output / "metrics.json");  // of an earlier run: it marks what is whole
     if (evaluation.computed) {

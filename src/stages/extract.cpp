@@ -101,7 +101,7 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
         require_fit(*features, options.features, options.checkpoint, config);
         info = describe(options, line, config, *features);
         if (ranks.is_root()) precision = precision_there(options);
-        model = Model::load(options.checkpoint, task_named(options.task), /*seed=*/0);
+        model = Model::load(options.checkpoint, task_named(options.task), Use::states);
     });
     choose_precision(compute, options.compute.precision, precision, model->config(), ranks);
     info.precision = compute.precision_name();

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "bert/attention.hpp"
@@ -25,7 +26,8 @@
 namespace bv {
 
 void FinetuneOptions::declare(CommandLine& line) {
-    line.option("model", model, "folder of a Hugging Face BERT: config.json, model.safetensors and its tokenizer")
+    line.option("model", model,
+                "folder of a Hugging Face BERT: config.json, model.safetensors and its tokenizer")
         ->required();
     line.option("features", features, "features file of bv_prepare to train on")->required();
     line.option("output", output, "folder for checkpoints/ and metrics/")->required();
@@ -162,13 +164,19 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
             ranks);
     }
     ranks.agree([&] {
-        if (!earlier.finished) model = Model::load(options.model, task_named(options.task), options.seed);
+        if (!earlier.finished) {
+            model = Model::load(options.model, task_named(options.task), Use::tuning, options.seed);
+        }
     });
     if (earlier.finished) {
         spdlog::info(
             "{}: trained already, {}", options.output.string(),
             earlier.state ? "stopped early; a larger --patience goes on" : "all checkpoints are there");
         return;
+    }
+    if (!earlier.state && !model->drawn().empty()) {
+        spdlog::info("newly initialised, since {} does not hold them: {}", options.model.string(),
+                     fmt::join(model->drawn(), ", "));
     }
     choose_precision(compute, options.compute.precision, earlier.precision, model->config(), ranks);
     recipe["precision"] = compute.precision_name();
@@ -187,7 +195,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
             tested.no_dropout = true;
         }
         const auto losses = [&](int sharing) {
-            Model fresh = Model::load(options.model, task_named(options.task), options.seed);
+            Model fresh = Model::load(options.model, task_named(options.task), Use::tuning, options.seed);
             return training(tested, fresh, sharing).losses(kSelfTestSteps);
         };
         self_test(losses, ranks, compute.precision);

@@ -42,6 +42,15 @@ Logits as_logits(const StateSource& source, const at::Tensor& logits) {
 
 }  // namespace
 
+std::optional<std::string> question_not_finite(const Features& features, const Logits& logits) {
+    return std::visit([&](const auto& own) { return question_not_finite(features, own); }, logits);
+}
+
+void require_finite(const Features& features, const Logits& logits, const std::string& source) {
+    if (const auto question = question_not_finite(features, logits))
+        fail("{}: its logits of question {} are NaN or infinite: no scores", source, *question);
+}
+
 std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const StateSource& source,
                                   std::int64_t batch, at::Device device, const Communicator& ranks,
                                   Collective& collective, WhenTold when) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -18,6 +20,12 @@ namespace bv {
 
 /// Logits of either task.
 using Logits = std::variant<SpanLogits, ClassLogits>;
+
+/// Local: the id of the first question whose logits are not finite; nothing where there is none.
+std::optional<std::string> question_not_finite(const Features& features, const Logits& logits);
+
+/// Local: throws Error naming the first question whose logits, which `source` made, are not finite.
+void require_finite(const Features& features, const Logits& logits, const std::string& source);
 
 /// A head, and the first of a source's states that it reads; as many follow as it has.
 struct ReadingHead {

@@ -109,6 +109,11 @@ void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& o
     std::visit([&](const auto& own) { write_logits(folder_ / "logits.safetensors", own); }, logits);
 }
 
+void HeadFiles::remove_head() const {
+    for (const char* name : {"head.safetensors", "head.json", "logits.safetensors"})
+        fs::remove(folder_ / name);
+}
+
 void HeadFiles::finish(const nlohmann::ordered_json& metrics) const {
     write_file(folder_ / kMarker, metrics.dump(2) + "\n");
     remove_resume_states(folder_ / kStates);

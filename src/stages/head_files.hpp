@@ -33,6 +33,9 @@ class HeadFiles {
     /// best so far.
     void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits) const;
 
+    /// Removes what an earlier run's `write_head` wrote.
+    void remove_head() const;
+
     /// Writes metrics.json, the mark of a finished training, and removes the state.
     void finish(const nlohmann::ordered_json& metrics) const;
 

@@ -85,6 +85,7 @@ void HeadGroup::restore(std::int64_t steps, const Communicator& ranks) {
 }
 
 void HeadGroup::keep(const std::vector<std::size_t>& some) {
+    const std::vector<double> losses = trainer_->losses();
     std::vector<ResumeState> states;
     std::vector<Trainee> kept;
     for (const std::size_t k : some) {
@@ -94,8 +95,10 @@ void HeadGroup::keep(const std::vector<std::size_t>& some) {
     trainees_ = std::move(kept);
     trainer_.reset();  // before there are new ones: its memory is what they were promised
     make_trainer();
-    for (std::size_t k = 0; k < states.size(); ++k)
-        trainer_->restore(static_cast<std::int64_t>(k), states[k]);
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        trainer_->restore(static_cast<std::int64_t>(i), states[i]);
+        trainer_->set_loss(static_cast<std::int64_t>(i), losses[some[i]]);
+    }
 }
 
 }  // namespace bv

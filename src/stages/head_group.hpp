@@ -57,6 +57,9 @@ class HeadGroup {
     std::vector<double> losses() const { return trainer_->losses(); }
     void clear_losses();
 
+    /// Local: (K) whether all weights of a head are finite.
+    std::vector<bool> finite() const { return trainer_->finite(); }
+
     /// Local: a copy on the CPU of where head `k` stands, with the losses of all ranks.
     HeadState state(std::size_t k, const std::vector<double>& losses_of_ranks) const;
 

@@ -8,6 +8,7 @@
 #include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/json.hpp"
 #include "core/log.hpp"
 #include "optim/epoch.hpp"
 #include "stages/head_data.hpp"
@@ -143,7 +144,11 @@ std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& o
         finish_head_states(options.output, folders);
         for (const HeadJob& job : jobs) {
             const EarlierHeadRun earlier = find_earlier_head_run(job.folder, job.recipe, options.force);
-            if (earlier.finished) spdlog::info("{}: trained already", job.folder.string());
+            if (earlier.finished) {
+                const bool diverged = read_json(job.folder / "metrics.json").contains("diverged");
+                spdlog::info("{}: {}", job.folder.string(),
+                             diverged ? "has diverged; --force trains it again" : "trained already");
+            }
             found.push_back({earlier.finished, earlier.steps, earlier.precision});
         }
     });

@@ -73,6 +73,12 @@ void HeadTrainer::set_loss(std::int64_t k, double loss) {
     losses_[k].fill_(loss);
 }
 
+std::vector<bool> HeadTrainer::finite() const {
+    const at::Tensor heads = at::isfinite(parameters_.values().view({head_.heads(), -1})).all(1).cpu();
+    const bool* first = heads.const_data_ptr<bool>();
+    return std::vector<bool>(first, first + heads.numel());
+}
+
 ResumeState HeadTrainer::state(std::int64_t k) const {
     const auto row = [&](const at::Tensor& buffer) {
         return copy_to_host(buffer.view({head_.heads(), -1})[k]);

@@ -34,6 +34,9 @@ class HeadTrainer {
     std::vector<double> losses() const;
     void set_loss(std::int64_t k, double loss);
 
+    /// Local: (K) whether all weights of a head are finite.
+    std::vector<bool> finite() const;
+
     /// Local: where training of head `k` stands, but for `totals`, copied to the CPU; and from there on, the
     /// same number of steps for all. The loss is no part of it: each rank has its own.
     ResumeState state(std::int64_t k) const;

@@ -1,6 +1,8 @@
 #include "stages/head_training.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <variant>
 
 #include <ATen/ATen.h>
@@ -11,6 +13,7 @@
 #include "dist/sharding.hpp"
 #include "squad/scores.hpp"
 #include "stages/head_evaluation.hpp"
+#include "stages/head_metrics.hpp"
 #include "stages/state_feed.hpp"
 
 namespace bv {
@@ -104,7 +107,7 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
     StateFeed feed(data_.train(), shares_of_rank(epoch, first), compute_.device);
     Progress progress(fmt::format("{}epoch {} of {}", label_, epoch + 1, epochs_), "sequences", count_,
                       !ranks_.is_root(), before);
-    for (std::int64_t step = first; step < steps_per_epoch_; ++step) {
+    for (std::int64_t step = first; step < steps_per_epoch_ && !groups_.empty(); ++step) {
         SharedBatch share(feed.next());
         const std::int64_t global = std::min(batch_, count_ - step * batch_);
         for (HeadGroup& group : groups_) group.step(share, global);
@@ -115,22 +118,25 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
     }
     const double seconds = progress.finish();
     const double waiting = ranks_.max(feed.seconds_waited()) / seconds;
-    const std::int64_t sequences = count_ - before;
+    const std::int64_t done = steps_ - epoch * steps_per_epoch_;
+    const std::int64_t sequences = std::min(done * batch_, count_) - before;
     spdlog::info(
         "{}epoch {}: {} steps (heads: {}) in {}, {:.0f} sequences/s, {:.1f} % of the time waiting for states",
-        label_, epoch + 1, steps_per_epoch_ - first, trainees().size(), duration_text(seconds),
+        label_, epoch + 1, done - first, trainees().size(), duration_text(seconds),
         static_cast<double>(sequences) / seconds, 100 * waiting);
     return {
         {"seconds", seconds}, {"waiting_share", waiting}, {"sequences", sequences}, {"ranks", ranks_.size()}};
 }
 
-/// Collective: saves all heads' states after --resume-every minutes and when told to stop; then throws
-/// Stopped. Rank 0 copies them, and writes the copies while training goes on; what goes wrong with that ends
-/// all ranks at a later call.
+/// Collective: saves all heads' states after --resume-every minutes, when heads of a group have parted (from
+/// an older state the others would go on without them earlier, with other rounding), and when told to stop;
+/// then throws Stopped. Rank 0 copies them, and writes the copies while training goes on; what goes wrong
+/// with that ends all ranks at a later call.
 void HeadTraining::save_where_due() {
     const auto now = std::chrono::steady_clock::now();
-    const bool due = options_.resume_every > 0 &&
-                     now - saved_ > std::chrono::duration<double, std::ratio<60>>(options_.resume_every);
+    const bool due =
+        options_.resume_every > 0 &&
+        (regrouped_ || now - saved_ > std::chrono::duration<double, std::ratio<60>>(options_.resume_every));
     enum : int { kGoOn, kLook, kSave, kStop };
     const int own = stop_requested() ? kStop : due ? kSave : saving_.has_ended() ? kLook : kGoOn;
     const auto agreed = static_cast<int>(ranks_.max(own));
@@ -139,6 +145,8 @@ void HeadTraining::save_where_due() {
         ranks_.root_only([&] { saving_.wait(); });
         return;
     }
+    sum_losses();  // of what has diverged no state is written
+    if (groups_.empty()) return;
     std::vector<std::vector<double>> losses;  // of all ranks
     for (const std::string& text : ranks_.gather(Json(own_losses()).dump()))
         losses.push_back(Json::parse(text).get<std::vector<double>>());
@@ -146,9 +154,10 @@ void HeadTraining::save_where_due() {
         saving_.wait();  // two copies would stand in memory together
         saving_.run(
             [output = options_.output, copies = states(losses)] { write_head_states(output, copies); });
-        if (agreed == kStop) saving_.wait();
+        if (agreed == kStop || regrouped_) saving_.wait();  // soon no older state will do
     });
     saved_ = now;
+    regrouped_ = false;
     if (agreed == kStop) {
         throw Stopped(
             fmt::format("told to stop: states of {} heads saved after {} of {} steps; start again "
@@ -172,10 +181,60 @@ std::vector<HeadState> HeadTraining::states(const std::vector<std::vector<double
 
 /// Collective: notes all heads' losses after `step` steps of the epoch.
 void HeadTraining::add_losses(std::int64_t step) {
-    std::vector<double> sums = own_losses();
-    ranks_.sum(sums);
+    const std::vector<double> sums = sum_losses();
     std::size_t place = 0;
     for (Trainee* trainee : trainees()) trainee->losses.push_back({step, sums[place++]});
+}
+
+/// Collective: the heads' losses since the epoch began, summed over ranks. Heads whose losses are not finite
+/// are let go of, and have none.
+std::vector<double> HeadTraining::sum_losses() {
+    std::vector<double> sums = own_losses();
+    ranks_.sum(sums);
+    std::vector<bool> sound;
+    for (const double sum : sums) sound.push_back(std::isfinite(sum));
+    let_go_of_diverged(sound);
+    std::erase_if(sums, [](double sum) { return !std::isfinite(sum); });
+    return sums;
+}
+
+/// Collective: writes that the heads diverged which are not `sound`, of all, group after group, and goes on
+/// without them.
+void HeadTraining::let_go_of_diverged(const std::vector<bool>& sound) {
+    if (std::ranges::all_of(sound, std::identity())) return;
+    const std::int64_t epoch = (steps_ - 1) / steps_per_epoch_ + 1;
+    ranks_.root_only([&] {
+        std::size_t place = 0;
+        for (const HeadGroup& group : groups_) {
+            for (const Trainee& trainee : group.trainees()) {
+                if (sound[place++]) continue;
+                spdlog::warn(
+                    "{}: diverged: its loss or what it computes is not finite after step {}, in epoch {}; "
+                    "it is trained no further",
+                    trainee.job.name(), steps_, epoch);
+                finish(trainee, group.head(), {{"epoch", epoch}, {"step", steps_}});
+            }
+        }
+    });
+    keep(sound);
+}
+
+/// Local: goes on with some of all heads, group after group.
+void HeadTraining::keep(const std::vector<bool>& going_on) {
+    std::size_t place = 0;
+    for (HeadGroup& group : groups_) {
+        std::vector<std::size_t> some;
+        for (std::size_t k = 0; k < group.trainees().size(); ++k) {
+            if (going_on[place++]) some.push_back(k);
+        }
+        if (some.empty()) {
+            group.trainees().clear();
+        } else if (some.size() < group.trainees().size()) {
+            group.keep(some);
+            regrouped_ = true;
+        }
+    }
+    std::erase_if(groups_, [](const HeadGroup& group) { return group.trainees().empty(); });
 }
 
 /// The mean loss of each tenth of the epoch.
@@ -208,11 +267,35 @@ std::vector<Logits> HeadTraining::predict(const StateSource& source) const {
     return predict_heads(heads, source, share, compute_.device, ranks_, collective_);
 }
 
+/// Collective: lets go of the heads whose weights or logits are not finite, and of their logits: an epoch's
+/// last update shows in no loss.
+void HeadTraining::drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& held_out) {
+    std::vector<double> faults;  // of each head, on so many ranks: they shall agree
+    for (const HeadGroup& group : groups_) {
+        for (const bool finite : group.finite()) faults.push_back(finite ? 0 : 1);
+    }
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+        if (question_not_finite(data_.dev().features(), dev[i]) ||
+            (!held_out.empty() && question_not_finite(data_.held_out()->features(), held_out[i])))
+            faults[i] = 1;
+    }
+    ranks_.sum(faults);
+    std::vector<bool> sound;
+    for (const double fault : faults) sound.push_back(fault == 0);
+    let_go_of_diverged(sound);
+    for (std::vector<Logits>* logits : {&dev, &held_out}) {
+        std::size_t place = 0;
+        std::erase_if(*logits, [&](const Logits&) { return !sound[place++]; });
+    }
+}
+
 /// Collective: scores all heads after an epoch, keeps what is best, and lets go of those that are finished.
 void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
-    const std::vector<Logits> dev = predict(data_.dev());
+    if (groups_.empty()) return;
+    std::vector<Logits> dev = predict(data_.dev());
     std::vector<Logits> held_out;
     if (data_.held_out() != nullptr) held_out = predict(*data_.held_out());
+    drop_unsound(dev, held_out);
     std::vector<Json> lines;
     ranks_.root_only([&] {
         for (const Trainee* trainee : trainees()) {
@@ -233,9 +316,9 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
     });
     lines = Json::parse(ranks_.broadcast(Json(lines).dump())).get<std::vector<Json>>();
     std::size_t place = 0;  // among all heads
+    std::vector<bool> going_on;
     for (HeadGroup& group : groups_) {
         group.clear_losses();
-        std::vector<std::size_t> going_on;
         for (std::size_t k = 0; k < group.trainees().size(); ++k, ++place) {
             Trainee& trainee = group.trainees()[k];
             const bool best = add_line(trainee, lines[place]);
@@ -249,15 +332,10 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
                     trainee.files->write_head(group.head(), static_cast<std::int64_t>(k), origin, dev[place]);
                 if (finished) finish(trainee, group.head());
             });
-            if (!finished) going_on.push_back(k);
-        }
-        if (going_on.empty()) {
-            group.trainees().clear();
-        } else if (going_on.size() < group.trainees().size()) {
-            group.keep(going_on);
+            going_on.push_back(!finished);
         }
     }
-    std::erase_if(groups_, [](const HeadGroup& group) { return group.trainees().empty(); });
+    keep(going_on);
 }
 
 /// Takes an epoch's line. Returns whether the epoch is the one to keep, so far.
@@ -272,22 +350,14 @@ bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
     return trainee.history->best().at("epoch") == std::to_string(epoch);
 }
 
-/// Local: writes what the head came to, by its best epoch on the held-out questions, else by its last.
-void HeadTraining::finish(const Trainee& trainee, const Head& head) {
+/// Local: writes what the head came to; where it `diverged`, what it came to before.
+void HeadTraining::finish(const Trainee& trainee, const Head& head, const Json& diverged) {
     saving_.wait();  // its own state may be among what is written
-    const Json best = trainee.history ? trainee.history->best() : Json();
-    const Json& line = best.is_null() ? trainee.lines.back()
-                                      : trainee.lines.at(std::stoul(best.at("epoch").get<std::string>()) - 1);
-    nlohmann::ordered_json metrics{
-        {"head", head.definition().name},        {"task", head.definition().task},
-        {"parameters", head.parameter_count()},  {"epoch", trainee.job.origin.epoch},
-        {"dev_epoch", data_.dev().info().epoch}, {"other_checkpoint", trainee.job.origin.other_checkpoint},
-        {"head_epochs", line.at("epoch")},       {"loss", line.at("loss")}};
-    for (const char* scores : {"official", "reference", "classification", "held_out"}) {
-        if (line.contains(scores)) metrics[scores] = line[scores];
-    }
+    const auto metrics = metrics_of(trainee, head, data_.dev().info().epoch, diverged);
+    if (!metrics.contains("head_epochs")) trainee.files->remove_head();
     trainee.files->finish(metrics);
-    if (!best.is_null()) spdlog::info("{}: best: {}", trainee.job.name(), trainee.history->best_text());
+    if (trainee.history && !trainee.lines.is_null())
+        spdlog::info("{}: best: {}", trainee.job.name(), trainee.history->best_text());
 }
 
 }  // namespace bv

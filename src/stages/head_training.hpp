@@ -32,8 +32,9 @@ class HeadTraining {
                  Collective& collective, const HeadData& data, AlikeJobs jobs, std::string label);
 
     /// Collective: trains the heads to their ends, scores them after each epoch, and writes all results;
-    /// `config` is the resolved configuration. Throws Stopped on all ranks after the stop signal, with the
-    /// states saved.
+    /// `config` is the resolved configuration. A head whose loss, weights or logits are not finite ends
+    /// there, with a warning, and its metrics.json says so; the others go on. Throws Stopped on all ranks
+    /// after the stop signal, with the states saved.
     void run(const std::string& config);
 
   private:
@@ -42,12 +43,16 @@ class HeadTraining {
     void save_where_due();
     std::vector<HeadState> states(const std::vector<std::vector<double>>& losses_of_ranks) const;
     void add_losses(std::int64_t step);
+    std::vector<double> sum_losses();
+    void let_go_of_diverged(const std::vector<bool>& sound);
+    void keep(const std::vector<bool>& going_on);
+    void drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& held_out);
     nlohmann::json mean_losses(const Trainee& trainee) const;
     std::vector<double> own_losses() const;
     std::vector<Logits> predict(const StateSource& source) const;
     void evaluate(std::int64_t epoch, const nlohmann::json& feeding);
     bool add_line(Trainee& trainee, const nlohmann::json& line) const;
-    void finish(const Trainee& trainee, const Head& head);
+    void finish(const Trainee& trainee, const Head& head, const nlohmann::json& diverged = {});
     std::vector<Trainee*> trainees();
 
     const TrainOptions& options_;
@@ -65,7 +70,8 @@ class HeadTraining {
     std::int64_t steps_per_epoch_;
     std::int64_t steps_;  // done
     std::chrono::steady_clock::time_point saved_;
-    Background saving_;  // of all heads' states, on rank 0
+    Background saving_;       // of all heads' states, on rank 0
+    bool regrouped_ = false;  // heads that went on together have parted since states were saved
 };
 
 }  // namespace bv

@@ -203,7 +203,7 @@ class CheckpointSource final : public StateSource {
                      const std::string& task, at::Device device, const Layers& layers)
         : name_(checkpoint.string() + " over " + features.string()),
           features_(read_features(features)),
-          model_(Model::load(checkpoint, task_named(task), 0)),
+          model_(Model::load(checkpoint, task_named(task), Use::states)),
           device_(device) {
         require_fit(features_, features, checkpoint, model_.config());
         std::vector<std::int64_t> all(static_cast<std::size_t>(model_.config().states()));
@@ -245,7 +245,9 @@ class CheckpointSource final : public StateSource {
             StateBatch& batch = result.emplace_back();
             if (which.empty()) continue;
             batch = describe(features_, which, info_.task == "span");
-            const std::vector<at::Tensor> all = task_states(model_, make_batch(features_, which).to(device_));
+            const Batch tokens = make_batch(features_, which).to(device_);
+            const std::vector<at::Tensor> all = task_states(model_, tokens);
+            require_finite(all, tokens, features_);
             std::vector<at::Tensor> wanted;
             for (const std::int64_t s : picked_) wanted.push_back(all[static_cast<std::size_t>(s)]);
             batch.states = at::stack(wanted);

@@ -204,7 +204,7 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
         }
         wanted.precision = info.precision;
         batch_tokens = batch_tokens_of(options, info);
-        model = Model::load(checkpoint_of(options, info), task_named(info.task), /*seed=*/0);
+        model = Model::load(checkpoint_of(options, info), task_named(info.task), Use::states);
     });
     Compute compute = open_device(wanted, ranks);
     choose_precision(compute, wanted.precision, "", model->config(), ranks);

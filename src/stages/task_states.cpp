@@ -1,5 +1,6 @@
 #include "stages/task_states.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <sstream>
@@ -7,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "core/error.hpp"
+#include "optim/tensor_files.hpp"
 
 namespace bv {
 
@@ -46,6 +48,36 @@ std::vector<at::Tensor> task_states(const Model& model, const Batch& batch) {
         states.insert(states.begin(), pooled);
     }
     return states;
+}
+
+std::optional<std::string> question_not_finite(const at::Tensor& state, const Batch& batch,
+                                               const Features& features) {
+    const bool finite = state.is_cpu() && state.is_contiguous()
+                            ? all_finite(dtype_of(state.scalar_type()), state.const_data_ptr(), state.numel())
+                            : at::isfinite(state).all().item<bool>();
+    if (finite) return std::nullopt;
+    const std::int64_t row = at::isfinite(state).all(1).logical_not().nonzero()[0].item<std::int64_t>();
+    // Either a row is a token, or each sequence has one.
+    std::size_t b = static_cast<std::size_t>(row);
+    if (state.size(0) != batch.sequences()) {
+        b = static_cast<std::size_t>(std::ranges::upper_bound(batch.starts, row) - batch.starts.begin() - 1);
+    }
+    return features
+        .questions[static_cast<std::size_t>(
+            features.question_of[static_cast<std::size_t>(batch.examples[b])])]
+        .id;
+}
+
+void require_finite(const std::vector<at::Tensor>& states, const Batch& batch, const Features& features) {
+    // What is not finite in one layer is not in those after it. The pooled output stands in front.
+    for (const at::Tensor* state : {&states.front(), &states.back()}) {
+        if (const auto question = question_not_finite(*state, batch, features)) {
+            fail(
+                "question {}: the hidden states that the model makes of it are not finite in float32: its "
+                "weights are too large, as training that diverged leaves them; give another checkpoint",
+                *question);
+        }
+    }
 }
 
 }  // namespace bv

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,5 +29,13 @@ StoreLayout lay_out_states(const StoreInfo& info, std::int64_t model_states, con
 /// What heads of the model's task read of a batch, without dropout. Span: all hidden states, L of (N, H).
 /// Classification: the pooled output, then each hidden state's CLS, L + 1 of (B, H).
 std::vector<at::Tensor> task_states(const Model& model, const Batch& batch);
+
+/// The id of the first question of `batch` with a value in `state`, one of its task_states, that is NaN or
+/// infinite; nothing where there is none.
+std::optional<std::string> question_not_finite(const at::Tensor& state, const Batch& batch,
+                                               const Features& features);
+
+/// Throws Error naming the first question of `batch` of which `states`, its task_states, are not finite.
+void require_finite(const std::vector<at::Tensor>& states, const Batch& batch, const Features& features);
 
 }  // namespace bv

@@ -42,6 +42,7 @@ void TuningEvaluation::evaluate(const Model& model, const EpochFraction& epoch, 
     const Logits logits = predict(model, features_, fingerprint_, ranks, collective);
     Json evaluation;
     ranks.root_only([&] {
+        require_finite(features_, logits, fmt::format("the model of epoch {}", epoch.text()));
         evaluation = {
             {"step", step}, {"epoch", epoch.text()}, {"features", fingerprint_}, {"rank_hours", rank_hours}};
         evaluation.update(Json(std::visit([&](const auto& own) { return score(features_, own); }, logits)));

@@ -124,7 +124,8 @@ EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
     Json found;
     ranks.root_only([&] {
         run = earlier_run_in(output, recipe, plan, resume, force, stopped_early);
-        found = {{"finished", run.finished}, {"has_state", run.state.has_value()}, {"precision", run.precision}};
+        found = {
+            {"finished", run.finished}, {"has_state", run.state.has_value()}, {"precision", run.precision}};
         if (run.state) found.update({{"step", run.state->step}, {"totals", run.state->totals}});
     });
     found = Json::parse(ranks.broadcast(found.dump()));

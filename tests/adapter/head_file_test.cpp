@@ -1,5 +1,6 @@
 #include "adapter/head_file.hpp"
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 
@@ -84,6 +85,14 @@ TEST_F(HeadFile, WithAChangedDescriptionIsRefused) {
     change_description([](auto& json) { json["epoch"] = "1"; });
     EXPECT_THAT([&] { load_head(folder_); },
                 testing::ThrowsMessage<Error>(AllOf(HasSubstr("head.json"), HasSubstr("'seal'"))));
+}
+
+TEST_F(HeadFile, WithAValueThatIsNotFiniteIsRefused) {
+    const Head diverged(find_head("learned_pooling"), 3, 32, {4});
+    const NamedTensor& last = diverged.parameters().back();
+    last.tensor.detach().view(-1)[0] = HUGE_VALF;
+    save_head(folder_, diverged, 0, origin_);
+    EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr(last.name)));
 }
 
 TEST_F(HeadFile, OfAnotherShapeIsRefused) {

@@ -1,12 +1,15 @@
 #include "bert/model.hpp"
 
 #include <cmath>
+#include <functional>
+#include <map>
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "optim/tensor_files.hpp"
 #include "small_batch.hpp"
 
 namespace bv {
@@ -159,15 +162,16 @@ TEST(Model, SavesAndLoadsTheSameWeights) {
     std::filesystem::create_directories(folder);
     const Model model(small_config(), Task::span, 3);
     model.save(folder);
-    const Model again = Model::load(folder, Task::span, 99);
+    const Model again = Model::load(folder, Task::span, Use::tuning, 99);
     for (std::size_t i = 0; i < model.parameters().size(); ++i) {
         EXPECT_TRUE(at::equal(model.parameters()[i].tensor, again.parameters()[i].tensor));
     }
     // The other task's head is new, and drawn from the seed alone.
-    const Model other = Model::load(folder, Task::classification, 99);
+    const Model other = Model::load(folder, Task::classification, Use::tuning, 99);
     EXPECT_TRUE(at::equal(other.parameters()[0].tensor, model.parameters()[0].tensor));
-    EXPECT_TRUE(at::equal(other.parameters().end()[-2].tensor,
-                          Model::load(folder, Task::classification, 99).parameters().end()[-2].tensor));
+    EXPECT_TRUE(
+        at::equal(other.parameters().end()[-2].tensor,
+                  Model::load(folder, Task::classification, Use::tuning, 99).parameters().end()[-2].tensor));
     std::filesystem::remove_all(folder);
 }
 
@@ -177,7 +181,7 @@ TEST(Model, ATruncatedFileAndAnotherShapeAreNamed) {
     Model(small_config(), Task::span, 3).save(folder);
     const auto complaint = [&] {
         try {
-            Model::load(folder, Task::span, 1);
+            Model::load(folder, Task::span, Use::tuning, 1);
         } catch (const Error& error) {
             return std::string(error.what());
         }
@@ -196,6 +200,109 @@ TEST(Model, ATruncatedFileAndAnotherShapeAreNamed) {
     EXPECT_THAT(complaint(),
                 testing::AllOf(testing::HasSubstr("intermediate.dense"), testing::HasSubstr("(48, 24)")));
     std::filesystem::remove_all(folder);
+}
+
+/// Folders that hold a part of a model, or something else in its place.
+class ModelFolder : public testing::Test {
+  protected:
+    void SetUp() override { std::filesystem::create_directories(folder_); }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    /// A span model's folder with its tensors as `change` leaves them.
+    void write(const std::function<void(std::map<std::string, at::Tensor>&)>& change) const {
+        Model(small_config(), Task::span, 3).save(folder_);
+        auto tensors = load_tensors(folder_ / "model.safetensors");
+        change(tensors);
+        save_tensors(folder_ / "model.safetensors", tensors);
+    }
+
+    /// What is wrong with the folder; "" where nothing is.
+    std::string complaint(Task task, Use use) const {
+        try {
+            Model::load(folder_, task, use);
+        } catch (const Error& error) {
+            return error.what();
+        }
+        return "";
+    }
+
+    std::filesystem::path folder_ = testing::TempDir() + "model_folder_test";
+};
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+TEST_F(ModelFolder, WithoutAHeadMakesStatesAndNoLogits) {
+    write([](auto& tensors) {
+        tensors.erase("qa_outputs.weight");
+        tensors.erase("qa_outputs.bias");
+    });
+    EXPECT_EQ(complaint(Task::span, Use::states), "");
+    EXPECT_EQ(complaint(Task::classification, Use::states), "");
+    EXPECT_THAT(complaint(Task::span, Use::logits),
+                AllOf(HasSubstr("holds no qa_outputs.weight, qa_outputs.bias"), HasSubstr("--task span")));
+    EXPECT_THAT(complaint(Task::classification, Use::logits), HasSubstr("classifier.weight"));
+    EXPECT_THAT(Model::load(folder_, Task::span, Use::tuning).drawn(),
+                testing::ElementsAre("qa_outputs.weight", "qa_outputs.bias"));
+}
+
+TEST_F(ModelFolder, WithoutAPoolerServesTheSpanTaskAlone) {
+    write([](auto& tensors) {
+        tensors.erase("bert.pooler.dense.weight");
+        tensors.erase("bert.pooler.dense.bias");
+    });
+    for (const Use use : {Use::tuning, Use::states, Use::logits}) EXPECT_EQ(complaint(Task::span, use), "");
+    EXPECT_THAT(complaint(Task::classification, Use::states),
+                HasSubstr("holds no pooler.dense.weight, pooler.dense.bias"));
+    EXPECT_THAT(Model::load(folder_, Task::classification, Use::tuning).drawn(),
+                testing::ElementsAre("pooler.dense.weight", "pooler.dense.bias", "classifier.weight",
+                                     "classifier.bias"));
+    // What the span task does not use is not made up, either: nobody could tell it from a trained one.
+    const Model span = Model::load(folder_, Task::span, Use::tuning);
+    EXPECT_TRUE(span.drawn().empty());
+    span.save(folder_);
+    EXPECT_FALSE(load_tensors(folder_ / "model.safetensors").contains("bert.pooler.dense.weight"));
+}
+
+TEST_F(ModelFolder, WithHalfAHeadOrAnotherShapeIsRefusedWhereTheHeadIsNeeded) {
+    write([](auto& tensors) { tensors.erase("qa_outputs.bias"); });
+    for (const Use use : {Use::tuning, Use::logits}) {
+        EXPECT_THAT(complaint(Task::span, use), HasSubstr("without qa_outputs.bias"));
+    }
+    EXPECT_EQ(complaint(Task::span, Use::states), "");
+    write([](auto& tensors) {
+        tensors["qa_outputs.weight"] = at::zeros({3, 24});
+        tensors["qa_outputs.bias"] = at::zeros({3});
+    });
+    for (const Use use : {Use::tuning, Use::logits}) {
+        EXPECT_THAT(complaint(Task::span, use),
+                    AllOf(HasSubstr("qa_outputs.weight"), HasSubstr("(3, 24)"), HasSubstr("(2, 24)")));
+    }
+    EXPECT_EQ(complaint(Task::span, Use::states), "");
+    write([](auto& tensors) { tensors.erase("bert.pooler.dense.bias"); });
+    EXPECT_THAT(complaint(Task::classification, Use::states), HasSubstr("without pooler.dense.bias"));
+}
+
+TEST_F(ModelFolder, WithValuesThatAreNotFiniteIsRefusedWhereTheyAreUsed) {
+    const std::string layer = "bert.encoder.layer.1.attention.self.value.weight";
+    for (const float value : {std::nanf(""), -HUGE_VALF}) {
+        write([&](auto& tensors) { tensors[layer][23][5] = value; });
+        for (const Task task : {Task::span, Task::classification}) {
+            for (const Use use : {Use::tuning, Use::states, Use::logits}) {
+                if (task == Task::classification && use == Use::logits) continue;  // it has no head
+                EXPECT_THAT(complaint(task, use), AllOf(HasSubstr("model.safetensors"), HasSubstr(layer)));
+            }
+        }
+    }
+    write([](auto& tensors) { tensors["bert.pooler.dense.bias"][7] = std::nanf(""); });
+    for (const Use use : {Use::tuning, Use::states, Use::logits}) EXPECT_EQ(complaint(Task::span, use), "");
+    EXPECT_THAT(complaint(Task::classification, Use::states), HasSubstr("pooler.dense.bias"));
+    write([](auto& tensors) { tensors["qa_outputs.weight"][1][7] = HUGE_VALF; });
+    EXPECT_THAT(complaint(Task::span, Use::logits), HasSubstr("qa_outputs.weight"));
+    EXPECT_EQ(complaint(Task::span, Use::states), "");
+    // Finite in its file, not so in float32.
+    write([](auto& tensors) { tensors["qa_outputs.bias"] = at::full({2}, 1e300, at::kDouble); });
+    EXPECT_THAT(complaint(Task::span, Use::tuning), HasSubstr("qa_outputs.bias"));
 }
 
 }  // namespace

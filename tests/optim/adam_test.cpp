@@ -124,7 +124,8 @@ at::Tensor trained(int before, int interruption = -1) {
     for (int step = 0; step < kSteps; ++step) {
         if (step == interruption) {
             auto resumed = std::make_unique<Adam>(flat, options);
-            resumed->restore(0, adam->steps(), adam->first_moments(), adam->second_moments());
+            resumed->set_steps(adam->steps());
+            resumed->restore(0, adam->first_moments(), adam->second_moments());
             adam = std::move(resumed);
         }
         parameter.grad().copy_(gradient_of(step, kCount));

@@ -1,6 +1,6 @@
 // Writes what a model computes over the first features of a file, without dropout, as safetensors for the
-// parity tests: states "state.<l>" (N, H), "pooled" (B, H), "logits", "loss", and the loss's gradients under
-// Hugging Face's names. Usage: bert_probe MODEL FEATURES TASK COUNT OUTPUT
+// parity tests: states "state.<l>" (N, H), "pooled" (B, H) in the classification task, "logits", "loss", and
+// the loss's gradients under Hugging Face's names. Usage: bert_probe MODEL FEATURES TASK COUNT OUTPUT
 #include <cstdio>
 #include <map>
 #include <numeric>
@@ -18,7 +18,7 @@ namespace {
 
 void probe(char** argv) {
     const bv::Features features = bv::read_features(argv[2]);
-    const bv::Model model = bv::Model::load(argv[1], bv::task_named(argv[3]), 1);
+    const bv::Model model = bv::Model::load(argv[1], bv::task_named(argv[3]), bv::Use::tuning, 1);
     std::vector<std::int64_t> first(std::stoul(argv[4]));
     std::iota(first.begin(), first.end(), 0);
     const bv::Batch batch = bv::make_batch(features, first);
@@ -27,7 +27,7 @@ void probe(char** argv) {
         const c10::NoGradGuard no_gradients;
         const auto states = model.states(batch);
         for (std::size_t l = 0; l < states.size(); ++l) found["state." + std::to_string(l)] = states[l];
-        found["pooled"] = model.pooled(batch, states.back());
+        if (model.task() == bv::Task::classification) found["pooled"] = model.pooled(batch, states.back());
     }
     for (const bv::Parameter& parameter : model.trainable()) parameter.tensor.set_requires_grad(true);
     const at::Tensor logits = model.logits(batch);

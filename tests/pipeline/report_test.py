@@ -4,7 +4,7 @@ import re
 
 import bv
 import pytest
-from synthetic_run import BERT_PARAMETERS, page_of, rows_of, write_run
+from synthetic_run import BERT_PARAMETERS, page_of, rows_of, write_json, write_run
 
 
 @pytest.fixture
@@ -119,6 +119,25 @@ def test_missing_heads_and_unfinished_tuning_are_named(run):
         "Fine-tuning has not finished: span/seed-1/metrics/finetune.jsonl does not end with its summary"
         in page
     )
+
+
+def test_a_head_that_diverged_is_named_and_scored_by_its_best_epoch_before(run):
+    without, best = (run / f"span/seed-1/heads/{head}/epoch-1/lr-0.001-seed-1" for head in ("learned_pooling", "adapter_64_shared_skip"))
+    metrics = bv.read_json(best / "metrics.json") | {"diverged": {"epoch": 3, "step": 250}}
+    write_json(best / "metrics.json", metrics)
+    for scores in ("official", "reference"):
+        metrics.pop(scores)
+    write_json(without / "metrics.json", metrics)
+    (without / "head.json").unlink()
+    page = page_of(run)
+    place = without.relative_to(run)
+    assert f"{place} diverged in epoch 3, by step 250: the head has no scores." in page
+    assert "adapter 64 shared skip (diverged in epoch 3, by step 250; its best epoch before)" in page
+    names = [row[1] for row in rows_of(page) if row[:1] == ["1"]]
+    assert not any(name.startswith("learned pooling") for name in names)
+    write_json(best / "metrics.json", metrics | {"diverged": True})
+    refused = bv.run_tool("report/report.py", "--run", run, check=False)
+    assert "'diverged' should be an object" in refused.stderr and str(best / "metrics.json") in refused.stderr
 
 
 @pytest.mark.parametrize(

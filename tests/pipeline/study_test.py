@@ -1,6 +1,7 @@
 """The stages of a study, as launch/debug.sh and the jobs of slurm/ run them: experiments are made once, and only what is
 missing is made again."""
 
+import json
 import shutil
 import sys
 
@@ -171,6 +172,19 @@ def test_heads_that_are_not_trained_are_left_out_of_comparisons(study):
     assert said.count("== left out, as ") == 3  # mixed, and one ensemble by maximum and by mean
     assert sorted(study.made("evaluations")) == [place for place in sorted(EVALUATIONS["span"])
                                                  if not ("average_pooling" in place and "epoch-0.5" in place)]
+
+
+def test_a_head_that_diverged_is_made_and_no_comparison_waits_for_it(study):
+    head = study.seed / "heads/average_pooling/epoch-0.5/lr-0.001-seed-1"
+    for name in ("head.json", "head.safetensors", "logits.safetensors"):
+        (head / name).unlink()
+    (head / "metrics.json").write_text(json.dumps({**bv.read_json(head / "metrics.json"), "diverged": {"epoch": 1, "step": 2}}))
+    shutil.rmtree(study.seed / "evaluations")
+    said = study.make("train", "eval", "report").stdout
+    assert "left out" not in said and "made: span heads of seed 1 at epoch 0.5" in said
+    assert sorted(study.made("evaluations")) == [place for place in sorted(EVALUATIONS["span"])
+                                                 if not ("average_pooling" in place and "epoch-0.5" in place)]
+    assert "diverged in epoch 1, by step 2" in (study.run / "report" / "index.html").read_text()
 
 
 @pytest.mark.parametrize("change, words", [

@@ -1,11 +1,14 @@
 #include "squad/logits.hpp"
 
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include "../core/temporary_folder.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/safetensors.hpp"
+#include "sample_features.hpp"
 
 namespace bv {
 namespace {
@@ -74,6 +77,30 @@ TEST_F(LogitsFile, CutShortIsRefused) {
     const std::string whole = read_file(path_);
     write_file(path_, std::string_view(whole).substr(0, whole.size() - 4));
     EXPECT_THROW(read_span_logits(path_), Error);
+}
+
+TEST(QuestionNotFinite, IsTheFirstWithSuchALogitInAnyOfItsWindows) {
+    SampleFeatures sample;
+    sample.add("one", 4, {}, {{0, 4}});
+    sample.add("two", 6, {}, {{0, 3}, {3, 6}});
+    sample.add("three", 4, {}, {{0, 4}});
+    const Features& features = sample.features();
+    const auto tokens = static_cast<std::size_t>(features.tokens());
+    SpanLogits span{"", std::vector<float>(tokens, 1e38F), std::vector<float>(tokens, -1e38F)};
+    EXPECT_FALSE(question_not_finite(features, span));
+    const auto last =
+        static_cast<std::size_t>(features.starts[3]) - 1;  // token of the second window of "two"
+    for (const float value : {std::nanf(""), HUGE_VALF, -HUGE_VALF}) {
+        span.end = std::vector<float>(tokens, 0);
+        span.end.back() = value;
+        EXPECT_EQ(question_not_finite(features, span), "three");
+        span.end[last] = value;
+        EXPECT_EQ(question_not_finite(features, span), "two");
+    }
+    ClassLogits classes{"", std::vector<float>(2 * static_cast<std::size_t>(features.count()), 3)};
+    EXPECT_FALSE(question_not_finite(features, classes));
+    classes.logits[5] = std::nanf("");
+    EXPECT_EQ(question_not_finite(features, classes), "two");
 }
 
 }  // namespace

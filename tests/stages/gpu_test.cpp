@@ -94,8 +94,8 @@ class TrainingOnGpu : public OnGpu<testing::Test> {
                 .to(device_);
         batch.end_labels = batch.start_labels;
         batch.no_answer = at::tensor({0, 1, 1, 0}, at::kLong).to(device_);
-        const auto collective = make_collective(ranks(), device_.index());
-        HeadTrainer trainer(Head(definition, states, kWidth, {7, 8}), {1e-3, 1e-2}, device_, *collective);
+        Collective& collective = make_collective(ranks(), device_.index());
+        HeadTrainer trainer(Head(definition, states, kWidth, {7, 8}), {1e-3, 1e-2}, device_, collective);
         for (int step = 0; step < 3; ++step) trainer.step(batch, batch.sequences());
         std::vector<at::Tensor> all;
         for (const NamedTensor& parameter : trainer.head().parameters())

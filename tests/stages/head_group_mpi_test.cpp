@@ -22,9 +22,10 @@ blocks = [
 std::vector<Trainee> trainees_in(const std::filesystem::path& output) {
     std::vector<Trainee> trainees;
     for (const std::uint64_t seed : {5, 6}) {
-        HeadJob job{.definition = parse_head("normalised", kDefinition, "test"),
-                    .folder = output / std::to_string(seed),
-                    .states = 3};
+        HeadJob job;
+        job.definition = parse_head("normalised", kDefinition, "test");
+        job.folder = output / std::to_string(seed);
+        job.states = 3;
         job.origin.seed = seed;
         job.origin.learning_rate = 1e-3;
         trainees.push_back({.job = std::move(job)});

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
@@ -120,6 +122,34 @@ TEST(HeadTrainer, TrainsAlikeHeadsTogetherAsEachAlone) {
                 // To other biases a softmax over tokens is all but blind.
                 const double tolerance = parameter.name.ends_with("bias") ? 1e-3 : 1e-4;
                 const at::Tensor other = together.head().parameters()[i].tensor[static_cast<std::int64_t>(k)];
+                EXPECT_LE((other - parameter.tensor[0]).norm().item<double>(),
+                          tolerance * parameter.tensor.norm().item<double>())
+                    << name << " " << parameter.name;
+            }
+        }
+    }
+}
+
+TEST(HeadTrainer, AHeadThatDivergesChangesNoOtherBesideIt) {
+    const Communicator ranks;
+    MpiCollective collective(ranks);
+    const RandomSource source;
+    for (const char* name : {"learned_pooling", "adapter_64_shared_skip", "cnn_1xn", "normalised"}) {
+        HeadTrainer together(new_head(name, {5, 6, 7}), {3e-3, 1e30, 1e-3}, at::kCPU, collective);
+        train_two_epochs(source, {&together}, ranks.rank(), ranks.size());
+        EXPECT_FALSE(std::isfinite(ranks.sum(together.losses()[1]))) << name;
+        EXPECT_THAT(together.finite(), testing::ElementsAre(true, false, true)) << name;
+        for (const std::int64_t k : {0, 2}) {
+            HeadTrainer alone(new_head(name, {k == 0 ? 5U : 7U}), {k == 0 ? 3e-3 : 1e-3}, at::kCPU,
+                              collective);
+            train_two_epochs(source, {&alone}, ranks.rank(), ranks.size());
+            const double loss = together.losses()[static_cast<std::size_t>(k)];
+            EXPECT_NEAR(loss, alone.losses()[0], 1e-5 * alone.losses()[0]) << name;
+            for (std::size_t i = 0; i < alone.head().parameters().size(); ++i) {
+                const NamedTensor& parameter = alone.head().parameters()[i];
+                if (parameter.name.ends_with("linear.bias")) continue;  // see above
+                const double tolerance = parameter.name.ends_with("bias") ? 1e-3 : 1e-4;
+                const at::Tensor other = together.head().parameters()[i].tensor[k];
                 EXPECT_LE((other - parameter.tensor[0]).norm().item<double>(),
                           tolerance * parameter.tensor.norm().item<double>())
                     << name << " " << parameter.name;

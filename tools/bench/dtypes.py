@@ -22,6 +22,8 @@ def scores_of(folder, task):
     found = {}
     for path in sorted(folder.glob("*/*/*/metrics.json")):
         metrics = json.loads(path.read_text(encoding="utf-8"))
+        if "diverged" in metrics:
+            raise BenchError(f"{path.parent}: the head diverged")
         if task == "span":
             found[metrics["head"]] = (metrics["official"]["exact"], metrics["official"]["f1"], metrics["official"]["best_f1"])
         else:

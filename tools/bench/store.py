@@ -2,7 +2,7 @@
 """How fast states are made, written and read: against Hugging Face and h5py, the disk itself, and one that is slow.
 
 Making them: bv_extract against transformers (sorted by length, bfloat16, output_hidden_states) on the same features, and
-against the encoder alone (bv_eval, which stores nothing), by one rank of two threads and two of one. Tokens are real ones.
+against the encoder alone (bv_eval with a new head, which stores nothing), by one rank of two threads and two of one. Tokens are real ones.
 
 The disk: blocks of random states by the store's own writer, and batches by its reader in training order, without an
 encoder, at several block sizes and numbers of ranks; beside them plain calls that move as many bytes in pieces of the
@@ -43,6 +43,9 @@ class Bench(Programs):
         super().__init__(options.programs)
         run([self.program("bv_prepare"), "--squad", text, "--model", options.model, "--unfound", "keep", "--limit",
              options.questions, "--output", self.features])
+        # bv_eval wants a head.
+        run([self.program("bv_finetune"), "--model", options.model, "--features", self.features, "--checkpoints", 0, "--output",
+             folder / "tuned", "--device", "cpu"])
         with h5py.File(self.features) as file:
             self.tokens, self.count = int(file["features/starts"][-1]), len(file["features/starts"]) - 1
 
@@ -54,8 +57,8 @@ class Bench(Programs):
     def encode(self, ranks):
         """Tokens a second of the encoder alone."""
         output = self.folder / "predicted"
-        text = self.on_ranks(ranks, "bv_eval", "--checkpoint", self.options.model, "--task", "span", "--features", self.features,
-                             "--output", output, "--device", "cpu", "--threads", CORES // ranks)
+        text = self.on_ranks(ranks, "bv_eval", "--checkpoint", self.folder / "tuned/checkpoints/epoch-0", "--features",
+                             self.features, "--output", output, "--device", "cpu", "--threads", CORES // ranks)
         shutil.rmtree(output)
         # Of rank 0, whose share of the tokens is that of all others.
         rate = float(re.findall(r"predicting .*? \(([\d.e+]+) features/s\)", text)[-1])

@@ -27,7 +27,8 @@ def add_experiments(page, task, berts):
 
 
 def _name(result):
-    return html.escape(result.name.replace("_", " "))
+    diverged = f" ({result.diverged}; its best epoch before)" if result.diverged else ""
+    return html.escape(result.name.replace("_", " ")) + diverged
 
 
 def _columns(task):

@@ -43,6 +43,8 @@ def add_heads(page, task, berts, heads):
             same = [other for other in group if (other.name, other.seed) == (result.name, result.seed)]
             if len(same) > 1:
                 name += f" ({html.escape(result.variant)})"
+            if result.diverged:
+                name += f" ({result.diverged}; its best epoch before)"
             kind = " ".join(["first"] * (place == 0) + ["bert"] * (result.name == "BERT"))
             rows.append(
                 (

@@ -60,6 +60,16 @@ def check_scores(metrics, path):
                 raise RunError(f"{path}: '{name}.{key}' should be a number, is {scores.get(key)!r}")
 
 
+def divergence_in(metrics, path):
+    """Where the training of a head diverged, as words; "" where it did not."""
+    place = metrics.get("diverged")
+    if place is None:
+        return ""
+    if not isinstance(place, dict) or not all(is_number(place.get(key)) for key in ("epoch", "step")):
+        raise RunError(f"{path}: 'diverged' should be an object with numbers 'epoch' and 'step', is {place!r}")
+    return f"diverged in epoch {place['epoch']}, by step {place['step']}"
+
+
 def parameters_in(metrics, path):
     """The number of parameters, None where it is not said."""
     parameters = metrics.get("parameters")

@@ -8,6 +8,7 @@ from run_files import (
     RunError,
     check_scores,
     count_parameters,
+    divergence_in,
     epoch_in,
     is_number,
     parameters_in,
@@ -36,6 +37,7 @@ class Result:
     layer_weights: list[dict] = field(default_factory=list)
     each_layer: bool = False  # a linear probe or the like, on one hidden state
     share: float = 1.0  # of the training questions that a head was trained on
+    diverged: str = ""  # where a head's training did; its scores are of its best epoch before
     combine: str = ""  # how an ensemble makes one of its members: max or mean
     members: list["Result"] = field(default_factory=list)
     rank_hours: float = 0.0  # of training so far, where it was evaluated in training
@@ -141,7 +143,12 @@ def _read_seed(run, task, folder):
     if len(run.berts) == before:
         run.missing.append(f"No evaluated checkpoint: {place}/evaluations/epoch-<e>/metrics.json is absent.")
     paths = sorted(folder.glob("heads/*/epoch-*/*/metrics.json"))
-    run.heads += [_read_head(path, task, seed) for path in paths]
+    for path in paths:
+        diverged = divergence_in(read_json(path), path)
+        if diverged and not path.with_name("head.json").is_file():
+            run.missing.append(f"{path.parent.relative_to(run.folder)} {diverged}: the head has no scores.")
+        else:
+            run.heads.append(_read_head(path, task, seed))
     run.mixed += [
         _read_mixed(path, task, seed) for path in sorted(folder.glob("evaluations/mixed/*/*/*/metrics.json"))
     ]
@@ -245,6 +252,7 @@ def _read_head(path, task, seed):
         layer_weights=weights,
         each_layer=description.get("each_layer", False),
         share=description.get("share", 1.0),
+        diverged=divergence_in(metrics, path),
     )
 
 

@@ -14,7 +14,7 @@
 namespace bv {
 
 int run_alone(const std::function<void()>& program) {
-    if (!prepare_process()) return kUserMistake;
+    prepare_process();
     try {
         start_logging(0, 1);
         const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");

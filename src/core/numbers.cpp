@@ -66,7 +66,11 @@ std::string number_complaint(std::string& text) {
         return fmt::format("found {}, expected a {}{}", in_quotes(text), kWhole ? "whole number" : "number",
                            std::is_unsigned_v<T> ? ", 0 or more" : "");
     }
-    if constexpr (kWhole) text = fmt::format("{}", value);
+    if constexpr (kWhole) {
+        text = fmt::format("{}", value);
+    } else {
+        text.erase(0, static_cast<std::size_t>(begin - text.data()));
+    }
     return {};
 }
 

@@ -1,13 +1,15 @@
 #include "core/process.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <filesystem>
-#include <system_error>
+#include <string_view>
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "core/error.hpp"
 #include "core/standard_streams.hpp"
@@ -44,15 +46,19 @@ void allow_open_files() {
     setrlimit(RLIMIT_NOFILE, &files);
 }
 
-/// Without one MKL would end the process, with a line that names nothing.
-bool has_working_folder() {
-    std::error_code wrong;
-    [[maybe_unused]] const auto folder = std::filesystem::current_path(wrong);
-    if (!wrong) return true;
-    fmt::print(stderr, "error: the working folder is not there any more: {}; start from another one\n",
-               wrong.message());
-    return false;
+/// Where the working folder was removed, a constructor of MKL, which runs before main, ends the process with
+/// a line that names nothing. The loader calls this before all constructors, libc's among them: it may do no
+/// more.
+void require_working_folder() {
+    char folder[PATH_MAX];
+    if (::getcwd(folder, sizeof folder) != nullptr || errno != ENOENT) return;
+    constexpr std::string_view kText = "error: the working folder was removed; start from another one\n";
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kText.data(), kText.size());
+    ::_exit(kUserMistake);
 }
+
+[[gnu::section(".preinit_array"),
+  gnu::used]] void (*const before_all_constructors)() = require_working_folder;
 
 [[noreturn]] void end_as_failure() {
     fmt::print(stderr, "failure: {}\n", terminating_text());
@@ -62,13 +68,12 @@ bool has_working_folder() {
 
 }  // namespace
 
-bool prepare_process() {
+void prepare_process() {
     listen_for_stop_signal();
     reserve_standard_streams();
     for (const Variable& variable : kVariables) setenv(variable.name, variable.value, /*overwrite=*/0);
     allow_open_files();
     std::set_terminate(end_as_failure);
-    return has_working_folder();
 }
 
 std::string terminating_text() {

@@ -7,8 +7,9 @@ namespace bv {
 /// Makes the process ready, before any thread of it exists; the guards call it on main's first line. Takes
 /// the stop signal (core/stop_signal.hpp), reserves the standard streams, sets environment variables that
 /// libraries read as they start, allows many open files, and has an exception that no `catch` can reach end
-/// the process as a failure. Returns false where the program cannot run: one line on standard error says why.
-bool prepare_process();
+/// the process as a failure. A program that holds it says in one line where its working folder was removed,
+/// and ends.
+void prepare_process();
 
 /// What the exception says that ends the process through std::terminate: a thread's, or a destructor's.
 std::string terminating_text();

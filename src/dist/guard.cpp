@@ -67,7 +67,7 @@ int run_watched(const std::function<void(const Communicator&)>& program) {
 }  // namespace
 
 int run_on_ranks(const std::function<void(const Communicator&)>& program) {
-    if (!prepare_process()) return kUserMistake;
+    prepare_process();
     try {
         const Mpi mpi;
         const std::terminate_handler without_mpi = std::set_terminate(abort_all_by_terminate);

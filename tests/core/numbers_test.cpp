@@ -72,7 +72,7 @@ TEST(Numbers, OfOptionsAreTakenAsTheyStand) {
 }
 
 TEST(Numbers, ThatAnOptionDoesNotTakeAreRefusedInAShortLineThatNamesOptionAndNumber) {
-    const std::string long_number(300, '9');
+    const std::string long_number(400, '9');
     const std::vector<std::pair<std::string, std::vector<std::string>>> refused{
         {"count",
          {"0", "-1", "nan", "-nan", "inf", "-inf", "1e400", "12.0", "1e2", "0x80", "1_00", "", " 1",
@@ -108,14 +108,16 @@ TEST(Numbers, OfTomlKeepTheSameRules) {
     EXPECT_EQ(study("[train]\r\ncount = 1_000\r\n").count, 1000);
     EXPECT_EQ(study("\xef\xbb\xbf[train]\ncount = 3\n").count, 3);
     EXPECT_EQ(study("[train]\nrates = [0.5, 1]\n").rates, (std::vector<double>{0.5, 1}));
-    for (const char* line : {"count = nan", "count = 0", "count = 1.5", "count = true", "count = [1, 2]",
-                             "rate = nan", "rate = inf", "rate = -inf", "share = nan", "share = 1.5",
-                             "seed = -1", "seed = 18446744073709551616", "rate = 1e400", "count = 2020-01-01",
-                             "rates = [1, nan]", "threads = 20000", "count = 1\ncount = 2"}) {
+    for (const char* line :
+         {"count = nan", "count = 0", "count = 1.5", "count = true", "count = [1, 2]", "rate = nan",
+          "rate = inf", "rate = -inf", "share = nan", "share = 1.5", "seed = -1", "count = 2020-01-01",
+          "rates = [1, nan]", "threads = 20000", "count = 1\ncount = 2"}) {
         SCOPED_TRACE(line);
         BV_EXPECT_ERROR(study(fmt::format("[train]\n{}\n", line)), std::string(line).substr(0, 4));
     }
-    BV_EXPECT_ERROR(study("[train]\ncount = 99999999999999999999\n"), "study.toml:2");
+    for (const char* line : {"count = 99999999999999999999", "seed = 18446744073709551616", "rate = 1e400"}) {
+        BV_EXPECT_ERROR(study(fmt::format("[train]\n{}\n", line)), "study.toml:2");
+    }
 }
 
 }  // namespace

@@ -5,23 +5,23 @@ import concurrent.futures
 import bv
 import pytest
 
-WHOLE = ["nan", "9223372036854775807", "99999999999999999999", "-1", "1.5"]
-REAL = ["nan", "inf", "1e400", "-1"]
-# Each flag with what it must refuse; what else a program requires is not there, and is looked for only after the numbers.
+LARGE = "9223372036854775807"
+# Each flag with what it must refuse (core/numbers_test.cpp has all kinds of it); what else a program requires is not there,
+# and is looked for only after the numbers.
 FLAGS = {
-    "bv_prepare": {"max-tokens": WHOLE, "stride": WHOLE[:2], "limit": WHOLE[:2], "threads": ["20000", "-1"],
-                   "seed": ["-1", "18446744073709551616"], "hold-out": ["nan", "1e-400"]},
-    "bv_finetune": {"batch": [*WHOLE, "0"], "pass-tokens": WHOLE[:2], "learning-rate": [*REAL, "0"], "epsilon": REAL[:2],
-                    "weight-decay": REAL[:2], "warm-up": ["nan", "1.5"], "clip": REAL[:2], "patience": WHOLE[:2],
-                    "resume-every": REAL[:2], "hang-timeout": ["nan", "1"], "threads": ["20000"], "seed": ["-1"]},
-    "bv_extract": {"batch-tokens": WHOLE[:2], "block-mib": ["nan", "inf", "1e300", "1e-9"]},
+    "bv_prepare": {"max-tokens": [LARGE], "max-question-tokens": ["0"], "stride": ["-1"], "limit": [LARGE],
+                   "threads": ["20000"], "seed": ["-1", "18446744073709551616"], "hold-out": ["nan", "1e-400"]},
+    "bv_finetune": {"batch": [LARGE, "99999999999999999999", "1.5"], "pass-tokens": [LARGE], "learning-rate": ["nan", "0"],
+                    "epsilon": ["inf"], "weight-decay": ["nan"], "warm-up": ["nan"], "clip": ["inf"], "patience": [LARGE],
+                    "resume-every": ["nan"], "hang-timeout": ["1"], "threads": ["20000"], "seed": ["-1"]},
+    "bv_extract": {"batch-tokens": [LARGE], "block-mib": ["nan", "1e300", "1e-9"]},
     "bv_train": {"learning-rate": ["1e-3,nan"], "seed": ["1,-1"], "data-seed": ["18446744073709551616"],
-                 "share": ["nan", "1.5"], "epochs": WHOLE[:3], "batch": WHOLE[:2], "cache-gib": REAL[:2],
-                 "memory-gib": ["nan", "1e300"], "held-out": ["nan", "1.5"], "patience": WHOLE[:2]},
-    "bv_eval": {"n-best": WHOLE[:2], "max-answer-tokens": WHOLE[:2], "null-threshold": REAL[:3],
-                "na-prob-threshold": REAL[:3]},
+                 "share": ["1.5"], "epochs": ["99999999999999999999"], "batch": [LARGE], "cache-gib": ["inf"],
+                 "memory-gib": ["1e300"], "held-out": ["nan"], "patience": [LARGE], "resume-every": ["inf"]},
+    "bv_eval": {"n-best": [LARGE], "max-answer-tokens": [LARGE], "null-threshold": ["nan"], "na-prob-threshold": ["1e400"]},
     "bv_store": {"threads": ["20000"], "hang-timeout": ["nan"]},
-    "bv_plan": {"train-rate": ["nan", "1e-300"], "write-rate": ["inf"], "ranks": WHOLE[:2]},
+    "bv_plan": {"train-rate": ["1e-300"], "encode-rate": ["nan"], "write-rate": ["inf"], "read-rate": ["-1"],
+                "ranks": [LARGE]},
 }
 
 

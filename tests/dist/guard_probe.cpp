@@ -29,7 +29,7 @@ std::string how;
 
 void on_ranks(const bv::Communicator& ranks) {
     const bool last = ranks.rank() == ranks.size() - 1;
-    ranks.keep(std::make_shared<Kept>(ranks));
+    if (how != "waits") ranks.keep(std::make_shared<Kept>(ranks));
     if (how == "stopped") throw bv::Stopped("told to stop");
     if (how == "help") throw bv::Answered{"how to use it\n"};
     if (how == "agreed") {

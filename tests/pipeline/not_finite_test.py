@@ -48,9 +48,9 @@ def tuned(tiny_model, features, tmp_path_factory):
     return folder / "checkpoints" / "epoch-0"
 
 
-def train(states, output, heads, *flags, ranks=1):
+def train(states, output, heads, *flags, epochs=2, ranks=1):
     return bv.run("bv_train", "--store", states / "train.h5", "--dev-store", states / "dev.h5", "--heads", heads, "--batch", 4,
-                  "--epochs", 2, "--output", output, "--device", "cpu", "--threads", 1, *flags, ranks=ranks)
+                  "--epochs", epochs, "--output", output, "--device", "cpu", "--threads", 1, *flags, ranks=ranks)
 
 
 def strict_json(path):
@@ -110,12 +110,12 @@ def test_a_head_that_diverges_ends_and_the_others_get_the_same_bits_as_alone(sta
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_of_heads_alike_one_that_diverges_changes_no_other(states, tmp_path, ranks):
-    train(states, tmp_path / "all", "adapter_64_shared", "--learning-rate", "1e-3,1e30,3e-3", ranks=ranks)
-    diverged = tmp_path / "all" / "adapter_64_shared" / "epoch-0" / "lr-1e+30-seed-1"
-    assert "diverged" in strict_json(diverged / "metrics.json")
+    deep = states / "deep.toml"
+    train(states, tmp_path / "all", deep, "--learning-rate", f"1e-3,{RATE},3e-3", ranks=ranks)
+    assert "diverged" in strict_json(tmp_path / "all" / "deep" / VARIANT / "metrics.json")
     for rate in (0.001, 0.003):
-        train(states, tmp_path / "alone", "adapter_64_shared", "--learning-rate", rate, ranks=ranks)
-        both, alone = (tmp_path / folder / "adapter_64_shared" / "epoch-0" / f"lr-{rate}-seed-1" for folder in ("all", "alone"))
+        train(states, tmp_path / "alone", deep, "--learning-rate", rate, ranks=ranks)
+        both, alone = (tmp_path / folder / "deep" / "epoch-0" / f"lr-{rate}-seed-1" for folder in ("all", "alone"))
         losses = [[line["loss"] for line in bv.read_json_lines(folder / "metrics.jsonl")] for folder in (both, alone)]
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
         ours, theirs = (load_file(folder / "head.safetensors") for folder in (both, alone))
@@ -126,7 +126,7 @@ def test_of_heads_alike_one_that_diverges_changes_no_other(states, tmp_path, ran
 
 def test_a_head_that_diverges_after_its_best_epoch_keeps_that(states, tmp_path):
     """Adam's steps of 20 take the deep head some epochs to the end of float32's range."""
-    done = train(states, tmp_path, f"{states / 'deep.toml'},learned_pooling", "--learning-rate", LATE_RATE, "--held-out", 0.3, "--epochs", 8)
+    done = train(states, tmp_path, f"{states / 'deep.toml'},learned_pooling", "--learning-rate", LATE_RATE, "--held-out", 0.3, epochs=8)
     folder = tmp_path / "deep" / "epoch-0" / f"lr-{LATE_RATE}-seed-1"
     metrics = strict_json(folder / "metrics.json")
     lines = bv.read_json_lines(folder / "metrics.jsonl")
@@ -198,7 +198,7 @@ def test_states_beyond_the_range_of_a_type_are_told_from_those(tuned, features, 
         tensors[full_name(tensors, "encoder.layer.1.output.LayerNorm.weight")] *= 1e6
 
     folder = changed(tuned, tmp_path / "large", change)
-    flags = ["--checkpoint", folder, "--task", "span", "--features", features / "dev.h5", "--device", "cpu"]
+    flags = ["--checkpoint", folder, "--task", "span", "--features", features / "dev.h5"]
     line = refusal("bv_extract", *flags, "--store", tmp_path / "half.h5")
     assert "leaves the range of float16; use --dtype bfloat16 or float32" in line and "question " in line
     bv.run("bv_extract", *flags, "--store", tmp_path / "whole.h5", "--dtype", "bfloat16")

@@ -42,8 +42,7 @@ CLI::Validator at_least(double least) {
 }
 
 CLI::Validator above_0() {
-    return numbers([](double value) { return value > 0 && value <= kLargestNumber; },
-                   fmt::format("above 0, to {}", kLargestNumber));
+    return numbers([](double value) { return value > 0; }, "a number above 0");
 }
 
 CLI::Validator zero_or(double least) {

@@ -21,7 +21,7 @@ CLI::Validator within(double least, double most);
 /// `least` to kLargestNumber.
 CLI::Validator at_least(double least);
 
-/// Above 0, to kLargestNumber.
+/// Every number above 0: a rate of learning may be as large as a user wants to see what happens.
 CLI::Validator above_0();
 
 /// 0, which has a meaning of its own, or `least` to kLargestNumber.

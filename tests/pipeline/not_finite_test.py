@@ -201,7 +201,7 @@ def test_states_beyond_the_range_of_a_type_are_told_from_those(tuned, features, 
     flags = ["--checkpoint", folder, "--task", "span", "--features", features / "dev.h5"]
     line = refusal("bv_extract", *flags, "--store", tmp_path / "half.h5")
     assert "leaves the range of float16; use --dtype bfloat16 or float32" in line and "question " in line
-    bv.run("bv_extract", *flags, "--store", tmp_path / "whole.h5", "--dtype", "bfloat16")
+    bv.run("bv_extract", *flags, "--store", tmp_path / "whole.h5", "--dtype", "bfloat16", "--device", "cpu")
 
 
 @pytest.mark.parametrize("task", ["span", "classification"])

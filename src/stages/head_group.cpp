@@ -101,4 +101,17 @@ void HeadGroup::keep(const std::vector<std::size_t>& some) {
     }
 }
 
+std::vector<HeadState> states_of(const std::vector<HeadGroup>& groups,
+                                 const std::vector<std::vector<double>>& losses_of_ranks) {
+    std::vector<HeadState> all;
+    for (const HeadGroup& group : groups) {
+        for (std::size_t k = 0; k < group.trainees().size(); ++k) {
+            std::vector<double> own;
+            for (const auto& of_rank : losses_of_ranks) own.push_back(of_rank[all.size()]);
+            all.push_back(group.state(k, own));
+        }
+    }
+    return all;
+}
+
 }  // namespace bv

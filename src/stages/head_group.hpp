@@ -80,4 +80,9 @@ class HeadGroup {
     std::unique_ptr<HeadTrainer> trainer_;
 };
 
+/// Local: copies on the CPU of where all heads stand, group after group, with each rank's losses in that
+/// order.
+std::vector<HeadState> states_of(const std::vector<HeadGroup>& groups,
+                                 const std::vector<std::vector<double>>& losses_of_ranks);
+
 }  // namespace bv

@@ -141,10 +141,7 @@ void HeadTraining::save_where_due() {
     const int own = stop_requested() ? kStop : due ? kSave : saving_.has_ended() ? kLook : kGoOn;
     const auto agreed = static_cast<int>(ranks_.max(own));
     if (agreed == kGoOn) return;
-    if (agreed == kLook) {
-        ranks_.root_only([&] { saving_.wait(); });
-        return;
-    }
+    if (agreed == kLook) return ranks_.root_only([&] { saving_.wait(); });
     sum_losses();  // of what has diverged no state is written
     if (groups_.empty()) return;
     std::vector<std::vector<double>> losses;  // of all ranks
@@ -152,8 +149,9 @@ void HeadTraining::save_where_due() {
         losses.push_back(Json::parse(text).get<std::vector<double>>());
     ranks_.root_only([&] {
         saving_.wait();  // two copies would stand in memory together
-        saving_.run(
-            [output = options_.output, copies = states(losses)] { write_head_states(output, copies); });
+        saving_.run([output = options_.output, copies = states_of(groups_, losses)] {
+            write_head_states(output, copies);
+        });
         if (agreed == kStop || regrouped_) saving_.wait();  // soon no older state will do
     });
     saved_ = now;
@@ -164,19 +162,6 @@ void HeadTraining::save_where_due() {
                         "to go on",
                         trainees().size(), steps_, epochs_ * steps_per_epoch_));
     }
-}
-
-/// Local: copies of where all heads stand, on the CPU.
-std::vector<HeadState> HeadTraining::states(const std::vector<std::vector<double>>& losses_of_ranks) const {
-    std::vector<HeadState> all;
-    for (const HeadGroup& group : groups_) {
-        for (std::size_t k = 0; k < group.trainees().size(); ++k) {
-            std::vector<double> own;
-            for (const auto& of_rank : losses_of_ranks) own.push_back(of_rank[all.size()]);
-            all.push_back(group.state(k, own));
-        }
-    }
-    return all;
 }
 
 /// Collective: notes all heads' losses after `step` steps of the epoch.

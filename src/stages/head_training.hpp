@@ -41,7 +41,6 @@ class HeadTraining {
     std::vector<FeatureBatches> shares_of_rank(std::int64_t epoch, std::int64_t first_step) const;
     nlohmann::json train_epoch(std::int64_t epoch);
     void save_where_due();
-    std::vector<HeadState> states(const std::vector<std::vector<double>>& losses_of_ranks) const;
     void add_losses(std::int64_t step);
     std::vector<double> sum_losses();
     void let_go_of_diverged(const std::vector<bool>& sound);

@@ -5,6 +5,7 @@ import shutil
 import bv
 import h5py
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertForQuestionAnswering, BertForSequenceClassification
 

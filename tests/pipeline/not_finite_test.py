@@ -11,12 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForQuestionAnswering
 
-# At a learning rate that does a pooling no harm, the product of so many layers leaves float32's range.
-DEEP = 'task = "span"\nblocks = [\n    { type = "average_pooling" },\n' + 13 * '    { type = "linear", width = 8 },\n' + (
-    '    { type = "linear", width = 2 },\n]\n')
 RATE = 1000
-LATE_RATE = 20
 VARIANT = f"epoch-0/lr-{RATE}-seed-1"
+
+
+def deep_head(layers):
+    """At a learning rate that does a pooling no harm, the product of so many layers leaves float32's range."""
+    linear = "    { type = \"linear\", width = %d },\n"
+    return 'task = "span"\nblocks = [\n    { type = "average_pooling" },\n' + layers * (linear % 8) + linear % 2 + "]\n"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,8 @@ def states(features, tiny_model, tmp_path_factory):
     for split in ("train", "dev"):
         bv.run("bv_extract", "--checkpoint", tiny_model, "--features", features / f"{split}.h5", "--task", "span", "--store",
                folder / f"{split}.h5", "--device", "cpu")
-    (folder / "deep.toml").write_text(DEEP)
+    (folder / "deep.toml").write_text(deep_head(13))
+    (folder / "four.toml").write_text(deep_head(4))
     return folder
 
 
@@ -110,31 +113,39 @@ def test_a_head_that_diverges_ends_and_the_others_get_the_same_bits_as_alone(sta
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_of_heads_alike_one_that_diverges_changes_no_other(states, tmp_path, ranks):
-    deep = states / "deep.toml"
-    train(states, tmp_path / "all", deep, "--learning-rate", f"1e-3,{RATE},3e-3", ranks=ranks)
-    assert "diverged" in strict_json(tmp_path / "all" / "deep" / VARIANT / "metrics.json")
+    head = str(states / "four.toml")
+    train(states, tmp_path / "all", head, "--learning-rate", "1e-3,1e9,3e-3", ranks=ranks)
+    (diverged,) = (tmp_path / "all" / "four" / "epoch-0").glob("lr-1*-seed-1")
+    assert "diverged" in strict_json(diverged / "metrics.json")
     for rate in (0.001, 0.003):
-        train(states, tmp_path / "alone", deep, "--learning-rate", rate, ranks=ranks)
-        both, alone = (tmp_path / folder / "deep" / "epoch-0" / f"lr-{rate}-seed-1" for folder in ("all", "alone"))
+        train(states, tmp_path / "alone", head, "--learning-rate", rate, ranks=ranks)
+        both, alone = (tmp_path / folder / "four" / "epoch-0" / f"lr-{rate}-seed-1" for folder in ("all", "alone"))
         losses = [[line["loss"] for line in bv.read_json_lines(folder / "metrics.jsonl")] for folder in (both, alone)]
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
         ours, theirs = (load_file(folder / "head.safetensors") for folder in (both, alone))
         for name, value in ours.items():
-            if not name.endswith("linear.bias"):  # to which a softmax over tokens is blind
+            if not name.endswith("bias"):  # of linear layers alone, a softmax over tokens is blind to all of them
                 assert (value - theirs[name]).norm() <= 1e-3 * theirs[name].norm(), name
 
 
 def test_a_head_that_diverges_after_its_best_epoch_keeps_that(states, tmp_path):
-    """Adam's steps of 20 take the deep head some epochs to the end of float32's range."""
-    done = train(states, tmp_path, f"{states / 'deep.toml'},learned_pooling", "--learning-rate", LATE_RATE, "--held-out", 0.3, epochs=8)
-    folder = tmp_path / "deep" / "epoch-0" / f"lr-{LATE_RATE}-seed-1"
-    metrics = strict_json(folder / "metrics.json")
-    lines = bv.read_json_lines(folder / "metrics.jsonl")
-    assert 1 < metrics["diverged"]["epoch"] <= 8 and len(lines) == metrics["diverged"]["epoch"] - 1
-    best = lines[metrics["head_epochs"] - 1]
-    assert metrics["official"] == best["official"] and "best: epoch" in done.stderr
-    bv.run("bv_eval", "--head", folder, "--store", states / "dev.h5", "--output", tmp_path / "evaluation", "--device", "cpu")
-    assert bv.read_json(tmp_path / "evaluation" / "metrics.json")["official"] == best["official"]
+    """The larger Adam's steps, the sooner the deep head is at the end of float32's range; one of these takes some epochs."""
+    train(states, tmp_path, str(states / "deep.toml"), "--learning-rate", "1,1.5,2,3,4,6,8,12,20", "--held-out", 0.3, epochs=20)
+    late = 0
+    for folder in (tmp_path / "deep" / "epoch-0").iterdir():
+        metrics, lines = strict_json(folder / "metrics.json"), bv.read_json_lines(folder / "metrics.jsonl")
+        if "diverged" not in metrics:
+            continue
+        assert len(lines) == metrics["diverged"]["epoch"] - 1
+        assert (folder / "head.json").exists() == ("official" in metrics) == bool(lines)
+        if lines:
+            late += 1
+            best = lines[metrics["head_epochs"] - 1]
+            assert metrics["official"] == best["official"]
+            output = tmp_path / "evaluations" / folder.name
+            bv.run("bv_eval", "--head", folder, "--store", states / "dev.h5", "--output", output, "--device", "cpu")
+            assert bv.read_json(output / "metrics.json")["official"] == best["official"]
+    assert late
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

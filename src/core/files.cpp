@@ -111,6 +111,12 @@ std::string write_file(const std::filesystem::path& path, std::span<const std::s
     return text_of(XXH3_128bits_digest(hash.get()));
 }
 
+void remove_file(const std::filesystem::path& path) {
+    std::error_code wrong;
+    std::filesystem::remove(path, wrong);
+    if (wrong) fail("cannot remove {}: {}", path.string(), wrong.message());
+}
+
 void require_absent(const std::filesystem::path& path, bool force) {
     if (force) return;
     std::error_code wrong;

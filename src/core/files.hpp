@@ -26,6 +26,9 @@ std::string write_file(const std::filesystem::path& path, std::span<const std::s
 /// Flushes a file or folder to disk (fsync). Throws Error naming the path.
 void flush_to_disk(const std::filesystem::path& path);
 
+/// Removes the file at `path`, if there is one. Throws Error naming the path.
+void remove_file(const std::filesystem::path& path);
+
 /// Throws Error when `path` exists and `force` is not set: nothing is overwritten without --force.
 void require_absent(const std::filesystem::path& path, bool force);
 

@@ -182,7 +182,10 @@ void OutputLock::release() noexcept {
 
 bool OutputLock::stands_alone() const {
     const fs::path folder = path_.parent_path();
-    return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(),
+    std::error_code wrong;
+    const fs::directory_iterator entries(folder, wrong);
+    if (wrong) fail("cannot list {}: {}", folder.string(), wrong.message());
+    return std::all_of(begin(entries), end(entries),
                        [&](const fs::directory_entry& entry) { return entry.path() == path_; });
 }
 

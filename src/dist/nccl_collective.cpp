@@ -5,6 +5,8 @@
 #include <cuda_runtime_api.h>
 #include <nccl.h>
 
+#include "core/activity.hpp"
+
 namespace bv {
 namespace {
 
@@ -47,6 +49,7 @@ NcclCollective::NcclCollective(const Communicator& ranks) {
 
 NcclCollective::~NcclCollective() {
     watched_.reset();
+    const Waiting waiting;
     cudaEventDestroy(summed_);
     cudaEventDestroy(ready_);
     cudaStreamDestroy(stream_);

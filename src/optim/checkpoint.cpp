@@ -95,6 +95,10 @@ CheckpointInfo write_checkpoint(const fs::path& folder, CheckpointInfo info,
     return info;
 }
 
+void remove_checkpoint(const fs::path& folder) {
+    remove_whole_folder(folder, kMarker);
+}
+
 std::optional<CheckpointInfo> read_checkpoint(const fs::path& folder) {
     if (!fs::is_directory(folder)) fail("there is no model folder {}", folder.string());
     if (!fs::is_regular_file(folder / kMarker)) return std::nullopt;

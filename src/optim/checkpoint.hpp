@@ -32,6 +32,10 @@ struct CheckpointInfo {
 CheckpointInfo write_checkpoint(const std::filesystem::path& folder, CheckpointInfo info,
                                 const std::function<void(const std::filesystem::path&)>& write_model);
 
+/// Local: removes the checkpoint at `folder`, if there is one, its marker first. Throws Error naming the
+/// path.
+void remove_checkpoint(const std::filesystem::path& folder);
+
 /// Local: what `folder` says of itself; nothing where it is a model folder of other making, without
 /// checkpoint.json. Throws Error naming the file and key when checkpoint.json is malformed, the file when it
 /// or another one but the weights is not what was written, or the folder when there is none.

@@ -113,10 +113,14 @@ void prepare_resume_state(const fs::path& folder, const ResumeState& state) {
     write_to(prepared_place_of(folder, state.step), state);
 }
 
+bool is_prepared(const fs::path& folder, std::int64_t step) {
+    return fs::exists(prepared_place_of(folder, step) / kMarker);
+}
+
 void take_resume_state(const fs::path& folder, std::int64_t step) {
     const fs::path prepared = prepared_place_of(folder, step);
     const fs::path place = place_of(folder, step);
-    if (fs::exists(prepared / kMarker)) {
+    if (is_prepared(folder, step)) {
         remove_whole_folder(place, kMarker);
         std::error_code wrong;
         fs::rename(prepared, place, wrong);

@@ -29,6 +29,9 @@ void write_resume_state(const std::filesystem::path& folder, const ResumeState& 
 void prepare_resume_state(const std::filesystem::path& folder, const ResumeState& state);
 void take_resume_state(const std::filesystem::path& folder, std::int64_t step);
 
+/// Local: whether the state after `step` steps is prepared and not taken yet.
+bool is_prepared(const std::filesystem::path& folder, std::int64_t step);
+
 /// Local: the state of the most steps in `folder` that is whole and undamaged; nothing where there is none.
 /// The newest by name is read; one that is damaged is warned of, and the one before it is read.
 std::optional<ResumeState> newest_resume_state(const std::filesystem::path& folder);

@@ -284,7 +284,7 @@ void write_results(const EvalOptions& options, const CommandLine& line, const Ev
         require_finite(evaluation.features, evaluation.models[i], source.string());
     }
     const std::filesystem::path& features = options.store.empty() ? options.features : options.store;
-    std::filesystem::remove(options.output / "metrics.json");  // of an earlier run: it marks what is whole
+    remove_file(options.output / "metrics.json");  // of an earlier run: it marks what is whole
     if (evaluation.computed) {
         std::visit([&](const auto& own) { write_logits(options.output / "logits.safetensors", own); },
                    evaluation.models.front());

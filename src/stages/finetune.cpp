@@ -202,7 +202,10 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         return;
     }
     std::optional<TuningFiles> files;
-    if (ranks.is_root()) files.emplace(options.output, options.model, recipe);
+    if (ranks.is_root()) {
+        files.emplace(options.output, options.model, recipe,
+                      earlier.replaces ? plan : std::vector<EpochFraction>());
+    }
     ranks.root_only([&] { write_file(options.output / "finetune.toml", line.resolved()); });
     training(options, *model, ranks.size()).run(std::move(earlier.state), files, evaluation);
 }

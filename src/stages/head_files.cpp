@@ -47,10 +47,17 @@ Record read_record(const fs::path& path) {
     }
 }
 
-/// May be done again after it was cut short.
-void carry_out(const Record& record, const fs::path& output, const fs::path& path) {
-    for (const std::string& head : record.heads) take_resume_state(output / head / kStates, record.step);
-    fs::remove(path);
+/// Takes the states of those heads of the record that are `ours`, whose locks this process holds. The record
+/// goes when none is left to take. May be done again after it was cut short.
+void carry_out(const Record& record, const std::set<std::string>& ours, const fs::path& output,
+               const fs::path& path) {
+    bool left = false;
+    for (const std::string& head : record.heads) {
+        const fs::path states = output / head / kStates;
+        if (ours.contains(head)) take_resume_state(states, record.step);
+        left = left || is_prepared(states, record.step);
+    }
+    if (!left) remove_file(path);
 }
 
 }  // namespace
@@ -64,7 +71,7 @@ void write_head_states(const fs::path& output, const std::vector<HeadState>& sta
     }
     const fs::path path = record_path(output, states.front().folder);
     write_file(path, Json{{"step", record.step}, {"heads", record.heads}}.dump(2) + "\n");
-    carry_out(record, output, path);
+    carry_out(record, {record.heads.begin(), record.heads.end()}, output, path);
 }
 
 void finish_head_states(const fs::path& output, const std::vector<fs::path>& folders) {
@@ -72,7 +79,7 @@ void finish_head_states(const fs::path& output, const std::vector<fs::path>& fol
     std::set<std::string> ours;
     for (const fs::path& folder : folders) {
         ours.insert(relative_name(folder, output));
-        fs::remove(record_path(output, folder) += ".partial");
+        remove_file(record_path(output, folder) += ".partial");
     }
     std::vector<fs::path> paths;
     for (const auto& entry : fs::directory_iterator(output)) {
@@ -89,12 +96,12 @@ void finish_head_states(const fs::path& output, const std::vector<fs::path>& fol
         }
         const bool is_ours = std::any_of(record->heads.begin(), record->heads.end(),
                                          [&](const std::string& head) { return ours.contains(head); });
-        if (is_ours) carry_out(*record, output, path);
+        if (is_ours) carry_out(*record, ours, output, path);
     }
 }
 
 void HeadFiles::begin(const Json& recipe, const std::string& config, std::int64_t steps, const Json& lines) {
-    fs::remove(folder_ / kMarker);
+    remove_file(folder_ / kMarker);
     remove_resume_states(folder_ / kStates, steps);  // there is none after 0 steps
     write_file(recipe_path(folder_), recipe.dump(2) + "\n");
     write_file(folder_ / "config.toml", config);
@@ -111,7 +118,7 @@ void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& o
 
 void HeadFiles::remove_head() const {
     for (const char* name : {"head.safetensors", "head.json", "logits.safetensors"})
-        fs::remove(folder_ / name);
+        remove_file(folder_ / name);
 }
 
 void HeadFiles::finish(const nlohmann::ordered_json& metrics) const {

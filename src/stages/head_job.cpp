@@ -157,7 +157,8 @@ std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& o
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         if (found[i][0]) continue;
         jobs[i].steps = found[i][1];
-        if (jobs[i].steps > 0) jobs[i].recipe.emplace("precision", found[i][2]);
+        const auto precision = found[i][2].get<std::string>();  // none in recipes of older programs
+        if (jobs[i].steps > 0 && !precision.empty()) jobs[i].recipe.emplace("precision", precision);
         left.push_back(std::move(jobs[i]));
     }
     return left;

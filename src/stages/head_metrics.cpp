@@ -13,6 +13,8 @@ nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head, cons
                                    {"epoch", origin.epoch},
                                    {"dev_epoch", dev_epoch},
                                    {"other_checkpoint", origin.other_checkpoint}};
+    if (const Json& recipe = trainee.job.recipe; recipe.contains("precision"))
+        metrics["precision"] = recipe["precision"];
     const Json best = trainee.history ? trainee.history->best() : Json();
     Json line;
     if (!best.is_null()) {

@@ -74,7 +74,7 @@ void HeadTrainer::set_loss(std::int64_t k, double loss) {
 }
 
 std::vector<bool> HeadTrainer::finite() const {
-    const at::Tensor heads = at::isfinite(parameters_.values().view({head_.heads(), -1})).all(1).cpu();
+    const at::Tensor heads = to_host(at::isfinite(parameters_.values().view({head_.heads(), -1})).all(1));
     const bool* first = heads.const_data_ptr<bool>();
     return std::vector<bool>(first, first + heads.numel());
 }

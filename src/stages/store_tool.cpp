@@ -172,6 +172,15 @@ std::filesystem::path checkpoint_of(const StoreToolOptions& options, const Store
     return folder;
 }
 
+/// Throws Error where `options` cannot repair the store.
+void require_repairable(const StoreToolOptions& options, const StoreInfo& info) {
+    const std::string& wanted = options.compute.precision;
+    if (wanted != "auto" && wanted != info.precision)
+        fail("--precision {}, but {} was made in {}", wanted, options.store.string(), info.precision);
+    batch_tokens_of(options, info);
+    checkpoint_of(options, info);
+}
+
 /// Collective.
 void repair(const StoreToolOptions& options, const Communicator& ranks) {
     std::string wrong;
@@ -180,7 +189,7 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
         const auto unsound = unsound_blocks(opened.store, reading_threads());
         if (!unsound || unsound->empty()) return;
         wrong = wrong_text(opened.store, *unsound);
-        checkpoint_of(options, opened.store.info());  // before anything is changed
+        require_repairable(options, opened.store.info());  // before anything is changed
         mark_missing(options.store, *unsound);
     });
     end_together(WhenTold::end, "the store is not repaired", ranks);
@@ -198,10 +207,6 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
     ranks.agree([&] {
         opened.emplace(options.store);
         const StoreInfo& info = opened->store.info();
-        if (wanted.precision != "auto" && wanted.precision != info.precision) {
-            fail("--precision {}, but {} was made in {}", wanted.precision, options.store.string(),
-                 info.precision);
-        }
         wanted.precision = info.precision;
         batch_tokens = batch_tokens_of(options, info);
         model = Model::load(checkpoint_of(options, info), task_named(info.task), Use::states);

@@ -1,7 +1,7 @@
 #include "stages/train.hpp"
 
 #include <algorithm>
-#include <map>
+#include <list>
 #include <set>
 #include <utility>
 
@@ -169,9 +169,10 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         jobs = list_jobs(options, definitions, *data);
     });
     // Of each head by itself: others may be trained into the same folder meanwhile.
-    std::map<std::filesystem::path, OutputLock> locks;
+    // The last one taken stands in front and is freed first: the first one may have made the folders above.
+    std::list<std::pair<std::filesystem::path, OutputLock>> locks;
     ranks.root_only([&] {
-        for (const HeadJob& job : jobs) locks.emplace(job.folder, OutputLock::of_folder(job.folder));
+        for (const HeadJob& job : jobs) locks.emplace_front(job.folder, OutputLock::of_folder(job.folder));
     });
     jobs = unfinished(std::move(jobs), options, ranks);
     std::erase_if(locks, [&](const auto& lock) {

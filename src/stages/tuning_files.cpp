@@ -69,7 +69,7 @@ EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std:
                 fail("--resume must: {} holds no whole state", (output / "resume").string());
             }
             if (!(run.finished && force)) return run;  // its checkpoints are this run's own
-            return {};
+            return {.replaces = true};
         }
         if (resume == "must" || !force) {
             fail("{}; --resume never --force starts anew, or name another --output", objection);
@@ -77,15 +77,20 @@ EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std:
     }
     if (resume == "must") fail("--resume must: there is no run to resume in {}", output.string());
     for (const EpochFraction& epoch : plan) require_absent(folder_of(epoch), force);
-    return {};
+    return {.replaces = force};
 }
 }  // namespace
 
-TuningFiles::TuningFiles(fs::path output, fs::path model, const Json& recipe)
-    : output_(std::move(output)), model_(std::move(model)), recipe_(recipe) {}
+TuningFiles::TuningFiles(fs::path output, fs::path model, const Json& recipe,
+                         std::vector<EpochFraction> replaced)
+    : output_(std::move(output)), model_(std::move(model)), recipe_(recipe), replaced_(std::move(replaced)) {}
 
 void TuningFiles::begin(std::int64_t steps) {
     if (steps == 0) remove_resume_states(output_ / "resume");
+    // They would pass for this run's own, should it be cut short. The last goes first: without it the others
+    // are no finished run.
+    for (auto epoch = replaced_.rbegin(); epoch != replaced_.rend(); ++epoch)
+        remove_checkpoint(output_ / "checkpoints" / epoch->folder_name());
     write_file(recipe_path(output_), recipe_.dump(2) + "\n");
     const fs::path path = output_ / "metrics" / "finetune.jsonl";
     metrics_.emplace(path, lines_until(path, steps));

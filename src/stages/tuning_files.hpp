@@ -23,7 +23,9 @@ namespace bv {
 class TuningFiles {
   public:
     /// `model` is the folder training began with, whose tokenizer goes into every checkpoint.
-    TuningFiles(std::filesystem::path output, std::filesystem::path model, const nlohmann::json& recipe);
+    /// The checkpoints of `replaced` epochs, which an earlier run may have left, go before training begins.
+    TuningFiles(std::filesystem::path output, std::filesystem::path model, const nlohmann::json& recipe,
+                std::vector<EpochFraction> replaced);
 
     /// Begins the log: anew, or after `steps` steps of an interrupted run, whose lines stay. Throws Error.
     void begin(std::int64_t steps);
@@ -51,12 +53,14 @@ class TuningFiles {
     std::filesystem::path output_;
     std::filesystem::path model_;
     nlohmann::json recipe_;
+    std::vector<EpochFraction> replaced_;
     std::optional<MetricsFile> metrics_;
     Background background_;
 };
 
 /// What an output folder says of a run before this one.
 struct EarlierRun {
+    bool replaces = false;  ///< --force lets a new run replace its checkpoints
     bool finished = false;  ///< all wanted checkpoints are there, or it stopped early
     /// Where it can go on, or stopped early. Rank 0 alone has the tensors.
     std::optional<ResumeState> state;

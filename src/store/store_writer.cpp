@@ -179,7 +179,7 @@ StoreWriter::StoreWriter(const Communicator& ranks, const std::filesystem::path&
     : path_(path), info_(info), layout_(layout), open_(std::make_unique<Open>()) {
     ranks.root_only([&] {
         open_->lock.emplace(OutputLock::of_file(path));
-        if (force) std::filesystem::remove(path);
+        if (force) remove_file(path);
         if (std::filesystem::exists(path)) {
             require_resumable(path, info, layout);
         } else {

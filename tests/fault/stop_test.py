@@ -81,15 +81,14 @@ def tell(pid):
         pass
 
 
-def assert_ended_in_order(program, process, out):
-    """Right exit code, nothing half written, nothing locked; what goes on later has something to go on from."""
+def assert_ended_in_order(process, out):
+    """Right exit code, nothing half written, nothing locked."""
     text = process.communicate(timeout=60)[0]
     assert process.returncode in (0, 85), f"{process.returncode}: {text}"
     if process.returncode == 85:
         assert "told to stop" in text, text
     left = [path.name for path in out.rglob("*")]
     assert not [name for name in left if name.endswith((".partial", ".lock"))], left
-    assert process.returncode == 0 or program not in KEEP_WHAT_THEY_HAVE or left, text
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -99,7 +98,7 @@ def test_told_before_main_and_ever_after(program, commands, tmp_path):
     while process.poll() is None:
         tell(process.pid)
         time.sleep(0.005)
-    assert_ended_in_order(program, process, tmp_path)
+    assert_ended_in_order(process, tmp_path)
     assert process.returncode == (0 if program in ("bv_prepare", "bv_plan") else 85)
     if program in KEEP_WHAT_THEY_HAVE:
         again = bv.run(program, *commands[program](tmp_path))
@@ -115,7 +114,7 @@ def test_ranks_told_as_they_start_and_ever_after(program, commands, tmp_path):
         for pid in ranks:
             tell(pid)
         time.sleep(0.005)
-    assert_ended_in_order(program, process, tmp_path)
+    assert_ended_in_order(process, tmp_path)
     assert process.returncode == 85
 
 
@@ -176,4 +175,4 @@ def test_told_at_a_random_moment_or_two(commands, tmp_path, seed):
             for _ in range(draw.randrange(1, 3)):
                 time.sleep(draw.random() * 1.2)
                 tell(process.pid)
-            assert_ended_in_order(program, process, out / str(len(launcher)))
+            assert_ended_in_order(process, out / str(len(launcher)))

@@ -195,8 +195,10 @@ if ((${#rank_flags[@]})); then
     set -- "$here/rank.sh" "${rank_flags[@]}" "$@"
 fi
 
-# told to stop before there was anything to save
-[[ ! $told ]] || exit 85
+if [[ $told ]]; then
+    echo "told to stop before anything was started" >&2
+    exit 85
+fi
 
 # A signal to all processes of a terminal or a job must not end the filter before the ranks.
 exec {errors}> >(

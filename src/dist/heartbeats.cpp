@@ -56,7 +56,9 @@ std::string Heartbeats::complaint(double timeout) const {
 }
 
 bool Heartbeats::all_wait() const {
-    return std::all_of(ranks_.begin(), ranks_.end(), [](const Rank& rank) { return rank.beat.waiting; });
+    // What a silent rank said last may be long past: whether it hangs, its silence tells.
+    return std::all_of(ranks_.begin(), ranks_.end(),
+                       [](const Rank& rank) { return rank.beat.waiting && rank.silent <= kTogether; });
 }
 
 std::string Heartbeats::silent_ranks(double timeout) const {

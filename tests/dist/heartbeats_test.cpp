@@ -118,6 +118,14 @@ TEST_F(HeartbeatsTest, RanksThatAllWaitForEachOtherAreTold) {
     EXPECT_THAT(all_.complaint(kTimeout), HasSubstr("all 4 ranks: each waits for others for 60 s"));
 }
 
+TEST_F(HeartbeatsTest, AStoppedRankThatWaitedIsNamedByItsSilence) {
+    live(10, {0, 1, 2, 3}, /*working=*/false, /*waiting=*/true);
+    live(61, {0, 1, 3}, /*working=*/false, /*waiting=*/true);
+    EXPECT_THAT(all_.complaint(kTimeout), HasSubstr("rank 2 of 4"));
+    EXPECT_THAT(all_.complaint(kTimeout), HasSubstr("no sign for 61 s"));
+    EXPECT_THAT(all_.complaint(kTimeout), Not(HasSubstr("all 4 ranks")));
+}
+
 TEST_F(HeartbeatsTest, ALongActivityIsCut) {
     EXPECT_EQ(std::string(Beat({1, false, std::string(1000, 'x')}).doing), std::string(127, 'x'));
 }

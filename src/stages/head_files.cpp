@@ -23,7 +23,7 @@ fs::path recipe_path(const fs::path& folder) {
     return folder / kStates / "recipe.json";
 }
 
-/// Which heads' states after which step count together, by their folders in the output folder.
+/// The heads, as folders in the output folder, whose states after `step` steps count together.
 struct Record {
     std::int64_t step;
     std::vector<std::string> heads;
@@ -47,7 +47,7 @@ Record read_record(const fs::path& path) {
     }
 }
 
-/// May be done again after it was cut short.
+/// Puts the recorded states in place. Where this is cut short it can be done again.
 void carry_out(const Record& record, const fs::path& output, const fs::path& path) {
     for (const std::string& head : record.heads) take_resume_state(output / head / kStates, record.step);
     fs::remove(path);

@@ -168,7 +168,7 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         data.emplace(options, task, compute.device);
         jobs = list_jobs(options, definitions, *data);
     });
-    // Of each head by itself: others may be trained into the same folder meanwhile.
+    // Each head has a lock of its own: other heads may be trained into the same folder meanwhile.
     std::map<std::filesystem::path, OutputLock> locks;
     ranks.root_only([&] {
         for (const HeadJob& job : jobs) locks.emplace(job.folder, OutputLock::of_folder(job.folder));

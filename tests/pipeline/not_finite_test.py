@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForQuestionAnswering
 
-# At a learning rate that does a pooling no harm, the product of so many layers leaves float32's range.
+# At a learning rate that is harmless to a pooling, the product of so many layers leaves float32's range.
 DEEP = 'task = "span"\nblocks = [\n    { type = "average_pooling" },\n' + 13 * '    { type = "linear", width = 8 },\n' + (
     '    { type = "linear", width = 2 },\n]\n')
 RATE = 1000

@@ -79,8 +79,8 @@ void declare(CommandLine& line, ComputeOptions& options) {
     line.option(
             "precision", options.precision,
             "of BERT's matrix products; auto keeps the precision of unfinished work that goes on; else it "
-            "takes bfloat16 where every rank's GPU has it, and on CPUs the precision that measures faster "
-            "in the model's shapes. Weights, sums and optimizer are float32 always")
+            "takes bfloat16 where every rank's GPU has it, and on CPUs the precision that measures "
+            "faster in the model's shapes. Weights, sums and optimizer are float32 always")
         ->check(CLI::IsMember({"auto", "float32", "bfloat16"}));
     line.option("threads", options.threads,
                 "threads of a rank on the CPU; 0 takes the rank's share of the cores")

@@ -74,7 +74,7 @@ served_store() {
         [[ ! $study_keep_stores && ! $(missing_trainings "$task" "$seed" "$epoch") ]]
 }
 
-# Whether a head diverged before it had an epoch to keep: it is trained, and there is nothing of it to score.
+# Whether a head diverged before it had an epoch to keep: its training is over, and it left nothing that can be scored.
 worthless_head() { [[ -e $1/metrics.json && ! -e $1/head.json ]]; }
 
 # What is scored once a task's heads are trained, one a line of words between tabs: "mixed OUTPUT HEAD EPOCH", a head's

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Judges what launch/rank.sh --check said of every rank (standard input), shows what will run where, and records it.
 
-Ends with exit code 2 and a line each for what would fail later: a rank that sees no GPU of its own, a file it was given that it does
-not see, another build. Needs nothing but Python 3.6, so that a cluster's own serves.
+Ends with exit code 2 and a line for each thing that would fail later: a rank without a GPU of its own, a file it was given
+that it does not see, another build. Needs nothing but Python 3.6, so that a cluster's own serves.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def complaints(ranks, wanted, gpus):
     for rank in ranks:
         who = f"rank {rank['rank']} (host {rank['host']})"
         if gpus and not rank["gpu"]:
-            yield f"{who} sees no GPU of its own; each rank needs the GPU of its number on its node, or to see one of its own alone"
+            yield f"{who} sees no GPU of its own; each rank needs the GPU of its number on its node, or must see just one GPU, its own"
         if gpus and rank["uuid"] and owners.setdefault(rank["uuid"], rank["rank"]) != rank["rank"]:
             yield f"{who} would share {rank['uuid']} with rank {owners[rank['uuid']]}; each rank needs a GPU of its own"
         if rank["build"] != first["build"]:
@@ -108,7 +108,7 @@ def record(ranks, command, launcher, threads):
     """All about this start that its results may depend on."""
     repository = str(Path(__file__).resolve().parents[1])
     git = ["git", "-C", repository, "-c", f"safe.directory={repository}"]
-    packed = Path(repository) / "VERSION"  # of a bundle (tools/bundle.sh), which git knows nothing of
+    packed = Path(repository) / "VERSION"  # a bundle (tools/bundle.sh) has this file, and no git repository
     if packed.is_file():
         commit, changed = next(iter(re.findall(r"^commit (\S+)$", packed.read_text(), re.MULTILINE)), None), []
     else:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What launch/run_ranks.sh starts on every rank: makes ready what belongs to this rank, then becomes the program.
 set -euo pipefail
-trap '' USR1 # the program listens to it, and the launcher sends it again until it does
+trap '' USR1 # the program takes the signal itself; the launcher sends it again until then
 
 usage() {
     cat <<'END'
@@ -19,9 +19,9 @@ END
 rank=${OMPI_COMM_WORLD_RANK:-${SLURM_PROCID:-0}}
 local_rank=${OMPI_COMM_WORLD_LOCAL_RANK:-${SLURM_LOCALID:-0}}
 
-# visible: what nvidia-smi calls the GPUs that this rank sees, in CUDA's order; own_gpu: CUDA's number of its own, of
-# several that of the rank, as the programs choose. Slurm's --gpus-per-task and --gpu-bind=single show every rank a GPU of
-# its own, numbered 0.
+# visible: what nvidia-smi calls the GPUs that this rank sees, in CUDA's order. own_gpu: CUDA's number of the rank's own GPU;
+# where it sees several, the rank's number, as the programs choose. Slurm's --gpus-per-task and --gpu-bind=single show every
+# rank a GPU of its own, numbered 0.
 see_gpus() {
     if [[ ${CUDA_VISIBLE_DEVICES+set} ]]; then
         IFS=, read -ra visible <<<"$CUDA_VISIBLE_DEVICES"
@@ -58,7 +58,7 @@ bind_near_gpu() {
     local mine sharers=0 place=0 other cores share
     mine=$(near "$own_gpu")
     [[ $mine ]] || return 0
-    ((${#visible[@]} > 1)) || per_node=1 local_rank=0  # the other ranks' GPUs are out of sight
+    ((${#visible[@]} > 1)) || per_node=1 local_rank=0  # the GPUs of other ranks are not visible here
     for ((other = 0; other < per_node; ++other)); do
         [[ $(near "$other") == "$mine" ]] || continue
         ((other >= local_rank)) || place=$((place + 1))

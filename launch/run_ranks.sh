@@ -3,7 +3,7 @@
 # programs than bash and the launcher: a bundle (tools/bundle.sh) runs on machines that have no more.
 set -euo pipefail
 told=''
-trap 'told=1' USR1 # as early as may be: nothing has been started yet that has to hear of it
+trap 'told=1' USR1 # as early as possible; no program to pass it on to has been started yet
 
 usage() {
     cat <<'EOF'
@@ -16,7 +16,8 @@ Starts PROGRAM on N ranks, by Open MPI's mpirun or by Slurm's srun, each bound t
                      hostfile $SLURM_CPUS_PER_TASK, else 1]
   --launcher L       mpirun, or srun (which speaks PMIx) [mpirun]
   --per-node K       ranks of each node, in order [as the launcher has it]
-  --gpus             each rank has the GPU of its number on its node, and is bound to the cores nearest to it
+  --gpus             each rank has the GPU of its number on its node, or the only one that it sees, and is bound to the cores
+                     nearest to it
   --oversubscribe    let ranks share cores, unbound; chosen by itself where N x T exceeds this machine's cores
   --preflight        first ask every rank: does it see its GPU (--gpus), the files among the arguments, the same PROGRAM?
                      Refuses where not (exit code 2), else prints what will run where
@@ -28,7 +29,7 @@ Starts PROGRAM on N ranks, by Open MPI's mpirun or by Slurm's srun, each bound t
 The exit code is PROGRAM's own, 128 + S where a rank was killed by signal S. Open MPI's banners are left out of
 standard error; of the one about a killed rank the line "rank N killed by signal S" remains. SIGUSR1 (stop: save and end)
 is passed on to all ranks, again each second until they end, since neither mpirun nor srun keeps it for ranks that are still
-starting; where it comes before there was a program to hear it the exit code is 85. SIGTERM and SIGINT are passed on once,
+starting. Where it comes before any program runs that can take it, the exit code is 85. SIGTERM and SIGINT are passed on once,
 and leave the ranks one second under mpirun.
 
 Environment: BV_MPIRUN names another mpirun.
@@ -223,7 +224,7 @@ tell() {
         while kill -USR1 "$job"; do sleep 1; done
     ) <&- &>/dev/null &
     teller=$!
-    disown "$teller" # its end is no news
+    disown "$teller" # so that bash prints nothing when it ends
 }
 
 # A trapped signal interrupts `wait`: only the wait that no signal interrupted tells the job's exit code.

@@ -37,14 +37,14 @@ on_ranks() {
         ${program_flags[@]+"${program_flags[@]}"} <&0 &
     job=$!
     first_launch_flags=()
-    [[ ! $told ]] || kill -USR1 "$job" # it came while this was being started
+    [[ ! $told ]] || kill -USR1 "$job" # the signal came while the job was being started
     while [[ $waiting ]]; do # only the wait that no signal interrupted tells the exit code
         waiting='' code=0
         wait "$job" || code=$?
     done
     trap 'told=1' USR1 TERM
     trap - INT
-    if ((code == 128 + 10)) && [[ $told ]]; then code=85; fi # it came before there was anyone to hear it
+    if ((code == 128 + 10)) && [[ $told ]]; then code=85; fi # the signal came before the job could take it
     return "$code"
 }
 

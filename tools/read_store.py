@@ -5,7 +5,7 @@
     store.states(17)         # (L, T, H): all states of feature 17 of the features file
     store.states(17, -1)     # (T, H): the last state alone; only its bytes are read
 
-It checks no checksums of states and tables: `bv_store verify` does.
+It does not compare states and tables with their checksums; `bv_store verify` does.
 
 As a program, says what is in a store: read_store.py FILE
 """

@@ -74,7 +74,7 @@ HeadOrigin read_origin(const JsonObject& json) {
     return origin;
 }
 
-/// The description, whole and of this version.
+/// Reads head.json. Throws Error where it is damaged or of another version.
 JsonObject read_description(const std::filesystem::path& path) {
     JsonObject json(path);
     require_seal(json.all(), json.name());
@@ -84,7 +84,7 @@ JsonObject read_description(const std::filesystem::path& path) {
     return json;
 }
 
-/// Heads of older programs say no fingerprint of their tensors.
+/// Throws Error where the tensors are not those of the description. Older programs recorded no fingerprint.
 void require_tensors(const JsonObject& description, const std::filesystem::path& path) {
     if (!description.has("tensors")) return;
     const auto promised = description.get<std::string>("tensors");

@@ -19,10 +19,10 @@ struct Windows {
     bool ceil;  ///< the last window may stand over the end
 };
 
-/// The gradient of x (..., W), of whose windows only the maxima (..., O) were taken: each value gathers what
-/// the windows that see it give, in their order. Torch's own scatters on a GPU, by atomic additions, so that
-/// overlapping windows give other bits each time. `places` (..., O) says which value of its window each
-/// maximum was.
+/// The gradient of x (..., W) where only the maxima (..., O) of its windows were taken: each value gathers
+/// the gradients of the windows that see it, in their order. Torch's own kernel scatters on a GPU, by atomic
+/// additions, so that overlapping windows give other bits each time. `places` (..., O) says which value of
+/// its window each maximum was.
 at::Tensor gradient_of_maxima(const at::Tensor& gradient, const at::Tensor& places, std::int64_t width,
                               const Windows& windows) {
     std::vector<std::int64_t> shape = gradient.sizes().vec();

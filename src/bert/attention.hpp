@@ -22,9 +22,9 @@ bool has_flash_attention(at::ScalarType precision, std::int64_t head_size, int c
 /// Local: whether packed_attention computes by flash attention on `device`.
 bool takes_flash_attention(at::Device device, at::ScalarType precision, std::int64_t head_size);
 
-/// packed_attention by FlashAttention-2 (Dao 2023), where it is taken. Its kernel draws its own mask, not
-/// that of the dropout law: a function of the plan and of the first example, the same each time, but another
-/// for other batches.
+/// packed_attention by FlashAttention-2 (Dao 2023), where takes_flash_attention says so. Its kernel draws its
+/// own mask, not that of the dropout law: a function of the plan and of the first example, the same each
+/// time, but another for other batches.
 at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
                            const DropoutPlan& dropout);
 

@@ -11,10 +11,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// More than any model has, and few enough that products of them fit 64 bits.
+/// More than any model has, and small enough that products of several sizes fit 64 bits.
 constexpr std::int64_t kLargestSize = 1'000'000;
 
-/// The number `key`, or `otherwise` where it is missing; below `below`, not below 0.
+/// The number `key`, or `otherwise` where it is missing; it must be at least 0 and less than `below`.
 double number(const JsonObject& json, const std::string& key, double otherwise, double below) {
     const double value = json.get<double>(key, otherwise);
     if (value >= 0 && value < below) return value;

@@ -85,7 +85,7 @@ Model Model::load(const std::filesystem::path& folder, Task task, Use use, std::
             std::erase_if(absent, [&](const Parameter& one) { return one.names[0].starts_with(pooler); });
         } else if (use != Use::tuning) {
             fail(
-                "{}: holds no {}, which the {} of the {} task are made by; give a checkpoint of "
+                "{}: holds no {}, from which the {} of the {} task are made; give a checkpoint of "
                 "bv_finetune --task {}, which trains them",
                 folder.string(), fmt::join(missing, ", "), use == Use::states ? "states" : "logits",
                 name_of(task), name_of(task));
@@ -97,7 +97,7 @@ Model Model::load(const std::filesystem::path& folder, Task task, Use use, std::
     return model;
 }
 
-/// Goes without the parameters whose names start so.
+/// Removes the parameters whose names start with `prefix`.
 void Model::drop(const std::string& prefix) {
     std::erase_if(parameters_, [&](const Parameter& one) { return one.names[0].starts_with(prefix); });
     for (Parameter* own : {&pooler_weight_, &pooler_bias_, &head_weight_, &head_bias_}) {

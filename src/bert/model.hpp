@@ -42,8 +42,8 @@ class Model {
 
     /// Any Hugging Face BERT folder (config.json, model.safetensors or its shards). What is new for tuning is
     /// drawn from `seed`. What the use does not need may be missing: a span model keeps a pooler where the
-    /// folder holds one, a model for states has no head. Throws Error naming file and tensor: what is needed
-    /// and missing, half a head, another shape, values that are not finite.
+    /// folder holds one, a model for states has no head. Throws Error naming file and tensor: one
+    /// that is needed and missing, half a head, another shape, values that are not finite.
     static Model load(const std::filesystem::path& folder, Task task, Use use, std::uint64_t seed = 0);
 
     /// Writes config.json and model.safetensors for Hugging Face's from_pretrained into an existing folder.
@@ -70,7 +70,7 @@ class Model {
     /// All parameters it has, pooler and head included, in the order of the forward pass.
     const std::vector<Parameter>& parameters() const { return parameters_; }
 
-    /// Names of the weights that `load` drew, since the folder does not hold them.
+    /// Names of the weights that the folder given to `load` does not hold, so that they were drawn.
     const std::vector<std::string>& drawn() const { return drawn_; }
 
     /// Those the task trains: all but the pooler in the span task, which gets no gradient there.

@@ -28,8 +28,8 @@ bool starts_with_any(std::string_view name, const std::vector<std::string>& pref
     return std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& p) { return name.starts_with(p); });
 }
 
-/// What published folders hold beside what is wanted of them: a pooler, heads of other tasks and of
-/// pre-training, and integer buffers of old versions.
+/// Whether `name` is a tensor that published folders hold and the model may not want: of a pooler, of heads
+/// of other tasks and of pre-training, or an integer buffer of an old version.
 bool is_ignored(std::string_view name) {
     static const std::vector<std::string> known{"pooler.",
                                                 "cls.",
@@ -90,8 +90,7 @@ void require_finite(const at::Tensor& values, const std::string& place) {
         if (!all_finite(DType::f32, values.const_data_ptr<float>() + begin, end - begin)) finite = false;
     });
     if (!finite) {
-        fail("{}: holds NaN or infinity, as training that diverged leaves it; give a checkpoint of before",
-             place);
+        fail("{}: holds NaN or infinity, as after training that diverged; give an earlier checkpoint", place);
     }
 }
 

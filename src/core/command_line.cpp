@@ -69,7 +69,7 @@ class TomlConfig : public CLI::Config {
                 fail("{}: unknown key '{}' in [{}]; the nearest known one is '{}'", place, name.str(), table_,
                      key_of(nearest(key, known_)));
             }
-            for (const CLI::ConfigItem& other : entries) {  // TOML sees no hyphen in an underscore
+            for (const CLI::ConfigItem& other : entries) {  // a_b and a-b are two keys in TOML, one here
                 if (other.name == *found) fail("{}: '{}' in [{}] stands there twice", place, key, table_);
             }
             CLI::ConfigItem item;
@@ -123,7 +123,7 @@ void CommandLine::parse(int argc, const char* const* argv) {
     } catch (const CLI::CallForHelp&) {
         throw Answered{app_.help()};
     } catch (const CLI::FileError& wrong) {
-        read_file(reader->path());  // says what is wrong with it
+        read_file(reader->path());  // throws an Error that says what is wrong with the file
         fail("{}; see {} --help", wrong.what(), program_);
     } catch (const CLI::ExtrasError&) {
         const std::string extra = app_.remaining().empty() ? "" : app_.remaining().front();

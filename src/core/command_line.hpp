@@ -60,7 +60,7 @@ class CommandLine {
     const std::string& program() const { return program_; }
 
   private:
-    /// What an option holds one or several of.
+    /// The type of one value of an option, which may hold several.
     template <class T>
     struct Item {
         using type = T;

@@ -58,7 +58,7 @@ bool write_all(int file, std::string_view bytes) {
 std::string read_file(const std::filesystem::path& path) {
     std::ifstream stream(path, std::ios::binary);
     if (!stream) fail("cannot read {}: {}", path.string(), reason());
-    refuse_folder(path);  // which opens, and then reads as nothing
+    refuse_folder(path);  // a folder can be opened, and then reads as empty
     std::string content(std::istreambuf_iterator<char>(stream), {});
     if (stream.bad()) fail("cannot read {}: {}", path.string(), reason());
     return content;

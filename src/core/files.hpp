@@ -19,8 +19,8 @@ void refuse_folder(const std::filesystem::path& path);
 /// say).
 void write_file(const std::filesystem::path& path, std::string_view content);
 
-/// The same of `pieces` one after the other, which are never together in memory. Returns the fingerprint of
-/// the file.
+/// Writes `pieces` one after the other in the same way, without a copy of them all in memory. Returns the
+/// fingerprint of the file. Throws Error as above.
 std::string write_file(const std::filesystem::path& path, std::span<const std::string_view> pieces);
 
 /// Flushes a file or folder to disk (fsync). Throws Error naming the path.

@@ -51,8 +51,8 @@ std::optional<std::int64_t> left_by(const fs::path& folder, const GroupFiles& fi
 }
 
 /// The least that the group at `path` below `mount` and its ancestors leave. Inside a container the path may
-/// be the host's, of which the mount shows only the end or nothing: what is not there has no limit, and the
-/// mount itself is always looked at.
+/// be the host's, and the mount then shows only its end or nothing: a group that is not there has no limit,
+/// and the mount itself is always looked at.
 std::int64_t least_left(const fs::path& mount, fs::path path, const GroupFiles& files, std::int64_t least) {
     for (;; path = path.parent_path()) {
         if (const auto left = left_by(mount / path.relative_path(), files)) least = std::min(least, *left);

@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// `json` as JSON; of a long value its beginning.
+/// `json` as JSON; only the beginning of a long value.
 std::string short_text(const Json& json) {
     constexpr std::size_t kMost = 60;
     const std::string text = json.dump(-1, ' ', /*ensure_ascii=*/true);
@@ -29,7 +29,7 @@ bool is_whole(const Json& json) {
             json.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<std::int64_t>::max()});
 }
 
-/// What a member of type T is, in words and as a test.
+/// Describes a member of type T in words and tests for it.
 template <class T>
 struct Kind;
 

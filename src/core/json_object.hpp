@@ -22,20 +22,21 @@ class JsonObject {
     /// The object as it was read.
     const nlohmann::json& all() const { return json_; }
 
+    /// Whether there is a member `key` that is not null.
     bool has(const std::string& key) const;
 
     /// The member `key`. T is std::string, bool, double, std::int64_t, std::uint64_t or a std::vector of
-    /// std::int64_t; a number is never rounded or cut to fit.
+    /// std::int64_t; a number is never rounded or cut to fit. Throws Error.
     template <class T>
     T get(const std::string& key) const;
 
-    /// The same, or `otherwise` where it is missing.
+    /// The member `key`, or `otherwise` where it is missing.
     template <class T>
     T get(const std::string& key, T otherwise) const {
         return has(key) ? get<T>(key) : otherwise;
     }
 
-    /// The whole number `key`, from `least` to `most`.
+    /// The whole number `key`, from `least` to `most`. Throws Error.
     std::int64_t whole(const std::string& key, std::int64_t least,
                        std::int64_t most = std::numeric_limits<std::int64_t>::max()) const;
 

@@ -10,7 +10,7 @@
 namespace bv {
 namespace {
 
-/// In quotes; of a long text its beginning.
+/// `text` in quotes; only the beginning of a long text.
 std::string in_quotes(const std::string& text) {
     constexpr std::size_t kMost = 30;
     return text.size() <= kMost ? fmt::format("'{}'", text) : fmt::format("'{}...'", text.substr(0, kMost));

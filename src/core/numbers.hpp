@@ -13,7 +13,8 @@ inline constexpr double kLargestNumber = 1e9;
 /// The most threads of a process: more than any host has cores, and few enough to start.
 inline constexpr double kMostThreads = 1024;
 
-// Which numbers an option takes, for CLI11's ->check(...). CommandLine makes sure that they are numbers.
+// These say which numbers an option takes, for CLI11's ->check(...). CommandLine makes sure that they are
+// numbers.
 
 /// `least` to `most`, both included.
 CLI::Validator within(double least, double most);
@@ -21,15 +22,15 @@ CLI::Validator within(double least, double most);
 /// `least` to kLargestNumber.
 CLI::Validator at_least(double least);
 
-/// Every number above 0: a rate of learning may be as large as a user wants to see what happens.
+/// Every number above 0: a learning rate has no upper limit, so that a user may try any.
 CLI::Validator above_0();
 
 /// 0, which has a meaning of its own, or `least` to kLargestNumber.
 CLI::Validator zero_or(double least);
 
-/// What keeps `text` from being a number that a T holds (double, int, std::int64_t, std::uint64_t); empty
-/// where nothing does: then `text` loses what would make CLI11 read another number, a plus sign and leading
-/// zeros. NaN and the infinities are no numbers.
+/// Says why `text` is no number that a T holds (double, int, std::int64_t, std::uint64_t); empty where it is
+/// one. Then `text` loses a plus sign and leading zeros, with which CLI11 would read another number. NaN and
+/// the infinities are no numbers.
 template <class T>
 std::string number_complaint(std::string& text);
 

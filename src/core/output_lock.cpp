@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// How often a lock that is held is looked at before it is given up, and how long between.
+/// A lock that is held is looked at so often before it is given up, with such pauses.
 constexpr int kLooks = 10;
 constexpr std::chrono::milliseconds kPause{50};
 
@@ -62,7 +62,7 @@ void make_folder(const fs::path& folder, std::vector<fs::path>& made) {
         missing.push_back(above);
     for (; !missing.empty(); missing.pop_back()) {
         if (fs::create_directory(missing.back(), wrong)) made.push_back(missing.back());
-        // The folder above has gone with another's lock: to be looked for again.
+        // Another process removed the folder above with its lock: the caller tries again.
         if (wrong == std::errc::no_such_file_or_directory) return;
         if (wrong) fail("cannot create folder {}: {}", folder.string(), wrong.message());
     }
@@ -110,8 +110,9 @@ void warn_of_no_locks(const fs::path& output) {
 int take(const fs::path& output, const fs::path& path, std::vector<fs::path>& made) {
     const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
     std::string holder;
-    // Whoever has just taken a lock has yet to write its name, perhaps over a dead one's; whoever is ending
-    // lets go soon, and may remove an empty folder. So a name is believed after as many looks in a row.
+    // A process that has just taken a lock has yet to write its name, perhaps over that of a dead process;
+    // one that is ending lets go soon, and may remove an empty folder. So a name counts only after several
+    // looks in a row have found it.
     for (int looks = 1; looks <= kLooks; ++looks) {
         if (looks > 1) std::this_thread::sleep_for(kPause);
         make_folder(folder, made);

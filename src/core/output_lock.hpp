@@ -13,8 +13,8 @@ class OutputLock {
     /// Local: locks FILE.lock, beside the file. Throws Error naming the holder when another process has it.
     static OutputLock of_file(const std::filesystem::path& file);
 
-    /// Local: the same by FOLDER/.lock, which stands inside, so that every name of the folder leads to it.
-    /// Makes the folder where there is none.
+    /// Local: locks a folder by FOLDER/.lock, which lies inside, so that every name of the folder leads to
+    /// it. Makes the folder where there is none. Throws Error as above.
     static OutputLock of_folder(const std::filesystem::path& folder);
 
     /// Removes the lock file and those folders made for it that are still empty, and frees the lock.

@@ -10,7 +10,7 @@ namespace bv {
 /// machine's size does not).
 std::vector<int> cores_of_process();
 
-/// How many they are, at least one.
+/// The number of those cores, at least 1.
 int available_cores();
 
 /// Calls `body(i)` for every i in [0, count) on `threads` threads, in no particular order. The first

@@ -23,8 +23,8 @@ struct Variable {
     const char* value;
 };
 
-/// Set unless the user has set them. Here, because setenv beside a thread that reads the environment is a
-/// race, and libraries start threads.
+/// These are set unless the user has set them. They are set here, because setenv beside a thread that reads
+/// the environment is a race, and libraries start threads.
 constexpr Variable kVariables[] = {
     // GPUs are numbered as nvidia-smi does, by which launch/rank.sh binds cores.
     {"CUDA_DEVICE_ORDER", "PCI_BUS_ID"},
@@ -36,8 +36,8 @@ constexpr Variable kVariables[] = {
     {"NCCL_ALGO", "Ring"},
 };
 
-/// Each head of a grid holds its log and its lock open; the usual limit is 1024. Not as many as may be, since
-/// MPI closes each possible number where it starts a process.
+/// Each head of a grid holds its log and its lock open; the usual limit is 1024. The new limit is not the
+/// largest possible one, since MPI closes each possible number where it starts a process.
 void allow_open_files() {
     constexpr rlim_t kEnough = 16384;
     rlimit files{};
@@ -47,8 +47,8 @@ void allow_open_files() {
 }
 
 /// Where the working folder was removed, a constructor of MKL, which runs before main, ends the process with
-/// a line that names nothing. The loader calls this before all constructors, libc's among them: it may do no
-/// more.
+/// a line that names nothing. The loader calls this before all constructors, libc's among them: it may do
+/// nothing else.
 void require_working_folder() {
     char folder[PATH_MAX];
     if (::getcwd(folder, sizeof folder) != nullptr || errno != ENOENT) return;

@@ -6,9 +6,9 @@ namespace bv {
 
 /// Makes the process ready, before any thread of it exists; the guards call it on main's first line. Takes
 /// the stop signal (core/stop_signal.hpp), reserves the standard streams, sets environment variables that
-/// libraries read as they start, allows many open files, and has an exception that no `catch` can reach end
-/// the process as a failure. A program that holds it says in one line where its working folder was removed,
-/// and ends.
+/// libraries read as they start, allows many open files, and makes an exception that no `catch` can reach
+/// end the process as a failure. A program with this function linked in also ends with one line, before main,
+/// where its working folder was removed.
 void prepare_process();
 
 /// What the exception says that ends the process through std::terminate: a thread's, or a destructor's.

@@ -79,7 +79,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
     if (!header.is_object()) fail("{}: no safetensors file: its header is no JSON object", name);
     for (const auto& [key, entry] : header.items()) {
         try {
-            if (key == "__metadata__" && entry.is_null()) continue;  // as if it were not there
+            if (key == "__metadata__" && entry.is_null()) continue;  // null counts as absent
             if (key == "__metadata__") {
                 metadata_ = entry.get<std::map<std::string, std::string>>();
                 continue;

@@ -52,7 +52,7 @@ class SafetensorsFile {
 };
 
 /// Writes a safetensors file aside and renames it, as write_file does; the bytes are not copied. Returns the
-/// file's fingerprint. Throws Error.
+/// file's fingerprint. Throws Error naming the path.
 std::string write_safetensors(const std::filesystem::path& path,
                               const std::map<std::string, TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata = {});

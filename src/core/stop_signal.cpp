@@ -14,10 +14,11 @@ void handle(int signal, void (*handler)(int)) {
     struct sigaction action {};
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART;
-    sigaction(signal, &action, nullptr);  // fails for signals that do not exist, alone
+    sigaction(signal, &action, nullptr);  // fails only for signals that do not exist
 }
 
-/// The first is enough: launchers repeat it, and each may interrupt what a file system does at length.
+/// The first signal is enough; later ones are ignored: launchers repeat it, and each could interrupt a long
+/// call of a file system.
 void request_stop(int signal) {
     requested = true;
     handle(signal, SIG_IGN);
@@ -29,7 +30,7 @@ bool started_by_srun() {
 }
 
 /// Before main the constructors of LibTorch take a third of a second, in which a signal would kill. The
-/// loader calls this before them. It runs before libc's own constructors as well: it may do no more.
+/// loader calls this before them. It runs before libc's own constructors too, so it may do nothing else.
 void listen_early() {
     handle(SIGUSR1, request_stop);
 }

@@ -46,7 +46,7 @@ void Mpi::abort(int code) {
             _exit(code);
         }).detach();
     } catch (const std::system_error&) {
-        // No further thread is allowed: MPI_Abort must do without.
+        // No further thread is allowed: MPI_Abort goes on without one.
     }
     MPI_Abort(MPI_COMM_WORLD, code);
     _exit(code);

@@ -49,10 +49,10 @@ class Communicator {
     /// Local: whether this is rank 0, which prints and writes what there is one of.
     bool is_root() const { return rank_ == 0; }
 
-    /// Local: keeps `resource` until this object ends, which is when all ranks leave the program together: at
-    /// its end, or by an error or a stop that they agreed on. A rank that fails alone ends all by MPI_Abort
-    /// and releases nothing. It is the place for handles whose release waits for other ranks. Returns what it
-    /// keeps.
+    /// Local: keeps `resource` until this object ends, and returns it. This object ends when all ranks leave
+    /// the program together: at its end, or by an error or a stop that they agreed on. A rank that fails
+    /// alone ends all by MPI_Abort and releases nothing. Handles whose release waits for other ranks belong
+    /// here.
     template <class T>
     T& keep(std::shared_ptr<T> resource) const {
         kept_.push_back(resource);

@@ -17,13 +17,13 @@ inline constexpr bool kBuiltForGpus = true;
 inline constexpr bool kBuiltForGpus = false;
 #endif
 
-/// Local: the UUIDs of the GPUs that this process sees, in CUDA's order; none where there is none, or this
+/// Local: the UUIDs of the GPUs that this process sees, in CUDA's order; empty where it sees none, or this
 /// build has no CUDA. Throws Error with CUDA's reason where the host has GPUs that CUDA refuses, of an old
-/// driver say: such a host must not pass for one without GPUs.
+/// driver say: such a host must not be taken for one without GPUs.
 std::vector<std::string> visible_gpus();
 
-/// Local: whether the host has an NVIDIA GPU, whatever this build can use: by the driver's files in
-/// `devices`.
+/// Local: whether the host has an NVIDIA GPU, as the driver's files in `devices` tell; a build without CUDA
+/// can ask too.
 bool has_nvidia_gpu(const std::filesystem::path& devices = "/dev");
 
 /// Local: bytes of the current GPU's memory that are free; 0 when this build has no CUDA. Throws
@@ -36,13 +36,13 @@ struct RanksGpus {
     std::vector<std::string> gpus;
 };
 
-/// The GPU of each of `ranks` as a place among those it sees, a GPU of its own: the first that no lower rank
-/// has. So ranks that see all GPUs of their host take them in order, and one that a launcher shows a single
-/// GPU, numbered 0 as all others', takes that. Empty where no rank sees any. Throws Error naming hosts where
-/// some ranks see GPUs and others none, or ranks that would share a GPU.
+/// Gives each of `ranks` a GPU of its own, as a place among those it sees: the first that no lower rank has.
+/// So ranks that see all GPUs of their host take them in order, and a rank to which a launcher shows a single
+/// GPU takes that one, although it has the number 0 on every rank. Empty where no rank sees any. Throws Error
+/// naming hosts where some ranks see GPUs and others none, or ranks that would share a GPU.
 std::vector<int> assign_gpus(const std::vector<RanksGpus>& ranks);
 
-/// Collective: this rank's GPU by that law, where `mine` is what it sees; nothing where no rank sees a GPU.
+/// Collective: this rank's GPU by that rule, where `mine` is what it sees; nothing where no rank sees a GPU.
 /// Throws AgreedError.
 std::optional<int> agree_on_gpu(const RanksGpus& mine, const Communicator& ranks);
 

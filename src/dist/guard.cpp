@@ -14,7 +14,7 @@
 namespace bv {
 namespace {
 
-/// For MPI_COMM_WORLD, which is there as long as MPI is.
+/// This rank's place in MPI_COMM_WORLD, which exists as long as MPI does.
 struct World {
     int rank = 0;
     int size = 1;
@@ -36,9 +36,10 @@ struct World {
     abort_all("failure", terminating_text().c_str(), kFailure);
 }
 
-/// With MPI, to the program's end.
+/// Runs the program to its end, once MPI has started.
 int run_watched(const std::function<void(const Communicator&)>& program) {
-    // Ended by abort_all where anything fails: to destroy them would wait for the other ranks.
+    // Where anything fails, abort_all ends the process without destroying them: that would wait for other
+    // ranks.
     std::optional<Watchdog> watchdog;
     std::optional<Communicator> ranks;
     try {

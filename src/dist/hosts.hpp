@@ -10,7 +10,8 @@ namespace bv {
 /// Local: the name of this host, for messages.
 std::string host_name();
 
-/// Collective: for each rank the lowest rank of its host, on every rank: equal for those on one host.
+/// Collective: for each rank the lowest rank on its host: the same number for all ranks of one host. Every
+/// rank gets the whole list. Throws std::runtime_error when MPI fails.
 std::vector<int> hosts_of(const Communicator& ranks);
 
 }  // namespace bv

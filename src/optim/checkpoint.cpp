@@ -16,7 +16,7 @@ constexpr int kFormat = 1;
 
 constexpr const char* kMarker = "checkpoint.json";
 constexpr const char* kWeights = "model.safetensors";
-constexpr const char* kFiles = "files";  // name and fingerprint of each but the two above
+constexpr const char* kFiles = "files";  // name and fingerprint of every file but these two
 
 Json to_json(const CheckpointInfo& info) {
     Json object{{"format", kFormat},

@@ -21,7 +21,7 @@ struct CheckpointInfo {
     std::string model_fingerprint;  ///< of model.safetensors; write_checkpoint fills it in
     std::string started_from;       ///< fingerprint of the weights training began with
     std::string config;             ///< the resolved configuration, TOML
-    std::string precision;          ///< its matrix products ran in; empty where an older file does not say
+    std::string precision;          ///< of the matrix products; empty where an older file does not say
 };
 
 /// Local: writes a checkpoint that exists only once it is whole. `write_model(path)` fills the folder it is
@@ -37,8 +37,8 @@ CheckpointInfo write_checkpoint(const std::filesystem::path& folder, CheckpointI
 void remove_checkpoint(const std::filesystem::path& folder);
 
 /// Local: what `folder` says of itself; nothing where it is a model folder of other making, without
-/// checkpoint.json. Throws Error naming the file and key when checkpoint.json is malformed, the file when it
-/// or another one but the weights is not what was written, or the folder when there is none.
+/// checkpoint.json. Throws Error: naming file and key when checkpoint.json is malformed, the file when it or
+/// another file is not as it was written (weights are not looked at), or the folder when there is none.
 std::optional<CheckpointInfo> read_checkpoint(const std::filesystem::path& folder);
 
 /// Local: throws Error naming `folder` when its checkpoint.json has weights of another fingerprint than

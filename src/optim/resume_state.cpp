@@ -59,8 +59,7 @@ std::vector<std::int64_t> steps_in(const fs::path& folder) {
     return steps;
 }
 
-/// What the state's marker says of its totals, once all of the state is found as it was written. Throws
-/// Error.
+/// The totals in the state's marker. Throws Error where any part of the state is not as it was written.
 std::string checked_totals(const fs::path& state, std::int64_t step) {
     const fs::path path = state / kMarker;
     const Json marker = read_json(path);
@@ -74,7 +73,7 @@ std::string checked_totals(const fs::path& state, std::int64_t step) {
     }
 }
 
-/// What `read` finds of the newest state in `folder` that it does not throw Error of.
+/// The result of `read` for the newest state in `folder` for which it does not throw Error.
 template <class Read>
 auto of_newest(const fs::path& folder, const Read& read) {
     std::optional<decltype(read(std::int64_t{}))> found;

@@ -23,9 +23,9 @@ struct ResumeState {
 /// Throws Error naming the path (a full disk, say).
 void write_resume_state(const std::filesystem::path& folder, const ResumeState& state);
 
-/// Local: the same in two parts, for states that are to count together. What is prepared stands in
-/// FOLDER/step-<step>.prepared/, whole and on disk, but counts for nothing until it is taken: then it alone
-/// stays in `folder`. To take again what was taken changes nothing.
+/// Local: write a state in two parts, for states that are to count together. A prepared state lies in
+/// FOLDER/step-<step>.prepared/, whole and on disk, but does not count until it is taken: then it is the only
+/// state in `folder`. To take a state a second time changes nothing. Both throw Error naming the path.
 void prepare_resume_state(const std::filesystem::path& folder, const ResumeState& state);
 void take_resume_state(const std::filesystem::path& folder, std::int64_t step);
 
@@ -36,7 +36,7 @@ bool is_prepared(const std::filesystem::path& folder, std::int64_t step);
 /// The newest by name is read; one that is damaged is warned of, and the one before it is read.
 std::optional<ResumeState> newest_resume_state(const std::filesystem::path& folder);
 
-/// Local: its steps alone; none of it stays in memory.
+/// Local: only the number of steps of that state; no tensor of it stays in memory.
 std::optional<std::int64_t> newest_resume_step(const std::filesystem::path& folder);
 
 /// Local: the state after `step` steps. Throws Error naming what is absent or damaged.

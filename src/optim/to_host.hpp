@@ -4,11 +4,11 @@
 
 namespace bv {
 
-// What a GPU has computed comes to the host by these functions alone. They wait for everything that is queued
-// on the GPU before, sums over the ranks among it, and the watchdog must know of that (`Waiting`): a rank
-// whose sum never ends would otherwise pass for one that computes.
+// Training and prediction copy the results of a GPU to the host by these functions. They wait for all work
+// that was queued on the GPU before, sums over the ranks included, and tell the watchdog so (`Waiting`): a
+// rank whose sum never ends would otherwise be taken for one that computes.
 
-/// Local: `tensor` in host memory; itself where it is there already.
+/// Local: `tensor` in host memory; `tensor` itself where it is there already.
 at::Tensor to_host(const at::Tensor& tensor);
 
 /// Local: a copy of `tensor`, without its graph, in host memory.

@@ -75,7 +75,7 @@ void AddedTokens::Patterns::add(Pattern pattern) {
         return other.text == pattern.text || other.text.size() < pattern.text.size();
     });
     if (place != all.end() && place->text == pattern.text)
-        return;  // the first of equal ones is the one found
+        return;  // of equal patterns only the first is ever found
     if (first.find(pattern.text.front()) == std::u32string::npos) first.push_back(pattern.text.front());
     all.insert(place, std::move(pattern));
 }
@@ -93,7 +93,7 @@ std::vector<AddedTokens::Part> AddedTokens::Patterns::parts(std::u32string_view 
         }
         std::size_t begin = i;
         std::size_t end = i + found->text.size();
-        i = end;  // also after one that does not count
+        i = end;  // the search goes on behind the match, also where it does not count
         if (skip_special && found->token.special) continue;
         const bool within_word = (begin > 0 && as_bert::is_of_word(text[begin - 1])) ||
                                  (end < text.size() && as_bert::is_of_word(text[end]));

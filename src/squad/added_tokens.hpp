@@ -19,14 +19,15 @@ struct AddedToken {
     bool lstrip = false;       ///< takes the white space before it
     bool rstrip = false;       ///< takes the white space behind it
     bool special = false;
-    std::optional<bool> normalized{};  ///< none: unless it is special
+    std::optional<bool> normalized{};  ///< where absent: true unless the token is special
 
-    /// True: it is searched for, normalized, in normalized text; else as it is in the text as it is.
+    /// Whether its normalized form is searched for in normalized text; else the token as it is in the
+    /// original.
     bool in_normalized_text() const { return normalized.value_or(!special); }
 };
 
-/// The added tokens of a tokenizer, equal to `AddedVocabulary` of Hugging Face `tokenizers`: their ids, and
-/// their places in a text, the longest of the leftmost first.
+/// The added tokens of a tokenizer, as `AddedVocabulary` of Hugging Face `tokenizers` has them: their ids,
+/// and their places in a text. The leftmost token is taken first, of several at one place the longest.
 class AddedTokens {
   public:
     /// A part of a text: an added token, or (without an id) text between them.
@@ -36,24 +37,24 @@ class AddedTokens {
         std::size_t end;
     };
 
-    /// Adds `tokens` as one call of `add_tokens` does. A token of the vocabulary keeps its id, a new one
-    /// takes the next; one that is there already takes the new flags.
+    /// Adds `tokens` as one call of `add_tokens` does. A token of the vocabulary keeps its id, a new token
+    /// gets the next id; a token that was added before gets the new flags.
     void add(const std::vector<AddedToken>& tokens, const Pieces& vocabulary);
 
-    /// Makes ready for texts, once everything is added. `skip_special`: special tokens written out in a text
-    /// are plain text. Throws Error naming `place` when nothing is left of a token after `basic` normalized
-    /// it.
+    /// To be called once all tokens are added, before any text is cut. `skip_special`: special tokens written
+    /// out in a text are plain text. Throws Error naming `place` when nothing is left of a token after
+    /// `basic` normalized it.
     void finish(const BasicTokenizer& basic, bool skip_special, const std::string& place);
 
-    /// The id of an added token.
+    /// The id of an added token; nothing where `content` is none.
     std::optional<std::int32_t> id_of(const std::string& content) const;
 
-    /// The parts of a text as it is.
+    /// The parts of an original text, cut at tokens that are searched for there.
     std::vector<Part> parts(std::u32string_view text) const { return plain_.parts(text); }
     /// The parts of a normalized text.
     std::vector<Part> parts_of_normalized(std::u32string_view text) const { return normalized_.parts(text); }
 
-    /// All that decides what they do, as text: equal for equal behaviour.
+    /// A text of everything that decides how tokens are cut out: equal texts, equal behaviour.
     std::string description() const;
 
   private:

@@ -11,7 +11,7 @@ namespace bv {
 /// Code points of `utf8`, which must be valid UTF-8 (JSON's strings are).
 std::u32string characters_of(std::string_view utf8);
 
-/// Offset of the first byte that is no valid UTF-8.
+/// Offset (bytes) of the first sequence that is no valid UTF-8; nothing where all are valid.
 std::optional<std::size_t> first_wrong_byte(std::string_view utf8);
 
 /// `utf8`, which must be valid UTF-8, without Unicode's white space at its end.

@@ -12,7 +12,7 @@ namespace bv {
 namespace {
 
 constexpr const char* kExtra = "extra_special_tokens";
-constexpr const char* kAdditional = "additional_special_tokens";  // its name before transformers 5
+constexpr const char* kAdditional = "additional_special_tokens";  // the same key before transformers 5
 
 /// Special tokens under standard names, in the order of adding, and BERT's own.
 struct StandardToken {
@@ -54,7 +54,7 @@ class SpecialTokens {
         if (files.older_ones_count()) read_others(files.special_tokens);
     }
 
-    /// The token under a standard name; nothing where it is null, or neither there nor defaulted.
+    /// The token under a standard name; nothing where it is null, or where it is missing and has no default.
     std::optional<AddedToken> standard(const StandardToken& wanted, bool defaults) const {
         if (const auto place = place_of(wanted.name)) return special_token(*place);
         if (!defaults || wanted.of_bert == nullptr || file_of(wanted.name).json.contains(wanted.name))
@@ -65,8 +65,8 @@ class SpecialTokens {
         return token;
     }
 
-    /// Whether added_tokens.json takes a token for special: not after one of its names' defaults, nor after
-    /// the list of additional tokens in special_tokens_map.json.
+    /// Whether a token of added_tokens.json counts as special. The default names, and the list of additional
+    /// tokens in special_tokens_map.json, do not count here.
     bool is_known(const std::string& content) const { return holds(known_, content); }
 
     const std::vector<AddedToken>& extra() const { return extra_; }

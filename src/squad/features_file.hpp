@@ -12,8 +12,8 @@ namespace bv {
 void write_features(const std::filesystem::path& path, const Features& features, bool force);
 
 /// Reads the features of a features file or of an embedding store, which carries the same table. Throws Error
-/// naming the file: missing, truncated, another HDF5 file, damaged (by its checksums, naming the array; by
-/// its fingerprint), or a table that contradicts itself. A store of which only states are cut off still has
+/// naming the file: missing, truncated, another HDF5 file, damaged (checksums tell, and name the array; or
+/// the fingerprint), or a table that contradicts itself. A store of which only states are cut off still has
 /// its features: `truncated` says whether they are wanted.
 Features read_features(const std::filesystem::path& path,
                        h5::File::Truncated truncated = h5::File::Truncated::refuse);

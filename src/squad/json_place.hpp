@@ -11,8 +11,8 @@
 
 namespace bv {
 
-/// A value in a JSON file and where it stands, for errors that name file, key and what was found. The value
-/// must outlive it.
+/// A value in a JSON file and its place there, for errors that name file, key and what was found. The value
+/// must outlive this object.
 class JsonPlace {
   public:
     JsonPlace(const nlohmann::json& value, std::string name, bool root = true)
@@ -21,6 +21,7 @@ class JsonPlace {
     const nlohmann::json& value() const { return *value_; }
     const std::string& name() const { return name_; }
 
+    /// Throws Error that names the place, the value and what was `expected`.
     [[noreturn]] void wrong(std::string_view expected) const {
         std::string found = value_->dump();
         if (found.size() > 80) found = "an " + std::string(value_->type_name()) + " of another kind";

@@ -42,7 +42,7 @@ void Tokenizer::add_tokens(const TokenizerDefinition& definition) {
         fail(
             "{}: \"{}\" has id {}, but Hugging Face's tokenizers give it {}; expected the ids of added "
             "tokens to "
-            "follow the {} of {}",
+            "follow the {} pieces of {}",
             promised.place, promised.token.content, promised.id, id ? std::to_string(*id) : "none",
             vocabulary.size(), source_.string());
     }

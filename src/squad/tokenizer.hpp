@@ -43,8 +43,8 @@ class Tokenizer {
     const std::string& vocabulary() const { return vocabulary_; }
     /// The file that the vocabulary was read from.
     const std::filesystem::path& source() const { return source_; }
-    /// Fingerprint of everything that decides how a text is cut: two folders with equal ones make equal
-    /// features, whatever files say so.
+    /// Fingerprint of everything that decides how a text is cut: two folders with equal fingerprints
+    /// make equal features, even where different files define the tokenizer.
     const std::string& fingerprint() const { return fingerprint_; }
 
   private:

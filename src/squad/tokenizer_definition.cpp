@@ -55,7 +55,7 @@ BasicTokenizer read_settings(const JsonPlace& config) {
     return basic;
 }
 
-/// BertTokenizer goes by tokenizer_config.json and by constants, `tokenizers` alone by tokenizer.json.
+/// Throws Error where tokenizer.json contradicts tokenizer_config.json and the constants of BertTokenizer.
 void require_agreement(const TokenizerFiles& files, const TokenizerJson& tokenizer,
                        const TokenizerDefinition& definition) {
     const auto require = [&](const char* key, bool found, const char* config_key, bool wanted) {

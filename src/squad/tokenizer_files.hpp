@@ -10,7 +10,7 @@
 
 namespace bv {
 
-/// The files of a model folder that make its tokenizer; those that are there belong together.
+/// The files of a model folder that may define its tokenizer; they are copied together.
 inline constexpr const char* kTokenizerFiles[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json",
                                                   "special_tokens_map.json", "added_tokens.json"};
 

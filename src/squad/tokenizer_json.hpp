@@ -29,15 +29,16 @@ struct TokenizerJson {
     std::vector<PromisedToken> added;
 };
 
-/// Throws Error naming the key: anything that this project's tokenizer does not do (another model, normalizer
-/// or pre-tokenizer).
+/// Reads tokenizer.json. Throws Error naming the key where it asks for something that this project's
+/// tokenizer does not do (another model, normalizer or pre-tokenizer).
 TokenizerJson read_tokenizer_json(const JsonPlace& file);
 
 /// The tokens of the file's post-processor before and after the first text. Throws Error naming the key
 /// unless it makes [CLS] A [SEP] B [SEP] of a pair, with segments 0 and 1.
 std::pair<PromisedToken, PromisedToken> read_ends(const JsonPlace& file);
 
-/// An added token as JSON: a text, which is special, or an object with its flags.
+/// Reads an added token: a JSON string, which is a special token, or an object with flags. Throws Error
+/// naming the key.
 AddedToken added_token(const JsonPlace& place);
 
 }  // namespace bv

@@ -69,7 +69,7 @@ std::size_t BlockMaker::source_of(std::int64_t state) const {
         state < before ? state : info_.layers[static_cast<std::size_t>(state - before)] + before);
 }
 
-/// Computes a block again, to name the question whose states cannot be kept, and why.
+/// Computes a block again and throws Error that names the question whose states cannot be kept, and why.
 void BlockMaker::complain(std::int64_t block) const {
     for (const auto& which : cut_by_tokens(features_in(block), tokens_of_, batch_tokens_)) {
         const Batch batch = make_batch(features_, which).to(model_.device());
@@ -83,7 +83,8 @@ void BlockMaker::complain(std::int64_t block) const {
             }
         }
     }
-    throw std::runtime_error(fmt::format("block {} was not finite, and is when computed again", block));
+    throw std::runtime_error(
+        fmt::format("block {} was not finite, and is finite when computed again", block));
 }
 
 }  // namespace bv

@@ -37,7 +37,7 @@ void open_gpu(int device) {
 #else
     BV_EXPECT(device < 0);  // a build without CUDA sees no GPU
 #endif
-    // Torch would refuse other settings amid the first step.
+    // Torch would refuse other settings only in the first step.
     const char* found = std::getenv("CUBLAS_WORKSPACE_CONFIG");
     const std::string workspaces = found == nullptr ? "" : found;
     if (workspaces != ":4096:8" && workspaces != ":16:8") {
@@ -56,7 +56,7 @@ void open_gpu(int device) {
     context.setAllowTF32CuDNN(false);
 }
 
-/// Collective: the hosts that have a GPU, whatever this build can use.
+/// Collective: the hosts that have a GPU, also where this build cannot use it.
 std::vector<std::string> hosts_with_gpus(const Communicator& ranks) {
     std::set<std::string> hosts;
     for (const std::string& host : ranks.gather(has_nvidia_gpu() ? host_name() : "")) {
@@ -74,19 +74,21 @@ std::string place_text(const Compute& compute) {
 
 void declare(CommandLine& line, ComputeOptions& options) {
     line.option("device", options.device,
-                "auto takes a GPU for each rank where every host has them, and else the CPU")
+                "auto takes a GPU for each rank where all ranks see one, and the CPU where none does")
         ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
-    line.option("precision", options.precision,
-                "of BERT's matrix products; auto takes bfloat16 where every rank's GPU has it, on CPUs what "
-                "measures faster in the model's shapes, and what unfinished work that goes on was begun in. "
-                "Weights, sums and optimizer are float32 always")
+    line.option(
+            "precision", options.precision,
+            "of BERT's matrix products; auto keeps the precision of unfinished work that goes on; else it "
+            "takes bfloat16 where every rank's GPU has it, and on CPUs the precision that measures "
+            "faster in the model's shapes. Weights, sums and optimizer are float32 always")
         ->check(CLI::IsMember({"auto", "float32", "bfloat16"}));
     line.option("threads", options.threads,
                 "threads of a rank on the CPU; 0 takes the rank's share of the cores")
         ->check(within(0, kMostThreads));
     line.option("hang-timeout", options.hang_timeout,
-                "seconds without a sign of a rank after which it is named and all end, and ten times as many "
-                "where ranks are alive and none gets any further; 0 never (for debuggers)")
+                "seconds without a sign of a rank after which it is named and all end; as many where all "
+                "ranks wait for each other, ten times as many where some work and none gets any further; 0 "
+                "never (for debuggers)")
         ->check(zero_or(2));  // a few beats of dist/watchdog.hpp at least
 }
 

@@ -38,16 +38,16 @@ class CommandLine;
 /// Declares --device, --precision, --threads and --hang-timeout.
 void declare(CommandLine& line, ComputeOptions& options);
 
-/// What a user is to be warned of where all ranks compute on the CPU, because no rank sees a GPU that CUDA
-/// can use: of GPUs on `hosts` that a build without CUDA cannot use; else empty. Throws Error where --device
-/// is `wanted` = cuda.
+/// The warning for a run in which all ranks compute on the CPU, because no rank sees a GPU that CUDA can use:
+/// it names the GPUs on `hosts` that a build without CUDA cannot use; empty where there are none. `wanted` is
+/// --device; throws Error where it is cuda.
 std::string without_gpus(const std::string& wanted, bool built_for_gpus,
                          const std::vector<std::string>& hosts);
 
-/// Collective: chooses where the ranks compute, on a GPU of its own each (dist/gpus.hpp) or on CPUs, all or
-/// none; makes a GPU current, sets Torch's threads, and says so once. Threads are set explicitly because MKL
-/// and ATen read Open MPI's environment and silently take one. Throws AgreedError when the wanted device is
-/// not there or has to be shared by ranks.
+/// Collective: chooses where the ranks compute: either each on a GPU of its own (dist/gpus.hpp), or all on
+/// CPUs. Makes the rank's GPU current, sets Torch's threads, and logs the choice once. Threads are set
+/// explicitly because MKL and ATen read Open MPI's environment and silently take one. Throws AgreedError when
+/// the wanted device is not there or has to be shared by ranks.
 Compute open_device(const ComputeOptions& options, const Communicator& ranks);
 
 }  // namespace bv

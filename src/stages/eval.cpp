@@ -69,7 +69,8 @@ void require_mode(const EvalOptions& options) {
     if (options.predictions.empty() && options.output.empty()) fail("--output is missing");
 }
 
-/// The right to write the results, of which there are none yet unless --force replaces them.
+/// Locks the folder of results. Throws Error where results are there already and --force does not replace
+/// them.
 OutputLock lock_output(const EvalOptions& options) {
     OutputLock lock = OutputLock::of_folder(options.output);
     if (!options.force && !lock.stands_alone())
@@ -77,7 +78,7 @@ OutputLock lock_output(const EvalOptions& options) {
     return lock;
 }
 
-/// Of a file of answers.
+/// Writes the scores of a file of answers.
 void write_metrics(const EvalOptions& options, const CommandLine& line, const Json& scores) {
     Json metrics{{"predictions", source_of(options.predictions, fingerprint(read_file(options.predictions)))},
                  {"squad", source_of(options.squad, fingerprint(read_file(options.squad)))}};

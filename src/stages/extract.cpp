@@ -54,7 +54,8 @@ StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const
     return info;
 }
 
-/// What the states of an unfinished store were computed in; empty where there is none to go on with.
+/// The precision in which the states of an unfinished store were computed; empty where there is no such
+/// store.
 std::string precision_there(const ExtractOptions& options) {
     if (options.force || !std::filesystem::exists(options.store)) return "";
     try {

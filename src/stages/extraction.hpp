@@ -24,8 +24,8 @@ struct Extraction {
 
 /// Collective: computes the blocks that `writer` misses, every rank its share, writes them, and closes
 /// `writer`. While a thread of each rank writes one block, its encoder computes the next: the states of two
-/// blocks are held, no more. A rank told to stop leaves the rest of its share undone; then throws Stopped on
-/// all ranks.
+/// blocks are held, no more. A rank that is told to stop leaves the rest of its share undone; then all
+/// ranks throw Stopped.
 Extraction extract_missing(StoreWriter& writer, BlockMaker& maker, const StoreLayout& layout,
                            const Communicator& ranks);
 

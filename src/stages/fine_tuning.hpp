@@ -43,7 +43,7 @@ class FineTuning {
                Collective& collective, const Compute& compute, const Features& features, Origin origin,
                Model& model, std::vector<EpochFraction> plan, int sharing);
 
-    /// Collective: trains to the end, from `state` on where there is one, whose tensors are rank 0's alone.
+    /// Collective: trains to the end, from `state` on where there is one; only rank 0 needs its tensors.
     /// `files` is rank 0's. `evaluation`, where there is one, scores the checkpoints and may end training
     /// early: then the state stays, so that more patience can go on. Throws Stopped on all ranks after the
     /// stop signal, with the state saved.

@@ -48,7 +48,7 @@ std::optional<std::string> question_not_finite(const Features& features, const L
 
 void require_finite(const Features& features, const Logits& logits, const std::string& source) {
     if (const auto question = question_not_finite(features, logits))
-        fail("{}: its logits of question {} are NaN or infinite: no scores", source, *question);
+        fail("{}: its logits of question {} are NaN or infinite: they cannot be scored", source, *question);
 }
 
 std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const StateSource& source,

@@ -35,8 +35,8 @@ struct ReadingHead {
 
 /// Collective: the logits of `heads` (on `device`, all of the source's task), one after another where several
 /// are computed together, over all features of `source`, in the features' order, on every rank. Each rank
-/// reads its part of the states once, for all heads, `batch` sequences at a time. Throws Stopped on all ranks
-/// where it ends `when` told to.
+/// reads its part of the states once, for all heads, `batch` sequences at a time. `when` says whether the
+/// stop signal ends it: then throws Stopped on all ranks.
 std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const StateSource& source,
                                   std::int64_t batch, at::Device device, const Communicator& ranks,
                                   Collective& collective, WhenTold when = WhenTold::go_on);

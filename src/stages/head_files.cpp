@@ -23,7 +23,7 @@ fs::path recipe_path(const fs::path& folder) {
     return folder / kStates / "recipe.json";
 }
 
-/// Which heads' states after which step count together, by their folders in the output folder.
+/// The heads, as folders in the output folder, whose states after `step` steps count together.
 struct Record {
     std::int64_t step;
     std::vector<std::string> heads;

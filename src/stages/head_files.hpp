@@ -57,8 +57,8 @@ struct HeadState {
 /// then the older ones count.
 void write_head_states(const std::filesystem::path& output, const std::vector<HeadState>& states);
 
-/// Local: carries out what killed processes had recorded in `output` of heads among `folders`, and removes
-/// records that they had begun.
+/// Local: puts the states in place that killed processes had recorded in `output` for heads among `folders`,
+/// and removes records that they had only begun. Throws Error naming the path.
 void finish_head_states(const std::filesystem::path& output,
                         const std::vector<std::filesystem::path>& folders);
 
@@ -66,7 +66,7 @@ void finish_head_states(const std::filesystem::path& output,
 struct EarlierHeadRun {
     bool finished = false;
     std::int64_t steps = 0;  ///< done, where a state holds them: the newest
-    std::string precision;   ///< that the states it read were computed in
+    std::string precision;   ///< in which the states that it read were computed
 };
 
 /// Local: looks into `folder` for a training of the same recipe. Throws Error where there is another that

@@ -50,7 +50,8 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
                 {"batch", job.origin.batch},
                 {"epochs", job.origin.epochs},
                 {"held_out", job.origin.held_out}};
-    // States that are computed have none yet. With auto it is that of an earlier run, or chosen later.
+    // States that are to be computed have no precision yet. With auto an earlier run has chosen it, or it is
+    // chosen later.
     const std::string& precision = states.precision.empty() ? options.compute.precision : states.precision;
     if (precision != "auto") recipe["precision"] = precision;
     if (job.origin.share < 1) recipe["share"] = job.origin.share;
@@ -171,8 +172,8 @@ std::string precision_of(const std::vector<HeadJob>& jobs) {
         if (known == nullptr) known = &job;
         if (job.recipe.at("precision") != known->recipe.at("precision")) {
             fail(
-                "{} was begun on states computed in {}, {} in {}: one run computes them in one; train these "
-                "heads apart (--heads)",
+                "{} was begun on states computed in {}, and {} on states computed in {}: a run computes "
+                "states in one precision; train these heads in separate runs (--heads)",
                 known->folder.string(), known->recipe.at("precision").get<std::string>(), job.folder.string(),
                 job.recipe.at("precision").get<std::string>());
         }

@@ -52,8 +52,8 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
 std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& options,
                                 const Communicator& ranks);
 
-/// Local: what the states of those of `jobs` that go on were computed in; empty where none says. Throws Error
-/// naming the folders of two that differ.
+/// Local: the precision in which the states of those of `jobs` that go on were computed; empty where none
+/// records it. Throws Error naming the folders of two jobs that differ.
 std::string precision_of(const std::vector<HeadJob>& jobs);
 
 }  // namespace bv

@@ -13,8 +13,8 @@
 
 namespace bv {
 
-/// Local: the most bytes that tensors in the memory of `device` take at one time that `work`, its backward
-/// passes included, makes.
+/// Local: the most bytes that the tensors which `work` makes, its backward passes included, take at one time
+/// in the memory of `device`.
 std::int64_t peak_bytes(at::Device device, const std::function<void()>& work);
 
 /// Collective: sets the memory of each of `jobs`, found by a step of throwaway heads over a batch of the

@@ -8,10 +8,10 @@
 
 namespace bv {
 
-/// Local: metrics.json of a head that has ended: what it came to, by its best epoch on the held-out
-/// questions, else by its last. `dev_epoch` is that of the dev states. A head that `diverged` ({"epoch",
-/// "step"}, else null) came to nothing but its best epoch; without one there is no key "head_epochs" and none
-/// of a score.
+/// Local: metrics.json of a head whose training has ended: the scores of its best epoch on the held-out
+/// questions, else of its last epoch. `dev_epoch` is the epoch of the dev states. `diverged` is {"epoch",
+/// "step"} of a head that diverged, else null: such a head has only the scores of its best epoch; where it
+/// has no best epoch, the key "head_epochs" and all scores are missing.
 nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head, const std::string& dev_epoch,
                                   const nlohmann::json& diverged);
 

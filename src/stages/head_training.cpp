@@ -128,10 +128,10 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
         {"seconds", seconds}, {"waiting_share", waiting}, {"sequences", sequences}, {"ranks", ranks_.size()}};
 }
 
-/// Collective: saves all heads' states after --resume-every minutes, when heads of a group have parted (from
-/// an older state the others would go on without them earlier, with other rounding), and when told to stop;
-/// then throws Stopped. Rank 0 copies them, and writes the copies while training goes on; what goes wrong
-/// with that ends all ranks at a later call.
+/// Collective: saves all heads' states after --resume-every minutes, after heads have left a group, and when
+/// told to stop; then throws Stopped. (A run that resumed from a state before heads left would train the
+/// others without them from then on, with other rounding.) Rank 0 copies the states, and writes the copies
+/// while training goes on; an error of the writing ends all ranks at a later call.
 void HeadTraining::save_where_due() {
     const auto now = std::chrono::steady_clock::now();
     const bool due =
@@ -183,8 +183,8 @@ std::vector<double> HeadTraining::sum_losses() {
     return sums;
 }
 
-/// Collective: writes that the heads diverged which are not `sound`, of all, group after group, and goes on
-/// without them.
+/// Collective: records that the heads which are not `sound` have diverged, and goes on without them. `sound`
+/// has all heads, group after group.
 void HeadTraining::let_go_of_diverged(const std::vector<bool>& sound) {
     if (std::ranges::all_of(sound, std::identity())) return;
     const std::int64_t epoch = (steps_ - 1) / steps_per_epoch_ + 1;
@@ -204,7 +204,7 @@ void HeadTraining::let_go_of_diverged(const std::vector<bool>& sound) {
     keep(sound);
 }
 
-/// Local: goes on with some of all heads, group after group.
+/// Local: goes on with the heads that are `going_on`, which has all heads, group after group.
 void HeadTraining::keep(const std::vector<bool>& going_on) {
     std::size_t place = 0;
     for (HeadGroup& group : groups_) {
@@ -255,7 +255,7 @@ std::vector<Logits> HeadTraining::predict(const StateSource& source) const {
 /// Collective: lets go of the heads whose weights or logits are not finite, and of their logits: an epoch's
 /// last update shows in no loss.
 void HeadTraining::drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& held_out) {
-    std::vector<double> faults;  // of each head, on so many ranks: they shall agree
+    std::vector<double> faults;  // for each head, the number of ranks that found one
     for (const HeadGroup& group : groups_) {
         for (const bool finite : group.finite()) faults.push_back(finite ? 0 : 1);
     }
@@ -335,7 +335,7 @@ bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
     return trainee.history->best().at("epoch") == std::to_string(epoch);
 }
 
-/// Local: writes what the head came to; where it `diverged`, what it came to before.
+/// Local: writes the head's results; where it `diverged`, those from before.
 void HeadTraining::finish(const Trainee& trainee, const Head& head, const Json& diverged) {
     saving_.wait();  // its own state may be among what is written
     const auto metrics = metrics_of(trainee, head, data_.dev().info().epoch, diverged);

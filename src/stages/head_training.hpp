@@ -70,7 +70,7 @@ class HeadTraining {
     std::int64_t steps_;  // done
     std::chrono::steady_clock::time_point saved_;
     Background saving_;       // of all heads' states, on rank 0
-    bool regrouped_ = false;  // heads that went on together have parted since states were saved
+    bool regrouped_ = false;  // heads have left a group since states were saved
 };
 
 }  // namespace bv

@@ -20,8 +20,7 @@
 namespace bv {
 namespace {
 
-/// Whether this rank's device has instructions for products in bfloat16. Having them does not make them the
-/// faster ones.
+/// Whether this rank's device has instructions for products in bfloat16. They need not be faster.
 bool has_bfloat16(at::Device device) {
 #ifdef BV_CUDA
     if (device.is_cuda()) {
@@ -80,7 +79,7 @@ at::ScalarType precision_named(const std::string& name) {
     fail("'{}' is no precision of matrix products; known: float32, bfloat16", name);
 }
 
-/// Collective: what auto takes where no earlier work decides, and why.
+/// Collective: the precision that auto takes where no earlier work decides, and the reason.
 std::pair<at::ScalarType, std::string> choose_by_device(const Compute& compute, bool all_have,
                                                         const BertConfig& config, const Communicator& ranks) {
     if (!all_have) {
@@ -129,13 +128,13 @@ void choose_precision(Compute& compute, const std::string& wanted, const std::st
     if (compute.precision != at::kBFloat16 || !ranks.is_root()) return;
     if (!all_have) {
         spdlog::warn(
-            "not every rank's {} has bfloat16 products: Torch computes them by others, which is slow",
+            "not every rank's {} has bfloat16 products: Torch computes them in other ways, which is slow",
             compute.device.is_cuda() ? "GPU" : "processor");
     }
     if (compute.device.is_cuda() &&
         !takes_flash_attention(compute.device, compute.precision, config.head_size())) {
         spdlog::info(
-            "attention by plain operations: flash attention has no kernel for heads of {} on this GPU",
+            "attention by plain operations: flash attention has no kernel for heads of size {} on this GPU",
             config.head_size());
     }
 }

@@ -40,7 +40,7 @@ void check_options(const PrepareOptions& options) {
         fail("--output and --hold-out-output are both {}", options.output);
 }
 
-/// The right to write the outputs, which are absent unless --force replaces them.
+/// Locks the outputs. Throws Error where one is there already and --force does not replace it.
 std::vector<OutputLock> lock_outputs(const PrepareOptions& options) {
     std::vector<OutputLock> locks;
     for (const std::string& output : {options.output, options.hold_out_output}) {
@@ -151,7 +151,7 @@ void prepare(const PrepareOptions& options, const CommandLine& line) {
     const std::vector<OutputLock> locks = lock_outputs(options);
     const int threads = options.threads > 0 ? options.threads : available_cores();
     const Tokenizer tokenizer(options.model);
-    read_checkpoint(options.model);  // its tokenizer's files are what was written, if it is a checkpoint
+    read_checkpoint(options.model);  // throws where it is a checkpoint and its tokenizer's files were changed
     Dataset dataset = read_squad(options.squad);
     const bool whole = options.limit == 0;
     limit_questions(dataset, options.limit);

@@ -44,8 +44,8 @@ class StateSource {
     /// An empty batch has no states.
     virtual std::vector<StateBatch> read(const FeatureBatches& batches) const = 0;
 
-    /// Local: what the products that compute the states run in from now on; states that are stored have been
-    /// computed. To be called before anything is read.
+    /// Local: sets the precision of the products that compute the states; without effect where the states are
+    /// stored. To be called before anything is read.
     virtual void multiply_in(at::ScalarType /*precision*/) {}
 
     /// Where the states come from, for messages.
@@ -66,7 +66,7 @@ std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, doubl
                                         const Layers& layers = {}, at::Device device = at::kCPU);
 
 /// Local: the states that the model in folder `checkpoint` makes of the features in file `features` for
-/// `task` on `device`; multiply_in is to be called. Throws Error naming folder and file.
+/// `task` on `device`; call multiply_in before reading. Throws Error naming folder and file.
 std::unique_ptr<StateSource> open_checkpoint(const std::filesystem::path& checkpoint,
                                              const std::filesystem::path& features, const std::string& task,
                                              at::Device device, const Layers& layers = {});

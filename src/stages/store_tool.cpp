@@ -26,11 +26,11 @@
 namespace bv {
 namespace {
 
-/// What stands in all messages about damage that no repair mends.
+/// A part of all messages about damage that bv_store repair cannot mend.
 constexpr const char* kOnlyAnew =
     "bv_store repair computes states, not tables; bv_extract --force makes the store again";
 
-/// What `read` returns, which reads tables of a store.
+/// Calls `read`, which reads tables of a store. Throws Error that says what to do where they are damaged.
 template <class Read>
 auto tables(Read read) {
     try {
@@ -40,7 +40,7 @@ auto tables(Read read) {
     }
 }
 
-/// A store whose states may be damaged. Its tables may not.
+/// A store. Its states may be damaged, its tables may not.
 struct Opened {
     explicit Opened(const std::filesystem::path& path)
         : store(tables([&] { return Store(path, Store::Accept::damaged); })),
@@ -59,7 +59,7 @@ struct Opened {
     Features features;
 };
 
-/// What bv_store info prints.
+/// The text that bv_store info prints.
 std::string text_of(const Opened& opened) {
     const Store& store = opened.store;
     const StoreInfo& info = store.info();
@@ -140,7 +140,7 @@ int reading_threads() {
     return std::max(4, available_cores());
 }
 
-/// Most tokens that the encoder took at once as the states were made.
+/// The most tokens that the encoder took at once when the states were made.
 std::int64_t batch_tokens_of(const StoreToolOptions& options, const StoreInfo& info) {
     const auto setting = setting_in(info.config, "batch_tokens");
     if (!setting) return ExtractOptions().batch_tokens;

@@ -116,7 +116,7 @@ void read_table(const toml::table& table, const std::string& file, Study& study)
         study.keep_stores = keep->value_or(true);
     }
     study.shares = list_of<double>(table, "shares", file, [](const double& share) {
-        if (!(share > 0 && share <= 1)) fail("found {}, expected a number above 0, to 1", share);
+        if (!(share > 0 && share <= 1)) fail("found {}, expected a number above 0 and at most 1", share);
     });
     std::erase(study.shares, 1.0);  // all questions are trained on anyway
     study.layer_subsets = list_of<std::string>(table, "layer_subsets", file,

@@ -69,12 +69,13 @@ std::optional<std::string> question_not_finite(const at::Tensor& state, const Ba
 }
 
 void require_finite(const std::vector<at::Tensor>& states, const Batch& batch, const Features& features) {
-    // What is not finite in one layer is not in those after it. The pooled output stands in front.
+    // A value that is not finite in one layer makes the layers after it not finite. The pooled output comes
+    // first.
     for (const at::Tensor* state : {&states.front(), &states.back()}) {
         if (const auto question = question_not_finite(*state, batch, features)) {
             fail(
-                "question {}: the hidden states that the model makes of it are not finite in float32: its "
-                "weights are too large, as training that diverged leaves them; give another checkpoint",
+                "question {}: the model's hidden states for it are not finite in float32: the model's "
+                "weights are too large, as after training that diverged; give another checkpoint",
                 *question);
         }
     }

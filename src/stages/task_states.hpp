@@ -35,7 +35,8 @@ std::vector<at::Tensor> task_states(const Model& model, const Batch& batch);
 std::optional<std::string> question_not_finite(const at::Tensor& state, const Batch& batch,
                                                const Features& features);
 
-/// Throws Error naming the first question of `batch` of which `states`, its task_states, are not finite.
+/// Throws Error naming the first question of `batch` for which `states`, the batch's task_states, are not
+/// finite.
 void require_finite(const std::vector<at::Tensor>& states, const Batch& batch, const Features& features);
 
 }  // namespace bv

@@ -46,7 +46,7 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
     }
 }
 
-/// What rank 0 finds.
+/// Local: find_earlier_run on rank 0.
 EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std::vector<EpochFraction>& plan,
                           const std::string& resume, bool force,
                           const std::function<bool(const ResumeState&)>& stopped_early) {
@@ -97,7 +97,7 @@ void TuningFiles::begin(std::int64_t steps) {
 }
 
 void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& model) {
-    wait();  // two copies would stand in memory together
+    wait();  // so that there are never two copies in memory
     background_.run([=, this, save = model.snapshot()] {
         const fs::path folder = output_ / "checkpoints" / info.epoch.folder_name();
         bv::write_checkpoint(folder, info, [&](const fs::path& path) {

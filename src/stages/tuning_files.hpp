@@ -36,8 +36,8 @@ class TuningFiles {
     /// Starts to write checkpoints/epoch-<fraction>/. Throws what went wrong with the writing before.
     void write_checkpoint(const CheckpointInfo& info, const Model& model);
 
-    /// Starts to write a resume state, which `copy` makes once the writing before is done: two copies never
-    /// stand in memory together. Throws what went wrong with the writing before.
+    /// Starts to write a resume state. `copy` makes it once the writing before is done, so that there are
+    /// never two copies in memory. Throws what went wrong with the writing before.
     void write_state(const std::function<ResumeState()>& copy);
 
     /// Throws what went wrong with the writing before, if it has ended; does not wait.
@@ -64,7 +64,7 @@ struct EarlierRun {
     bool finished = false;  ///< all wanted checkpoints are there, or it stopped early
     /// Where it can go on, or stopped early. Rank 0 alone has the tensors.
     std::optional<ResumeState> state;
-    std::string precision;  ///< of that state's matrix products; empty without a state, or where it is older
+    std::string precision;  ///< of that state's matrix products; empty where there is none, or no record
 };
 
 /// Collective: rank 0 looks into `output` for a run of the same recipe, and tells the others. `resume` is

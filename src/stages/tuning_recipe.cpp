@@ -30,7 +30,7 @@ Json recipe_of(const FinetuneOptions& options, const std::string& data_fingerpri
                    {"clip", options.clip},
                    {"loss", options.loss},
                    {"no_dropout", options.no_dropout}};
-    // With auto an earlier run's stays, whatever it is, or one is chosen as training begins.
+    // With auto the precision of an earlier run stays, or one is chosen as training begins.
     if (options.compute.precision != "auto") recipe["precision"] = options.compute.precision;
     // A constant rate without warm-up does not know where training ends: such a run may be prolonged.
     if (options.schedule != "constant" || options.warm_up > 0) recipe["steps"] = total_steps;

@@ -17,12 +17,14 @@ struct FinetuneOptions;
 nlohmann::json recipe_of(const FinetuneOptions& options, const std::string& data_fingerprint,
                          const std::string& started_from, std::int64_t total_steps);
 
-/// "RUN belongs to another run: learning_rate 0.0001 there, 5e-05 here": why what stands in the folder `run`
-/// is not of the recipe `here`, by the recipe in the file at `path`, which may be damaged; empty where it is.
+/// Says why the folder `run` does not belong to the recipe `here`; empty where it does. The file at `path`
+/// holds the recipe of `run`; it may be damaged. "RUN belongs to another run: learning_rate 0.0001 there,
+/// 5e-05 here", for example.
 std::string objection_to(const std::filesystem::path& run, const std::filesystem::path& path,
                          const nlohmann::json& here);
 
-/// The precision that the recipe in the file at `path` records; empty where an older program wrote it.
+/// The precision that the recipe in the file at `path` records; empty where it records none. Throws
+/// Error naming the file.
 std::string recorded_precision(const std::filesystem::path& path);
 
 }  // namespace bv

@@ -5,8 +5,8 @@
 
 namespace bv {
 
-/// What work without a state of its own does after the stop signal: part of a training goes on to its end,
-/// for the training saves its state soon; a program of its own ends early.
+/// Says what work without a state of its own does after the stop signal: as a part of training it goes on to
+/// its end, since training saves its state soon; as a program of its own it ends early.
 enum class WhenTold { go_on, end };
 
 /// Local: whether this rank shall leave the rest of its share undone.
@@ -14,8 +14,8 @@ inline bool ends_now(WhenTold when) {
     return when == WhenTold::end && stop_requested();
 }
 
-/// Collective: after each rank's share, throws Stopped on all ranks where one of them may have left some
-/// undone. `what` is what was not made.
+/// Collective: to be called after each rank's share. Throws Stopped on all ranks where one of them may have
+/// left a part of its share undone. `what` says in the message what is missing, as "no results are written".
 inline void end_together(WhenTold when, const char* what, const Communicator& ranks) {
     if (when == WhenTold::end && ranks.max(stop_requested() ? 1 : 0) > 0)
         throw Stopped(fmt::format("told to stop: {}; start again", what));

@@ -13,7 +13,7 @@
 
 namespace bv::h5 {
 
-/// A file that does not hold what was written, as one of its checksums says.
+/// Thrown for a file whose content one of its checksums does not fit.
 class Damaged : public Error {
   public:
     using Error::Error;
@@ -49,14 +49,14 @@ class Handle {
 /// Turns off HDF5's printing. Handle does; call it where an HDF5 function is used before any Handle exists.
 void silence();
 
-/// Throws Error "`what`: HDF5's reason" when `status`, as returned by an HDF5 call, is negative; Damaged,
-/// where the reason is a checksum of HDF5's own.
+/// Throws Error "`what`: HDF5's reason" when `status`, as returned by an HDF5 call, is negative; it is a
+/// Damaged where one of HDF5's own checksums is the reason.
 void check(herr_t status, const std::string& what);
 
 /// A property list of `kind` (H5P_FILE_ACCESS, H5P_DATASET_CREATE ...).
 Handle property_list(hid_t kind);
-/// One of a new object or file (H5P_DATASET_CREATE, H5P_GROUP_CREATE, H5P_FILE_CREATE), without times: equal
-/// content is equal bytes.
+/// A property list for a new object or file (H5P_DATASET_CREATE, H5P_GROUP_CREATE, H5P_FILE_CREATE) that
+/// keeps no times: equal content is equal bytes.
 Handle creation_list(hid_t kind);
 
 /// Types that arrays in files may have; on disk they are little-endian.
@@ -90,7 +90,7 @@ class Group {
     }
 
     /// Reads a whole 1-D dataset. Throws Error when it is missing, of another rank or of another class of
-    /// type; Damaged when its bytes are not those of its checksum. Files of other making may have none.
+    /// type; Damaged when its bytes do not fit its checksum. Files of other makers may have no checksums.
     template <Element T>
     std::vector<T> read(const std::string& child) const;
 
@@ -115,8 +115,8 @@ class Group {
 class File {
   public:
     /// Creates `path`, replacing what is there. Its metadata (names, types, shapes, attributes, small
-    /// datasets) have HDF5's own checksums. With `alignment`, datasets of so many bytes and more begin at
-    /// multiples of it, and metadata take pieces of this size. Throws Error naming the path.
+    /// datasets) have HDF5's own checksums. With `alignment` (bytes), datasets of this size and larger
+    /// begin at multiples of it, and metadata take pieces of this size. Throws Error naming the path.
     static File create(const std::filesystem::path& path, hsize_t alignment = 0);
 
     /// Whether a file that ends before its last array does is opened: what is left of it can be read.

@@ -56,7 +56,7 @@ Handle open_attribute(hid_t group, const std::string& name, H5T_class_t wanted, 
     return attribute;
 }
 
-/// Attributes that are one whole number, of a group or dataset.
+/// Writes an attribute of a group or dataset that is one whole number.
 void write_number(hid_t object, const std::string& name, hid_t type, std::int64_t number,
                   const std::string& what) {
     const Handle space = scalar_space();
@@ -72,7 +72,7 @@ std::int64_t read_number(hid_t object, const std::string& name, const std::strin
     return number;
 }
 
-/// Throws Damaged unless `bytes` are those of the dataset's checksum, where it has one.
+/// Throws Damaged where the dataset has a checksum and `bytes` do not fit it.
 void require_checksum(const Handle& dataset, std::span<const std::byte> bytes, const std::string& place) {
     const std::string what = fmt::format("cannot read attribute {} of {}", kChecksum, place);
     const htri_t has = H5Aexists(dataset.get(), kChecksum);

@@ -46,7 +46,7 @@ std::filesystem::path parent_of(const std::filesystem::path& path) {
 // Takes the disk's space for a file of `size` bytes; what the file holds stays.
 void reserve(const std::filesystem::path& path, std::uintmax_t size, const std::filesystem::path& shown) {
     const Descriptor file(path);
-    int why = EINTR;  // by the stop signal, which some file systems do not hold back
+    int why = EINTR;  // some file systems let the stop signal interrupt this call
     while (why == EINTR) {
         if (::fallocate(file.get(), 0, 0, static_cast<off_t>(size)) == 0) return;
         why = errno;

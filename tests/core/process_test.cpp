@@ -16,7 +16,7 @@
 namespace bv {
 namespace {
 
-/// Does in its destructor, where nothing may be thrown, what throws.
+/// Calls a function that throws in its destructor, where nothing may be thrown.
 struct Sink {
     std::function<void()> action;
     ~Sink() { action(); }

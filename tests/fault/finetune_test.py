@@ -130,7 +130,7 @@ def test_a_rank_killed_at_any_step_loses_nothing_that_was_saved(recipe, undistur
 
 @pytest.mark.parametrize("precision, other", [("float32", "bfloat16"), ("bfloat16", "float32")])
 def test_a_resumed_run_keeps_its_precision(recipe, tmp_path, precision, other):
-    """Whatever the machine it goes on would choose: here that is one of the two."""
+    """The precision stays, whichever one the second machine would choose: this machine would choose one of the two."""
     process = start([*recipe, "--precision", precision], tmp_path, "--resume-every", 0)
     wait_for_step(process, tmp_path, 10)
     process.send_signal(signal.SIGUSR1)

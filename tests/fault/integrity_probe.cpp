@@ -1,6 +1,6 @@
-// For each line "features|store|checkpoint|head|logits PATH" of the input it prints "ok FINGERPRINT", of all
-// that a reader of this file or folder gets, or "refused MESSAGE". So a test reads hundreds of damaged copies
-// without starting hundreds of programs.
+// For each line "features|store|checkpoint|head|logits PATH" of the input this program prints "ok
+// FINGERPRINT", with the fingerprint of everything that a reader of this file or folder gets, or "refused
+// MESSAGE". So a test reads hundreds of damaged copies without starting hundreds of programs.
 
 #include <iostream>
 #include <memory>

@@ -1,4 +1,4 @@
-"""Files whose bytes change on a disk or on the way: what is read is what was written, or the reader refuses it by name."""
+"""Files whose bytes change on a disk or on the way: a reader gets what was written, or refuses the file and names it."""
 
 import os
 import random

@@ -1,5 +1,5 @@
-"""Two runs on one output for real: the second is refused by the first one's name before any work, the first comes to its end; a
-killed run's lock blocks nobody; no lock is left behind."""
+"""Two real runs on one output: the second is refused before any work, with the name of the first, and the first comes to its end;
+a killed run's lock blocks nobody; no lock is left behind."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ WORKING = {"bv_finetune": "metrics/finetune.jsonl", "bv_train": "learned_pooling
 
 
 def hold(program, command, output):
-    """Starts a run on 2 ranks and stops its ranks in the midst of it."""
+    """Starts a run on 2 ranks and stops its ranks in the middle of it."""
     process = bv.start(program, *command, "--output", output, ranks=2)
     until = time.monotonic() + 60
     while not (output / WORKING[program]).exists() or not (output / LOCKS[program]).exists():

@@ -1,5 +1,5 @@
-"""SIGUSR1 at any moment of a program's life, from before main until it is gone, once and again and again: exit code 85 with what
-there is to save, or 0 when the work is done anyway; never death by the signal, never anything half written."""
+"""SIGUSR1 at any moment of a program's life, from before main until it is gone, once or many times: exit code 85 with the state
+saved, or 0 when the work is done anyway; the signal never kills a program, and nothing is ever half written."""
 
 import os
 import random

@@ -116,7 +116,7 @@ def test_only_what_is_missing_is_computed_again(flags, undisturbed, tmp_path):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_unfinished_store_is_finished_in_its_precision(flags, tmp_path, precision):
-    """Whatever the machine that finishes it would choose: here that is one of the two."""
+    """The precision stays, whichever one the finishing machine would choose: this machine would choose one of the two."""
     at = flags.index("--precision")
     automatic = [*flags[:at], *flags[at + 2:]]
     path = tmp_path / "store.h5"

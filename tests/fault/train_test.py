@@ -230,7 +230,7 @@ def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undist
 
 @pytest.mark.parametrize("precision, other", [("float32", "bfloat16"), ("bfloat16", "float32")])
 def test_heads_go_on_over_states_of_the_precision_they_began_with(recipe, corpus, tiny_model, tmp_path, precision, other):
-    """Whatever the machine they go on on would choose: here that is one of the two."""
+    """The precision stays, whichever one the second machine would choose: this machine would choose one of the two."""
     for split in ("train", "dev"):
         bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", tiny_model, "--output", tmp_path / f"{split}.h5",
                "--limit", 8)

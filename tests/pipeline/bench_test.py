@@ -59,7 +59,7 @@ def test_ratios_are_of_the_rows_and_judged(quick):
 
 
 def test_the_fastest_on_each_side_are_compared(bench):
-    """On some processors float32 is faster than bfloat16, ours as well as Python's."""
+    """On some processors float32 is faster than bfloat16, in our programs as well as in Python."""
     import finetune
     rates = {"ours_bf16_2x1": 2000, "ours_bf16_1x2": 1980, "ours_fp32_2x1": 2900, "ours_fp32_1x2": 3021, "python_bf16": 400,
              "python_fp32": 600, "python_bf16_sorted": 700, "run_qa": 500}

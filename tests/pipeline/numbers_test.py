@@ -1,4 +1,4 @@
-"""Numbers that no program takes, through the flags of every program and through its table of a study: one short line, exit code 2."""
+"""Numbers that no program takes, by the flags of every program and by its table of a study: one short line, exit code 2."""
 
 import concurrent.futures
 

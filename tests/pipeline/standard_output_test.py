@@ -1,4 +1,4 @@
-"""Results that standard output does not take are no success, and a working folder that is gone is named."""
+"""A program that cannot print its results fails; a working folder that was removed is named."""
 
 import os
 import shlex

@@ -3,9 +3,9 @@
 
 Trains the same model on the same text in random batches by every job of the table in turn, --rounds times over, on two
 cores and with the same memory allocator, so that noise hits all alike. A step's time is from its batch to its update;
-starting up and the first steps do not count. Rates are medians over the rounds with their least and most. A ratio is of
-the fastest on each side, since processors differ in which precision they are faster in, and is taken within each round
-first. Tokens are real ones: padding is work that nobody asked for.
+starting up and the first steps do not count. Rates are medians over the rounds with their least and most. A ratio
+compares the fastest job of each side, since not all processors are faster in the same precision; it is taken within each
+round first. Tokens are real ones: padding is work that nobody asked for.
 
   best Python         transformers, each batch padded to its longest, fused AdamW, in bfloat16 autocast or float32
   sorted passes       the same with each batch cut into four passes sorted by length: less padding, seldom done
@@ -33,7 +33,7 @@ from programs import CORES, REPOSITORY, bench_and_report, say, spread
 from table import text_table
 
 OURS_FP32 = ("ours_fp32_2x1", "ours_fp32_1x2")
-OURS = ("ours_bf16_2x1", "ours_bf16_1x2", *OURS_FP32)  # which precision is the faster is up to the processor
+OURS = ("ours_bf16_2x1", "ours_bf16_1x2", *OURS_FP32)  # some processors are faster in float32
 
 # Name, ours and the peers (the fastest of each side counts), the wanted ratio.
 TARGETS = [

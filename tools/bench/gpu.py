@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 """The check of a machine with GPUs: right first, then equal bits, then speed.
 
-Runs these items one after the other, each for ten minutes at most:
+Runs these items one after the other, each for ten minutes at most (--minutes):
 
   tests       the tests of label gpu
   self-test   all GPUs together train what one of them trains, in float32 and bfloat16
   parity      hidden states, losses and gradients against transformers on the same GPU
-  heads       losses and logits of every head on a GPU against those on the CPU
+  heads       losses and logits of the span heads of configs/minilm.toml on a GPU against those on the CPU
   sanitizer   compute-sanitizer (memcheck, racecheck, initcheck) over the tests of label gpu
   equal-bits  runs of 50 steps, undisturbed and killed and resumed, end with the same weights
   speed       fine-tuning on one GPU and on all, beside transformers
   extraction  states into a store, against the encoder alone; heads on it
   study       what bv_plan --measure says of the reference's study, on one GPU and on eight
 
-OUTPUT/<item>.log holds what an item's programs said, OUTPUT/<item>.json its numbers and how it ended, OUTPUT/summary.json
-that of all. An item that fails stops no other; the exit code is 1 then. tools/bench/gpu.sh builds what this runs.
+OUTPUT/<item>.log holds what an item's programs said, OUTPUT/<item>.json its numbers and how it ended; OUTPUT/summary.json has
+the numbers of all items. An item that fails stops no other; the exit code is 1 then. tools/bench/gpu.sh builds what this runs.
 """
 import argparse
 import json

@@ -20,11 +20,11 @@ RECIPE = ("--task", "span", "--optimizer", "adamw", "--epsilon-kind", "torch", "
 
 
 class OutOfTime(Exception):
-    """An item's time is over; what it has measured until then counts."""
+    """An item's time is over; the numbers that it has measured count."""
 
 
 class Missing(Exception):
-    """What an item needs, and this machine has not."""
+    """This machine lacks something that an item needs."""
 
 
 def vocabulary():

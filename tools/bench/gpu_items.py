@@ -1,7 +1,7 @@
 """The items of tools/bench/gpu.py, each a function of a Bench and of the dictionary that its numbers go to.
 
-A number stands there as soon as it is known, so that an item cut short by its time keeps what it has. What must hold and does
-not raises BenchError.
+A number is put there as soon as it is known, so that an item whose time is over keeps what it has. An item raises BenchError
+where a requirement does not hold.
 """
 
 import hashlib

@@ -2,7 +2,8 @@
 """How fast states are made, written and read: against Hugging Face and h5py, the disk itself, and one that is slow.
 
 Making them: bv_extract against transformers (sorted by length, bfloat16, output_hidden_states) on the same features, and
-against the encoder alone (bv_eval with a new head, which stores nothing), by one rank of two threads and two of one. Tokens are real ones.
+against the encoder alone (bv_eval with a new head, which stores nothing), by one rank of two threads and two of one. Tokens
+are real ones.
 
 The disk: blocks of random states by the store's own writer, and batches by its reader in training order, without an
 encoder, at several block sizes and numbers of ranks; beside them plain calls that move as many bytes in pieces of the
@@ -43,7 +44,7 @@ class Bench(Programs):
         super().__init__(options.programs)
         run([self.program("bv_prepare"), "--squad", text, "--model", options.model, "--unfound", "keep", "--limit",
              options.questions, "--output", self.features])
-        # bv_eval wants a head.
+        # bv_eval needs a checkpoint that holds a head.
         run([self.program("bv_finetune"), "--model", options.model, "--features", self.features, "--checkpoints", 0, "--output",
              folder / "tuned", "--device", "cpu"])
         with h5py.File(self.features) as file:

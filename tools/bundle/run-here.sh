@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs a program of this folder on this machine. Uses no other program than bash and Python: a machine may have no more.
+# Runs a program of this folder on this machine. Uses only bash and Python: a machine may have nothing else.
 set -euo pipefail
 
 usage() {
@@ -21,7 +21,7 @@ Examples:
   run-here.sh bv_prepare --help
   run-here.sh --python ~/venv/bin/python -- bv_prepare --squad train-v2.0.json --model $M --output train.h5
   run-here.sh --ranks 2 -- bv_finetune --model $M --features train.h5 --task span --checkpoints 1 --output run
-  run-here.sh gpu.sh results --squad ~/squad
+  run-here.sh gpu.sh results --squad ~/squad                  # needs the packages of tools/requirements.txt
   run-here.sh python tools/make_corpus.py --output corpus
   run-here.sh launch/debug.sh --squad ~/squad --run ~/run     # needs the packages of tools/requirements.txt
   . ~/site.sh && run-here.sh slurm/study.sh --config configs/reference.toml ...    # jobs inherit the environment

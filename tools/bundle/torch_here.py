@@ -1,7 +1,8 @@
 """Whether this Python has the torch that the programs of a bundle need; run by run-here.sh.
 
 Usage: PYTHON torch_here.py VERSION. Prints the folders of torch's libraries, joined by ':', or in one line what is wanted
-and what was found (exit code 2). Torch is not imported: that takes seconds. Any Python 3 can run this, to be told so.
+and what was found (exit code 2). Torch is not imported: that takes seconds. Any Python 3 can run this
+file, so that an old one is told too.
 """
 
 import importlib.util
@@ -39,7 +40,7 @@ def torch_version(folder):
 
 
 def folders_of(libraries, torch):
-    """The folders that hold these libraries, and those that nowhere are: beside torch, in NVIDIA's packages, in the prefix."""
+    """The folders that hold these libraries (torch's, NVIDIA's packages, the prefix), and the libraries that none of them holds."""
     packages = os.path.dirname(torch)
     nvidia = os.path.join(packages, "nvidia")
     places = [os.path.join(torch, "lib")]

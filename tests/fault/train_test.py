@@ -162,11 +162,13 @@ def killed_amid_saving(recipe, output, heads):
     ranks = []
     while len(ranks) < 2 and process.poll() is None and time.monotonic() < until:
         ranks = bv.ranks_of(process)
-    before = now = set()
-    while now <= before and process.poll() is None and time.monotonic() < until:
+    before = set()
+    while process.poll() is None and time.monotonic() < until:
+        now = states(output)
         if sum(path.name.removeprefix("step-").isdigit() for path in before) < heads:
             before = now
-        now = states(output)
+        elif not now <= before:
+            break
     for rank in ranks:
         with contextlib.suppress(ProcessLookupError):  # mpirun may have ended it when the first died
             os.kill(rank, signal.SIGKILL)

@@ -1,5 +1,8 @@
 #include "core/metrics_file.hpp"
 
+#include <cerrno>
+#include <cstring>
+
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
@@ -16,12 +19,12 @@ MetricsFile::MetricsFile(std::filesystem::path path, std::string_view beginning)
         write_file(path_, beginning);
         stream_.open(path_, std::ios::app);
     }
-    if (!stream_) fail("cannot write {}", path_.string());
+    if (!stream_) fail("cannot write {}: {}", path_.string(), std::strerror(errno));
 }
 
 void MetricsFile::append(const nlohmann::json& line) {
     stream_ << line.dump() << std::endl;
-    if (!stream_) fail("cannot write {}", path_.string());
+    if (!stream_) fail("cannot write {}: {}", path_.string(), std::strerror(errno));
 }
 
 }  // namespace bv

@@ -23,6 +23,7 @@ MetricsFile::MetricsFile(std::filesystem::path path, std::string_view beginning)
 }
 
 void MetricsFile::append(const nlohmann::json& line) {
+    errno = 0;
     stream_ << line.dump() << std::endl;
     if (!stream_) fail("cannot write {}: {}", path_.string(), std::strerror(errno));
 }

@@ -163,10 +163,12 @@ def killed_amid_saving(recipe, output, heads):
     while len(ranks) < 2 and process.poll() is None and time.monotonic() < until:
         ranks = bv.ranks_of(process)
     before = set()
-    while sum(path.name.removeprefix("step-").isdigit() for path in before) < heads and process.poll() is None and time.monotonic() < until:
-        before = states(output)
-    while states(output) <= before and process.poll() is None and time.monotonic() < until:
-        pass
+    while process.poll() is None and time.monotonic() < until:
+        now = states(output)
+        if sum(path.name.removeprefix("step-").isdigit() for path in before) < heads:
+            before = now
+        elif not now <= before:
+            break
     for rank in ranks:
         with contextlib.suppress(ProcessLookupError):  # mpirun may have ended it when the first died
             os.kill(rank, signal.SIGKILL)

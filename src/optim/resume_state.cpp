@@ -123,8 +123,7 @@ void take_resume_state(const fs::path& folder, std::int64_t step) {
         remove_whole_folder(place, kMarker);
         std::error_code wrong;
         fs::rename(prepared, place, wrong);
-        if (wrong && !fs::exists(place / kMarker))  // another job may have done it at the same time
-            fail("cannot rename {} to {}: {}", prepared.string(), place.string(), wrong.message());
+        if (wrong) fail("cannot rename {} to {}: {}", prepared.string(), place.string(), wrong.message());
         flush_to_disk(folder);
     }
     if (fs::exists(place / kMarker)) remove_resume_states(folder, step);

@@ -33,9 +33,11 @@ std::string relative_name(const fs::path& folder, const fs::path& output) {
     return folder.lexically_relative(output).generic_string();
 }
 
-/// Named after the first head: jobs that train other heads into the same folder have records of their own.
-fs::path record_path(const fs::path& output, const fs::path& first_head) {
-    return output / (kRecord + fingerprint(relative_name(first_head, output)) + ".json");
+/// How the names begin of records whose first head is `head`: jobs that train other heads into the same
+/// folder have records of their own. The step follows: a record may have to wait for heads that no job trains
+/// now.
+std::string record_name(const std::string& head) {
+    return kRecord + fingerprint(head) + "-";
 }
 
 Record read_record(const fs::path& path) {
@@ -69,7 +71,8 @@ void write_head_states(const fs::path& output, const std::vector<HeadState>& sta
         prepare_resume_state(head.folder / kStates, head.state);
         record.heads.push_back(relative_name(head.folder, output));
     }
-    const fs::path path = record_path(output, states.front().folder);
+    const fs::path path =
+        output / (record_name(record.heads.front()) + std::to_string(record.step) + ".json");
     write_file(path, Json{{"step", record.step}, {"heads", record.heads}}.dump(2) + "\n");
     carry_out(record, {record.heads.begin(), record.heads.end()}, output, path);
 }
@@ -77,16 +80,21 @@ void write_head_states(const fs::path& output, const std::vector<HeadState>& sta
 void finish_head_states(const fs::path& output, const std::vector<fs::path>& folders) {
     if (!fs::is_directory(output)) return;
     std::set<std::string> ours;
+    std::set<std::string> our_names;
     for (const fs::path& folder : folders) {
-        ours.insert(relative_name(folder, output));
-        remove_file(record_path(output, folder) += ".partial");
+        const auto [head, is_new] = ours.insert(relative_name(folder, output));
+        our_names.insert(record_name(*head));
     }
     std::vector<fs::path> paths;
     for (const auto& entry : fs::directory_iterator(output)) {
         const std::string name = entry.path().filename().string();
-        if (name.starts_with(kRecord) && name.ends_with(".json")) paths.push_back(entry.path());
+        if (name.starts_with(kRecord)) paths.push_back(entry.path());
     }
     for (const fs::path& path : paths) {
+        const std::string name = path.filename().string();
+        if (path.extension() == ".partial" && our_names.contains(name.substr(0, name.rfind('-') + 1)))
+            remove_file(path);
+        if (path.extension() != ".json") continue;
         std::optional<Record> record;
         try {
             record = read_record(path);

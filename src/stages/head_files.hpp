@@ -52,9 +52,9 @@ struct HeadState {
 
 /// Local: writes the states of heads trained together, all after the same number of steps, in place of their
 /// older ones and as one: a process killed at any moment leaves all heads the newer state or all the older
-/// one. Their folders lie in `output`, which holds a record of the heads (states-<fingerprint>.json) from the
-/// moment all states are on disk until all are in place. Throws Error naming the path (a full disk, say);
-/// then the older ones count.
+/// one. Their folders lie in `output`, which holds a record of the heads (states-<fingerprint>-<step>.json)
+/// from the moment all states are on disk until all are in place. Throws Error naming the path (a full disk,
+/// say); then the older ones count.
 void write_head_states(const std::filesystem::path& output, const std::vector<HeadState>& states);
 
 /// Local: puts the states in place that killed processes had recorded in `output` for heads among `folders`,

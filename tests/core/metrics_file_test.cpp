@@ -37,7 +37,7 @@ TEST(MetricsFile, ItGoesOnAfterTheLinesItIsGiven) {
 
 TEST(MetricsFile, AFullDiskAndAnImpossiblePlaceAreErrorsThatNameThePath) {
     MetricsFile full("/dev/full");
-    BV_EXPECT_ERROR(full.append({{"step", 1}}), "/dev/full");
+    BV_EXPECT_ERROR(full.append({{"step", 1}}), "/dev/full", "No space left on device");
     const TemporaryFolder folder;
     write_file(folder / "file", "");
     const auto below = folder / "file/metrics.jsonl";

@@ -122,7 +122,7 @@ TEST_F(HeartbeatsTest, AStoppedRankThatWaitedIsNamedByItsSilence) {
     live(10, {0, 1, 2, 3}, /*working=*/false, /*waiting=*/true);
     live(61, {0, 1, 3}, /*working=*/false, /*waiting=*/true);
     EXPECT_THAT(all_.complaint(kTimeout), HasSubstr("rank 2 of 4"));
-    EXPECT_THAT(all_.complaint(kTimeout), HasSubstr("no sign for 61 s"));
+    EXPECT_THAT(all_.complaint(kTimeout), HasSubstr("no sign for 62 s"));
     EXPECT_THAT(all_.complaint(kTimeout), Not(HasSubstr("all 4 ranks")));
 }
 

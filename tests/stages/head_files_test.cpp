@@ -104,6 +104,7 @@ TEST_F(HeadStatesTest, KilledAtAnyMomentAllHeadsHaveTheNewerStateOrAllTheOlder) 
             };
             killed_at(1 + call % 7, finish);
             finish();
+            finish_head_states(output_, folders());
             const std::int64_t found = steps().front();
             ASSERT_THAT(found, testing::AnyOf(older, 9)) << "killed at call " << call;
             ASSERT_THAT(steps(), testing::Each(found)) << "killed at call " << call;
@@ -119,13 +120,16 @@ TEST_F(HeadStatesTest, KilledAtAnyMomentAllHeadsHaveTheNewerStateOrAllTheOlder) 
     }
 }
 
-TEST_F(HeadStatesTest, ARecordOfOtherHeadsIsLeftToThem) {
+TEST_F(HeadStatesTest, OfARecordEachJobTakesItsOwnHeadsAndTheLastRemovesIt) {
     for (const HeadState& head : states_after(9)) prepare_resume_state(head.folder / "resume", head.state);
     write_file(output_ / "states-1.json", R"({"step": 9, "heads": ["a/x", "b/x", "gone"]})");
     finish_head_states(output_, {output_ / "a/y", output_ / "c"});
     EXPECT_THAT(steps(), testing::ElementsAre(0, 0, 0));
-    finish_head_states(output_, {output_ / "b/x"});
-    EXPECT_THAT(steps(), testing::ElementsAre(9, 0, 9));
+    finish_head_states(output_, {output_ / "a/x"});
+    EXPECT_THAT(steps(), testing::ElementsAre(9, 0, 0));
+    write_head_states(output_, {states_after(12).front()});  // goes on, while the other waits
+    finish_head_states(output_, {output_ / "a/x", output_ / "b/x"});
+    EXPECT_THAT(steps(), testing::ElementsAre(12, 0, 9));
     EXPECT_FALSE(fs::exists(output_ / "states-1.json"));
     EXPECT_FALSE(fs::exists(output_ / "gone"));
 }

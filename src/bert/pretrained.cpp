@@ -82,7 +82,7 @@ void fill(const at::Tensor& target, const TensorView& source, const std::string&
     target.copy_(found);
 }
 
-/// A look at every weight costs a small part of the time that reading it takes (of 1.3 GB, 0.1 of 1 s).
+/// In pieces, by all threads: BERT-Large has a third of a billion weights.
 void require_finite(const at::Tensor& values, const std::string& place) {
     constexpr std::int64_t kPiece = std::int64_t{1} << 18;
     std::atomic<bool> finite = true;

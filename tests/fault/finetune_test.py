@@ -253,6 +253,26 @@ def test_another_number_of_ranks_keeps_data_order_and_losses(recipe, tmp_path, r
     assert [loss for _, loss, _ in resumed] == pytest.approx([loss for _, loss, _ in whole], rel=1e-4)
 
 
+@pytest.mark.parametrize("flags", [[], ["--force"]])
+def test_a_forced_run_that_is_stopped_goes_on_and_takes_no_earlier_checkpoint_for_its_own(recipe, undisturbed, tmp_path, flags):
+    other = [*recipe]
+    other[other.index("--learning-rate") + 1] = 2e-3
+    bv.run("bv_finetune", *other, "--output", tmp_path, ranks=2)
+    earlier = set(weights(tmp_path).values())
+    process = start(recipe, tmp_path, "--force", "--resume-every", 0)
+    until = time.monotonic() + 60
+    while weights(tmp_path).keys() == weights(undisturbed).keys() or steps_done(tmp_path) < 20:  # the log is the earlier run's at first
+        assert process.poll() is None and time.monotonic() < until, process.communicate()[0]
+        time.sleep(0.005)
+    process.send_signal(signal.SIGUSR1)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 85, text
+    assert not earlier & {content for name, content in weights(tmp_path).items() if name != "epoch-0"}
+    again = bv.run("bv_finetune", *recipe, "--output", tmp_path, *flags, ranks=2)
+    assert "resumed after" in again.stderr
+    assert_same_run(tmp_path, undisturbed)
+
+
 def test_patience_goes_on_counting_where_the_run_was_stopped(recipe, tmp_path):
     """At a vanishing learning rate no checkpoint is better than the first, so the fourth ends training."""
     flags = [*recipe[:8], *recipe[10:], "--learning-rate", 1e-12, "--patience", 3]

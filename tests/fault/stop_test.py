@@ -50,9 +50,10 @@ PROGRAMS = ["bv_finetune", "bv_extract", "bv_train", "bv_eval", "bv_store", "bv_
 KEEP_WHAT_THEY_HAVE = {"bv_finetune", "bv_extract", "bv_train"}
 
 
-def start(command, **more):
+def start(command):
+    """Starts it in a session of its own: mpirun signals a rank's process group, which may for a moment still be the caller's."""
     return subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, errors="replace", env=ENVIRONMENT, **more)
+                            stderr=subprocess.STDOUT, text=True, errors="replace", env=ENVIRONMENT, start_new_session=True)
 
 
 def listens(pid, program):
@@ -158,7 +159,9 @@ def test_the_launcher_is_told_as_soon_as_it_or_what_it_starts_is_there(commands,
     process.send_signal(signal.SIGUSR1)
     text = process.communicate(timeout=60)[0]
     assert process.returncode == 85, f"{process.returncode}: {text}"
-    assert moment == "bash" or list(tmp_path.glob("resume/step-*/resume.json")), text
+    # Between the start of a rank and its first instruction the signal kills it: there is nothing to save then.
+    nothing_yet = moment == "bash" or "before every rank had begun to listen" in text
+    assert nothing_yet or list(tmp_path.glob("resume/step-*/resume.json")), text
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))

@@ -2,6 +2,9 @@
 # The one way scripts start a program on several ranks. Plain starts (no --preflight, --gpus, --gdb, --instead) need no other
 # programs than bash and the launcher: a bundle (tools/bundle.sh) runs on machines that have no more.
 set -euo pipefail
+{ # All of it is read before any of it runs, and this shell itself makes no $(..), <(..) or >(..): if a signal comes
+# while bash 5.2 parses one of these, the trap fails, and the script ends with exit code 2.
+shopt -s lastpipe
 told=''
 trap 'told=1' USR1 # as early as possible; no program to pass it on to has been started yet
 
@@ -48,16 +51,16 @@ fail() {
 
 is_count() { [[ $1 =~ ^[1-9][0-9]*$ ]]; }
 
-# Cores this process may use; hardware threads of one core count once, as mpirun counts slots.
-own_cores() {
-    local name list part file allowed=0
+# Sets $cores: what this process may use; hardware threads of one core count once, as mpirun counts slots.
+count_cores() {
+    local name list part file siblings allowed=0
     local -A physical=()
     while IFS=$':\t' read -r name list; do [[ $name != Cpus_allowed_list ]] || break; done </proc/self/status
     for part in ${list//,/ }; do allowed=$((allowed + ${part#*-} - ${part%-*} + 1)); done
     for file in /sys/devices/system/cpu/cpu*/topology/thread_siblings_list; do
-        [[ ! -r $file ]] || physical[$(<"$file")]=1
+        [[ -r $file ]] && read -r siblings <"$file" && physical[$siblings]=1
     done
-    echo $((${#physical[@]} > 0 && ${#physical[@]} < allowed ? ${#physical[@]} : allowed))
+    cores=$((${#physical[@]} > 0 && ${#physical[@]} < allowed ? ${#physical[@]} : allowed))
 }
 
 # Open MPI's banners say nothing that the ranks' own lines do not, but for the name of a killed rank. Lines are matched
@@ -142,7 +145,7 @@ command -v "$1" >/dev/null || fail "$1 is no program"
 if [[ $elsewhere ]]; then
     threads=${threads:-${SLURM_CPUS_PER_TASK:-1}}
 else
-    cores=$(own_cores)
+    count_cores
     threads=${threads:-$((cores / ranks > 1 ? cores / ranks : 1))}
     ((ranks * threads <= cores)) || oversubscribe=1
 fi
@@ -179,18 +182,19 @@ else
 fi
 start+=(${flags[@]+"${flags[@]}"})
 here=${BASH_SOURCE[0]%"${BASH_SOURCE[0]##*/}"}
-here=$(cd "${here:-.}" && pwd)
+[[ $here == /* ]] || here=$PWD/$here
+here=${here%/}
 
 if [[ $preflight ]]; then
-    mapfile -t given < <(given_files "$@")
-    said=$(timeout --foreground 180 "${start[@]}" "$here/rank.sh" ${rank_flags[@]+"${rank_flags[@]}"} \
-        --check ${given[@]+"${given[@]}"} -- "$@" </dev/null) || {
+    given_files "$@" | mapfile -t given
+    timeout --foreground 180 "${start[@]}" "$here/rank.sh" ${rank_flags[@]+"${rank_flags[@]}"} \
+        --check ${given[@]+"${given[@]}"} -- "$@" </dev/null | { IFS= read -r -d '' said || true; } || {
         [[ ! $told ]] || exit 85
         echo "failure: run_ranks.sh: $launcher did not start $ranks ranks within 180 s; its own words are above" >&2
         exit 1
     }
     python3 "$here/preflight.py" --ranks "$ranks" --launcher "$launcher" --threads "$threads" ${gpus:+--gpus} \
-        ${given[@]+"${given[@]/#/--given=}"} ${record:+--record "$record"} -- "$@" <<<"$said" || exit 2
+        ${given[@]+"${given[@]/#/--given=}"} ${record:+--record "$record"} -- "$@" <<<"${said%$'\n'}" || exit 2
 fi
 if ((${#rank_flags[@]})); then
     set -- "$here/rank.sh" "${rank_flags[@]}" "$@"
@@ -202,11 +206,13 @@ if [[ $told ]]; then
 fi
 
 # A signal to all processes of a terminal or a job must not end the filter before the ranks.
-exec {errors}> >(
+coproc filtering {
     trap '' USR1 TERM INT
     without_banners >&2
-)
+}
 filter=$!
+exec {errors}>&"${filtering[1]}"
+eval "exec ${filtering[0]}<&- ${filtering[1]}>&-"
 # What starts the ranks ignores SIGUSR1 as long as it has no handler of its own.
 (
     trap '' USR1
@@ -221,13 +227,14 @@ tell() {
     [[ ! $teller ]] || return 0
     (
         trap '' USR1 TERM INT
-        while kill -USR1 "$job"; do sleep 1; done
+        exec {silence}<> <(:)
+        while kill -USR1 "$job"; do read -r -t 1 -u "$silence" || true; done
     ) <&- &>/dev/null &
     teller=$!
-    disown "$teller" # so that bash prints nothing when it ends
 }
 
-# A trapped signal interrupts `wait`: only the wait that no signal interrupted tells the job's exit code.
+# A trapped signal interrupts `wait`: only the wait that no signal interrupted tells the job's exit code, and bash 5.2
+# may have lost it if the job ended at the moment of a signal.
 trap tell USR1
 trap 'waiting=1; kill -TERM "$job"' TERM INT
 [[ ! $told ]] || tell
@@ -237,11 +244,13 @@ while [[ $waiting ]]; do
     wait "$job" || code=$?
 done
 trap '' USR1 TERM INT
-[[ ! $teller ]] || kill -KILL "$teller" || true
+if [[ $teller ]]; then
+    { kill -KILL "$teller" && wait "$teller"; } 2>/dev/null || true
+fi
 named=''
 ! wait "$filter" || named=1
-if ((code == 128 + 10)) && [[ $told ]]; then
-    echo "told to stop before every rank had begun to listen; what was saved before remains" >&2
+if [[ $told ]] && ((code < 0 || code == 128 + 10)); then
+    echo "told to stop before every rank had begun to listen, or as they ended; what was saved remains" >&2
     exit 85
 fi
 # On a busy machine Open MPI now and then ends without its closing message; srun names the rank in its own words.
@@ -249,3 +258,4 @@ if ((code > 128 && code <= 192)) && [[ $launcher == mpirun && ! $named ]]; then
     echo "a rank was killed by signal $((code - 128)); mpirun did not say which" >&2
 fi
 exit "$code"
+}

@@ -44,7 +44,8 @@ on_ranks() {
     done
     trap 'told=1' USR1 TERM
     trap - INT
-    if ((code == 128 + 10)) && [[ $told ]]; then code=85; fi # the signal came before the job could take it
+    # The signal came before the job could take it, or at the moment of its end, when bash 5.2 loses its exit code.
+    if [[ $told ]] && ((code < 0 || code == 128 + 10)); then code=85; fi
     return "$code"
 }
 

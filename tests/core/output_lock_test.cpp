@@ -151,7 +151,8 @@ TEST_F(OutputLockTest, GoesFromHandToHandWithoutAnError) {
         });
     }
     team.clear();
-    EXPECT_FALSE(fs::exists(folder_));
+    // Whoever made the folder may have failed to remove it, because the next holder's lock was already in it.
+    EXPECT_TRUE(!fs::exists(folder_) || fs::is_empty(folder_));
 }
 
 TEST_F(OutputLockTest, WhatCannotBeMadeIsNamed) {

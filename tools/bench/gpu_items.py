@@ -270,8 +270,11 @@ def extraction(bench, numbers):
     tokens, rate, waiting = extract(bench, store, bench.few)
     numbers |= dict(sequences=len(lengths), extraction=dict(
         tokens_per_second=tokens, sequences_per_second=tokens / lengths.mean(), mb_per_second=rate, waiting=waiting))
-    said = bench.run(*bench.on_ranks(bench.gpus, "bv_eval", "--checkpoint", bench.model, "--task", "span", "--features",
+    untrained = bench.folder / "untrained"  # the model with an answer head, without which bv_eval refuses it
+    bench.run(*bench.finetune(1, untrained, "--checkpoints", 0, "--resume", "never", "--force"))
+    said = bench.run(*bench.on_ranks(bench.gpus, "bv_eval", "--checkpoint", untrained / "checkpoints/epoch-0", "--features",
                                      bench.few, "--output", bench.folder / "forward", "--device", bench.device, "--force"))
+    shutil.rmtree(untrained)
     forward = float(re.findall(r"predicting .*? \(([\d.e+]+) features/s\)", said)[-1]) * bench.gpus  # rank 0's share
     numbers["forward_sequences_per_second"] = forward
     small, seeds = "learned_pooling", ",".join(map(str, range(1, 21)))

@@ -12,7 +12,7 @@ import bv
 import h5py
 import pytest
 
-ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "4"))
 STEPS = 60
 
 

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "15"))
+ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "6"))
 
 
 @pytest.fixture(scope="module")

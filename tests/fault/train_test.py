@@ -9,7 +9,7 @@ import time
 import bv
 import pytest
 
-ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "3"))
 EPOCHS = 20
 MINE = """\
 task = "span"

@@ -1,8 +1,13 @@
 #include "core/command_line.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
 #include <set>
+#include <sstream>
+#include <type_traits>
 
+#include <CLI/CLI.hpp>
 #include <toml++/toml.h>
 
 #include "core/error.hpp"
@@ -95,20 +100,92 @@ bool is_own_option(const CLI::Option* option) {
            option->get_lnames()[0] != "config";
 }
 
+/// The type of one value of an option, which may hold several.
+template <class T>
+struct Item {
+    using type = T;
+};
+template <class T>
+struct Item<std::vector<T>> {
+    using type = T;
+};
+
 }  // namespace
 
-CommandLine::CommandLine(std::string program, std::string description, std::string examples)
-    : program_(std::move(program)), app_(std::move(description), program_) {
-    app_.set_config("--config", "",
-                    "TOML study file; this program reads its table [" +
-                        program_.substr(program_.find('_') + 1) + "], flags override it");
-    app_.footer(std::move(examples));
-    app_.option_defaults()->always_capture_default();
+Option Option::required() const {
+    declared_->required();
+    return *this;
 }
+
+Option Option::one_of(std::vector<std::string> words) const {
+    declared_->check(CLI::IsMember(std::move(words)));
+    return *this;
+}
+
+Option Option::check(const Numbers& numbers) const {
+    declared_->check(CLI::Validator([numbers](const std::string& text) { return numbers.complaint(text); },
+                                    "[" + numbers.text + "]"));
+    return *this;
+}
+
+Option Option::delimiter(char mark) const {
+    declared_->delimiter(mark);
+    return *this;
+}
+
+Option Option::needs(const Option& other) const {
+    declared_->needs(other.declared_);
+    return *this;
+}
+
+CommandLine::CommandLine(std::string program, std::string description, std::string examples)
+    : program_(std::move(program)), app_(std::make_unique<CLI::App>(std::move(description), program_)) {
+    app_->set_config("--config", "",
+                     "TOML study file; this program reads its table [" +
+                         program_.substr(program_.find('_') + 1) + "], flags override it");
+    app_->footer(std::move(examples));
+    app_->option_defaults()->always_capture_default();
+}
+
+CommandLine::~CommandLine() = default;
+
+template <class T>
+Option CommandLine::option(const std::string& name, T& value, const std::string& help) {
+    if constexpr (std::is_same_v<T, bool>) {
+        return Option(app_->add_flag("--" + name, value, help));
+    } else {
+        using Value = typename Item<T>::type;
+        CLI::Option* option = app_->add_option("--" + name, value, help)->capture_default_str();
+        if constexpr (std::is_arithmetic_v<Value>) {
+            option->transform(CLI::Validator(number_complaint<Value>, ""));
+        }
+        return Option(option);
+    }
+}
+
+template <class T>
+Option CommandLine::argument(const std::string& name, T& value, const std::string& help) {
+    return Option(app_->add_option(name, value, help));
+}
+
+template Option CommandLine::option(const std::string&, bool&, const std::string&);
+template Option CommandLine::option(const std::string&, int&, const std::string&);
+template Option CommandLine::option(const std::string&, std::int64_t&, const std::string&);
+template Option CommandLine::option(const std::string&, std::uint64_t&, const std::string&);
+template Option CommandLine::option(const std::string&, double&, const std::string&);
+template Option CommandLine::option(const std::string&, std::string&, const std::string&);
+template Option CommandLine::option(const std::string&, std::filesystem::path&, const std::string&);
+template Option CommandLine::option(const std::string&, std::vector<double>&, const std::string&);
+template Option CommandLine::option(const std::string&, std::vector<std::uint64_t>&, const std::string&);
+template Option CommandLine::option(const std::string&, std::vector<std::string>&, const std::string&);
+template Option CommandLine::option(const std::string&, std::vector<std::filesystem::path>&,
+                                    const std::string&);
+template Option CommandLine::argument(const std::string&, std::string&, const std::string&);
+template Option CommandLine::argument(const std::string&, std::filesystem::path&, const std::string&);
 
 void CommandLine::parse(int argc, const char* const* argv) {
     std::vector<std::string> known;
-    for (const CLI::Option* option : app_.get_options()) {
+    for (const CLI::Option* option : app_->get_options()) {
         if (is_own_option(option)) known.push_back(option->get_lnames()[0]);
     }
     auto reader = std::make_shared<TomlConfig>(program_, known);
@@ -117,16 +194,16 @@ void CommandLine::parse(int argc, const char* const* argv) {
         if (word == "--config" && i + 1 < argc) reader->read_from(argv[i + 1]);
         if (word.starts_with("--config=")) reader->read_from(word.substr(9));
     }
-    app_.config_formatter(reader);
+    app_->config_formatter(reader);
     try {
-        app_.parse(argc, argv);
+        app_->parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
-        throw Answered{app_.help()};
+        throw Answered{app_->help()};
     } catch (const CLI::FileError& wrong) {
         read_file(reader->path());  // throws an Error that says what is wrong with the file
         fail("{}; see {} --help", wrong.what(), program_);
     } catch (const CLI::ExtrasError&) {
-        const std::string extra = app_.remaining().empty() ? "" : app_.remaining().front();
+        const std::string extra = app_->remaining().empty() ? "" : app_->remaining().front();
         if (!extra.starts_with("--")) fail("unexpected argument '{}'; see {} --help", extra, program_);
         const std::string name = extra.substr(2, extra.find('=') - 2);
         fail("unknown flag '{}'; the nearest known one is '--{}'", extra, nearest(name, known));
@@ -136,13 +213,13 @@ void CommandLine::parse(int argc, const char* const* argv) {
 }
 
 std::string CommandLine::config_file() const {
-    const CLI::Option* option = app_.get_config_ptr();
+    const CLI::Option* option = app_->get_config_ptr();
     return option->count() == 0 ? "" : option->as<std::string>();
 }
 
 std::string CommandLine::resolved() const {
     toml::table table;
-    for (const CLI::Option* option : app_.get_options()) {
+    for (const CLI::Option* option : app_->get_options()) {
         if (!is_own_option(option)) continue;
         std::vector<std::string> values = option->results();
         if (values.empty() && !option->get_default_str().empty()) values = {option->get_default_str()};

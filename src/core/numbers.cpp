@@ -2,7 +2,7 @@
 
 #include <charconv>
 #include <cmath>
-#include <functional>
+#include <cstdint>
 #include <type_traits>
 
 #include <fmt/format.h>
@@ -22,32 +22,28 @@ double value_of(const std::string& text) {
     return value;
 }
 
-/// Numbers for which `fits` holds; `expected` says which they are.
-CLI::Validator numbers(const std::function<bool(double)>& fits, const std::string& expected) {
-    const auto complaint = [fits, expected](const std::string& text) {
-        return fits(value_of(text)) ? "" : fmt::format("found {}, expected {}", in_quotes(text), expected);
-    };
-    return CLI::Validator(complaint, "[" + expected + "]");
-}
-
 }  // namespace
 
-CLI::Validator within(double least, double most) {
-    return numbers([=](double value) { return value >= least && value <= most; },
-                   fmt::format("{} to {}", least, most));
+std::string Numbers::complaint(const std::string& number) const {
+    return includes(value_of(number)) ? "" : fmt::format("found {}, expected {}", in_quotes(number), text);
 }
 
-CLI::Validator at_least(double least) {
+Numbers within(double least, double most) {
+    return {[=](double value) { return value >= least && value <= most; },
+            fmt::format("{} to {}", least, most)};
+}
+
+Numbers at_least(double least) {
     return within(least, kLargestNumber);
 }
 
-CLI::Validator above_0() {
-    return numbers([](double value) { return value > 0; }, "a number above 0");
+Numbers above_0() {
+    return {[](double value) { return value > 0; }, "a number above 0"};
 }
 
-CLI::Validator zero_or(double least) {
-    return numbers([=](double value) { return value == 0 || (value >= least && value <= kLargestNumber); },
-                   fmt::format("0, or {} to {}", least, kLargestNumber));
+Numbers zero_or(double least) {
+    return {[=](double value) { return value == 0 || (value >= least && value <= kLargestNumber); },
+            fmt::format("0, or {} to {}", least, kLargestNumber)};
 }
 
 template <class T>

@@ -1,8 +1,7 @@
 #pragma once
 
+#include <functional>
 #include <string>
-
-#include <CLI/CLI.hpp>
 
 namespace bv {
 
@@ -13,20 +12,26 @@ inline constexpr double kLargestNumber = 1e9;
 /// The most threads of a process: more than any host has cores, and few enough to start.
 inline constexpr double kMostThreads = 1024;
 
-// These say which numbers an option takes, for CLI11's ->check(...). CommandLine makes sure that they are
-// numbers.
+/// The numbers that an option takes, for Option::check. CommandLine makes sure that they are numbers.
+struct Numbers {
+    std::function<bool(double)> includes;  ///< whether a number is one of them
+    std::string text;                      ///< which they are, for --help and messages: "0 to 1"
+
+    /// Says why `number` is none of them; empty where it is one.
+    std::string complaint(const std::string& number) const;
+};
 
 /// `least` to `most`, both included.
-CLI::Validator within(double least, double most);
+Numbers within(double least, double most);
 
 /// `least` to kLargestNumber.
-CLI::Validator at_least(double least);
+Numbers at_least(double least);
 
 /// Every number above 0: a learning rate has no upper limit, so that a user may try any.
-CLI::Validator above_0();
+Numbers above_0();
 
 /// 0, which has a meaning of its own, or `least` to kLargestNumber.
-CLI::Validator zero_or(double least);
+Numbers zero_or(double least);
 
 /// Says why `text` is no number that a T holds (double, int, std::int64_t, std::uint64_t); empty where it is
 /// one. Then `text` loses a plus sign and leading zeros, with which CLI11 would read another number. NaN and

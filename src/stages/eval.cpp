@@ -308,32 +308,32 @@ void write_results(const EvalOptions& options, const CommandLine& line, const Ev
 void EvalOptions::declare(CommandLine& line) {
     line.option("checkpoint", checkpoint, "evaluate this checkpoint (or any BERT folder, with --task)");
     line.option("task", task, "what the model does, where no checkpoint.json says it")
-        ->check(CLI::IsMember({"span", "classification"}));
-    CLI::Option* head_option = line.option(
+        .one_of({"span", "classification"});
+    const Option head_option = line.option(
         "head", head,
         "evaluate this folder of a head trained by bv_train, on the states of --store, or on those that "
         "--checkpoint makes of --features");
-    line.option("store", store, "the head reads the states of this store")->needs(head_option);
+    line.option("store", store, "the head reads the states of this store").needs(head_option);
     line.option("allow-other-checkpoint", allow_other_checkpoint,
                 "let a head read states of another checkpoint than it was trained on; metrics.json says so")
-        ->needs(head_option);
-    line.option("logits", logits, "evaluate logits files; several are one ensemble")->delimiter(',');
+        .needs(head_option);
+    line.option("logits", logits, "evaluate logits files; several are one ensemble").delimiter(',');
     line.option("combine", combine, "what an ensemble makes of its models' softmaxes at each position")
-        ->check(CLI::IsMember({"max", "mean"}));
+        .one_of({"max", "mean"});
     line.option("features", features, "features file of the questions");
-    CLI::Option* predictions_option =
+    const Option predictions_option =
         line.option("predictions", predictions, "score this file of answers, {\"question id\": \"answer\"}");
-    CLI::Option* squad_option =
+    const Option squad_option =
         line.option("squad", squad, "with --predictions: the SQuAD file with the gold answers");
-    predictions_option->needs(squad_option);
-    squad_option->needs(predictions_option);
+    predictions_option.needs(squad_option);
+    squad_option.needs(predictions_option);
     line.option("na-probs", na_probs, "with --predictions: {\"question id\": probability of no answer}")
-        ->needs(predictions_option);
+        .needs(predictions_option);
     line.option("na-prob-threshold", na_prob_threshold,
                 "with --na-probs: questions above it count as answered \"none\"");
     line.option("n-best", answers.n_best, "starts and ends tried per window, and answers kept per question")
-        ->check(at_least(1));
-    line.option("max-answer-tokens", answers.max_answer_tokens, "longest answer")->check(at_least(1));
+        .check(at_least(1));
+    line.option("max-answer-tokens", answers.max_answer_tokens, "longest answer").check(at_least(1));
     line.option("null-threshold", answers.null_threshold, "null odds above it answer \"none\"");
     line.option("output", output, "folder for results; --predictions does without");
     bv::declare(line, compute);

@@ -70,20 +70,20 @@ std::string precision_there(const ExtractOptions& options) {
 void ExtractOptions::declare(CommandLine& line) {
     line.option("checkpoint", checkpoint,
                 "folder of a fine-tuned BERT, or of any Hugging Face BERT (epoch 0)")
-        ->required();
-    line.option("features", features, "features file of bv_prepare")->required();
-    line.option("store", store, "embedding store to write (HDF5)")->required();
+        .required();
+    line.option("features", features, "features file of bv_prepare").required();
+    line.option("store", store, "embedding store to write (HDF5)").required();
     line.option("task", task, "span keeps all tokens; classification the pooled output and each state's CLS")
-        ->check(CLI::IsMember({"span", "classification"}));
+        .one_of({"span", "classification"});
     line.option("dtype", dtype, "element type of the stored states")
-        ->check(CLI::IsMember({"float16", "float32", "bfloat16"}));
+        .one_of({"float16", "float32", "bfloat16"});
     line.option("layers", layers,
                 "hidden states to keep: all, or a list such as 0,12,24 (0 = embedding output)");
-    line.option("batch-tokens", batch_tokens, "most tokens the encoder takes at once")->check(at_least(1));
+    line.option("batch-tokens", batch_tokens, "most tokens the encoder takes at once").check(at_least(1));
     line.option("block-mib", block_mib,
                 "size of a block in MiB: what a rank computes, writes and marks as one; it holds two; 0 "
                 "takes 16, but 16 features at least and 128 at most")
-        ->check(zero_or(0.001));
+        .check(zero_or(0.001));
     bv::declare(line, compute);
     line.option("force", force, "replace an existing store, rather than finish it where it is incomplete");
 }

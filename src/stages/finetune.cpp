@@ -28,42 +28,42 @@ namespace bv {
 void FinetuneOptions::declare(CommandLine& line) {
     line.option("model", model,
                 "folder of a Hugging Face BERT: config.json, model.safetensors and its tokenizer")
-        ->required();
-    line.option("features", features, "features file of bv_prepare to train on")->required();
-    line.option("output", output, "folder for checkpoints/ and metrics/")->required();
-    line.option("task", task, "what to fine-tune for")->check(CLI::IsMember({"span", "classification"}));
+        .required();
+    line.option("features", features, "features file of bv_prepare to train on").required();
+    line.option("output", output, "folder for checkpoints/ and metrics/").required();
+    line.option("task", task, "what to fine-tune for").one_of({"span", "classification"});
     line.option(
         "checkpoints", checkpoints,
         "epochs to keep a checkpoint at: fractions and ranges first:last:step; training ends at the last");
-    line.option("batch", batch, "sequences a step, over all ranks")->check(at_least(1));
+    line.option("batch", batch, "sequences a step, over all ranks").check(at_least(1));
     line.option(
             "pass-tokens", pass_tokens,
             "most tokens of one forward and backward pass on a rank, to fit its memory: gradients of several "
             "passes add up to the batch's; 0 takes a rank's share at once")
-        ->check(at_least(0));
+        .check(at_least(0));
     line.option(
         "gradient-checkpointing", gradient_checkpointing,
         "keep only each layer's input and compute the layer again in the backward pass: much less memory, a "
         "third more time, the same result");
     line.option("seed", seed, "of a new head's weights, data order and dropout");
     line.option("optimizer", optimizer, "adam, or adamw with decoupled weight decay")
-        ->check(CLI::IsMember({"adam", "adamw"}));
-    line.option("learning-rate", learning_rate, "peak learning rate")->check(above_0());
-    line.option("epsilon", epsilon, "of Adam")->check(above_0());
+        .one_of({"adam", "adamw"});
+    line.option("learning-rate", learning_rate, "peak learning rate").check(above_0());
+    line.option("epsilon", epsilon, "of Adam").check(above_0());
     line.option("epsilon-kind", epsilon_kind,
                 "keras adds epsilon before Adam's bias correction, torch after it")
-        ->check(CLI::IsMember({"keras", "torch"}));
-    line.option("weight-decay", weight_decay, "of all weights but biases and LayerNorm")->check(at_least(0));
+        .one_of({"keras", "torch"});
+    line.option("weight-decay", weight_decay, "of all weights but biases and LayerNorm").check(at_least(0));
     line.option("schedule", schedule, "constant, or linear: warm-up, then decay to 0 at the last checkpoint")
-        ->check(CLI::IsMember({"constant", "linear"}));
-    line.option("warm-up", warm_up, "share of the steps that warm up")->check(within(0, 1));
-    line.option("clip", clip, "largest norm of all gradients together; 0 does not clip")->check(at_least(0));
+        .one_of({"constant", "linear"});
+    line.option("warm-up", warm_up, "share of the steps that warm up").check(within(0, 1));
+    line.option("clip", clip, "largest norm of all gradients together; 0 does not clip").check(at_least(0));
     line.option("loss", loss, "span: sum or mean of the start's and the end's cross-entropy")
-        ->check(CLI::IsMember({"sum", "mean"}));
+        .one_of({"sum", "mean"});
     line.option("no-dropout", no_dropout, "train without dropout");
     line.option("non-finite", non_finite,
                 "what to do where the loss or a gradient is not finite: stop, or skip the step's update")
-        ->check(CLI::IsMember({"stop", "skip"}));
+        .one_of({"stop", "skip"});
     line.option(
         "eval-features", eval_features,
         "features file to score every checkpoint on, as bv_eval does: what bv_prepare held out, or dev");
@@ -71,20 +71,20 @@ void FinetuneOptions::declare(CommandLine& line) {
             "eval-metric", eval_metric,
             "names the best checkpoint, and is what --patience waits for: em, f1 or best_f1 (span), accuracy "
             "or f1 (classification)")
-        ->check(CLI::IsMember({"em", "f1", "best_f1", "accuracy"}));
+        .one_of({"em", "f1", "best_f1", "accuracy"});
     line.option(
             "patience", patience,
             "stop early after so many checkpoints in a row without a better --eval-metric; 0 trains to the "
             "last checkpoint")
-        ->check(at_least(0));
+        .check(at_least(0));
     line.option("resume", resume,
                 "auto goes on where a run of the same recipe in the output folder stopped, must fails where "
                 "there is none, never starts anew")
-        ->check(CLI::IsMember({"auto", "never", "must"}));
+        .one_of({"auto", "never", "must"});
     line.option("resume-every", resume_every,
                 "minutes between states to resume from; 0 saves one on the stop signal alone (SIGUSR1; under "
                 "srun SIGTERM too)")
-        ->check(at_least(0));
+        .check(at_least(0));
     bv::declare(line, compute);
     line.option(
         "force", force,

@@ -187,14 +187,13 @@ void PlanOptions::declare(CommandLine& line) {
     line.option("folder", folder,
                 "where --measure writes and reads a GiB: where the study's results shall go");
     line.option("train-rate", tuned_tokens, "tokens a second that one rank fine-tunes on, where not measured")
-        ->check(zero_or(0.001));
-    line.option("encode-rate", encoded_tokens, "tokens a second that one rank encodes")
-        ->check(zero_or(0.001));
+        .check(zero_or(0.001));
+    line.option("encode-rate", encoded_tokens, "tokens a second that one rank encodes").check(zero_or(0.001));
     line.option("write-rate", write_mbps, "MB a second that the disk takes from all ranks")
-        ->check(zero_or(0.001));
-    line.option("read-rate", read_mbps, "MB a second that the disk gives all ranks")->check(zero_or(0.001));
+        .check(zero_or(0.001));
+    line.option("read-rate", read_mbps, "MB a second that the disk gives all ranks").check(zero_or(0.001));
     line.option("ranks", plan_ranks, "ranks (GPUs) the study shall run on; 0 = as many as bv_plan does")
-        ->check(at_least(0));
+        .check(at_least(0));
     line.option("output", output, "JSON file to write the figures to");
     bv::declare(line, compute);
     line.option("force", force, "replace an existing --output");

@@ -113,36 +113,36 @@ void check_known_count(const FeatureSettings& settings, std::size_t questions, s
 }  // namespace
 
 void PrepareOptions::declare(CommandLine& line) {
-    line.option("squad", squad, "SQuAD 1.1 or 2.0 JSON; without any answers it is a test set")->required();
+    line.option("squad", squad, "SQuAD 1.1 or 2.0 JSON; without any answers it is a test set").required();
     line.option("model", model,
                 "model folder with its tokenizer: vocab.txt or tokenizer.json, and the files beside them")
-        ->required();
-    line.option("output", output, "features file to write (HDF5)")->required();
+        .required();
+    line.option("output", output, "features file to write (HDF5)").required();
     line.option("max-tokens", settings.max_tokens, "most tokens of a feature, special ones included")
-        ->check(at_least(1));
+        .check(at_least(1));
     line.option("max-question-tokens", settings.max_question_tokens, "questions are cut to so many tokens")
-        ->check(at_least(1));
+        .check(at_least(1));
     line.option("stride", settings.stride, "tokens between windows, or shared by them: see --stride-means")
-        ->check(at_least(0));
+        .check(at_least(0));
     line.option("stride-means", settings.stride_means,
                 "step: from one window's start to the next (legacy); overlap: shared by neighbours (run_qa)")
-        ->check(CLI::IsMember({"step", "overlap"}));
+        .one_of({"step", "overlap"});
     line.option("label-rule", settings.label_rule,
                 "legacy: by whitespace words, then the answer's own tokens; offsets: by character offsets "
                 "(run_qa)")
-        ->check(CLI::IsMember({"legacy", "offsets"}));
+        .one_of({"legacy", "offsets"});
     line.option("unfound", unfound,
                 "questions whose answer the legacy rule cannot find: skip them (training) or keep them, "
                 "labelled by "
                 "offsets (evaluation)")
-        ->check(CLI::IsMember({"skip", "keep"}));
+        .one_of({"skip", "keep"});
     line.option("hold-out", hold_out, "share of the questions to hold out, by whole paragraphs")
-        ->check(within(0, 1));
+        .check(within(0, 1));
     line.option("hold-out-output", hold_out_output, "features file for the held-out questions");
     line.option("seed", seed, "seed of the choice of held-out paragraphs");
-    line.option("limit", limit, "only the first N questions; 0 = all")->check(at_least(0));
+    line.option("limit", limit, "only the first N questions; 0 = all").check(at_least(0));
     line.option("threads", threads, "threads; 0 = all cores this process may run on")
-        ->check(within(0, kMostThreads));
+        .check(within(0, kMostThreads));
     line.option("force", force, "replace existing outputs");
 }
 

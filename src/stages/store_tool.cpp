@@ -226,10 +226,8 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
 }  // namespace
 
 void StoreToolOptions::declare(CommandLine& line) {
-    line.argument("action", action, "info, verify or repair")
-        ->required()
-        ->check(CLI::IsMember({"info", "verify", "repair"}));
-    line.argument("store", store, "embedding store of bv_extract")->required();
+    line.argument("action", action, "info, verify or repair").required().one_of({"info", "verify", "repair"});
+    line.argument("store", store, "embedding store of bv_extract").required();
     line.option("checkpoint", checkpoint,
                 "repair: the folder the states were made from, where it is no longer at the place that the "
                 "store names");

@@ -99,54 +99,54 @@ void TrainOptions::declare(CommandLine& line) {
     line.option("heads", heads,
                 "heads to train together: names of built-in heads, paths of TOML files; one with "
                 "each_layer = true is trained on every hidden state by itself")
-        ->delimiter(',')
-        ->required();
+        .delimiter(',')
+        .required();
     line.option("learning-rate", learning_rates,
                 "of Adam, constant; of several, each head is trained at each")
-        ->delimiter(',')
-        ->check(above_0());
+        .delimiter(',')
+        .check(above_0());
     line.option("seed", seeds, "of initial values and dropout; of several, each head is trained with each")
-        ->delimiter(',');
+        .delimiter(',');
     line.option("data-seed", data_seed,
                 "of the order of the data, which all heads share, of --held-out and of --share");
     line.option("output", output,
                 "folder; results go to "
                 "OUTPUT/<head>/epoch-<e>/lr-<rate>-seed-<seed>[-layer-<l>|-layers-<list>][-share-<s>]/")
-        ->required();
+        .required();
     line.option("layers", layers,
                 "hidden states to read: all there are, or a list such as 0,12,24 (0 = embedding output)");
     line.option(
             "share", shares,
             "shares of the training questions, such as 0.1,0.5,1: each head is trained on each, in a pass of "
             "its own; the larger hold the smaller, whole questions drawn by --data-seed")
-        ->delimiter(',')
-        ->check(within(0, 1));
+        .delimiter(',')
+        .check(within(0, 1));
     line.option("epochs", epochs, "passes over the training states; 0 = 1 for span, 10 for classification")
-        ->check(at_least(0));
+        .check(at_least(0));
     line.option("batch", batch, "sequences a step, over all ranks; 0 = 16 for span, 64 for classification")
-        ->check(at_least(0));
+        .check(at_least(0));
     line.option("cache-gib", cache_gib, "stores of at most so many GiB are read into each rank's memory once")
-        ->check(at_least(0));
+        .check(at_least(0));
     line.option("memory-gib", memory_gib,
                 "most memory of a rank for heads: too many for it are trained in several passes over the "
                 "states; 0 = half of what is free as training begins")
-        ->check(at_least(0));
+        .check(at_least(0));
     line.option(
             "held-out", held_out,
             "share of the training questions, whole ones, that heads are judged by instead of trained on: "
             "the best epoch by --eval-metric is kept; 0 keeps the last")
-        ->check(within(0, 1));
+        .check(within(0, 1));
     line.option("eval-metric", eval_metric,
                 "with --held-out: em, f1 or best_f1 (span), accuracy or f1 (classification)")
-        ->check(CLI::IsMember({"em", "f1", "best_f1", "accuracy"}));
+        .one_of({"em", "f1", "best_f1", "accuracy"});
     line.option("patience", patience,
                 "with --held-out: a head's training ends after so many epochs in a row without a better "
                 "--eval-metric; 0 trains all --epochs")
-        ->check(at_least(0));
+        .check(at_least(0));
     line.option("resume-every", resume_every,
                 "minutes between states to resume from; 0 saves one on the stop signal alone (SIGUSR1; under "
                 "srun SIGTERM too)")
-        ->check(at_least(0));
+        .check(at_least(0));
     line.option(
         "allow-other-checkpoint", allow_other_checkpoint,
         "score on states of another checkpoint than the training states'; head.json and metrics.json say so");

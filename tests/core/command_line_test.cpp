@@ -26,7 +26,7 @@ class Program {
         line_.option("batch-size", options_.batch_size, "sequences a step");
         line_.option("learning-rate", options_.learning_rate, "peak rate");
         line_.option("force", options_.force, "replace what exists");
-        line_.option("heads", options_.heads, "heads to train")->delimiter(',');
+        line_.option("heads", options_.heads, "heads to train").delimiter(',');
     }
 
     const Options& parse(std::vector<std::string> words) {

@@ -30,15 +30,15 @@ struct Options {
 Options parse(std::vector<std::string> words) {
     Options options;
     CommandLine line("bv_train", "");
-    line.option("count", options.count, "")->check(at_least(1));
-    line.option("threads", options.threads, "")->check(within(0, kMostThreads));
+    line.option("count", options.count, "").check(at_least(1));
+    line.option("threads", options.threads, "").check(within(0, kMostThreads));
     line.option("seed", options.seed, "");
-    line.option("rate", options.rate, "")->check(above_0());
-    line.option("share", options.share, "")->check(within(0, 1));
-    line.option("seconds", options.seconds, "")->check(zero_or(2));
+    line.option("rate", options.rate, "").check(above_0());
+    line.option("share", options.share, "").check(within(0, 1));
+    line.option("seconds", options.seconds, "").check(zero_or(2));
     line.option("threshold", options.threshold, "");
-    line.option("rates", options.rates, "")->delimiter(',')->check(above_0());
-    line.option("seeds", options.seeds, "")->delimiter(',');
+    line.option("rates", options.rates, "").delimiter(',').check(above_0());
+    line.option("seeds", options.seeds, "").delimiter(',');
     words.insert(words.begin(), "program");
     std::vector<const char*> pointers;
     for (const std::string& word : words) pointers.push_back(word.c_str());

@@ -156,7 +156,7 @@ std::string weights_fingerprint(const std::filesystem::path& folder) {
     return all;
 }
 
-void write_weights(const std::filesystem::path& folder, const std::vector<Parameter>& parameters,
+std::string write_weights(const std::filesystem::path& folder, const std::vector<Parameter>& parameters,
                    const std::vector<std::string>& heads) {
     std::map<std::string, at::Tensor> tensors;
     for (const Parameter& parameter : parameters) {
@@ -166,7 +166,7 @@ void write_weights(const std::filesystem::path& folder, const std::vector<Parame
                 part_of(parameter, part);
         }
     }
-    save_tensors(folder / "model.safetensors", tensors);
+    return save_tensors(folder / "model.safetensors", tensors);
 }
 
 }  // namespace bv

@@ -83,10 +83,9 @@ CheckpointInfo read_info(const JsonObject& json) {
 }  // namespace
 
 CheckpointInfo write_checkpoint(const fs::path& folder, CheckpointInfo info,
-                                const std::function<void(const fs::path&)>& write_model) {
+                                const std::function<std::string(const fs::path&)>& write_model) {
     write_whole_folder(folder, kMarker, [&](const fs::path& path) {
-        write_model(path);
-        info.model_fingerprint = fingerprint(MappedFile(path / kWeights).bytes());
+        info.model_fingerprint = write_model(path);
         Json json = to_json(info);
         json[kFiles] = fingerprints_of_files(path);
         json[kSeal] = seal_of(json);

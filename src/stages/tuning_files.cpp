@@ -101,8 +101,8 @@ void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& mode
     background_.run([=, this, save = model.snapshot()] {
         const fs::path folder = output_ / "checkpoints" / info.epoch.folder_name();
         bv::write_checkpoint(folder, info, [&](const fs::path& path) {
-            save(path);
             copy_tokenizer(model_, path);
+            return save(path);
         });
         spdlog::info("checkpoint {} after {} steps", folder.string(), info.step);
     });

@@ -14,7 +14,6 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
-#include "core/output_lock.hpp"
 #include "store/store.hpp"
 #include "store/store_format.hpp"
 
@@ -142,6 +141,8 @@ void with_space(const std::filesystem::path& path, const std::function<void()>& 
 }  // namespace
 
 struct StoreWriter::Open {
+    explicit Open(std::optional<OutputLock> held) : lock(std::move(held)) {}
+
     std::optional<OutputLock> lock;  // of rank 0; outlives the file
     std::optional<Descriptor> descriptor;
     std::optional<h5::File> file;
@@ -151,7 +152,6 @@ struct StoreWriter::Open {
 };
 
 void mark_missing(const std::filesystem::path& path, std::span<const std::int64_t> blocks) {
-    const OutputLock lock = OutputLock::of_file(path);
     hsize_t size = 0;
     {
         const h5::File file = h5::File::open(path, h5::File::Truncated::open);
@@ -174,11 +174,12 @@ void mark_missing(const std::filesystem::path& path, std::span<const std::int64_
     flush_to_disk(path);
 }
 
-StoreWriter::StoreWriter(const Communicator& ranks, const std::filesystem::path& path, const StoreInfo& info,
-                         const StoreLayout& layout, bool force, const WriteTable& write_table)
-    : path_(path), info_(info), layout_(layout), open_(std::make_unique<Open>()) {
+StoreWriter::StoreWriter(const Communicator& ranks, std::optional<OutputLock> lock,
+                         const std::filesystem::path& path, const StoreInfo& info, const StoreLayout& layout,
+                         bool force, const WriteTable& write_table)
+    : path_(path), info_(info), layout_(layout), open_(std::make_unique<Open>(std::move(lock))) {
     ranks.root_only([&] {
-        open_->lock.emplace(OutputLock::of_file(path));
+        BV_EXPECT(open_->lock.has_value());
         if (force) remove_file(path);
         if (std::filesystem::exists(path)) {
             require_resumable(path, info, layout);

@@ -125,11 +125,12 @@ def test_two_preparations_of_one_file_do_not_meet(corpus, model, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["train.h5", "train.h5.toml"]
 
 
-@pytest.mark.parametrize("program", ["bv_extract", "bv_store"])
-def test_a_store_that_another_process_writes_is_not_looked_at(program, inputs, tiny_model):
+@pytest.mark.parametrize("program", ["bv_extract", "bv_store", "bv_plan"])
+def test_an_output_that_another_process_writes_is_not_looked_at(program, inputs, tiny_model):
     """The other process may be about to change all of it: what is found there would say nothing."""
     store = inputs / "store.h5"
-    command = {"bv_extract": ["--checkpoint", tiny_model, "--features", inputs / "gone.h5", "--task", "span", "--store", store],
+    command = {"bv_plan": ["--config", bv.SOURCE / "configs" / "debug.toml", "--output", store, "--force"],
+               "bv_extract": ["--checkpoint", tiny_model, "--features", inputs / "gone.h5", "--task", "span", "--store", store],
                "bv_store": ["repair", store]}[program]
     with open(f"{store}.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -13,6 +13,7 @@
 #include "core/json.hpp"
 #include "core/log.hpp"
 #include "core/output_lock.hpp"
+#include "core/paths.hpp"
 #include "dist/collective.hpp"
 #include "dist/watchdog.hpp"
 #include "optim/checkpoint.hpp"
@@ -165,7 +166,7 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
 /// A head that diverged before it had an epoch to keep has no weights.
 void require_not_diverged(const std::filesystem::path& folder) {
     const std::filesystem::path metrics = folder / "metrics.json";
-    if (std::filesystem::exists(folder / "head.json") || !std::filesystem::exists(metrics)) return;
+    if (is_there(folder / "head.json") || !is_there(metrics)) return;
     if (const auto record = read_json(metrics); record.contains("diverged")) {
         fail("{}: the training of this head diverged ({}): it has no weights to evaluate", folder.string(),
              record["diverged"].dump());

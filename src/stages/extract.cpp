@@ -9,6 +9,7 @@
 #include "core/files.hpp"
 #include "core/log.hpp"
 #include "core/output_lock.hpp"
+#include "core/paths.hpp"
 #include "dist/watchdog.hpp"
 #include "optim/checkpoint.hpp"
 #include "optim/tensor_files.hpp"
@@ -58,7 +59,7 @@ StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const
 /// The precision in which the states of an unfinished store were computed; empty where there is no such
 /// store.
 std::string precision_there(const ExtractOptions& options) {
-    if (options.force || !std::filesystem::exists(options.store)) return "";
+    if (options.force || !is_there(options.store)) return "";
     try {
         return Store(options.store, Store::Accept::damaged).info().precision;
     } catch (const Error&) {

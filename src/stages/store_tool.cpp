@@ -11,6 +11,7 @@
 #include "core/log.hpp"
 #include "core/output_lock.hpp"
 #include "core/parallel.hpp"
+#include "core/paths.hpp"
 #include "core/progress.hpp"
 #include "core/size_text.hpp"
 #include "core/standard_streams.hpp"
@@ -163,7 +164,7 @@ std::filesystem::path checkpoint_of(const StoreToolOptions& options, const Store
         !options.checkpoint.empty()
             ? options.checkpoint
             : std::filesystem::path(setting_in(info.config, "checkpoint").value_or(""));
-    if (!std::filesystem::is_directory(folder)) {
+    if (!is_folder(folder)) {
         fail("{} was made from {}, which is no folder; name it by --checkpoint", options.store.string(),
              folder.string());
     }

@@ -14,6 +14,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/paths.hpp"
 #include "store/store.hpp"
 #include "store/store_format.hpp"
 
@@ -50,7 +51,8 @@ void reserve(const std::filesystem::path& path, std::uintmax_t size, const std::
         if (::fallocate(file.get(), 0, 0, static_cast<off_t>(size)) == 0) return;
         why = errno;
     }
-    const auto free = std::filesystem::space(path).available;
+    std::error_code unknown;
+    const auto free = std::filesystem::space(path, unknown).available;
     if (why != EOPNOTSUPP || free < size) {
         fail("cannot reserve {} bytes for {}: {} ({} bytes are free)", size, shown.string(),
              std::strerror(why), free);
@@ -74,9 +76,11 @@ void create(const std::filesystem::path& path, const StoreInfo& info, const Stor
         }
         write_head(file, info, layout);
         file.close();
-        reserve(aside, std::filesystem::file_size(aside), path);
+        reserve(aside, file_bytes(aside), path);
         flush_to_disk(aside);
-        std::filesystem::rename(aside, path);
+        std::error_code wrong;
+        std::filesystem::rename(aside, path, wrong);
+        if (wrong) fail("cannot rename {} to {}: {}", aside.string(), path.string(), wrong.message());
         flush_to_disk(parent_of(path));
     } catch (...) {
         std::error_code failed;
@@ -181,7 +185,7 @@ StoreWriter::StoreWriter(const Communicator& ranks, std::optional<OutputLock> lo
     ranks.root_only([&] {
         BV_EXPECT(open_->lock.has_value());
         if (force) remove_file(path);
-        if (std::filesystem::exists(path)) {
+        if (is_there(path)) {
             require_resumable(path, info, layout);
         } else {
             create(path, info, layout, write_table);

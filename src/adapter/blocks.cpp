@@ -7,6 +7,7 @@
 #include "adapter/layer_mix.hpp"
 #include "adapter/stacked.hpp"
 #include "core/error.hpp"
+#include "optim/to_host.hpp"
 
 namespace bv {
 namespace {
@@ -45,9 +46,9 @@ at::Tensor LearnedPooling::forward(const at::Tensor& x, const Pass& /*pass*/) co
 }
 
 std::vector<LayerWeights> LearnedPooling::layer_weights(std::int64_t k) const {
-    const at::Tensor shares = at::softmax(weights_.detach()[k].cpu().to(at::kDouble), 0);
+    const at::Tensor shares = at::softmax(to_host(weights_.detach()[k]).to(at::kDouble), 0);
     return {{{shares.const_data_ptr<double>(), shares.const_data_ptr<double>() + shares.numel()},
-             gamma_[k].item<double>()}};
+             value_of(gamma_[k])}};
 }
 
 AveragePooling::AveragePooling(const Context& context) : input_(context.input) {

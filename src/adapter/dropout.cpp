@@ -36,8 +36,8 @@ Dropout::Dropout(const Context& context)
       threshold_(static_cast<std::uint32_t>(
           std::min(std::lround(context.definition.fraction("rate") * kSteps), 65535L))) {
     for (at::Generator& generator : context.generators) {
-        seeds_.push_back(
-            static_cast<std::uint64_t>(at::empty({}, at::kLong).random_(generator).item<std::int64_t>()));
+        const at::Tensor seed = at::empty({}, at::kLong).random_(generator);
+        seeds_.push_back(static_cast<std::uint64_t>(*seed.const_data_ptr<std::int64_t>()));
     }
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/json_object.hpp"
+#include "core/paths.hpp"
 
 namespace bv {
 namespace {
@@ -25,7 +26,7 @@ double number(const JsonObject& json, const std::string& key, double otherwise, 
 
 BertConfig read_bert_config(const std::filesystem::path& folder) {
     const std::filesystem::path path = folder / "config.json";
-    if (!std::filesystem::exists(path)) fail("{}: no model folder, it has no config.json", folder.string());
+    if (!is_there(path)) fail("{}: no model folder, it has no config.json", folder.string());
     const JsonObject json(path);
     const auto size = [&](const char* key) { return json.whole(key, 1, kLargestSize); };
     const auto expect = [&](const std::string& key, const std::string& found, const std::string& expected) {

@@ -109,7 +109,7 @@ void Model::save(const std::filesystem::path& folder) const {
     snapshot()(folder);
 }
 
-std::function<void(const std::filesystem::path&)> Model::snapshot() const {
+std::function<std::string(const std::filesystem::path&)> Model::snapshot() const {
     const std::string architecture =
         task_ == Task::span ? "BertForQuestionAnswering" : "BertForSequenceClassification";
     std::vector<Parameter> copies = parameters_;
@@ -117,7 +117,7 @@ std::function<void(const std::filesystem::path&)> Model::snapshot() const {
     return [copies = std::move(copies), config = to_json(config(), architecture).dump(2) + "\n",
             head = head_name(task_)](const std::filesystem::path& folder) {
         write_file(folder / "config.json", config);
-        write_weights(folder, copies, {head + "."});
+        return write_weights(folder, copies, {head + "."});
     };
 }
 

@@ -50,8 +50,8 @@ class Model {
     void save(const std::filesystem::path& folder) const;
 
     /// As `save`, of the weights as they are now: holds a copy of them on the CPU; to be called later, on any
-    /// thread.
-    std::function<void(const std::filesystem::path&)> snapshot() const;
+    /// thread. Returns the fingerprint of model.safetensors.
+    std::function<std::string(const std::filesystem::path&)> snapshot() const;
 
     /// Moves all weights, and sets what the encoder's matrix products run in: float32 (as made) or bfloat16.
     /// Forbidden once a flat buffer holds the weights.

@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json.hpp"
+#include "core/paths.hpp"
 #include "core/safetensors.hpp"
 #include "optim/checkpoint.hpp"
 #include "optim/tensor_files.hpp"
@@ -52,10 +53,10 @@ std::string canonical(std::string name) {
 }
 
 std::vector<std::filesystem::path> weight_files(const std::filesystem::path& folder) {
-    if (std::filesystem::exists(folder / "model.safetensors")) return {folder / "model.safetensors"};
+    if (is_there(folder / "model.safetensors")) return {folder / "model.safetensors"};
     const std::filesystem::path index = folder / "model.safetensors.index.json";
-    if (!std::filesystem::exists(index)) {
-        const bool pickled = std::filesystem::exists(folder / "pytorch_model.bin");
+    if (!is_there(index)) {
+        const bool pickled = is_there(folder / "pytorch_model.bin");
         fail("{}: holds no model.safetensors{}", folder.string(),
              pickled ? "; convert its pytorch_model.bin by from_pretrained(...).save_pretrained(...)" : "");
     }
@@ -156,8 +157,8 @@ std::string weights_fingerprint(const std::filesystem::path& folder) {
     return all;
 }
 
-void write_weights(const std::filesystem::path& folder, const std::vector<Parameter>& parameters,
-                   const std::vector<std::string>& heads) {
+std::string write_weights(const std::filesystem::path& folder, const std::vector<Parameter>& parameters,
+                          const std::vector<std::string>& heads) {
     std::map<std::string, at::Tensor> tensors;
     for (const Parameter& parameter : parameters) {
         for (std::size_t part = 0; part < parameter.names.size(); ++part) {
@@ -166,7 +167,7 @@ void write_weights(const std::filesystem::path& folder, const std::vector<Parame
                 part_of(parameter, part);
         }
     }
-    save_tensors(folder / "model.safetensors", tensors);
+    return save_tensors(folder / "model.safetensors", tensors);
 }
 
 }  // namespace bv

@@ -25,7 +25,8 @@ std::vector<Parameter> read_weights(const std::filesystem::path& folder,
 std::string weights_fingerprint(const std::filesystem::path& folder);
 
 /// Writes model.safetensors in float32 under Hugging Face's names: "bert." before all but the `heads` names.
-void write_weights(const std::filesystem::path& folder, const std::vector<Parameter>& parameters,
-                   const std::vector<std::string>& heads);
+/// Returns the file's fingerprint.
+std::string write_weights(const std::filesystem::path& folder, const std::vector<Parameter>& parameters,
+                          const std::vector<std::string>& heads);
 
 }  // namespace bv

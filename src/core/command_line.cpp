@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 #include <toml++/toml.h>
 
 #include "core/error.hpp"
@@ -94,6 +95,20 @@ class TomlConfig : public CLI::Config {
     std::vector<std::string> known_;
     std::string path_;
 };
+
+/// Throws Error where a value is no UTF-8: results name their inputs in TOML and JSON, which hold nothing
+/// else.
+void require_utf8(const CLI::Option& option) {
+    using Json = nlohmann::json;
+    for (const std::string& value : option.results()) {
+        try {
+            static_cast<void>(Json(value).dump());
+        } catch (const Json::exception&) {
+            fail("{}: {} is no UTF-8: give it another name", option.get_name(),
+                 Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
+        }
+    }
+}
 
 bool is_own_option(const CLI::Option* option) {
     return !option->get_lnames().empty() && option->get_lnames()[0] != "help" &&
@@ -210,6 +225,7 @@ void CommandLine::parse(int argc, const char* const* argv) {
     } catch (const CLI::ParseError& wrong) {
         fail("{}; see {} --help", wrong.what(), program_);
     }
+    for (const CLI::Option* option : app_->get_options()) require_utf8(*option);
 }
 
 std::string CommandLine::config_file() const {

@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "core/error.hpp"
+#include "core/paths.hpp"
 
 namespace bv {
 namespace {
@@ -65,8 +66,7 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 void refuse_folder(const std::filesystem::path& path) {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored)) fail("cannot read {}: it is a folder", path.string());
+    if (is_folder(path)) fail("cannot read {}: it is a folder", path.string());
 }
 
 void flush_to_disk(const std::filesystem::path& path) {
@@ -118,10 +118,7 @@ void remove_file(const std::filesystem::path& path) {
 }
 
 void require_absent(const std::filesystem::path& path, bool force) {
-    if (force) return;
-    std::error_code wrong;
-    if (std::filesystem::exists(path, wrong)) fail("{} exists already; --force replaces it", path.string());
-    if (wrong) fail("cannot look for {}: {}", path.string(), wrong.message());
+    if (!force && is_there(path)) fail("{} exists already; --force replaces it", path.string());
 }
 
 std::string fingerprint(std::string_view bytes) {

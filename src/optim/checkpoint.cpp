@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json_object.hpp"
+#include "core/paths.hpp"
 #include "core/seal.hpp"
 #include "core/whole_folder.hpp"
 
@@ -35,9 +36,9 @@ Json to_json(const CheckpointInfo& info) {
 
 Json fingerprints_of_files(const fs::path& folder) {
     Json files = Json::object();
-    for (const auto& entry : fs::directory_iterator(folder)) {
-        const std::string name = entry.path().filename();
-        if (name != kWeights) files[name] = fingerprint(MappedFile(entry.path()).bytes());
+    for (const fs::path& path : entries_of(folder)) {
+        const std::string name = path.filename();
+        if (name != kWeights) files[name] = fingerprint(MappedFile(path).bytes());
     }
     return files;
 }
@@ -83,10 +84,9 @@ CheckpointInfo read_info(const JsonObject& json) {
 }  // namespace
 
 CheckpointInfo write_checkpoint(const fs::path& folder, CheckpointInfo info,
-                                const std::function<void(const fs::path&)>& write_model) {
+                                const std::function<std::string(const fs::path&)>& write_model) {
     write_whole_folder(folder, kMarker, [&](const fs::path& path) {
-        write_model(path);
-        info.model_fingerprint = fingerprint(MappedFile(path / kWeights).bytes());
+        info.model_fingerprint = write_model(path);
         Json json = to_json(info);
         json[kFiles] = fingerprints_of_files(path);
         json[kSeal] = seal_of(json);
@@ -100,8 +100,8 @@ void remove_checkpoint(const fs::path& folder) {
 }
 
 std::optional<CheckpointInfo> read_checkpoint(const fs::path& folder) {
-    if (!fs::is_directory(folder)) fail("there is no model folder {}", folder.string());
-    if (!fs::is_regular_file(folder / kMarker)) return std::nullopt;
+    if (!is_folder(folder)) fail("there is no model folder {}", folder.string());
+    if (!is_file(folder / kMarker)) return std::nullopt;
     const JsonObject json(folder / kMarker);
     require_seal(json.all(), json.name());
     CheckpointInfo info = read_info(json);
@@ -119,7 +119,7 @@ void require_weights(const fs::path& folder, const std::string& found) {
 }
 
 bool is_whole(const fs::path& folder) {
-    return fs::is_regular_file(folder / kMarker) && fs::is_regular_file(folder / kWeights);
+    return is_file(folder / kMarker) && is_file(folder / kWeights);
 }
 
 }  // namespace bv

@@ -25,12 +25,13 @@ struct CheckpointInfo {
 };
 
 /// Local: writes a checkpoint that exists only once it is whole. `write_model(path)` fills the folder it is
-/// given with a Hugging Face model, model.safetensors included: FOLDER.partial, which is flushed to disk and
-/// renamed to `folder`; checkpoint.json, the marker, comes last and holds a fingerprint of every other file
-/// and of itself. Replaces what stands at `folder`. If `write_model` throws, the partial folder is removed.
-/// Returns `info` with the model's fingerprint. Throws Error naming the path (a full disk, say).
+/// given with a Hugging Face model, and returns the fingerprint of model.safetensors there:
+/// FOLDER.partial is flushed to disk and renamed to `folder`; checkpoint.json, the marker, comes last and
+/// holds a fingerprint of every other file and of itself. Replaces what stands at `folder`. If `write_model`
+/// throws, the partial folder is removed. Returns `info` with the model's fingerprint. Throws Error naming
+/// the path (a full disk, say).
 CheckpointInfo write_checkpoint(const std::filesystem::path& folder, CheckpointInfo info,
-                                const std::function<void(const std::filesystem::path&)>& write_model);
+                                const std::function<std::string(const std::filesystem::path&)>& write_model);
 
 /// Local: removes the checkpoint at `folder`, if there is one, its marker first. Throws Error naming the
 /// path.

@@ -14,6 +14,7 @@
 #include "core/files.hpp"
 #include "core/json.hpp"
 #include "core/log.hpp"
+#include "core/paths.hpp"
 #include "core/whole_folder.hpp"
 #include "optim/tensor_files.hpp"
 
@@ -38,9 +39,9 @@ fs::path prepared_place_of(const fs::path& folder, std::int64_t step) {
 /// Everything in `folder` that is, or has begun to be, a state: by name.
 std::vector<fs::path> states_in(const fs::path& folder) {
     std::vector<fs::path> states;
-    if (!fs::is_directory(folder)) return states;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-        if (entry.path().filename().string().starts_with(kName)) states.push_back(entry.path());
+    if (!is_folder(folder)) return states;
+    for (const fs::path& path : entries_of(folder)) {
+        if (path.filename().string().starts_with(kName)) states.push_back(path);
     }
     return states;
 }
@@ -53,7 +54,7 @@ std::vector<std::int64_t> steps_in(const fs::path& folder) {
         std::int64_t step = 0;
         const auto [end, wrong] = std::from_chars(number.data(), number.data() + number.size(), step);
         const bool named = wrong == std::errc() && end == number.data() + number.size();
-        if (named && fs::exists(path / kMarker)) steps.push_back(step);
+        if (named && is_there(path / kMarker)) steps.push_back(step);
     }
     std::sort(steps.begin(), steps.end(), std::greater<>());
     return steps;
@@ -113,7 +114,7 @@ void prepare_resume_state(const fs::path& folder, const ResumeState& state) {
 }
 
 bool is_prepared(const fs::path& folder, std::int64_t step) {
-    return fs::exists(prepared_place_of(folder, step) / kMarker);
+    return is_there(prepared_place_of(folder, step) / kMarker);
 }
 
 void take_resume_state(const fs::path& folder, std::int64_t step) {
@@ -126,7 +127,7 @@ void take_resume_state(const fs::path& folder, std::int64_t step) {
         if (wrong) fail("cannot rename {} to {}: {}", prepared.string(), place.string(), wrong.message());
         flush_to_disk(folder);
     }
-    if (fs::exists(place / kMarker)) remove_resume_states(folder, step);
+    if (is_there(place / kMarker)) remove_resume_states(folder, step);
 }
 
 ResumeState read_resume_state(const fs::path& folder, std::int64_t step) {

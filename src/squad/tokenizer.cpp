@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/paths.hpp"
 #include "squad/characters.hpp"
 #include "squad/tokenizer_definition.hpp"
 
@@ -76,7 +77,7 @@ void Tokenizer::set_fingerprints(const TokenizerDefinition& definition, const st
         all += fmt::format("{} {}:{}\n", id, piece.size(), piece);
     }
     const std::filesystem::path text = model / "vocab.txt";
-    vocabulary_ = bv::fingerprint(std::filesystem::exists(text) ? read_file(text) : lines);
+    vocabulary_ = bv::fingerprint(is_there(text) ? read_file(text) : lines);
     all += fmt::format("lower_case {:d} strip_accents {:d} split_ideographs {:d} longest_word {}\n",
                        basic_.lower_case, basic_.strip_accents, basic_.split_ideographs, longest_word_);
     all += fmt::format("cls {} sep {} unknown {}\n", cls_, sep_, unknown_);

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/paths.hpp"
 #include "squad/characters.hpp"
 #include "squad/declared_tokens.hpp"
 #include "squad/tokenizer_files.hpp"
@@ -93,7 +94,7 @@ void take_generic(const JsonPlace& file, const TokenizerJson& tokenizer, Tokeniz
 }  // namespace
 
 TokenizerDefinition read_tokenizer_definition(const fs::path& model) {
-    if (!fs::is_directory(model)) {
+    if (!is_folder(model)) {
         fail("{} is no folder; expected a model folder with vocab.txt or tokenizer.json", model.string());
     }
     const TokenizerFiles files(model);
@@ -115,8 +116,7 @@ TokenizerDefinition read_tokenizer_definition(const fs::path& model) {
         of_tokenizer = std::move(tokenizer.added);
     } else {
         definition.source = model / "vocab.txt";
-        if (!fs::exists(definition.source))
-            fail("{} has neither vocab.txt nor tokenizer.json", model.string());
+        if (!is_there(definition.source)) fail("{} has neither vocab.txt nor tokenizer.json", model.string());
         definition.vocabulary = read_vocabulary(definition.source);
     }
     DeclaredTokens declared = read_declared_tokens(files, definition.vocabulary, of_tokenizer, !generic);

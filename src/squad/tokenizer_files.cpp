@@ -2,13 +2,12 @@
 
 #include "core/error.hpp"
 #include "core/json.hpp"
+#include "core/paths.hpp"
 
 namespace bv {
 
 JsonFile::JsonFile(const std::filesystem::path& path)
-    : name(path.string()),
-      there(std::filesystem::exists(path)),
-      json(there ? read_json(path) : nlohmann::json::object()) {
+    : name(path.string()), there(is_there(path)), json(there ? read_json(path) : nlohmann::json::object()) {
     if (!json.is_object()) fail("{}: expected a JSON object", name);
 }
 

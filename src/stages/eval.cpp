@@ -13,15 +13,14 @@
 #include "core/json.hpp"
 #include "core/log.hpp"
 #include "core/output_lock.hpp"
-#include "core/standard_streams.hpp"
+#include "core/paths.hpp"
 #include "dist/collective.hpp"
 #include "dist/watchdog.hpp"
 #include "optim/checkpoint.hpp"
 #include "squad/class_scorer.hpp"
-#include "squad/dataset.hpp"
 #include "squad/features_file.hpp"
-#include "squad/official_scorer.hpp"
 #include "squad/scores.hpp"
+#include "stages/eval_predictions.hpp"
 #include "stages/fit.hpp"
 #include "stages/precision.hpp"
 #include "stages/predict.hpp"
@@ -76,34 +75,6 @@ OutputLock lock_output(const EvalOptions& options) {
     if (!options.force && !lock.stands_alone())
         fail("{} exists already; --force replaces it", options.output.string());
     return lock;
-}
-
-/// Writes the scores of a file of answers.
-void write_metrics(const EvalOptions& options, const CommandLine& line, const Json& scores) {
-    Json metrics{{"predictions", source_of(options.predictions, fingerprint(read_file(options.predictions)))},
-                 {"squad", source_of(options.squad, fingerprint(read_file(options.squad)))}};
-    if (!options.na_probs.empty())
-        metrics["na_probs"] = source_of(options.na_probs, fingerprint(read_file(options.na_probs)));
-    metrics["official"] = scores;
-    write_file(options.output / "config.toml", line.resolved());
-    write_file(options.output / "metrics.json", metrics.dump(2) + "\n");
-}
-
-void score_predictions(const EvalOptions& options, const CommandLine& line) {
-    const Dataset dataset = read_squad(options.squad);
-    if (!dataset.labelled) fail("{} holds no answers to score against", options.squad.string());
-    std::optional<NoAnswerScores> none_scores;
-    if (!options.na_probs.empty()) none_scores = read_no_answer_scores(options.na_probs);
-    const PredictedTexts predictions = read_predictions(options.predictions);
-    Json scores;
-    try {
-        scores = official_scores(dataset.questions, predictions, none_scores, options.na_prob_threshold);
-    } catch (const Error& wrong) {
-        fail("{}{} against {}: {}", options.predictions.string(),
-             none_scores ? " with " + options.na_probs.string() : "", options.squad.string(), wrong.what());
-    }
-    if (!options.output.empty()) write_metrics(options, line, scores);
-    print_results(scores.dump(2) + "\n");
 }
 
 Logits read_logits(const std::filesystem::path& path, const Evaluation& evaluation,
@@ -195,7 +166,7 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
 /// A head that diverged before it had an epoch to keep has no weights.
 void require_not_diverged(const std::filesystem::path& folder) {
     const std::filesystem::path metrics = folder / "metrics.json";
-    if (std::filesystem::exists(folder / "head.json") || !std::filesystem::exists(metrics)) return;
+    if (is_there(folder / "head.json") || !is_there(metrics)) return;
     if (const auto record = read_json(metrics); record.contains("diverged")) {
         fail("{}: the training of this head diverged ({}): it has no weights to evaluate", folder.string(),
              record["diverged"].dump());

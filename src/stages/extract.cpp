@@ -8,6 +8,8 @@
 #include "core/command_line.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
+#include "core/paths.hpp"
 #include "dist/watchdog.hpp"
 #include "optim/checkpoint.hpp"
 #include "optim/tensor_files.hpp"
@@ -57,7 +59,7 @@ StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const
 /// The precision in which the states of an unfinished store were computed; empty where there is no such
 /// store.
 std::string precision_there(const ExtractOptions& options) {
-    if (options.force || !std::filesystem::exists(options.store)) return "";
+    if (options.force || !is_there(options.store)) return "";
     try {
         return Store(options.store, Store::Accept::damaged).info().precision;
     } catch (const Error&) {
@@ -90,6 +92,8 @@ void ExtractOptions::declare(CommandLine& line) {
 
 void extract(const ExtractOptions& options, const CommandLine& line, const Communicator& ranks) {
     set_hang_timeout(options.compute.hang_timeout);
+    std::optional<OutputLock> lock;  // before anybody looks at what is there
+    ranks.root_only([&] { lock.emplace(OutputLock::of_file(options.store)); });
     Compute compute = open_device(options.compute, ranks);
     std::optional<Features> features;
     std::optional<Model> model;
@@ -112,7 +116,7 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
                                               static_cast<std::int64_t>(options.block_mib * 1024 * 1024));
     BlockMaker maker(*features, *model, info, layout, options.batch_tokens);
 
-    StoreWriter writer(ranks, options.store, info, layout, options.force,
+    StoreWriter writer(ranks, std::move(lock), options.store, info, layout, options.force,
                        [&](h5::Group& root) { write_features_table(root, *features); });
     const auto missing = static_cast<std::int64_t>(writer.missing().size());
     if (missing == 0) {

@@ -70,7 +70,10 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
     Progress progress(fmt::format("predicting rank {}'s share", ranks.rank()), "features", own,
                       !ranks.is_root());
     StateFeed feed(source, group_batches(source, std::move(batches), kBlockBytes), device);
+    bool cut_short = false;
     for (std::size_t i = 0; i < count; ++i) {
+        cut_short = ends_now(when);
+        if (cut_short) break;
         SharedBatch batch_of_all(feed.next());
         const StateBatch& states = batch_of_all.as_read();
         for (std::size_t k = 0; k < heads.size(); ++k) {
@@ -84,9 +87,8 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
             }
         }
         progress.advance(static_cast<std::int64_t>(states.examples.size()));
-        if (ends_now(when)) break;
     }
-    end_together(when, "no results are written", ranks);
+    end_together(cut_short, "no results are written", ranks);
     progress.finish();
     std::vector<Logits> results;
     for (const at::Tensor& logits : all) {

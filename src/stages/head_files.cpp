@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/json.hpp"
+#include "core/paths.hpp"
 #include "stages/tuning_recipe.hpp"
 
 namespace bv {
@@ -78,7 +79,7 @@ void write_head_states(const fs::path& output, const std::vector<HeadState>& sta
 }
 
 void finish_head_states(const fs::path& output, const std::vector<fs::path>& folders) {
-    if (!fs::is_directory(output)) return;
+    if (!is_folder(output)) return;
     std::set<std::string> ours;
     std::set<std::string> our_names;
     for (const fs::path& folder : folders) {
@@ -86,9 +87,8 @@ void finish_head_states(const fs::path& output, const std::vector<fs::path>& fol
         our_names.insert(record_name(*head));
     }
     std::vector<fs::path> paths;
-    for (const auto& entry : fs::directory_iterator(output)) {
-        const std::string name = entry.path().filename().string();
-        if (name.starts_with(kRecord)) paths.push_back(entry.path());
+    for (const fs::path& path : entries_of(output)) {
+        if (path.filename().string().starts_with(kRecord)) paths.push_back(path);
     }
     for (const fs::path& path : paths) {
         const std::string name = path.filename().string();
@@ -99,7 +99,7 @@ void finish_head_states(const fs::path& output, const std::vector<fs::path>& fol
         try {
             record = read_record(path);
         } catch (const Error&) {
-            if (!fs::exists(path)) continue;  // another job's, carried out meanwhile
+            if (!is_there(path)) continue;  // another job's, carried out meanwhile
             throw;
         }
         const bool is_ours = std::any_of(record->heads.begin(), record->heads.end(),
@@ -135,8 +135,8 @@ void HeadFiles::finish(const nlohmann::ordered_json& metrics) const {
 }
 
 EarlierHeadRun find_earlier_head_run(const fs::path& folder, const Json& recipe, bool force) {
-    const bool finished = fs::exists(folder / kMarker);
-    if (!fs::exists(recipe_path(folder))) {
+    const bool finished = is_there(folder / kMarker);
+    if (!is_there(recipe_path(folder))) {
         require_absent(folder / kMarker, force);
         return {};
     }

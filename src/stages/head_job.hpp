@@ -18,8 +18,8 @@ struct TrainOptions;
 
 /// Memory of a rank's device that the training of a head takes, in bytes, its batch's states aside.
 struct HeadMemory {
-    /// All the time: parameters, gradients, Adam's moments, running statistics; and the logits of an epoch's
-    /// evaluation.
+    /// All the time: parameters, gradients, Adam's moments, running statistics; the logits of an epoch's
+    /// evaluation; and, where the device is the host, rank 0's copy of the state that is being written.
     std::int64_t kept = 0;
     std::int64_t working = 0;   ///< during its step: what the backward pass needs, and temporaries
     bool reads_floats = false;  ///< whether it wants a batch's states in float32

@@ -91,6 +91,17 @@ std::int64_t bytes_of_logits(const HeadData& data) {
     return kCopies * rows * 2 * static_cast<std::int64_t>(sizeof(float));
 }
 
+/// Bytes of the copy that is written of a head's state, in the host's memory.
+std::int64_t bytes_of_copy(const HeadTrainer& trainer) {
+    const ResumeState state = trainer.state(0);
+    std::int64_t bytes = 0;
+    for (const at::Tensor* part :
+         {&state.values, &state.first_moments, &state.second_moments, &state.buffers}) {
+        if (part->defined()) bytes += static_cast<std::int64_t>(part->nbytes());
+    }
+    return bytes;
+}
+
 using Places = std::vector<std::size_t>;
 
 /// The heads at `places` as one pass, whose groups, but for those of one head, fit into `limit` bytes with
@@ -134,7 +145,8 @@ void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device
                             std::vector<double>(count, 1e-3), device, collective);
         const std::int64_t working = peak_bytes(device, [&] { trainer.step(share, job.origin.batch); });
         const auto most = static_cast<std::int64_t>(ranks.max(static_cast<double>(working)));
-        return HeadMemory{trainer.bytes() / heads + bytes_of_logits(data), most / heads,
+        const std::int64_t copy = device.is_cpu() ? bytes_of_copy(trainer) : 0;
+        return HeadMemory{trainer.bytes() / heads + bytes_of_logits(data) + copy, most / heads,
                           !trainer.head().reads_any_type()};
     };
     // Seeds, rates, shares and which layer take no memory.

@@ -16,6 +16,7 @@
 #include "bert/model.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/paths.hpp"
 #include "core/progress.hpp"
 #include "stages/task_states.hpp"
 
@@ -115,8 +116,7 @@ StudyRates measure_rates(const BertConfig& config, std::int64_t tokens, std::int
                          const Communicator& ranks) {
     StudyRates rates;
     ranks.root_only([&] {
-        if (!std::filesystem::is_directory(folder))
-            fail("{} is no folder to measure a disk in", folder.string());
+        if (!is_folder(folder)) fail("{} is no folder to measure a disk in", folder.string());
         spdlog::info("measuring the disk of {}", folder.string());
         measure_disk(folder, rates);
     });

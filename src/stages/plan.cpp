@@ -1,11 +1,14 @@
 #include "stages/plan.hpp"
 
+#include <optional>
+
 #include <nlohmann/json.hpp>
 
 #include "core/command_line.hpp"
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
 #include "core/progress.hpp"
 #include "core/size_text.hpp"
 #include "core/standard_streams.hpp"
@@ -201,6 +204,10 @@ void PlanOptions::declare(CommandLine& line) {
 
 void plan(const PlanOptions& options, const Communicator& ranks) {
     set_hang_timeout(options.compute.hang_timeout);
+    std::optional<OutputLock> lock;
+    ranks.root_only([&] {
+        if (!options.output.empty()) lock.emplace(OutputLock::of_file(options.output));
+    });
     Planned plan;
     ranks.agree([&] {
         if (options.study.empty()) fail("--config is missing: the study to plan");

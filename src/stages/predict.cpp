@@ -60,7 +60,10 @@ Logits predict(const Model& model, const Features& features, const std::string& 
                                at::device(model.device()).dtype(at::kFloat));
     Progress progress(fmt::format("predicting rank {}'s share", ranks.rank()), "features", own,
                       !ranks.is_root());
+    bool cut_short = false;
     for (const std::vector<std::int64_t>& which : passes) {
+        cut_short = ends_now(when);
+        if (cut_short) break;
         const Batch batch = make_batch(features, which).to(model.device());
         const at::Tensor logits = model.logits(batch);
         for (std::size_t b = 0; b < which.size(); ++b) {
@@ -70,9 +73,8 @@ Logits predict(const Model& model, const Features& features, const std::string& 
                 .copy_(logits.narrow(0, span ? batch.starts[b] : static_cast<std::int64_t>(b), rows));
         }
         progress.advance(static_cast<std::int64_t>(which.size()));
-        if (ends_now(when)) break;
     }
-    end_together(when, "no results are written", ranks);
+    end_together(cut_short, "no results are written", ranks);
     // Every row was computed by one rank and is zero on the others.
     collective.all_reduce(all.data_ptr<float>(), all.numel());
     progress.finish();

@@ -9,7 +9,9 @@
 #include "core/command_line.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/output_lock.hpp"
 #include "core/parallel.hpp"
+#include "core/paths.hpp"
 #include "core/progress.hpp"
 #include "core/size_text.hpp"
 #include "core/standard_streams.hpp"
@@ -97,20 +99,22 @@ std::string text_of(const Opened& opened) {
 }
 
 /// Blocks that are not on disk as they were written, missing ones among them. Nothing where the stop signal
-/// came before all were looked at.
+/// left some that were not looked at.
 std::optional<std::vector<std::int64_t>> unsound_blocks(const Store& store, int threads) {
     const StoreLayout& layout = store.layout();
     Progress progress("verifying", "blocks", layout.blocks());
     std::vector<std::int64_t> unsound;
+    std::int64_t looked_at = 0;
     std::mutex guard;
     parallel_for(layout.blocks(), threads, [&](std::int64_t block) {
-        if (stop_requested()) return;
+        if (ends_now(WhenTold::end)) return;
         const bool sound = store.sound(block);
         const std::scoped_lock lock(guard);
         if (!sound) unsound.push_back(block);
+        ++looked_at;
         progress.advance(1);
     });
-    if (stop_requested()) return {};
+    if (looked_at < layout.blocks()) return {};
     const double seconds = progress.finish();
     spdlog::info("{}: its tables and {} of {} blocks are sound; {} read in {} ({:.0f} MB/s)",
                  store.path().string(), layout.blocks() - static_cast<std::int64_t>(unsound.size()),
@@ -160,7 +164,7 @@ std::filesystem::path checkpoint_of(const StoreToolOptions& options, const Store
         !options.checkpoint.empty()
             ? options.checkpoint
             : std::filesystem::path(setting_in(info.config, "checkpoint").value_or(""));
-    if (!std::filesystem::is_directory(folder)) {
+    if (!is_folder(folder)) {
         fail("{} was made from {}, which is no folder; name it by --checkpoint", options.store.string(),
              folder.string());
     }
@@ -172,33 +176,27 @@ std::filesystem::path checkpoint_of(const StoreToolOptions& options, const Store
     return folder;
 }
 
-/// Throws Error where `options` cannot repair the store.
-void require_repairable(const StoreToolOptions& options, const StoreInfo& info) {
-    const std::string& wanted = options.compute.precision;
-    if (wanted != "auto" && wanted != info.precision)
-        fail("--precision {}, but {} was made in {}", wanted, options.store.string(), info.precision);
-    batch_tokens_of(options, info);
-    checkpoint_of(options, info);
-}
-
 /// Collective.
 void repair(const StoreToolOptions& options, const Communicator& ranks) {
+    std::optional<OutputLock> lock;  // of rank 0: nobody writes what it looks at
     std::string wrong;
+    std::vector<std::int64_t> unsound;
+    bool cut_short = false;
     ranks.root_only([&] {
+        lock.emplace(OutputLock::of_file(options.store));
         const Opened opened(options.store);
-        const auto unsound = unsound_blocks(opened.store, reading_threads());
-        if (!unsound || unsound->empty()) return;
-        wrong = wrong_text(opened.store, *unsound);
-        require_repairable(options, opened.store.info());  // before anything is changed
-        mark_missing(options.store, *unsound);
+        const auto found = unsound_blocks(opened.store, reading_threads());
+        cut_short = !found;
+        if (!found || found->empty()) return;
+        unsound = *found;
+        wrong = wrong_text(opened.store, unsound);
     });
-    end_together(WhenTold::end, "the store is not repaired", ranks);
+    end_together(cut_short, "the store is not repaired", ranks);
     wrong = ranks.broadcast(wrong);
     if (wrong.empty()) {
         spdlog::info("{}: nothing to repair", options.store.string());
         return;
     }
-    spdlog::info("{}: computing {} again", options.store.string(), wrong);
 
     std::optional<Opened> opened;
     std::optional<Model> model;
@@ -207,6 +205,10 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
     ranks.agree([&] {
         opened.emplace(options.store);
         const StoreInfo& info = opened->store.info();
+        if (wanted.precision != "auto" && wanted.precision != info.precision) {
+            fail("--precision {}, but {} was made in {}", wanted.precision, options.store.string(),
+                 info.precision);
+        }
         wanted.precision = info.precision;
         batch_tokens = batch_tokens_of(options, info);
         model = Model::load(checkpoint_of(options, info), task_named(info.task), Use::states);
@@ -218,7 +220,10 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
     const StoreInfo& info = opened->store.info();
     const StoreLayout& layout = opened->store.layout();
     BlockMaker maker(opened->features, *model, info, layout, batch_tokens);
-    StoreWriter writer(ranks, options.store, info, layout, /*force=*/false, [](h5::Group&) {});
+    spdlog::info("{}: computing {} again", options.store.string(), wrong);
+    ranks.root_only([&] { mark_missing(options.store, unsound); });  // before this nothing is changed
+    StoreWriter writer(ranks, std::move(lock), options.store, info, layout, /*force=*/false,
+                       [](h5::Group&) {});
     const Extraction done = extract_missing(writer, maker, layout, ranks);
     spdlog::info("{}: repaired; {}", options.store.string(), done.text());
 }
@@ -240,17 +245,18 @@ void run_store_tool(const StoreToolOptions& options, const Communicator& ranks) 
         repair(options, ranks);
         return;
     }
+    bool cut_short = false;
     ranks.root_only([&] {
         const Opened opened(options.store);
-        if (options.action == "info") {
-            print_results(text_of(opened));
-        } else if (const auto unsound = unsound_blocks(opened.store, reading_threads());
-                   unsound && !unsound->empty()) {
+        if (options.action == "info") return print_results(text_of(opened));
+        const auto unsound = unsound_blocks(opened.store, reading_threads());
+        cut_short = !unsound;
+        if (unsound && !unsound->empty()) {
             fail("{}: {}; bv_store repair computes them again", options.store.string(),
                  wrong_text(opened.store, *unsound));
         }
     });
-    if (options.action == "verify") end_together(WhenTold::end, "not all blocks are verified", ranks);
+    end_together(cut_short, "not all blocks are verified", ranks);
 }
 
 }  // namespace bv

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "optim/tensor_files.hpp"
+#include "optim/to_host.hpp"
 
 namespace bv {
 
@@ -54,9 +55,12 @@ std::optional<std::string> question_not_finite(const at::Tensor& state, const Ba
                                                const Features& features) {
     const bool finite = state.is_cpu() && state.is_contiguous()
                             ? all_finite(dtype_of(state.scalar_type()), state.const_data_ptr(), state.numel())
-                            : at::isfinite(state).all().item<bool>();
+                            : value_of(at::isfinite(state).all()) != 0;
     if (finite) return std::nullopt;
-    const std::int64_t row = at::isfinite(state).all(1).logical_not().nonzero()[0].item<std::int64_t>();
+    const at::Tensor rows = to_host(at::isfinite(state).all(1));
+    const std::int64_t row =
+        std::find(rows.const_data_ptr<bool>(), rows.const_data_ptr<bool>() + rows.numel(), false) -
+        rows.const_data_ptr<bool>();
     // Either a row is a token, or each sequence has one.
     std::size_t b = static_cast<std::size_t>(row);
     if (state.size(0) != batch.sequences()) {

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
+#include "core/paths.hpp"
 #include "squad/tokenizer_files.hpp"
 #include "stages/tuning_recipe.hpp"
 
@@ -30,7 +31,7 @@ std::optional<std::int64_t> step_of(const Json& line) {
 /// The lines of `path` about the first `steps` steps, evaluations after them included, as a state of those
 /// steps knows them; one cut short by a crash is left out.
 std::string lines_until(const fs::path& path, std::int64_t steps) {
-    if (steps == 0 || !fs::exists(path)) return "";
+    if (steps == 0 || !is_there(path)) return "";
     std::string kept;
     std::istringstream lines(read_file(path));
     for (std::string line; std::getline(lines, line);) {
@@ -42,7 +43,7 @@ std::string lines_until(const fs::path& path, std::int64_t steps) {
 
 void copy_tokenizer(const fs::path& from, const fs::path& to) {
     for (const char* name : kTokenizerFiles) {
-        if (fs::exists(from / name)) write_file(to / name, read_file(from / name));
+        if (is_there(from / name)) write_file(to / name, read_file(from / name));
     }
 }
 
@@ -54,7 +55,7 @@ EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std:
         return output / "checkpoints" / epoch.folder_name();
     };
     EarlierRun run;
-    if (resume != "never" && fs::exists(recipe_path(output))) {
+    if (resume != "never" && is_there(recipe_path(output))) {
         const std::string objection = objection_to(output, recipe_path(output), recipe);
         if (objection.empty()) {
             run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
@@ -101,8 +102,8 @@ void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& mode
     background_.run([=, this, save = model.snapshot()] {
         const fs::path folder = output_ / "checkpoints" / info.epoch.folder_name();
         bv::write_checkpoint(folder, info, [&](const fs::path& path) {
-            save(path);
             copy_tokenizer(model_, path);
+            return save(path);
         });
         spdlog::info("checkpoint {} after {} steps", folder.string(), info.step);
     });

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/files.hpp"
+#include "core/paths.hpp"
 
 namespace bv::h5 {
 namespace {
@@ -28,10 +29,7 @@ std::string reason() {
 
 Handle open_file(const std::filesystem::path& path, unsigned flags, hid_t access) {
     silence();
-    std::error_code wrong;
-    if (!std::filesystem::exists(path, wrong)) {
-        fail("cannot open {}: {}", path.string(), wrong ? wrong.message() : "no such file");
-    }
+    if (!is_there(path)) fail("cannot open {}: no such file", path.string());
     refuse_folder(path);
     const htri_t is_hdf5 = H5Fis_hdf5(path.c_str());
     if (is_hdf5 == 0) fail("cannot open {}: it is not an HDF5 file", path.string());

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/error.hpp"
+#include "core/paths.hpp"
 #include "store/crc32c.hpp"
 #include "store/hdf5.hpp"
 #include "store/store_format.hpp"
@@ -43,7 +44,7 @@ h5::File open_file(const std::filesystem::path& path, Store::Accept accept) {
     h5::File file = h5::File::open(path, h5::File::Truncated::open);
     hsize_t whole = 0;
     h5::check(H5Fget_filesize(file.id(), &whole), fmt::format("cannot tell the size of {}", path.string()));
-    const auto size = std::filesystem::file_size(path);
+    const auto size = file_bytes(path);
     if (accept == Store::Accept::complete && size < whole) {
         fail(
             "{} is truncated: it has {} of its {} bytes; bv_store repair mends it where only states are lost",

@@ -14,7 +14,7 @@
 #include "core/error.hpp"
 #include "core/files.hpp"
 #include "core/log.hpp"
-#include "core/output_lock.hpp"
+#include "core/paths.hpp"
 #include "store/store.hpp"
 #include "store/store_format.hpp"
 
@@ -51,7 +51,8 @@ void reserve(const std::filesystem::path& path, std::uintmax_t size, const std::
         if (::fallocate(file.get(), 0, 0, static_cast<off_t>(size)) == 0) return;
         why = errno;
     }
-    const auto free = std::filesystem::space(path).available;
+    std::error_code unknown;
+    const auto free = std::filesystem::space(path, unknown).available;
     if (why != EOPNOTSUPP || free < size) {
         fail("cannot reserve {} bytes for {}: {} ({} bytes are free)", size, shown.string(),
              std::strerror(why), free);
@@ -75,9 +76,11 @@ void create(const std::filesystem::path& path, const StoreInfo& info, const Stor
         }
         write_head(file, info, layout);
         file.close();
-        reserve(aside, std::filesystem::file_size(aside), path);
+        reserve(aside, file_bytes(aside), path);
         flush_to_disk(aside);
-        std::filesystem::rename(aside, path);
+        std::error_code wrong;
+        std::filesystem::rename(aside, path, wrong);
+        if (wrong) fail("cannot rename {} to {}: {}", aside.string(), path.string(), wrong.message());
         flush_to_disk(parent_of(path));
     } catch (...) {
         std::error_code failed;
@@ -142,6 +145,8 @@ void with_space(const std::filesystem::path& path, const std::function<void()>& 
 }  // namespace
 
 struct StoreWriter::Open {
+    explicit Open(std::optional<OutputLock> held) : lock(std::move(held)) {}
+
     std::optional<OutputLock> lock;  // of rank 0; outlives the file
     std::optional<Descriptor> descriptor;
     std::optional<h5::File> file;
@@ -151,7 +156,6 @@ struct StoreWriter::Open {
 };
 
 void mark_missing(const std::filesystem::path& path, std::span<const std::int64_t> blocks) {
-    const OutputLock lock = OutputLock::of_file(path);
     hsize_t size = 0;
     {
         const h5::File file = h5::File::open(path, h5::File::Truncated::open);
@@ -174,13 +178,14 @@ void mark_missing(const std::filesystem::path& path, std::span<const std::int64_
     flush_to_disk(path);
 }
 
-StoreWriter::StoreWriter(const Communicator& ranks, const std::filesystem::path& path, const StoreInfo& info,
-                         const StoreLayout& layout, bool force, const WriteTable& write_table)
-    : path_(path), info_(info), layout_(layout), open_(std::make_unique<Open>()) {
+StoreWriter::StoreWriter(const Communicator& ranks, std::optional<OutputLock> lock,
+                         const std::filesystem::path& path, const StoreInfo& info, const StoreLayout& layout,
+                         bool force, const WriteTable& write_table)
+    : path_(path), info_(info), layout_(layout), open_(std::make_unique<Open>(std::move(lock))) {
     ranks.root_only([&] {
-        open_->lock.emplace(OutputLock::of_file(path));
+        BV_EXPECT(open_->lock.has_value());
         if (force) remove_file(path);
-        if (std::filesystem::exists(path)) {
+        if (is_there(path)) {
             require_resumable(path, info, layout);
         } else {
             create(path, info, layout, write_table);

@@ -4,9 +4,11 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "core/output_lock.hpp"
 #include "dist/communicator.hpp"
 #include "store/hdf5.hpp"
 #include "store/layout.hpp"
@@ -14,7 +16,8 @@
 namespace bv {
 
 /// Local: makes blocks of an existing store missing, so that a StoreWriter writes them again, and gives a
-/// truncated file its size back. Throws Error naming the file: another process writes it, no space.
+/// truncated file its size back. The caller holds the lock of the file. Throws Error naming the file: no
+/// space.
 void mark_missing(const std::filesystem::path& path, std::span<const std::int64_t> blocks);
 
 /// An embedding store being written by R ranks through MPI-IO, each block by any one of them.
@@ -26,9 +29,10 @@ class StoreWriter {
     /// Collective: creates `path`, or opens it to write its missing blocks (none, where it is complete),
     /// where it is a store of equal `info` (but for its config) and `layout`. The disk's space is taken now,
     /// so that a full disk is found before any work is spent. `force` replaces whatever stands at `path`.
-    /// Throws AgreedError naming the path: it is something else, another process writes it, no space.
-    StoreWriter(const Communicator& ranks, const std::filesystem::path& path, const StoreInfo& info,
-                const StoreLayout& layout, bool force, const WriteTable& write_table);
+    /// `lock` is that of the file, which rank 0 took before it looked at `path`. Throws AgreedError naming
+    /// the path: it is something else, no space.
+    StoreWriter(const Communicator& ranks, std::optional<OutputLock> lock, const std::filesystem::path& path,
+                const StoreInfo& info, const StoreLayout& layout, bool force, const WriteTable& write_table);
 
     /// Local: a writer that was not closed abandons the file: closing takes all ranks, and not all may come
     /// any more. The blocks written so far stay.

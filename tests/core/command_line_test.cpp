@@ -55,6 +55,12 @@ class CommandLineTest : public testing::Test {
     TemporaryFolder folder_;
 };
 
+TEST_F(CommandLineTest, AValueThatIsNoUtf8IsRefusedByName) {
+    Program program;
+    BV_EXPECT_ERROR(program.parse({"--model", "caf\xff"}), "--model", "\"caf\uFFFD\"", "UTF-8");
+    EXPECT_EQ(Program().parse({"--model", "caf\u00e9"}).model, "caf\u00e9");
+}
+
 TEST_F(CommandLineTest, FlagsSetTheirValuesAndTheRestKeepDefaults) {
     Program program;
     const Options& options = program.parse({"--batch-size", "8", "--force"});

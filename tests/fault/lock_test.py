@@ -1,6 +1,7 @@
 """Two real runs on one output: the second is refused before any work, with the name of the first, and the first comes to its end;
 a killed run's lock blocks nobody; no lock is left behind."""
 
+import fcntl
 import os
 import signal
 import time
@@ -122,3 +123,20 @@ def test_two_preparations_of_one_file_do_not_meet(corpus, model, tmp_path):
     assert first.wait(timeout=60) == 0
     assert second.rc == 2 and f"is being written by another process (host {os.uname().nodename} pid {pid} " in second.stderr, second.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["train.h5", "train.h5.toml"]
+
+
+@pytest.mark.parametrize("program", ["bv_extract", "bv_store", "bv_plan"])
+def test_an_output_that_another_process_writes_is_not_looked_at(program, inputs, tiny_model):
+    """The other process may be about to change all of it: what is found there would say nothing."""
+    store = inputs / "store.h5"
+    command = {"bv_plan": ["--config", bv.SOURCE / "configs" / "debug.toml", "--output", store, "--force"],
+               "bv_extract": ["--checkpoint", tiny_model, "--features", inputs / "gone.h5", "--task", "span", "--store", store],
+               "bv_store": ["repair", store]}[program]
+    with open(f"{store}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("another process")
+        lock.flush()
+        refused = bv.run(program, *command, *COMPUTE, ranks=2, check=False)
+    os.unlink(f"{store}.lock")
+    errors = bv.error_lines(refused.stderr)
+    assert refused.rc == 2 and len(errors) == 1 and "is being written by another process (another process," in errors[0], refused.stderr

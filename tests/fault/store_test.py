@@ -12,6 +12,7 @@ import bv
 import h5py
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "6"))
 
@@ -275,3 +276,38 @@ def test_repair_refuses_other_weights_and_leaves_the_store(whole, tiny_model, tm
         assert whole.read_bytes() == before
     bv.run("bv_store", "repair", whole, "--checkpoint", shutil.copytree(tiny_model, tmp_path / "moved"))
     bv.run("bv_store", "verify", whole)
+
+
+def without_pooler(tensors):
+    for name in list(tensors):
+        if name.startswith(("bert.pooler.", "pooler.")):
+            del tensors[name]
+
+
+def with_nan(tensors):
+    tensors[min(tensors)].view(-1)[3] = float("nan")
+
+
+@pytest.mark.parametrize("change, words", [(without_pooler, "pooler"), (with_nan, "NaN")])
+def test_repair_refuses_weights_that_make_no_states_and_leaves_the_store(features, tiny_model, tmp_path, change, words):
+    """Such as an older program had let through: the store names the very weights."""
+    store = tmp_path / "store.h5"
+    bv.run("bv_extract", "--checkpoint", tiny_model, "--features", features, "--task", "classification", "--store", store,
+           "--device", "cpu", "--threads", 1)
+    folder = shutil.copytree(tiny_model, tmp_path / "changed")
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    offset, _ = states_at(store)
+    flip(store, offset)
+    refused = bv.run("bv_store", "repair", store, "--checkpoint", folder, check=False)
+    fingerprint = bv.error_lines(refused.stderr)[0].rsplit(" ", 1)[-1]
+    with h5py.File(store, "r+") as file:
+        kept = file.attrs["checkpoint"]
+        file.attrs["checkpoint"] = fingerprint if isinstance(kept, str) else fingerprint.encode()
+    before = store.read_bytes()
+    for ranks in (1, 2):
+        refused = bv.run("bv_store", "repair", store, "--checkpoint", folder, "--device", "cpu", "--threads", 1, ranks=ranks, check=False)
+        errors = bv.error_lines(refused.stderr)
+        assert refused.rc == 2 and len(errors) == 1 and str(folder) in errors[0] and words in errors[0], refused.stderr
+        assert store.read_bytes() == before

@@ -38,7 +38,9 @@ class StoreSourceTest : public testing::TestWithParam<const char*> {
                  .hidden_size = 3,
                  .features = features_.fingerprint()};
         const StoreLayout layout = lay_out_states(info_, 6, features_, 1000);
-        StoreWriter writer(ranks_, path_, info_, layout, false,
+        std::optional<OutputLock> lock;
+        if (ranks_.is_root()) lock.emplace(OutputLock::of_file(path_));
+        StoreWriter writer(ranks_, std::move(lock), path_, info_, layout, false,
                            [&](h5::Group& root) { write_features_table(root, features_); });
         for (std::int64_t b = ranks_.rank(); b < layout.blocks(); b += ranks_.size()) {
             std::vector<float> block;

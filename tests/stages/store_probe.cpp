@@ -85,7 +85,9 @@ double write_store(const Transfer& transfer, std::int64_t& bytes) {
     const Features features = features_of(transfer.features);
     const StoreInfo info = info_of(features);
     const StoreLayout layout = lay_out_states(info, info.states(), features, transfer.block_bytes);
-    StoreWriter writer(transfer.ranks, transfer.path, info, layout, /*force=*/true,
+    std::optional<OutputLock> lock;
+    if (transfer.ranks.is_root()) lock.emplace(OutputLock::of_file(transfer.path));
+    StoreWriter writer(transfer.ranks, std::move(lock), transfer.path, info, layout, /*force=*/true,
                        [&](h5::Group& root) { write_features_table(root, features); });
     const auto size = static_cast<std::size_t>(info.states() * layout.rows_of(0) * info.row_bytes());
     const std::vector<char> block(size, 1);

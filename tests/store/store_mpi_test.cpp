@@ -98,7 +98,7 @@ class StoreTest : public testing::Test {
 
     /// Writes the missing blocks but those from `end` on; every rank its share.
     void write(const StoreInfo& info, bool force = false, std::int64_t end = 1 << 20) {
-        StoreWriter writer(ranks_, path_, info, layout_, force, write_table);
+        StoreWriter writer(ranks_, lock(), path_, info, layout_, force, write_table);
         std::int64_t turn = 0;
         for (const std::int64_t block : writer.missing()) {
             if (block < end && turn++ % ranks_.size() == ranks_.rank()) {
@@ -107,6 +107,13 @@ class StoreTest : public testing::Test {
         }
         writer.close();
         ranks_.barrier();
+    }
+
+    /// Of rank 0.
+    std::optional<OutputLock> lock() {
+        std::optional<OutputLock> taken;
+        ranks_.root_only([&] { taken.emplace(OutputLock::of_file(path_)); });
+        return taken;
     }
 
     void flip(std::int64_t byte) {
@@ -119,7 +126,7 @@ class StoreTest : public testing::Test {
 
     std::string refusal(const StoreInfo& info) {
         try {
-            StoreWriter(ranks_, path_, info, layout_, false, write_table);
+            StoreWriter(ranks_, lock(), path_, info, layout_, false, write_table);
         } catch (const AgreedError& error) {
             return error.what();
         }
@@ -243,7 +250,7 @@ TEST_F(StoreTest, IncompleteIsRefusedByReadersAndFinishedByWriters) {
     }
     ranks_.barrier();
     {
-        StoreWriter writer(ranks_, path_, info, layout_, false, write_table);
+        StoreWriter writer(ranks_, lock(), path_, info, layout_, false, write_table);
         EXPECT_EQ(writer.missing(), (std::vector<std::int64_t>{3, 4, 5, 6, 7}));
         writer.close();
     }
@@ -265,7 +272,7 @@ TEST_F(StoreTest, IsNotFinishedAsAnotherOne) {
 TEST_F(StoreTest, CompleteHasNothingMissingAndIsReplacedByForceAlone) {
     write(some_info());
     {
-        StoreWriter writer(ranks_, path_, some_info(), layout_, false, write_table);
+        StoreWriter writer(ranks_, lock(), path_, some_info(), layout_, false, write_table);
         EXPECT_TRUE(writer.missing().empty());
         writer.close();
     }
@@ -276,7 +283,7 @@ TEST_F(StoreTest, CompleteHasNothingMissingAndIsReplacedByForceAlone) {
 
 TEST_F(StoreTest, FailedCreationLeavesNothing) {
     const auto fail_in_table = [](h5::Group&) { fail("no table today"); };
-    EXPECT_THROW(StoreWriter(ranks_, path_, some_info(), layout_, false, fail_in_table), AgreedError);
+    EXPECT_THROW(StoreWriter(ranks_, lock(), path_, some_info(), layout_, false, fail_in_table), AgreedError);
     ranks_.barrier();
     EXPECT_FALSE(std::filesystem::exists(path_.parent_path()));
 }

@@ -19,6 +19,7 @@
 #include "optim/checkpoint.hpp"
 #include "squad/class_scorer.hpp"
 #include "squad/features_file.hpp"
+#include "squad/prediction_files.hpp"
 #include "squad/scores.hpp"
 #include "stages/eval_predictions.hpp"
 #include "stages/fit.hpp"

@@ -7,16 +7,21 @@ usage() {
     cat <<'EOF'
 Usage: tests/run.sh [--preset PRESET] [LABEL...]
 
-Installs what is missing, builds PRESET [release] and runs the tests: those of the labels named, or without a label all
-but the long ones (label soak). A failing test's output is printed; the last lines are CTest's summary.
+Installs what is missing, builds PRESET and runs the tests of the labels named. A failing test's output is printed; the last
+lines are CTest's summary. Without arguments three stages run, and the last line names those that failed: preset release
+with all labels but soak, preset asan with unit and fuzz, preset tsan with unit.
 
   unit      one library, one process          mpi       one library on 1, 2 and 4 ranks
   parity    against Hugging Face's and the    pipeline  the programs and scripts, from files to files
             official implementations          fault     ranks really killed, signalled, cut short
   slurm     jobs under a real Slurm of two    gpu       needs a GPU
-            nodes, brought up for it; as root  soak      longer than CI allows
+            nodes, brought up for it; as root  fuzz      parsers under mutated input; preset asan alone
+  soak      longer than CI allows; with --preset asan an hour of fuzzing
 
-  --preset asan   with address and undefined-behaviour sanitizers; its labels are unit and mpi unless named
+Presets:
+  release   [the default with labels] all labels but fuzz
+  asan      address and undefined-behaviour sanitizers, clang 16; labels [unit fuzz] and soak
+  tsan      thread sanitizer, clang 16; label [unit]
 
 Examples:
   tests/run.sh
@@ -28,27 +33,48 @@ Environment: as tools/build.sh.
 EOF
 }
 
-preset=release
+# Builds a preset, and runs its tests of the labels given; without labels all but soak.
+stage() {
+    local preset=$1 targets=() selected=(-LE '^soak$')
+    shift
+    if (($#)); then
+        selected=(-L "^($(IFS='|' && echo "$*"))\$")
+    fi
+    case $preset in
+        # Other tests of label soak run programs, which are not built here.
+        asan) targets=(unit_tests fuzz_targets) selected+=(-E '^soak_') ;;
+        tsan) targets=(unit_tests) ;;
+    esac
+    tools/build.sh "$preset" ${targets[@]+"${targets[@]}"} >/dev/null &&
+        ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$(nproc)" "${selected[@]}" </dev/null
+}
+
+all_stages() {
+    local failed=()
+    stage release || failed+=(release)
+    stage asan unit fuzz || failed+=(asan)
+    stage tsan unit || failed+=(tsan)
+    ((${#failed[@]})) || { echo "run.sh: release, asan and tsan passed" && return; }
+    echo "error: run.sh: failed stages: ${failed[*]}" >&2
+    return 1
+}
+
+preset=
 labels=()
 while (($#)); do
     case $1 in
         -h | --help) usage && exit 0 ;;
         --preset) preset=${2:?--preset wants a name} && shift 2 ;;
-        unit | mpi | fault | parity | pipeline | slurm | gpu | soak) labels+=("$1") && shift ;;
+        unit | mpi | fault | parity | pipeline | slurm | gpu | fuzz | soak) labels+=("$1") && shift ;;
         *) echo "error: run.sh: unknown label '$1'; see tests/run.sh --help" >&2 && exit 2 ;;
     esac
 done
-if [[ $preset == asan ]]; then
-    ((${#labels[@]})) || labels=(unit mpi)
-    # Open MPI and its plugins leak by design until the process ends.
-    export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
+if [[ ! $preset ]] && ((!${#labels[@]})); then
+    all_stages
+    exit
 fi
-
-tools/build.sh "$preset" >/dev/null
-
-if ((${#labels[@]})); then
-    selected=(-L "^($(IFS='|' && echo "${labels[*]}"))\$")
-else
-    selected=(-LE '^soak$')
-fi
-exec ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$(nproc)" "${selected[@]}" </dev/null
+case $preset in
+    asan) ((${#labels[@]})) || labels=(unit fuzz) ;;
+    tsan) ((${#labels[@]})) || labels=(unit) ;;
+esac
+stage "${preset:-release}" ${labels[@]+"${labels[@]}"}

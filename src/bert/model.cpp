@@ -63,7 +63,9 @@ Model::Model(const BertConfig& config, Task task, std::uint64_t seed)
 }
 
 Model Model::load(const std::filesystem::path& folder, Task task, Use use, std::uint64_t seed) {
-    Model model(read_bert_config(folder), task, seed);
+    const BertConfig config = read_bert_config(folder);
+    require_size(folder, config);
+    Model model(config, task, seed);
     const std::string pooler = "pooler.";
     const std::string head = head_name(task) + ".";
     const bool pools = task == Task::classification;

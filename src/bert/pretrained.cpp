@@ -148,6 +148,22 @@ std::vector<Parameter> read_weights(const std::filesystem::path& folder,
     return absent;
 }
 
+void require_size(const std::filesystem::path& folder, const BertConfig& config) {
+    const std::int64_t hidden = config.hidden_size;
+    const std::int64_t layer = 4 * hidden * hidden + 2 * hidden * config.intermediate_size;
+    const std::int64_t least =  // matrices of the encoder, which no folder leaves out
+        (config.vocabulary + config.positions + config.segments) * hidden + config.layers * layer;
+    std::uintmax_t bytes = 0;
+    for (const auto& path : weight_files(folder)) bytes += MappedFile(path).bytes().size();
+    constexpr std::uintmax_t kLeastBytes = 2;  // of a number
+    if (bytes / kLeastBytes < static_cast<std::uintmax_t>(least)) {
+        fail(
+            "{}: its config.json describes a model of {} numbers or more, for which {} bytes of weights are "
+            "too few",
+            folder.string(), least, bytes);
+    }
+}
+
 std::string weights_fingerprint(const std::filesystem::path& folder) {
     std::string all;
     const auto files = weight_files(folder);

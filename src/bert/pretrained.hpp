@@ -19,6 +19,10 @@ std::vector<Parameter> read_weights(const std::filesystem::path& folder,
                                     const std::vector<std::string>& optional,
                                     const std::vector<std::string>& unused = {});
 
+/// Throws Error where the folder's weight files are too small for a model of this configuration: before
+/// memory is taken for it.
+void require_size(const std::filesystem::path& folder, const BertConfig& config);
+
 /// Fingerprint of a folder's weights: that of model.safetensors, or of its shards' together. Throws Error as
 /// above, and where the folder is a checkpoint of ours and holds other weights, or another configuration,
 /// than its checkpoint.json says.

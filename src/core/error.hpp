@@ -11,7 +11,9 @@ namespace bv {
 /// what was found and what was expected; programs print it and end with exit code 2.
 class Error : public std::runtime_error {
   public:
-    using std::runtime_error::runtime_error;
+    /// Names that files hold may be in `message`: characters that would end the line or steer a terminal
+    /// become \n or \x1b, and the middle of a very long message is left out.
+    explicit Error(const std::string& message);
 };
 
 /// Exit codes of every program.

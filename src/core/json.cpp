@@ -1,5 +1,7 @@
 #include "core/json.hpp"
 
+#include <optional>
+
 #include "core/error.hpp"
 #include "core/files.hpp"
 
@@ -36,9 +38,35 @@ class FirstError : public nlohmann::json_sax<Json> {
     std::size_t offset = 0;  ///< of the last byte that was read
 };
 
+/// Deeper than any file that is meant to be read, and far from the end of the stack for functions that go
+/// through a value by calling themselves, as dump does.
+constexpr int kDeepest = 500;
+
+/// Offset of the first bracket that opens a deeper level; nothing where there is none.
+std::optional<std::size_t> first_too_deep(std::string_view text) {
+    int depth = 0;
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char byte = text[i];
+        if (in_string) {
+            if (byte == '\\') ++i;
+            if (byte == '"') in_string = false;
+        } else if (byte == '"') {
+            in_string = true;
+        } else if (byte == '[' || byte == '{') {
+            if (++depth > kDeepest) return i;
+        } else if (byte == ']' || byte == '}') {
+            --depth;
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& name, const Json::parser_callback_t& keep) {
+    if (const auto deep = first_too_deep(text))
+        fail("{}: more than {} levels of brackets at {}", name, kDeepest, place_of(text, *deep));
     try {
         return Json::parse(text, keep);
     } catch (const Json::exception&) {

@@ -9,9 +9,17 @@
 #if defined(__x86_64__)
 #define BV_AVX512 1
 #include <immintrin.h>
+#ifdef __clang__  // it ignores GCC's pragma
+#define BV_PRAGMA(text) _Pragma(#text)
+#define BV_AVX512_TARGET target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")
+#define BV_AVX512_BEGIN \
+    BV_PRAGMA(clang attribute push(__attribute__((BV_AVX512_TARGET)), apply_to = function))
+#define BV_AVX512_END _Pragma("clang attribute pop")
+#else
 #define BV_AVX512_BEGIN \
     _Pragma("GCC push_options") _Pragma("GCC target(\"avx512f,avx512bw,avx512vl,avx512dq,avx512bf16\")")
 #define BV_AVX512_END _Pragma("GCC pop_options")
+#endif
 
 namespace bv {
 

@@ -47,7 +47,9 @@ void Adam::step(const std::vector<double>& rates) {
     std::map<double, std::vector<std::int64_t>> rows_of;  // each rate
     for (std::size_t row = 0; row < rates.size(); ++row)
         rows_of[rates[row]].push_back(static_cast<std::int64_t>(row));
-    for (const auto& [rate, rows] : rows_of) {
+    for (const auto& [rate, own_rows] : rows_of) {
+        const std::vector<std::int64_t>& rows =
+            own_rows;  // clang captures no structured binding beside OpenMP
         const std::vector<at::Tensor> steps(rows.size(), steps_tensor_);
         for (const FlatParameters::Segment& segment : parameters_.segments()) {
             const auto parts = [&](const at::Tensor& buffer) {

@@ -81,7 +81,7 @@ std::pair<PromisedToken, PromisedToken> read_ends(const JsonPlace& file) {
     const JsonPlace processor = file.at("post_processor");
     const auto wrong = [&] { processor.wrong("one that makes [CLS] A [SEP] B [SEP] of a pair"); };
     const Json& value = processor.value();
-    const std::string type = value.is_object() ? value.value("type", "") : "";
+    const Json type = value.is_object() ? value.value("type", Json()) : Json();
     const auto token = [&](const std::string& content, const Json& id) -> PromisedToken {
         AddedToken special;
         special.content = content;

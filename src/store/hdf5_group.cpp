@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "store/crc32c.hpp"
@@ -86,6 +87,21 @@ void require_checksum(const Handle& dataset, std::span<const std::byte> bytes, c
                     found, kChecksum, promised));
 }
 
+/// Throws Error where the elements need more bytes than the file at `path` has: what its metadata promise
+/// must not make us take the memory.
+void require_room(const Handle& dataset, hsize_t elements, std::size_t bytes, const std::string& path,
+                  const std::string& what) {
+    const Handle file(H5Iget_file_id(dataset.get()), H5Fclose, what);
+    unsigned intent = 0;
+    hsize_t size = 0;
+    check(H5Fget_intent(file.get(), &intent), what);
+    check(H5Fget_filesize(file.get(), &size), what);
+    // HDF5's answer is what the metadata say; it is wrong where the file was cut short. While a file is
+    // written, though, not all of it is on disk.
+    if (intent == H5F_ACC_RDONLY) size = std::filesystem::file_size(path);
+    if (elements > size / bytes) fail("{}: it is larger than its file", what);
+}
+
 }  // namespace
 
 Group::Group(Handle handle, std::string file, std::string name)
@@ -150,11 +166,7 @@ std::vector<T> Group::read(const std::string& child) const {
     }
     hsize_t size = 0;
     H5Sget_simple_extent_dims(space.get(), &size, nullptr);
-    // A file whose header promises more than it holds must not make us allocate it.
-    const Handle file(H5Iget_file_id(dataset.get()), H5Fclose, what);
-    hsize_t file_size = 0;
-    check(H5Fget_filesize(file.get(), &file_size), what);
-    if (size > file_size / sizeof(T)) fail("{}: it is larger than its file", what);
+    require_room(dataset, size, sizeof(T), file_, what);
     std::vector<T> values(size);
     if (size > 0) {
         check(H5Dread(dataset.get(), memory_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), what);

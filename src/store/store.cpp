@@ -121,6 +121,11 @@ void Store::read(std::int64_t state, std::int64_t first, std::span<void* const> 
 bool Store::sound(std::int64_t block) const {
     if (!records_.written(block)) return false;
     const auto rows = static_cast<std::size_t>(layout_.rows_of(block));
+    // Before memory is taken: in a file that was cut short the block may be as large as its metadata say.
+    const std::int64_t last =
+        (states() - 1) * this->rows() + layout_.first_row(block) + layout_.rows_of(block);
+    if (offset_ + last * info_.row_bytes() > static_cast<std::int64_t>(std::filesystem::file_size(path_)))
+        return false;
     const std::size_t bytes = rows * static_cast<std::size_t>(info_.row_bytes());
     const auto buffer = std::make_unique_for_overwrite<char[]>(bytes);
     std::vector<void*> targets;

@@ -156,6 +156,12 @@ StoreLayout read_layout(const h5::File& file, const StoreInfo& info) {
     }
     const h5::Handle states = open_states(file);
     require_shape(file, kStates, states, {info.states(), layout.rows(), info.hidden_size});
+    constexpr double kMostBytes = 4e18;  // sums of two fit 64 bits
+    if (4.0 * static_cast<double>(info.states()) * static_cast<double>(layout.rows()) *
+            static_cast<double>(info.hidden_size) >
+        kMostBytes) {
+        fail("{}:/{} is larger than any disk", file.path(), kStates);
+    }
     const h5::Handle type(H5Dget_type(states.get()), H5Tclose, file.path());
     if (H5Tequal(type.get(), state_type(info.dtype).get()) <= 0) {
         fail("{}:/{}: its element type is not {}", file.path(), kStates, name_of(info.dtype));

@@ -232,6 +232,15 @@ class ModelFolder : public testing::Test {
 using testing::AllOf;
 using testing::HasSubstr;
 
+TEST_F(ModelFolder, PromisesNoLargerModelThanItHolds) {
+    write([](auto&) {});
+    BertConfig huge = small_config();
+    huge.vocabulary = 1'000'000;  // taken before the weights are read, this would be all memory
+    huge.layers = 1'000'000;
+    write_file(folder_ / "config.json", to_json(huge, "").dump());
+    EXPECT_THAT(complaint(Task::span, Use::states), AllOf(HasSubstr(folder_), HasSubstr("are too few")));
+}
+
 TEST_F(ModelFolder, WithoutAHeadMakesStatesAndNoLogits) {
     write([](auto& tensors) {
         tensors.erase("qa_outputs.weight");

@@ -15,6 +15,20 @@ TEST(Error, FormatsItsMessage) {
     FAIL() << "fail() returned";
 }
 
+TEST(Error, IsOneLineWhateverNamesItHolds) {
+    EXPECT_STREQ(Error("tensor 'a\nb\x1b[2J\x7f\t' ä").what(), "tensor 'a\\nb\\x1b[2J\\x7f\\x09' ä");
+}
+
+TEST(Error, IsNotEndless) {
+    std::string middle;
+    for (int i = 0; i < 10'000; ++i) middle += "ä";
+    const std::string text = Error("a.json: no tensor '" + middle + "' in it").what();
+    EXPECT_LT(text.size(), 6100U);
+    EXPECT_THAT(text, testing::StartsWith("a.json: no tensor 'ää"));
+    EXPECT_THAT(text, testing::HasSubstr("ä ... ä"));
+    EXPECT_THAT(text, testing::EndsWith("ää' in it"));
+}
+
 TEST(Error, ABrokenContractNamesConditionAndPlaceAndIsNoUserMistake) {
     const int two = 2;
     try {

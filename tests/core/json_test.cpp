@@ -22,6 +22,14 @@ TEST(Json, NamesANumberBeyondDouble) {
                     "a number beyond double's range at line 2, column 11");
 }
 
+TEST(Json, RefusesMoreLevelsThanTheStackHolds) {
+    const std::string deep(1'000'000, '[');
+    BV_EXPECT_ERROR(parse_json("{\"a\": " + deep, "x.json"), "x.json", "more than 500 levels",
+                    "line 1, column 506");
+    EXPECT_NO_THROW(parse_json(std::string(500, '[') + std::string(500, ']'), "x.json"));
+    EXPECT_NO_THROW(parse_json("{\"a\\\"" + deep + "\": 1}", "x.json"));
+}
+
 TEST(Json, NamesTheFileItReads) {
     const TemporaryFolder folder;
     write_file(folder / "b.json", "[1,");

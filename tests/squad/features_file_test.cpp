@@ -54,6 +54,22 @@ void replace(h5::Group& table, const std::string& name, const std::vector<T>& va
     table.write(name, values);
 }
 
+TEST_F(FeaturesFile, an_array_larger_than_what_is_left_of_its_file_takes_no_memory) {
+    const auto path = changed([](h5::Group& table) {
+        h5::check(H5Ldelete(table.id(), "ids", H5P_DEFAULT), "delete");
+        const hsize_t size = hsize_t{1} << 40;
+        const h5::Handle space(H5Screate_simple(1, &size, nullptr), H5Sclose, "space");
+        const h5::Handle creation = h5::creation_list(H5P_DATASET_CREATE);
+        h5::check(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), "early");
+        h5::check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), "no fill");
+        const h5::Handle made(H5Dcreate2(table.id(), "ids", H5T_STD_I32LE, space.get(), H5P_DEFAULT,
+                                         creation.get(), H5P_DEFAULT),
+                              H5Dclose, "make");
+    });
+    std::filesystem::resize_file(path, 1 << 20);
+    BV_EXPECT_ERROR(read_features(path, h5::File::Truncated::open), "features/ids", "larger than its file");
+}
+
 TEST_F(FeaturesFile, features_are_laid_out_as_documented) {
     const Features features = make();
     ASSERT_EQ(features.count(), 6);  // 9 context tokens by windows of 4 (step 3), then of 6, then of 5

@@ -103,6 +103,15 @@ TEST(Tokenizer, case_follows_the_models_own_setting) {
     EXPECT_FALSE(cased.tokenizer().basic().strip_accents);
 }
 
+TEST(Tokenizer, a_post_processor_without_a_name_is_refused) {
+    const SmallModel model({"a"}, R"({"tokenizer_class": "PreTrainedTokenizerFast"})");
+    write_file(model.path() / "tokenizer.json",
+               R"({"model": {"type": "WordPiece", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"},
+                   "normalizer": {"type": "BertNormalizer"}, "pre_tokenizer": {"type": "BertPreTokenizer"},
+                   "post_processor": {"type": 3}})");
+    BV_EXPECT_ERROR(model.tokenizer(), "tokenizer.json", "post_processor");
+}
+
 TEST(Tokenizer, a_folder_without_a_bert_vocabulary_is_refused_by_name) {
     TemporaryFolder folder;
     BV_EXPECT_ERROR(Tokenizer(folder / "absent"), "absent", "no folder");

@@ -1,0 +1,7 @@
+// SQuAD files: read_squad.
+#include "frame.hpp"
+#include "squad/dataset.hpp"
+
+void bv::fuzz::read(std::string_view input) {
+    read_squad(write("dataset.json", input));
+}

@@ -1,0 +1,12 @@
+// Logits files of other programs, as bv_eval reads them.
+#include "frame.hpp"
+#include "squad/logits.hpp"
+
+void bv::fuzz::read(std::string_view input) {
+    const auto path = write("logits.safetensors", safetensors(input));
+    if (task_of_logits(path) == "span") {
+        read_span_logits(path);
+    } else {
+        read_class_logits(path);
+    }
+}

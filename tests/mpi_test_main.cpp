@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "dist/communicator.hpp"
+#include "comm/communicator.hpp"
 
 int main(int argc, char** argv) {
     testing::InitGoogleMock(&argc, argv);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads heads of bv_train (format: src/adapter/README.md) into PyTorch.
+"""Reads heads of bv_train (format: src/heads/FORMAT.md) into PyTorch.
 
     head = Head.load("heads/adapter_64_shared/epoch-3/lr-0.001-seed-1")
     head(states)             # (N, 2) logits from the states (L, N, H) of a sequence

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads embedding stores of bv_extract (format: src/store/README.md).
+"""Reads embedding stores of bv_extract (format: src/store/FORMAT.md).
 
     store = Store("epoch-0.3-dev.h5")
     store.states(17)         # (L, T, H): all states of feature 17 of the features file

@@ -6,7 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "squad/features.hpp"
+#include "squad/features/features.hpp"
 
 namespace bv {
 

@@ -4,8 +4,8 @@
 #include <array>
 
 #include "core/error.hpp"
-#include "core/json_object.hpp"
-#include "core/paths.hpp"
+#include "io/json_object.hpp"
+#include "io/paths.hpp"
 
 namespace bv {
 namespace {

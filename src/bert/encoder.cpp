@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "bert/attention.hpp"
+#include "bert/attention/attention.hpp"
 #include "bert/layer_recomputation.hpp"
 
 namespace bv {

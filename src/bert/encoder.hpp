@@ -8,10 +8,10 @@
 
 #include "bert/batch.hpp"
 #include "bert/config.hpp"
-#include "bert/dropout.hpp"
 #include "bert/linear.hpp"
 #include "bert/parameter.hpp"
 #include "bert/residual_norm.hpp"
+#include "random/dropout.hpp"
 
 namespace bv {
 

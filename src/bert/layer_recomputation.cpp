@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "optim/saved_value.hpp"
+#include "tensor/saved_value.hpp"
 
 namespace bv {
 namespace {

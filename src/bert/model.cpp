@@ -11,8 +11,8 @@
 
 #include "bert/pretrained.hpp"
 #include "core/error.hpp"
-#include "core/files.hpp"
-#include "optim/to_host.hpp"
+#include "io/files.hpp"
+#include "tensor/to_host.hpp"
 
 namespace bv {
 namespace {

@@ -10,9 +10,9 @@
 
 #include "bert/batch.hpp"
 #include "bert/config.hpp"
-#include "bert/dropout.hpp"
 #include "bert/encoder.hpp"
 #include "bert/parameter.hpp"
+#include "random/dropout.hpp"
 
 namespace bv {
 

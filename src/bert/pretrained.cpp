@@ -11,12 +11,12 @@
 #include <fmt/ranges.h>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
-#include "core/json.hpp"
-#include "core/paths.hpp"
-#include "core/safetensors.hpp"
+#include "io/files.hpp"
+#include "io/json.hpp"
+#include "io/paths.hpp"
+#include "io/safetensors.hpp"
 #include "optim/checkpoint.hpp"
-#include "optim/tensor_files.hpp"
+#include "tensor/tensor_files.hpp"
 
 namespace bv {
 namespace {

@@ -6,8 +6,8 @@
 #include <ATen/Parallel.h>
 
 #include "bert/residual_norm_avx512.hpp"
-#include "bert/simd.hpp"
-#include "optim/saved_value.hpp"
+#include "tensor/saved_value.hpp"
+#include "tensor/simd_bfloat16.hpp"
 
 namespace bv {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "bert/dropout.hpp"
+#include "random/dropout.hpp"
 
 namespace bv {
 

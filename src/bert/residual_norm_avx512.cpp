@@ -2,8 +2,9 @@
 
 #include <cmath>
 
-#include "bert/simd.hpp"
 #include "core/error.hpp"
+#include "random/masked_lanes.hpp"
+#include "tensor/simd_bfloat16.hpp"
 
 namespace bv {
 

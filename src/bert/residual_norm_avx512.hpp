@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "bert/dropout_bits.hpp"
+#include "random/dropout_bits.hpp"
 
 namespace bv {
 

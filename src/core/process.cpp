@@ -31,7 +31,7 @@ constexpr Variable kVariables[] = {
     // cuBLAS: with workspaces of its own for each stream, its sums have one order.
     {"CUBLAS_WORKSPACE_CONFIG", ":4096:8"},
     // NCCL: sums made by NVSwitch have other bits each time, and other algorithms another order; see
-    // dist/collective.hpp.
+    // comm/collective.hpp.
     {"NCCL_NVLS_ENABLE", "0"},
     {"NCCL_ALGO", "Ring"},
 };

@@ -8,7 +8,7 @@
 #include <ATen/ops/zeros.h>
 
 #include "core/error.hpp"
-#include "optim/huge_pages.hpp"
+#include "tensor/huge_pages.hpp"
 
 namespace bv {
 

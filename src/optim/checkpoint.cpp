@@ -1,11 +1,11 @@
 #include "optim/checkpoint.hpp"
 
 #include "core/error.hpp"
-#include "core/files.hpp"
-#include "core/json_object.hpp"
-#include "core/paths.hpp"
-#include "core/seal.hpp"
-#include "core/whole_folder.hpp"
+#include "io/atomic_folder.hpp"
+#include "io/files.hpp"
+#include "io/json_object.hpp"
+#include "io/paths.hpp"
+#include "io/seal.hpp"
 
 namespace bv {
 namespace {

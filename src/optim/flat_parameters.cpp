@@ -1,7 +1,7 @@
 #include "optim/flat_parameters.hpp"
 
 #include "core/error.hpp"
-#include "optim/huge_pages.hpp"
+#include "tensor/huge_pages.hpp"
 
 namespace bv {
 namespace {

@@ -7,7 +7,7 @@
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
-#include "optim/to_host.hpp"
+#include "tensor/to_host.hpp"
 
 namespace bv {
 

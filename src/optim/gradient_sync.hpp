@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "dist/collective.hpp"
+#include "comm/collective.hpp"
 #include "optim/flat_parameters.hpp"
 
 namespace torch::autograd {

@@ -11,12 +11,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
-#include "core/json.hpp"
 #include "core/log.hpp"
-#include "core/paths.hpp"
-#include "core/whole_folder.hpp"
-#include "optim/tensor_files.hpp"
+#include "io/atomic_folder.hpp"
+#include "io/files.hpp"
+#include "io/json.hpp"
+#include "io/paths.hpp"
+#include "tensor/tensor_files.hpp"
 
 namespace bv {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "store/crc32c.hpp"
+#include "io/crc32c.hpp"
 
 namespace bv {
 namespace {

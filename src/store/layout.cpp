@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "comm/sharding.hpp"
 #include "core/error.hpp"
-#include "dist/sharding.hpp"
 
 namespace bv {
 

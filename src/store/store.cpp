@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "core/error.hpp"
-#include "core/paths.hpp"
-#include "store/crc32c.hpp"
-#include "store/hdf5.hpp"
+#include "io/crc32c.hpp"
+#include "io/hdf5.hpp"
+#include "io/paths.hpp"
 #include "store/store_format.hpp"
 
 namespace bv {

@@ -14,7 +14,7 @@ namespace h5 {
 class File;
 }
 
-/// An embedding store, opened for reading by one process (no MPI). README.md of this folder is the format.
+/// An embedding store, opened for reading by one process (no MPI). FORMAT.md of this folder is the format.
 /// The features' table is the group kFeaturesGroup of the same file.
 class Store {
   public:

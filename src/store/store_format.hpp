@@ -2,13 +2,13 @@
 
 #include <cstdint>
 
+#include "io/hdf5.hpp"
 #include "store/block_records.hpp"
-#include "store/hdf5.hpp"
 #include "store/layout.hpp"
 
 namespace bv {
 
-/// The store's format in HDF5's terms, shared by writer and reader; README.md of this folder describes it.
+/// The store's format in HDF5's terms, shared by writer and reader; FORMAT.md of this folder describes it.
 /// All functions throw Error naming the file and what is wrong with it.
 
 /// The element type of `states` in the file and in memory: IEEE half, single, or bfloat16 as a custom type.

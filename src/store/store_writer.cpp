@@ -12,9 +12,9 @@
 
 #include "core/background.hpp"
 #include "core/error.hpp"
-#include "core/files.hpp"
 #include "core/log.hpp"
-#include "core/paths.hpp"
+#include "io/files.hpp"
+#include "io/paths.hpp"
 #include "store/store.hpp"
 #include "store/store_format.hpp"
 

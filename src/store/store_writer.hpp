@@ -8,9 +8,9 @@
 #include <span>
 #include <vector>
 
-#include "core/output_lock.hpp"
-#include "dist/communicator.hpp"
-#include "store/hdf5.hpp"
+#include "comm/communicator.hpp"
+#include "io/hdf5.hpp"
+#include "io/output_lock.hpp"
 #include "store/layout.hpp"
 
 namespace bv {

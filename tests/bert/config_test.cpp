@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
+#include "io/files.hpp"
 
 namespace bv {
 namespace {

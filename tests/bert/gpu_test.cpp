@@ -4,10 +4,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "bert/attention.hpp"
+#include "bert/attention/attention.hpp"
 #include "bert/model.hpp"
-#include "on_gpu.hpp"
-#include "small_batch.hpp"
+#include "helpers/on_gpu.hpp"
+#include "helpers/small_batch.hpp"
 
 namespace bv {
 namespace {

@@ -8,9 +8,9 @@
 #include <gmock/gmock.h>
 
 #include "core/error.hpp"
-#include "core/files.hpp"
-#include "optim/tensor_files.hpp"
-#include "small_batch.hpp"
+#include "helpers/small_batch.hpp"
+#include "io/files.hpp"
+#include "tensor/tensor_files.hpp"
 
 namespace bv {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include "captured_log.hpp"
 #include "core/progress.hpp"
+#include "helpers/captured_log.hpp"
 
 namespace bv {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <gmock/gmock.h>
 
-#include "expect_error.hpp"
+#include "helpers/expect_error.hpp"
 
 namespace bv {
 namespace {

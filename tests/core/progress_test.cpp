@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "captured_log.hpp"
+#include "helpers/captured_log.hpp"
 
 namespace bv {
 namespace {

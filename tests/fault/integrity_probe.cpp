@@ -10,16 +10,16 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "adapter/head_file.hpp"
 #include "bert/config.hpp"
 #include "bert/model.hpp"
 #include "bert/pretrained.hpp"
+#include "comm/run_alone.hpp"
 #include "core/error.hpp"
-#include "core/files.hpp"
-#include "core/guard.hpp"
+#include "heads/head_file.hpp"
+#include "io/files.hpp"
 #include "optim/checkpoint.hpp"
-#include "squad/features_file.hpp"
-#include "squad/logits.hpp"
+#include "squad/features/features_file.hpp"
+#include "squad/scoring/logits.hpp"
 #include "store/store.hpp"
 
 namespace bv {

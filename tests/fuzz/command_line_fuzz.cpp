@@ -1,5 +1,5 @@
 // A program's table of a study's TOML file.
-#include "core/command_line.hpp"
+#include "config/command_line.hpp"
 #include "frame.hpp"
 
 void bv::fuzz::read(std::string_view input) {

@@ -1,6 +1,6 @@
 // SQuAD files: read_squad.
 #include "frame.hpp"
-#include "squad/dataset.hpp"
+#include "squad/features/dataset.hpp"
 
 void bv::fuzz::read(std::string_view input) {
     read_squad(write("dataset.json", input));

@@ -1,7 +1,7 @@
 // Features files, written from the text that hdf5_text.hpp describes.
 #include "frame.hpp"
 #include "hdf5_text.hpp"
-#include "squad/features_file.hpp"
+#include "squad/features/features_file.hpp"
 
 void bv::fuzz::read(std::string_view input) {
     const auto path = folder() / "features.h5";

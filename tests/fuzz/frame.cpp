@@ -6,9 +6,9 @@
 #include <cstring>
 #include <fstream>
 
-#include "../core/temporary_folder.hpp"
-#include "core/files.hpp"
 #include "core/log.hpp"
+#include "helpers/temporary_folder.hpp"
+#include "io/files.hpp"
 
 namespace bv::fuzz {
 namespace {

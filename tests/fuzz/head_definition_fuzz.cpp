@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cctype>
 
-#include "adapter/head.hpp"
 #include "frame.hpp"
+#include "heads/head.hpp"
 
 void bv::fuzz::read(std::string_view input) {
     const HeadDefinition definition = parse_head("own", std::string(input), "own.toml");

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cctype>
 
-#include "adapter/head_file.hpp"
 #include "frame.hpp"
+#include "heads/head_file.hpp"
 
 void bv::fuzz::read(std::string_view input) {
     // A head as large as its definition says is a user's right; here it would only be out of memory.

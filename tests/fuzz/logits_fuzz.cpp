@@ -1,6 +1,6 @@
 // Logits files of other programs, as bv_eval reads them.
 #include "frame.hpp"
-#include "squad/logits.hpp"
+#include "squad/scoring/logits.hpp"
 
 void bv::fuzz::read(std::string_view input) {
     const auto path = write("logits.safetensors", safetensors(input));

@@ -2,8 +2,8 @@
 #include <optional>
 
 #include "frame.hpp"
-#include "squad/official_scorer.hpp"
-#include "squad/prediction_files.hpp"
+#include "squad/scoring/official_scorer.hpp"
+#include "squad/scoring/prediction_files.hpp"
 
 void bv::fuzz::read(std::string_view input) {
     write_files(input, {"predictions.json", "na_probs.json"});

@@ -1,9 +1,9 @@
 // What an interrupted run left behind: its recipe, its state, its log, and records of heads' states.
 #include "frame.hpp"
 #include "optim/resume_state.hpp"
-#include "stages/head_files.hpp"
-#include "stages/tuning_files.hpp"
-#include "stages/tuning_recipe.hpp"
+#include "programs/finetune/run_files.hpp"
+#include "programs/shared/recipe_file.hpp"
+#include "programs/train/run_files.hpp"
 
 void bv::fuzz::read(std::string_view input) {
     write_files(input, {"resume/recipe.json", "resume/step-3/resume.json", "resume/step-3/state.safetensors",

@@ -1,6 +1,6 @@
 // A study's TOML file: the table [study], and those of the programs.
 #include "frame.hpp"
-#include "stages/study.hpp"
+#include "programs/plan/study.hpp"
 
 void bv::fuzz::read(std::string_view input) {
     read_study(write("study.toml", input));

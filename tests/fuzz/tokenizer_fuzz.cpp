@@ -1,7 +1,7 @@
 // The files of a model folder that define its tokenizer, and a text to cut.
 #include "frame.hpp"
-#include "squad/characters.hpp"
-#include "squad/tokenizer.hpp"
+#include "squad/text/characters.hpp"
+#include "squad/text/tokenizer.hpp"
 
 void bv::fuzz::read(std::string_view input) {
     write_files(input, {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",

@@ -6,7 +6,7 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
-#include "../core/expect_error.hpp"
+#include "helpers/expect_error.hpp"
 
 namespace bv {
 namespace {

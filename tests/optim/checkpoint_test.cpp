@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include "../core/expect_error.hpp"
-#include "../core/temporary_folder.hpp"
-#include "core/files.hpp"
+#include "helpers/expect_error.hpp"
+#include "helpers/temporary_folder.hpp"
+#include "io/files.hpp"
 
 namespace bv {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include "../core/expect_error.hpp"
+#include "helpers/expect_error.hpp"
 
 namespace bv {
 namespace {

@@ -6,9 +6,9 @@
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
-#include "../core/expect_error.hpp"
-#include "../core/temporary_folder.hpp"
-#include "core/files.hpp"
+#include "helpers/expect_error.hpp"
+#include "helpers/temporary_folder.hpp"
+#include "io/files.hpp"
 
 namespace bv {
 namespace {

@@ -9,10 +9,10 @@
 #include <c10/core/GradMode.h>
 
 #include "bert/model.hpp"
+#include "comm/run_alone.hpp"
 #include "core/error.hpp"
-#include "core/guard.hpp"
-#include "optim/tensor_files.hpp"
-#include "squad/features_file.hpp"
+#include "squad/features/features_file.hpp"
+#include "tensor/tensor_files.hpp"
 
 namespace {
 

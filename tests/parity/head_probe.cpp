@@ -11,10 +11,10 @@
 
 #include <ATen/ATen.h>
 
-#include "adapter/head.hpp"
+#include "comm/run_alone.hpp"
 #include "core/error.hpp"
-#include "core/guard.hpp"
-#include "optim/tensor_files.hpp"
+#include "heads/head.hpp"
+#include "tensor/tensor_files.hpp"
 
 namespace {
 

@@ -158,7 +158,7 @@ def test_learned_layer_weights_are_those_of_the_tensors(trained):
 
 
 DEFINITIONS = {path.stem: path.read_text() for path in sorted((bv.SOURCE / "configs" / "heads").glob("*.toml"))}
-# In training with dropout a head's masks are bv_train's own; tests/adapter has them.
+# In training with dropout a head's masks are bv_train's own; tests/heads has them.
 MODES = [(name, mode) for name, definition in DEFINITIONS.items()
          for mode in (["evaluation"] if '"dropout"' in definition else ["evaluation", "training"])]
 

@@ -35,7 +35,7 @@ PROBES = 'task = "%s"\neach_layer = true\nblocks = [{ type = "flatten" }, { type
 
 
 def test_the_head_here_has_every_type_of_block():
-    readme = (bv.SOURCE / "src" / "adapter" / "README.md").read_text()
+    readme = (bv.SOURCE / "src" / "heads" / "FORMAT.md").read_text()
     names = {name for row in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|.*\|.*\|.*\|.*\|$", readme, re.M) for name in re.findall(r"`(\w+)`", row)}
     assert {"learned_pooling", "gelu", "branches"} <= names
     assert names == set(re.findall(r'type = "(\w+)"', BLOCKS))

@@ -6,7 +6,7 @@ import bv
 import pytest
 
 LARGE = "9223372036854775807"
-# Each flag with what it must refuse (core/numbers_test.cpp has all kinds of it); what else a program requires is not there,
+# Each flag with what it must refuse (config/numbers_test.cpp has all kinds of it); what else a program requires is not there,
 # and is looked for only after the numbers.
 FLAGS = {
     "bv_prepare": {"max-tokens": [LARGE], "max-question-tokens": ["0"], "stride": ["-1"], "limit": [LARGE],

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "store/crc32c.hpp"
+#include "io/crc32c.hpp"
 
 namespace bv {
 namespace {

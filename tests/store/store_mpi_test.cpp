@@ -4,11 +4,11 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
-#include "../core/expect_error.hpp"
-#include "core/files.hpp"
-#include "dist/communicator.hpp"
-#include "store/crc32c.hpp"
-#include "store/hdf5.hpp"
+#include "comm/communicator.hpp"
+#include "helpers/expect_error.hpp"
+#include "io/crc32c.hpp"
+#include "io/files.hpp"
+#include "io/hdf5.hpp"
 #include "store/store.hpp"
 #include "store/store_writer.hpp"
 

@@ -2,7 +2,7 @@
 """Repeats a run of bv_finetune in Hugging Face Transformers, step by step, and compares the losses.
 
 The run must have been made with --task span --no-dropout and --checkpoints that begin with 0: training here starts from
-that checkpoint's weights, takes the same batches in the same order (src/dist/sharding.hpp) and the run's own recipe
+that checkpoint's weights, takes the same batches in the same order (src/comm/sharding.hpp) and the run's own recipe
 (finetune.toml), in float32. Prints both losses of each step and how far the norms of all gradients are apart; ends with exit
 code 1 when a loss differs by more than --within, or a norm by more than ten times that.
 """

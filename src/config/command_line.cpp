@@ -1,0 +1,269 @@
+#include "config/command_line.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <sstream>
+#include <type_traits>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+#include <toml++/toml.h>
+
+#include "core/error.hpp"
+#include "core/nearest.hpp"
+#include "io/files.hpp"
+
+namespace bv {
+namespace {
+
+std::string key_of(std::string name) {
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
+}
+
+const std::set<std::string>& tables() {
+    static const std::set<std::string> names{"study", "prepare", "finetune", "extract",
+                                             "train", "eval",    "store",    "plan"};
+    return names;
+}
+
+std::string text_of(const toml::node& node, const std::string& place, std::string_view key) {
+    if (auto text = node.value_exact<std::string>()) return *text;
+    if (auto whole = node.value_exact<std::int64_t>()) return std::to_string(*whole);
+    if (auto real = node.value_exact<double>()) return fmt::format("{}", *real);
+    if (auto truth = node.value_exact<bool>()) return *truth ? "true" : "false";
+    fail("{}: '{}': expected a string, a number or a boolean", place, key);
+}
+
+/// Hands one program's table of a study file to CLI11, whose own reader understands only part of TOML.
+class TomlConfig : public CLI::Config {
+  public:
+    TomlConfig(std::string program, std::vector<std::string> known)
+        : table_(program.substr(program.find('_') + 1)), known_(std::move(known)) {}
+
+    std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
+
+    void read_from(std::string path) { path_ = std::move(path); }
+    const std::string& path() const { return path_; }
+
+    std::vector<CLI::ConfigItem> from_config(std::istream& stream) const override {
+        toml::table study;
+        try {
+            study = toml::parse(stream, std::string_view(path_));
+        } catch (const toml::parse_error& wrong) {
+            fail("{}:{}: {}", path_, wrong.source().begin.line, wrong.description());
+        }
+        for (const auto& [name, node] : study) {
+            const std::string place = fmt::format("{}:{}", path_, node.source().begin.line);
+            if (!tables().contains(std::string(name.str()))) {
+                fail("{}: unknown table '{}'; the nearest known one is '{}'", place, name.str(),
+                     nearest(std::string(name.str()), {tables().begin(), tables().end()}));
+            }
+            if (!node.is_table()) fail("{}: '{}' must be a table", place, name.str());
+        }
+        std::vector<CLI::ConfigItem> entries;
+        const toml::table* own = study[table_].as_table();
+        if (own == nullptr) return entries;
+        for (const auto& [name, node] : *own) {
+            const std::string place = fmt::format("{}:{}", path_, node.source().begin.line);
+            const std::string key = key_of(std::string(name.str()));
+            const auto found = std::find_if(known_.begin(), known_.end(),
+                                            [&](const auto& option) { return key_of(option) == key; });
+            if (found == known_.end()) {
+                fail("{}: unknown key '{}' in [{}]; the nearest known one is '{}'", place, name.str(), table_,
+                     key_of(nearest(key, known_)));
+            }
+            for (const CLI::ConfigItem& other : entries) {  // a_b and a-b are two keys in TOML, one here
+                if (other.name == *found) fail("{}: '{}' in [{}] stands there twice", place, key, table_);
+            }
+            CLI::ConfigItem item;
+            item.name = *found;
+            if (const toml::array* list = node.as_array()) {
+                for (const auto& element : *list) item.inputs.push_back(text_of(element, place, name.str()));
+            } else {
+                item.inputs.push_back(text_of(node, place, name.str()));
+            }
+            entries.push_back(std::move(item));
+        }
+        return entries;
+    }
+
+  private:
+    std::string table_;
+    std::vector<std::string> known_;
+    std::string path_;
+};
+
+/// Throws Error where a value is no UTF-8: results name their inputs in TOML and JSON, which hold nothing
+/// else.
+void require_utf8(const CLI::Option& option) {
+    using Json = nlohmann::json;
+    for (const std::string& value : option.results()) {
+        try {
+            static_cast<void>(Json(value).dump());
+        } catch (const Json::exception&) {
+            fail("{}: {} is no UTF-8: give it another name", option.get_name(),
+                 Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
+        }
+    }
+}
+
+bool is_own_option(const CLI::Option* option) {
+    return !option->get_lnames().empty() && option->get_lnames()[0] != "help" &&
+           option->get_lnames()[0] != "config";
+}
+
+/// The type of one value of an option, which may hold several.
+template <class T>
+struct Item {
+    using type = T;
+};
+template <class T>
+struct Item<std::vector<T>> {
+    using type = T;
+};
+
+}  // namespace
+
+Option Option::required() const {
+    declared_->required();
+    return *this;
+}
+
+Option Option::one_of(std::vector<std::string> words) const {
+    declared_->check(CLI::IsMember(std::move(words)));
+    return *this;
+}
+
+Option Option::check(const Numbers& numbers) const {
+    declared_->check(CLI::Validator([numbers](const std::string& text) { return numbers.complaint(text); },
+                                    "[" + numbers.text + "]"));
+    return *this;
+}
+
+Option Option::delimiter(char mark) const {
+    declared_->delimiter(mark);
+    return *this;
+}
+
+Option Option::needs(const Option& other) const {
+    declared_->needs(other.declared_);
+    return *this;
+}
+
+CommandLine::CommandLine(std::string program, std::string description, std::string examples)
+    : program_(std::move(program)), app_(std::make_unique<CLI::App>(std::move(description), program_)) {
+    app_->set_config("--config", "",
+                     "TOML study file; this program reads its table [" +
+                         program_.substr(program_.find('_') + 1) + "], flags override it");
+    app_->footer(std::move(examples));
+    app_->option_defaults()->always_capture_default();
+}
+
+CommandLine::~CommandLine() = default;
+
+template <class T>
+Option CommandLine::option(const std::string& name, T& value, const std::string& help) {
+    if constexpr (std::is_same_v<T, bool>) {
+        return Option(app_->add_flag("--" + name, value, help));
+    } else {
+        using Value = typename Item<T>::type;
+        CLI::Option* option = app_->add_option("--" + name, value, help)->capture_default_str();
+        if constexpr (std::is_arithmetic_v<Value>) {
+            option->transform(CLI::Validator(number_complaint<Value>, ""));
+        }
+        return Option(option);
+    }
+}
+
+template <class T>
+Option CommandLine::argument(const std::string& name, T& value, const std::string& help) {
+    return Option(app_->add_option(name, value, help));
+}
+
+template Option CommandLine::option(const std::string&, bool&, const std::string&);
+template Option CommandLine::option(const std::string&, int&, const std::string&);
+template Option CommandLine::option(const std::string&, std::int64_t&, const std::string&);
+template Option CommandLine::option(const std::string&, std::uint64_t&, const std::string&);
+template Option CommandLine::option(const std::string&, double&, const std::string&);
+template Option CommandLine::option(const std::string&, std::string&, const std::string&);
+template Option CommandLine::option(const std::string&, std::filesystem::path&, const std::string&);
+template Option CommandLine::option(const std::string&, std::vector<double>&, const std::string&);
+template Option CommandLine::option(const std::string&, std::vector<std::uint64_t>&, const std::string&);
+template Option CommandLine::option(const std::string&, std::vector<std::string>&, const std::string&);
+template Option CommandLine::option(const std::string&, std::vector<std::filesystem::path>&,
+                                    const std::string&);
+template Option CommandLine::argument(const std::string&, std::string&, const std::string&);
+template Option CommandLine::argument(const std::string&, std::filesystem::path&, const std::string&);
+
+void CommandLine::parse(int argc, const char* const* argv) {
+    std::vector<std::string> known;
+    for (const CLI::Option* option : app_->get_options()) {
+        if (is_own_option(option)) known.push_back(option->get_lnames()[0]);
+    }
+    auto reader = std::make_shared<TomlConfig>(program_, known);
+    for (int i = 1; i < argc; ++i) {
+        const std::string word = argv[i];
+        if (word == "--config" && i + 1 < argc) reader->read_from(argv[i + 1]);
+        if (word.starts_with("--config=")) reader->read_from(word.substr(9));
+    }
+    app_->config_formatter(reader);
+    try {
+        app_->parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        throw Answered{app_->help()};
+    } catch (const CLI::FileError& wrong) {
+        read_file(reader->path());  // throws an Error that says what is wrong with the file
+        fail("{}; see {} --help", wrong.what(), program_);
+    } catch (const CLI::ExtrasError&) {
+        const std::string extra = app_->remaining().empty() ? "" : app_->remaining().front();
+        if (!extra.starts_with("--")) fail("unexpected argument '{}'; see {} --help", extra, program_);
+        const std::string name = extra.substr(2, extra.find('=') - 2);
+        fail("unknown flag '{}'; the nearest known one is '--{}'", extra, nearest(name, known));
+    } catch (const CLI::ParseError& wrong) {
+        fail("{}; see {} --help", wrong.what(), program_);
+    }
+    for (const CLI::Option* option : app_->get_options()) require_utf8(*option);
+}
+
+std::string CommandLine::config_file() const {
+    const CLI::Option* option = app_->get_config_ptr();
+    return option->count() == 0 ? "" : option->as<std::string>();
+}
+
+std::string CommandLine::resolved() const {
+    toml::table table;
+    for (const CLI::Option* option : app_->get_options()) {
+        if (!is_own_option(option)) continue;
+        std::vector<std::string> values = option->results();
+        if (values.empty() && !option->get_default_str().empty()) values = {option->get_default_str()};
+        if (values.empty()) continue;
+        const std::string key = key_of(option->get_lnames()[0]);
+        if (values.size() == 1) {
+            table.insert(key, values[0]);
+        } else {
+            toml::array list;
+            for (const std::string& value : values) list.push_back(value);
+            table.insert(key, std::move(list));
+        }
+    }
+    std::ostringstream text;
+    text << toml::table{{program_.substr(program_.find('_') + 1), std::move(table)}} << "\n";
+    return text.str();
+}
+
+std::optional<std::string> setting_in(const std::string& resolved, const std::string& key) {
+    try {
+        const toml::table program = toml::parse(resolved);
+        for (const auto& [name, node] : program) {
+            if (const toml::table* settings = node.as_table()) return (*settings)[key].value<std::string>();
+        }
+    } catch (const toml::parse_error&) {
+        return {};
+    }
+    return {};
+}
+
+}  // namespace bv

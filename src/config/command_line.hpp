@@ -1,0 +1,92 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/numbers.hpp"
+
+namespace CLI {  // CLI11 stays in command_line.cpp: each file that sees its headers compiles seconds longer
+class App;
+class Option;
+}  // namespace CLI
+
+namespace bv {
+
+/// Thrown by CommandLine::parse for --help: `text` goes to standard output, exit code 0.
+struct Answered {
+    std::string text;
+};
+
+/// An option or argument that a CommandLine has declared. What is asked of it here, CommandLine::parse
+/// checks.
+class Option {
+  public:
+    explicit Option(CLI::Option* declared) : declared_(declared) {}
+
+    /// The user must give it.
+    Option required() const;
+
+    /// It takes one of these words.
+    Option one_of(std::vector<std::string> words) const;
+
+    /// It takes these numbers; so does each of its values where it has several.
+    Option check(const Numbers& numbers) const;
+
+    /// Several values may stand in one word with `mark` between them.
+    Option delimiter(char mark) const;
+
+    /// The user may give it only where `other` is given too.
+    Option needs(const Option& other) const;
+
+  private:
+    CLI::Option* declared_;
+};
+
+/// A program's flags, and the TOML table that may set them: `--config STUDY.toml` reads the table named as
+/// the program without its "bv_" prefix ([finetune], say); a flag overrides its key; keys are the flags' long
+/// names with underscores for hyphens (hyphens are understood too).
+class CommandLine {
+  public:
+    /// `program` as in "bv_finetune"; `description` heads --help, `examples` ends it.
+    CommandLine(std::string program, std::string description, std::string examples = "");
+
+    ~CommandLine();
+
+    CommandLine(const CommandLine&) = delete;
+    CommandLine& operator=(const CommandLine&) = delete;
+
+    /// Declares --name for `value`, whose current content is the default shown by --help. A bool becomes a
+    /// flag; the other types are std::string, std::filesystem::path, double, std::int64_t, std::uint64_t and
+    /// std::vector of these, and int.
+    template <class T>
+    Option option(const std::string& name, T& value, const std::string& help);
+
+    /// Declares an argument that stands without a name; the first declared comes first. T is std::string or
+    /// std::filesystem::path.
+    template <class T>
+    Option argument(const std::string& name, T& value, const std::string& help);
+
+    /// Throws Answered for --help, Error for anything wrong: an unknown flag, a bad value, an unknown key of
+    /// the program's table (naming the nearest known one, the file and the line).
+    void parse(int argc, const char* const* argv);
+
+    /// The values every option ended up with, as the program's TOML table; written beside every result.
+    std::string resolved() const;
+
+    /// The file that --config named, empty without one.
+    std::string config_file() const;
+
+    /// The program's name.
+    const std::string& program() const { return program_; }
+
+  private:
+    std::string program_;
+    std::unique_ptr<CLI::App> app_;
+};
+
+/// The value of `key` in what `resolved` gave a program, as text; nothing where it has none or is no TOML.
+std::optional<std::string> setting_in(const std::string& resolved, const std::string& key);
+
+}  // namespace bv

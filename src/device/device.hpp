@@ -1,0 +1,53 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "comm/communicator.hpp"
+
+namespace bv {
+
+/// Where and how a rank shall compute, and when it is taken for hung.
+struct ComputeOptions {
+    std::string device = "auto";     ///< auto, cpu or cuda
+    std::string precision = "auto";  ///< auto, float32 or bfloat16
+    int threads = 0;                 ///< threads of a rank on the CPU; 0 = its share of the cores
+    double hang_timeout = 120;       ///< seconds, see comm/watchdog.hpp; 0 = never hung
+};
+
+/// Where a rank computes, and in what BERT's matrix products run: float32 or bfloat16.
+struct Compute {
+    at::Device device;
+    at::ScalarType precision = at::kFloat;  ///< see choose_precision
+    int threads = 1;
+
+    /// The GPU's number among those that this process sees; -1 on the CPU.
+    int gpu() const { return device.is_cuda() ? device.index() : -1; }
+
+    /// "float32" or "bfloat16".
+    std::string precision_name() const;
+
+    /// "CPU, 4 threads, bfloat16": for people.
+    std::string text() const;
+};
+
+class CommandLine;
+
+/// Declares --device, --precision, --threads and --hang-timeout.
+void declare(CommandLine& line, ComputeOptions& options);
+
+/// The warning for a run in which all ranks compute on the CPU, because no rank sees a GPU that CUDA can use:
+/// it names the GPUs on `hosts` that a build without CUDA cannot use; empty where there are none. `wanted` is
+/// --device; throws Error where it is cuda.
+std::string without_gpus(const std::string& wanted, bool built_for_gpus,
+                         const std::vector<std::string>& hosts);
+
+/// Collective: chooses where the ranks compute: either each on a GPU of its own (device/gpus.hpp), or all on
+/// CPUs. Makes the rank's GPU current, sets Torch's threads, and logs the choice once. Threads are set
+/// explicitly because MKL and ATen read Open MPI's environment and silently take one. Throws AgreedError when
+/// the wanted device is not there or has to be shared by ranks.
+Compute open_device(const ComputeOptions& options, const Communicator& ranks);
+
+}  // namespace bv

@@ -1,0 +1,38 @@
+#include "heads/blocks/block_chain.hpp"
+
+namespace bv {
+
+BlockChain::BlockChain(const BlockDefinition::Chain& definitions, BlockShape input, std::int64_t hidden_size,
+                       std::vector<at::Generator>& generators)
+    : output_(input) {
+    for (const BlockDefinition& definition : definitions) {
+        links_.push_back({std::to_string(links_.size()) + "." + definition.type,
+                          make_block({definition, output_, hidden_size, generators})});
+        output_ = links_.back().block->output();
+    }
+}
+
+at::Tensor BlockChain::forward(at::Tensor x, const Pass& pass) const {
+    for (const Link& link : links_) x = link.block->forward(x, pass);
+    return x;
+}
+
+std::vector<NamedTensor> BlockChain::tensors() const {
+    std::vector<NamedTensor> all;
+    for (const Link& link : links_) {
+        for (NamedTensor& own : link.block->tensors()) {
+            all.push_back({link.name + "." + own.name, std::move(own.tensor), own.trained});
+        }
+    }
+    return all;
+}
+
+std::vector<LayerWeights> BlockChain::layer_weights(std::int64_t k) const {
+    std::vector<LayerWeights> all;
+    for (const Link& link : links_) {
+        for (LayerWeights& own : link.block->layer_weights(k)) all.push_back(std::move(own));
+    }
+    return all;
+}
+
+}  // namespace bv

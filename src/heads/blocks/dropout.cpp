@@ -1,0 +1,72 @@
+#include "heads/blocks/dropout.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "random/philox.hpp"
+
+namespace bv {
+namespace {
+
+constexpr double kSteps = 65536.0;
+
+/// The mask of `count` values: 0, or the stream's scale.
+void draw_mask(const DropoutStream& stream, float* mask, std::int64_t count) {
+    for (std::int64_t first = 0; first < count; first += kPhiloxGroup) {
+        for (std::int64_t lane = 0; lane < kPhiloxLanes && first + lane < count; ++lane) {
+            const auto counter = static_cast<std::uint32_t>(first / kPhiloxGroup * kPhiloxLanes + lane);
+            const PhiloxWords drawn = philox(stream, counter);
+            for (std::int64_t i = first + lane, half = 0; half < kPhiloxGroup / kPhiloxLanes && i < count;
+                 ++half, i += kPhiloxLanes) {
+                const bool kept = half_word(drawn, static_cast<int>(half)) >= stream.threshold;
+                mask[i] = kept ? stream.scale : 0.0F;
+            }
+        }
+    }
+}
+
+}  // namespace
+
+Dropout::Dropout(const Context& context)
+    : shape_(context.input),
+      // At most one step short of all, which would have no scale.
+      threshold_(static_cast<std::uint32_t>(
+          std::min(std::lround(context.definition.fraction("rate") * kSteps), 65535L))) {
+    for (at::Generator& generator : context.generators) {
+        const at::Tensor seed = at::empty({}, at::kLong).random_(generator);
+        seeds_.push_back(static_cast<std::uint64_t>(*seed.const_data_ptr<std::int64_t>()));
+    }
+}
+
+at::Tensor Dropout::forward(const at::Tensor& x, const Pass& pass) const {
+    if (!pass.step) return x;
+    const std::int64_t channels = std::max<std::int64_t>(shape_.channels, 1);
+    const std::int64_t sequences = pass.batch.sequences();
+    std::vector<std::int64_t> sizes = x.sizes().vec();
+    sizes.front() = static_cast<std::int64_t>(seeds_.size());
+    const at::Tensor mask = at::empty(sizes, at::kFloat);
+    float* values = mask.mutable_data_ptr<float>();
+    at::parallel_for(0, sizes.front() * channels * sequences, 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t part = begin; part < end; ++part) {
+            const std::int64_t plane = part / sequences;  // of a head's channel
+            const std::uint64_t seed = seeds_[static_cast<std::size_t>(plane / channels)];
+            const auto b = static_cast<std::size_t>(part % sequences);
+            const std::int64_t rows = pass.batch.starts[b + 1] - pass.batch.starts[b];
+            const DropoutStream stream{static_cast<std::uint32_t>(seed),
+                                       static_cast<std::uint32_t>(seed >> 32),
+                                       static_cast<std::uint32_t>(pass.batch.examples[b]),
+                                       static_cast<std::uint32_t>(plane % channels),
+                                       static_cast<std::uint32_t>(*pass.step),
+                                       threshold_,
+                                       static_cast<float>(kSteps / (kSteps - threshold_))};
+            draw_mask(stream, values + (plane * pass.batch.rows() + pass.batch.starts[b]) * shape_.width,
+                      rows * shape_.width);
+        }
+    });
+    return x * mask.to(x.options());
+}
+
+}  // namespace bv

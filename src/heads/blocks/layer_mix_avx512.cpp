@@ -1,0 +1,191 @@
+#include <algorithm>
+#include <vector>
+
+#include "core/error.hpp"
+#include "heads/blocks/layer_mix_kernel.hpp"
+#include "tensor/simd.hpp"
+
+namespace bv {
+
+#ifdef BV_AVX512
+BV_AVX512_BEGIN
+namespace {
+
+using simd::kLanes;
+
+struct Float32 {
+    static constexpr std::int64_t kBytes = 4;
+    static __m512 load(const char* from, __mmask16 lanes) {
+        return simd::load(reinterpret_cast<const float*>(from), lanes);
+    }
+};
+
+struct Float16 {
+    static constexpr std::int64_t kBytes = 2;
+    static __m512 load(const char* from, __mmask16 lanes) {
+        return simd::from_float16(simd::load_halves(from, lanes));
+    }
+};
+
+struct BFloat16 {
+    static constexpr std::int64_t kBytes = 2;
+    static __m512 load(const char* from, __mmask16 lanes) {
+        return simd::from_bfloat16(simd::load_halves(from, lanes));
+    }
+};
+
+template <typename Type>
+const char* place(const LayerElements& of, std::int64_t layer, std::int64_t element) {
+    return static_cast<const char*>(of.states) + (layer * of.stride + element) * Type::kBytes;
+}
+
+/// kMixes mixes of all elements, kVectors vectors of them at a time: as many sums as registers hold.
+template <typename Type, int kMixes, int kVectors>
+void mix(const LayerElements& of, const float* mixes, float* out) {
+    const std::int64_t end = of.first + of.count;
+    for (std::int64_t e = of.first; e < end; e += kVectors * kLanes) {
+        __m512 sums[kMixes][kVectors];
+        __mmask16 lanes[kVectors];
+        for (int v = 0; v < kVectors; ++v) {
+            lanes[v] = simd::first_lanes(std::max<std::int64_t>(end - e - v * kLanes, 0));
+            for (int k = 0; k < kMixes; ++k) sums[k][v] = _mm512_setzero_ps();
+        }
+        for (std::int64_t l = 0; l < of.layers; ++l) {
+            for (int v = 0; v < kVectors; ++v) {
+                const __m512 state = Type::load(place<Type>(of, l, e + v * kLanes), lanes[v]);
+                for (int k = 0; k < kMixes; ++k)
+                    sums[k][v] = _mm512_fmadd_ps(_mm512_set1_ps(mixes[k * of.layers + l]), state, sums[k][v]);
+            }
+        }
+        for (int k = 0; k < kMixes; ++k) {
+            for (int v = 0; v < kVectors; ++v)
+                simd::store(out + k * of.stride + e + v * kLanes, sums[k][v], lanes[v]);
+        }
+    }
+}
+
+/// Adds sums over at most kTile elements to `sums`, 16 lanes for each of the kMixes mixes and the layers.
+/// Vector v of the elements goes to sum v % kSums: independent sums are added at the same time.
+template <typename Type, int kMixes, int kSums>
+void add_products(const LayerElements& of, std::int64_t first, std::int64_t count, const float* gradients,
+                  float* sums) {
+    for (std::int64_t l = 0; l < of.layers; ++l) {
+        __m512 own[kMixes][kSums];
+        for (auto& of_mix : own) {
+            for (__m512& sum : of_mix) sum = _mm512_setzero_ps();
+        }
+        for (std::int64_t e = 0; e < count; e += kSums * kLanes) {
+            for (int v = 0; v < kSums; ++v) {
+                const std::int64_t at = e + v * kLanes;
+                const __mmask16 lanes = simd::first_lanes(std::max<std::int64_t>(count - at, 0));
+                const __m512 state = Type::load(place<Type>(of, l, first + at), lanes);
+                for (int k = 0; k < kMixes; ++k)
+                    own[k][v] = _mm512_fmadd_ps(simd::load(gradients + k * of.stride + first + at, lanes),
+                                                state, own[k][v]);
+            }
+        }
+        for (int k = 0; k < kMixes; ++k) {
+            __m512 sum = own[k][0];
+            for (int v = 1; v < kSums; ++v) sum = _mm512_add_ps(sum, own[k][v]);
+            float* total = sums + (k * of.layers + l) * kLanes;
+            simd::store(total, _mm512_add_ps(simd::load(total), sum));
+        }
+    }
+}
+
+template <typename Type, int kMixes>
+void sum_products(const LayerElements& of, const float* gradients, double* sums) {
+    constexpr std::int64_t kTile = 1024;  // elements whose gradients stay in the first cache for all layers
+    // The same sums for any number of mixes, so that each mix has its bits in any company.
+    constexpr int kSums = 4;
+    std::vector<float> own(static_cast<std::size_t>(kMixes * of.layers * kLanes), 0.0F);
+    for (std::int64_t e = 0; e < of.count; e += kTile) {
+        add_products<Type, kMixes, kSums>(of, of.first + e, std::min(kTile, of.count - e), gradients,
+                                          own.data());
+    }
+    for (std::int64_t i = 0; i < kMixes * of.layers; ++i)
+        sums[i] = _mm512_reduce_add_ps(simd::load(own.data() + i * kLanes));
+}
+
+/// All mixes, as many at a time as registers hold.
+template <typename Type>
+void mix_all(const LayerElements& of, const float* mixes, std::int64_t count, float* out) {
+    for (std::int64_t k = 0; k < count;) {
+        const float* own = mixes + k * of.layers;
+        float* to = out + k * of.stride;
+        if (count - k >= 8) {
+            mix<Type, 8, 2>(of, own, to);
+            k += 8;
+        } else if (count - k >= 4) {
+            mix<Type, 4, 4>(of, own, to);
+            k += 4;
+        } else {
+            mix<Type, 1, 8>(of, own, to);
+            ++k;
+        }
+    }
+}
+
+template <typename Type>
+void sum_all(const LayerElements& of, const float* gradients, std::int64_t count, double* sums) {
+    for (std::int64_t k = 0; k < count;) {
+        const float* own = gradients + k * of.stride;
+        double* to = sums + k * of.layers;
+        if (count - k >= 4) {
+            sum_products<Type, 4>(of, own, to);
+            k += 4;
+        } else {
+            sum_products<Type, 1>(of, own, to);
+            ++k;
+        }
+    }
+}
+
+}  // namespace
+BV_AVX512_END
+
+bool has_layer_mix_kernel(c10::ScalarType type) {
+    return has_avx512() && (type == c10::kFloat || type == c10::kHalf || type == c10::kBFloat16);
+}
+
+void mix_layers(const LayerElements& elements, const float* mixes, std::int64_t count, float* out) {
+    switch (elements.type) {
+        case c10::kFloat:
+            return mix_all<Float32>(elements, mixes, count, out);
+        case c10::kHalf:
+            return mix_all<Float16>(elements, mixes, count, out);
+        default:
+            return mix_all<BFloat16>(elements, mixes, count, out);
+    }
+}
+
+void mix_gradients(const LayerElements& elements, const float* gradients, std::int64_t count, double* sums) {
+    switch (elements.type) {
+        case c10::kFloat:
+            return sum_all<Float32>(elements, gradients, count, sums);
+        case c10::kHalf:
+            return sum_all<Float16>(elements, gradients, count, sums);
+        default:
+            return sum_all<BFloat16>(elements, gradients, count, sums);
+    }
+}
+
+#else
+
+bool has_layer_mix_kernel(c10::ScalarType /*type*/) {
+    return false;
+}
+
+void mix_layers(const LayerElements& /*elements*/, const float* /*mixes*/, std::int64_t /*count*/,
+                float* /*out*/) {
+    BV_EXPECT(false);
+}
+
+void mix_gradients(const LayerElements& /*elements*/, const float* /*gradients*/, std::int64_t /*count*/,
+                   double* /*sums*/) {
+    BV_EXPECT(false);
+}
+
+#endif
+
+}  // namespace bv

@@ -1,0 +1,159 @@
+#include "io/files.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "core/error.hpp"
+#include "io/paths.hpp"
+
+namespace bv {
+namespace {
+
+/// Owns a file descriptor from birth.
+class Descriptor {
+  public:
+    Descriptor(const std::filesystem::path& path, int flags, mode_t mode = 0644)
+        : fd_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
+    ~Descriptor() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int get() const { return fd_; }
+    bool ok() const { return fd_ >= 0; }
+
+  private:
+    int fd_;
+};
+
+std::string reason() {
+    return std::strerror(errno);
+}
+
+std::string text_of(XXH128_hash_t hash) {
+    return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+/// Returns whether all of `bytes` was written; errno says why not.
+bool write_all(int file, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(file, bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return false;
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+    std::ifstream stream(path, std::ios::binary);
+    if (!stream) fail("cannot read {}: {}", path.string(), reason());
+    refuse_folder(path);  // a folder can be opened, and then reads as empty
+    std::string content(std::istreambuf_iterator<char>(stream), {});
+    if (stream.bad()) fail("cannot read {}: {}", path.string(), reason());
+    return content;
+}
+
+void refuse_folder(const std::filesystem::path& path) {
+    if (is_folder(path)) fail("cannot read {}: it is a folder", path.string());
+}
+
+void flush_to_disk(const std::filesystem::path& path) {
+    Descriptor file(path, O_RDONLY);
+    if (!file.ok() || ::fsync(file.get()) != 0) fail("cannot flush {} to disk: {}", path.string(), reason());
+}
+
+void write_file(const std::filesystem::path& path, std::string_view content) {
+    write_file(path, std::span(&content, 1));
+}
+
+std::string write_file(const std::filesystem::path& path, std::span<const std::string_view> pieces) {
+    const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
+    std::error_code created;
+    std::filesystem::create_directories(parent, created);
+    if (created) fail("cannot create folder {}: {}", parent.string(), created.message());
+    std::filesystem::path aside = path;
+    aside += ".partial";
+    auto give_up = [&] {
+        const std::string why = reason();
+        std::error_code ignored;
+        std::filesystem::remove(aside, ignored);
+        fail("cannot write {}: {}", path.string(), why);
+    };
+    const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> hash(XXH3_createState(), XXH3_freeState);
+    XXH3_128bits_reset(hash.get());
+    {
+        Descriptor file(aside, O_WRONLY | O_CREAT | O_TRUNC);
+        if (!file.ok()) give_up();
+        constexpr std::size_t kChunk = std::size_t{1} << 20;  // still in the cache after it was hashed
+        for (const std::string_view piece : pieces) {
+            for (std::size_t at = 0; at < piece.size(); at += kChunk) {
+                const std::string_view chunk = piece.substr(at, kChunk);
+                XXH3_128bits_update(hash.get(), chunk.data(), chunk.size());
+                if (!write_all(file.get(), chunk)) give_up();
+            }
+        }
+        if (::fsync(file.get()) != 0) give_up();
+    }
+    if (std::rename(aside.c_str(), path.c_str()) != 0) give_up();
+    flush_to_disk(parent);
+    return text_of(XXH3_128bits_digest(hash.get()));
+}
+
+void remove_file(const std::filesystem::path& path) {
+    std::error_code wrong;
+    std::filesystem::remove(path, wrong);
+    if (wrong) fail("cannot remove {}: {}", path.string(), wrong.message());
+}
+
+void require_absent(const std::filesystem::path& path, bool force) {
+    if (!force && is_there(path)) fail("{} exists already; --force replaces it", path.string());
+}
+
+std::string fingerprint(std::string_view bytes) {
+    return text_of(XXH3_128bits(bytes.data(), bytes.size()));
+}
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+    Descriptor file(path, O_RDONLY);
+    struct stat status {};
+    if (!file.ok() || ::fstat(file.get(), &status) != 0) fail("cannot open {}: {}", path.string(), reason());
+    refuse_folder(path);
+    if (!S_ISREG(status.st_mode)) fail("cannot open {}: it is no regular file", path.string());
+    size_ = static_cast<std::size_t>(status.st_size);
+    if (size_ == 0) return;
+    void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (mapped == MAP_FAILED) fail("cannot map {}: {}", path.string(), reason());
+    data_ = static_cast<const char*>(mapped);
+}
+
+MappedFile::~MappedFile() {
+    if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+}
+
+std::string place_of(std::string_view text, std::size_t offset) {
+    std::size_t line = 1;
+    std::size_t column = 1;
+    for (std::size_t i = 0; i < offset && i < text.size(); ++i) {
+        if (text[i] == '\n') {
+            ++line;
+            column = 1;
+        } else {
+            ++column;
+        }
+    }
+    return fmt::format("line {}, column {}", line, column);
+}
+
+}  // namespace bv

@@ -1,0 +1,47 @@
+#include "io/paths.hpp"
+
+#include "core/error.hpp"
+
+namespace bv {
+namespace {
+
+/// What stands at `path`.
+std::filesystem::file_status status_of(const std::filesystem::path& path) {
+    std::error_code wrong;  // also set where nothing stands there
+    const auto status = std::filesystem::status(path, wrong);
+    if (!std::filesystem::status_known(status)) fail("cannot look at {}: {}", path.string(), wrong.message());
+    return status;
+}
+
+}  // namespace
+
+bool is_there(const std::filesystem::path& path) {
+    return std::filesystem::exists(status_of(path));
+}
+
+bool is_folder(const std::filesystem::path& path) {
+    return std::filesystem::is_directory(status_of(path));
+}
+
+bool is_file(const std::filesystem::path& path) {
+    return std::filesystem::is_regular_file(status_of(path));
+}
+
+std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> paths;
+    std::error_code wrong;
+    std::filesystem::directory_iterator entry(folder, wrong);
+    for (; !wrong && entry != std::filesystem::directory_iterator(); entry.increment(wrong))
+        paths.push_back(entry->path());
+    if (wrong) fail("cannot list {}: {}", folder.string(), wrong.message());
+    return paths;
+}
+
+std::uintmax_t file_bytes(const std::filesystem::path& path) {
+    std::error_code wrong;
+    const std::uintmax_t bytes = std::filesystem::file_size(path, wrong);
+    if (wrong) fail("cannot look at {}: {}", path.string(), wrong.message());
+    return bytes;
+}
+
+}  // namespace bv

@@ -1,0 +1,26 @@
+#include "io/seal.hpp"
+
+#include "core/error.hpp"
+#include "io/files.hpp"
+
+namespace bv {
+
+std::string seal_of(nlohmann::json object) {
+    object.erase(kSeal);
+    return fingerprint(object.dump());
+}
+
+void require_seal(const nlohmann::json& object, const std::string& file) {
+    const auto promised = object.find(kSeal);
+    if (promised == object.end()) return;
+    const std::string found = seal_of(object);
+    if (*promised != found) {
+        fail(
+            "{}: it is damaged or was changed: its keys give '{}' {}, it says {}; where the change was "
+            "meant, "
+            "delete the key '{}'",
+            file, kSeal, found, promised->dump(), kSeal);
+    }
+}
+
+}  // namespace bv

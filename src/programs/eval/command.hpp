@@ -1,0 +1,45 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "device/device.hpp"
+#include "squad/scoring/answers.hpp"
+
+namespace bv {
+
+class CommandLine;
+
+/// Flags of bv_eval.
+struct EvalOptions {
+    std::filesystem::path checkpoint;
+    std::string task;  ///< empty = what checkpoint.json says
+    std::filesystem::path head;
+    std::filesystem::path store;
+    bool allow_other_checkpoint = false;
+    std::vector<std::filesystem::path> logits;
+    std::string combine = "max";
+    std::filesystem::path features;
+    std::filesystem::path predictions;
+    std::filesystem::path squad;
+    std::filesystem::path na_probs;
+    double na_prob_threshold = 1.0;
+    AnswerOptions answers;
+    std::filesystem::path output;
+    ComputeOptions compute;
+    bool force = false;
+
+    void declare(CommandLine& line);
+};
+
+/// Collective: turns logits into predictions and scores. The logits are those of a fine-tuned checkpoint or
+/// of a head, which all ranks compute together, or come from files. Rank 0 writes into OUTPUT:
+/// logits.safetensors (where they were computed); predictions.json, nbest_predictions.json and null_odds.json
+/// (span) or na_probs.json (classification, P(no answer) of each question); config.toml; and, last,
+/// metrics.json. A bare predictions file is scored as the official script does, on standard output and, with
+/// OUTPUT, in metrics.json.
+void eval(const EvalOptions& options, const CommandLine& line, const Communicator& ranks);
+
+}  // namespace bv

@@ -1,0 +1,136 @@
+#include "programs/extract/command.hpp"
+
+#include <numeric>
+#include <optional>
+
+#include "bert/model.hpp"
+#include "bert/pretrained.hpp"
+#include "comm/watchdog.hpp"
+#include "config/command_line.hpp"
+#include "core/log.hpp"
+#include "io/files.hpp"
+#include "io/output_lock.hpp"
+#include "io/paths.hpp"
+#include "optim/checkpoint.hpp"
+#include "programs/extract/writer_loop.hpp"
+#include "programs/shared/precision.hpp"
+#include "squad/features/features_file.hpp"
+#include "states/compatibility.hpp"
+#include "states/task_states.hpp"
+#include "store/store.hpp"
+#include "store/store_writer.hpp"
+#include "tensor/tensor_files.hpp"
+
+namespace bv {
+namespace {
+
+std::vector<std::int64_t> wanted_layers(const std::string& text, const BertConfig& config) {
+    if (text != "all") {
+        const std::vector<std::int64_t> layers = parse_layers(text);
+        if (layers.back() < config.states()) return layers;
+        fail("--layers {}: this model has the hidden states 0 (embedding output) to {}", text, config.layers);
+    }
+    std::vector<std::int64_t> all(static_cast<std::size_t>(config.states()));
+    std::iota(all.begin(), all.end(), 0);
+    return all;
+}
+
+StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const BertConfig& config,
+                   const Features& features) {
+    StoreInfo info;
+    info.task = options.task;
+    info.dtype = dtype_named(options.dtype);
+    info.layers = wanted_layers(options.layers, config);
+    info.hidden_size = config.hidden_size;
+    info.checkpoint = weights_fingerprint(options.checkpoint);
+    info.epoch = "0";
+    if (const auto known = read_checkpoint(options.checkpoint)) {
+        if (known->task != options.task) {
+            fail("{} was fine-tuned for task {}, not {}", options.checkpoint.string(), known->task,
+                 options.task);
+        }
+        info.epoch = known->epoch.text();
+    }
+    info.features = features.fingerprint();
+    info.config = line.resolved();
+    return info;
+}
+
+/// The precision in which the states of an unfinished store were computed; empty where there is no such
+/// store.
+std::string precision_there(const ExtractOptions& options) {
+    if (options.force || !is_there(options.store)) return "";
+    try {
+        return Store(options.store, Store::Accept::damaged).info().precision;
+    } catch (const Error&) {
+        return "";  // the writer says what is wrong
+    }
+}
+
+}  // namespace
+
+void ExtractOptions::declare(CommandLine& line) {
+    line.option("checkpoint", checkpoint,
+                "folder of a fine-tuned BERT, or of any Hugging Face BERT (epoch 0)")
+        .required();
+    line.option("features", features, "features file of bv_prepare").required();
+    line.option("store", store, "embedding store to write (HDF5)").required();
+    line.option("task", task, "span keeps all tokens; classification the pooled output and each state's CLS")
+        .one_of({"span", "classification"});
+    line.option("dtype", dtype, "element type of the stored states")
+        .one_of({"float16", "float32", "bfloat16"});
+    line.option("layers", layers,
+                "hidden states to keep: all, or a list such as 0,12,24 (0 = embedding output)");
+    line.option("batch-tokens", batch_tokens, "most tokens the encoder takes at once").check(at_least(1));
+    line.option("block-mib", block_mib,
+                "size of a block in MiB: what a rank computes, writes and marks as one; it holds two; 0 "
+                "takes 16, but 16 features at least and 128 at most")
+        .check(zero_or(0.001));
+    bv::declare(line, compute);
+    line.option("force", force, "replace an existing store, rather than finish it where it is incomplete");
+}
+
+void extract(const ExtractOptions& options, const CommandLine& line, const Communicator& ranks) {
+    set_hang_timeout(options.compute.hang_timeout);
+    std::optional<OutputLock> lock;  // before anybody looks at what is there
+    ranks.root_only([&] { lock.emplace(OutputLock::of_file(options.store)); });
+    Compute compute = open_device(options.compute, ranks);
+    std::optional<Features> features;
+    std::optional<Model> model;
+    StoreInfo info;
+    std::string precision;
+    ranks.agree([&] {
+        const BertConfig config = read_bert_config(options.checkpoint);
+        features = read_features(options.features);
+        if (features->count() == 0) fail("{} holds no features", options.features.string());
+        require_fit(*features, options.features, options.checkpoint, config);
+        info = describe(options, line, config, *features);
+        if (ranks.is_root()) precision = precision_there(options);
+        model = Model::load(options.checkpoint, task_named(options.task), Use::states);
+    });
+    choose_precision(compute, options.compute.precision, precision, model->config(), ranks);
+    info.precision = compute.precision_name();
+    model->to(compute.device, compute.precision);
+    model->freeze();
+    const StoreLayout layout = lay_out_states(info, model->config().states(), *features,
+                                              static_cast<std::int64_t>(options.block_mib * 1024 * 1024));
+    BlockMaker maker(*features, *model, info, layout, options.batch_tokens);
+
+    StoreWriter writer(ranks, std::move(lock), options.store, info, layout, options.force,
+                       [&](h5::Group& root) { write_features_table(root, *features); });
+    const auto missing = static_cast<std::int64_t>(writer.missing().size());
+    if (missing == 0) {
+        writer.close();
+        spdlog::info("{} is complete already; --force makes it again", options.store.string());
+        return;
+    }
+    ranks.root_only([&] { write_file(options.store.string() + ".toml", line.resolved()); });
+    if (missing < layout.blocks()) {
+        spdlog::info("finishing {}: {} of its {} blocks are missing", options.store.string(), missing,
+                     layout.blocks());
+    }
+    const Extraction done = extract_missing(writer, maker, layout, ranks);
+    spdlog::info("{}: {} states of {}", options.store.string(), info.states(), done.text());
+}
+
+}  // namespace bv

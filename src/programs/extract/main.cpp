@@ -1,0 +1,24 @@
+#include "comm/guard.hpp"
+#include "config/command_line.hpp"
+#include "programs/extract/command.hpp"
+
+int main(int argc, char** argv) {
+    return bv::run_on_ranks([&](const bv::Communicator& ranks) {
+        bv::CommandLine line(
+            "bv_extract",
+            "Writes every hidden state that a BERT makes of features into one embedding store (parallel "
+            "HDF5), from "
+            "which heads are trained. An interrupted run is finished by the same command on any number of "
+            "ranks. The stop signal (SIGUSR1; under srun SIGTERM too) ends it after the block at hand, "
+            "exit code 85.",
+            "Examples:\n"
+            "  mpirun -n 2 bv_extract --checkpoint run/span/seed-1/checkpoints/epoch-0.3 --features "
+            "run/features/train.h5 \\\n"
+            "              --task span --store run/span/seed-1/stores/epoch-0.3-train.h5\n"
+            "  bv_extract ... --layers 0,12,24 --dtype bfloat16     three of the states, in bfloat16\n");
+        bv::ExtractOptions options;
+        options.declare(line);
+        ranks.agree([&] { line.parse(argc, argv); });
+        bv::extract(options, line, ranks);
+    });
+}

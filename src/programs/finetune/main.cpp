@@ -1,0 +1,19 @@
+#include "comm/guard.hpp"
+#include "config/command_line.hpp"
+#include "programs/finetune/command.hpp"
+
+int main(int argc, char** argv) {
+    return bv::run_on_ranks([&](const bv::Communicator& ranks) {
+        bv::CommandLine line(
+            "bv_finetune",
+            "Fine-tunes BERT on SQuAD over all ranks, and keeps a checkpoint at every wanted fraction of an "
+            "epoch. The stop signal (SIGUSR1; under srun SIGTERM too) ends it after the step at hand "
+            "with its state saved, exit code 85; the same command goes on.",
+            "Example: mpirun -n 2 bv_finetune --model bert-large-uncased --features train.h5 --task span "
+            "--checkpoints 0.1:0.9:0.1,1:6:1 --output run/span/seed-1");
+        bv::FinetuneOptions options;
+        options.declare(line);
+        ranks.agree([&] { line.parse(argc, argv); });
+        bv::finetune(options, line, ranks);
+    });
+}

@@ -1,0 +1,145 @@
+#include "programs/finetune/run_files.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "io/files.hpp"
+#include "io/paths.hpp"
+#include "programs/shared/recipe_file.hpp"
+#include "squad/text/tokenizer_files.hpp"
+
+namespace bv {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+fs::path recipe_path(const fs::path& output) {
+    return output / "resume" / "recipe.json";
+}
+
+/// After how many steps a line was written; nothing where it is about no step.
+std::optional<std::int64_t> step_of(const Json& line) {
+    if (!line.is_object()) return {};
+    const Json& about = line.contains("evaluation") ? line["evaluation"] : line;
+    if (!about.is_object() || !about.contains("step") || !about["step"].is_number_integer()) return {};
+    return about["step"].get<std::int64_t>();
+}
+
+/// The lines of `path` about the first `steps` steps, evaluations after them included, as a state of those
+/// steps knows them; one cut short by a crash is left out.
+std::string lines_until(const fs::path& path, std::int64_t steps) {
+    if (steps == 0 || !is_there(path)) return "";
+    std::string kept;
+    std::istringstream lines(read_file(path));
+    for (std::string line; std::getline(lines, line);) {
+        const auto step = step_of(Json::parse(line, nullptr, /*allow_exceptions=*/false));
+        if (step && *step <= steps) kept += line + "\n";
+    }
+    return kept;
+}
+
+void copy_tokenizer(const fs::path& from, const fs::path& to) {
+    for (const char* name : kTokenizerFiles) {
+        if (is_there(from / name)) write_file(to / name, read_file(from / name));
+    }
+}
+
+/// Local: find_earlier_run on rank 0.
+EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std::vector<EpochFraction>& plan,
+                          const std::string& resume, bool force,
+                          const std::function<bool(const ResumeState&)>& stopped_early) {
+    const auto folder_of = [&](const EpochFraction& epoch) {
+        return output / "checkpoints" / epoch.folder_name();
+    };
+    EarlierRun run;
+    if (resume != "never" && is_there(recipe_path(output))) {
+        const std::string objection = objection_to(output, recipe_path(output), recipe);
+        if (objection.empty()) {
+            run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
+                return is_whole(folder_of(epoch));
+            });
+            if (!run.finished) run.state = newest_resume_state(output / "resume");
+            if (run.state) {
+                run.finished = stopped_early(*run.state);
+                run.precision = recorded_precision(recipe_path(output));
+            }
+            if (!run.finished && !run.state && resume == "must") {
+                fail("--resume must: {} holds no whole state", (output / "resume").string());
+            }
+            if (!(run.finished && force)) return run;  // its checkpoints are this run's own
+            return {.replaces = true};
+        }
+        if (resume == "must" || !force) {
+            fail("{}; --resume never --force starts anew, or name another --output", objection);
+        }
+    }
+    if (resume == "must") fail("--resume must: there is no run to resume in {}", output.string());
+    for (const EpochFraction& epoch : plan) require_absent(folder_of(epoch), force);
+    return {.replaces = force};
+}
+}  // namespace
+
+TuningFiles::TuningFiles(fs::path output, fs::path model, const Json& recipe,
+                         std::vector<EpochFraction> replaced)
+    : output_(std::move(output)), model_(std::move(model)), recipe_(recipe), replaced_(std::move(replaced)) {}
+
+void TuningFiles::begin(std::int64_t steps) {
+    if (steps == 0) remove_resume_states(output_ / "resume");
+    // They would pass for this run's own, should it be cut short. The last goes first: without it the others
+    // are no finished run.
+    for (auto epoch = replaced_.rbegin(); epoch != replaced_.rend(); ++epoch)
+        remove_checkpoint(output_ / "checkpoints" / epoch->folder_name());
+    write_file(recipe_path(output_), recipe_.dump(2) + "\n");
+    const fs::path path = output_ / "metrics" / "finetune.jsonl";
+    metrics_.emplace(path, lines_until(path, steps));
+}
+
+void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& model) {
+    wait();  // so that there are never two copies in memory
+    background_.run([=, this, save = model.snapshot()] {
+        const fs::path folder = output_ / "checkpoints" / info.epoch.folder_name();
+        bv::write_checkpoint(folder, info, [&](const fs::path& path) {
+            copy_tokenizer(model_, path);
+            return save(path);
+        });
+        spdlog::info("checkpoint {} after {} steps", folder.string(), info.step);
+    });
+}
+
+void TuningFiles::write_state(const std::function<ResumeState()>& copy) {
+    wait();
+    background_.run([this, state = copy()] {
+        write_resume_state(output_ / "resume", state);
+        remove_resume_states(output_ / "resume", state.step);
+    });
+}
+
+void TuningFiles::finish() {
+    wait();
+    remove_resume_states(output_ / "resume");
+}
+
+EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
+                            const std::vector<EpochFraction>& plan, const std::string& resume, bool force,
+                            const std::function<bool(const ResumeState&)>& stopped_early,
+                            const Communicator& ranks) {
+    EarlierRun run;
+    Json found;
+    ranks.root_only([&] {
+        run = earlier_run_in(output, recipe, plan, resume, force, stopped_early);
+        found = {
+            {"finished", run.finished}, {"has_state", run.state.has_value()}, {"precision", run.precision}};
+        if (run.state) found.update({{"step", run.state->step}, {"totals", run.state->totals}});
+    });
+    found = Json::parse(ranks.broadcast(found.dump()));
+    if (ranks.is_root()) return run;
+    run.finished = found.at("finished");
+    run.precision = found.at("precision");
+    if (found.at("has_state")) run.state.emplace(ResumeState{found.at("step"), found.at("totals")});
+    return run;
+}
+
+}  // namespace bv

@@ -1,0 +1,307 @@
+#include "programs/finetune/trainer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "comm/sharding.hpp"
+#include "core/log.hpp"
+#include "core/progress.hpp"
+#include "tensor/to_host.hpp"
+
+namespace bv {
+namespace {
+
+using Json = nlohmann::json;
+
+FlatParameters flatten(const Model& model) {
+    std::vector<at::Tensor> tensors;
+    std::vector<bool> decays;
+    for (const Parameter& parameter : model.trainable()) {
+        tensors.push_back(parameter.tensor);
+        decays.push_back(parameter.decays());
+    }
+    constexpr std::int64_t kBucket = std::int64_t{1} << 22;  // 16 MiB: few sums, the first of them early
+    return {tensors, decays, kBucket};
+}
+
+}  // namespace
+
+FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
+                       Collective& collective, const Compute& compute, const Features& features,
+                       Origin origin, Model& model, std::vector<EpochFraction> plan, int sharing)
+    : options_(options),
+      config_(std::move(config)),
+      ranks_(ranks),
+      compute_(compute),
+      features_(features),
+      origin_(std::move(origin)),
+      model_(model),
+      plan_(std::move(plan)),
+      steps_per_epoch_(steps_per_epoch(features.count(), options.batch)),
+      total_steps_(plan_.back().step(steps_per_epoch_)),
+      flat_(flatten(model)),
+      collective_(collective),
+      sync_(flat_, collective_),
+      feed_(features, {options.seed, options.batch, options.pass_tokens, ranks.rank(), sharing}),
+      optimizer_(flat_, {adam_named(options.optimizer), 0.9, 0.999, options.epsilon,
+                         epsilon_named(options.epsilon_kind), options.weight_decay}),
+      schedule_(schedule_named(options.schedule), options.learning_rate,
+                warm_up_steps(options.warm_up, total_steps_), total_steps_) {}
+
+void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
+                     std::optional<TuningEvaluation>& evaluation) {
+    files_ = &files;
+    if (evaluation) evaluation_ = &*evaluation;
+    if (state) restore(*state);
+    const bool resumed = state.has_value();
+    state.reset();  // training needs the memory
+    collective_.broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
+    spdlog::info(
+        "{} parameters, {} trained; {} features, {} steps an epoch, {} steps in all; gradients by {}",
+        model_.parameter_count(), trained_count(), features_.count(), steps_per_epoch_, total_steps_,
+        collective_.name());
+    if (resumed) spdlog::info("resumed after {} steps", steps_);
+    on_root([&](TuningFiles& mine) { mine.begin(steps_); });
+    if (steps_ == 0) reach_checkpoints(0);
+    Progress progress("fine-tuning", "steps", total_steps_, !ranks_.is_root(), steps_);
+    auto last_state = std::chrono::steady_clock::now();
+    while (!is_finished()) {
+        const Outcome outcome = train(steps_++);
+        const double seconds = earlier_seconds_ + progress.seconds();
+        progress.advance(1, fmt::format("loss {:.4f}, {:.1f} sequences/s, {:.0f} tokens/s", outcome.loss,
+                                        static_cast<double>(sequences_) / seconds,
+                                        static_cast<double>(tokens_) / seconds));
+        progress.leave_out(reach_checkpoints(seconds));
+        const auto now = std::chrono::steady_clock::now();
+        const bool due =
+            options_.resume_every > 0 &&
+            now - last_state > std::chrono::duration<double, std::ratio<60>>(options_.resume_every);
+        const bool stopped_early = is_finished() && steps_ < total_steps_;
+        const bool stopped = outcome.stop && !is_finished();
+        save([&](TuningFiles& mine) {
+            mine.check();
+            if (due || stopped || stopped_early) mine.write_state([&] { return current_state(seconds); });
+            if (outcome.stop) mine.wait();
+        });
+        if (due) last_state = now;
+        if (stopped) {
+            throw Stopped(fmt::format("told to stop: state saved after {} of {} steps; start again to go on",
+                                      steps_, total_steps_));
+        }
+    }
+    const bool stopped_early = steps_ < total_steps_;
+    save([&](TuningFiles& mine) { stopped_early ? mine.wait() : mine.finish(); });
+    const double seconds = earlier_seconds_ + progress.finish();
+    spdlog::info("time of rank 0: {}", clock_.shares());
+    if (stopped_early)
+        spdlog::info("stopped early: {} checkpoints in a row were no better than the best",
+                     options_.patience);
+    if (evaluation_ != nullptr) spdlog::info("best: {}", evaluation_->history().best_text());
+    on_root([&](TuningFiles& mine) {
+        Json summary = totals(seconds);
+        summary.update({{"done", true},
+                        {"ranks", ranks_.size()},
+                        {"compute", compute_.text()},
+                        {"precision", compute_.precision_name()}});
+        if (evaluation_ != nullptr)
+            summary.update({{"best", evaluation_->history().best()}, {"stopped_early", stopped_early}});
+        mine.log(summary);
+    });
+}
+
+std::vector<double> FineTuning::losses(std::int64_t steps) {
+    collective_.broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
+    steps = std::min(steps, total_steps_);
+    std::vector<double> found;
+    Progress progress("self-test", "steps", steps, !ranks_.is_root());
+    for (std::int64_t step = 0; step < steps; ++step) {
+        found.push_back(train(step).loss);
+        progress.advance(1);
+    }
+    progress.finish();
+    return found;
+}
+
+/// Collective: runs `work` on rank 0; what goes wrong there ends all ranks with one line.
+void FineTuning::on_root(const std::function<void(TuningFiles&)>& work) const {
+    ranks_.root_only([&] { work(**files_); });
+}
+
+/// The same, counted as the time of all ranks that saving takes from training.
+void FineTuning::save(const std::function<void(TuningFiles&)>& work) {
+    clock_.begin(PhaseClock::saving);
+    on_root(work);
+    clock_.end(PhaseClock::saving);
+    clock_.add();
+}
+
+std::int64_t FineTuning::trained_count() const {
+    std::int64_t count = 0;
+    for (const Parameter& parameter : model_.trainable()) count += parameter.tensor.numel();
+    return count;
+}
+
+/// Whether all steps are done, or --patience is spent.
+bool FineTuning::is_finished() const {
+    return steps_ >= total_steps_ || (evaluation_ != nullptr && evaluation_->history().out_of_patience());
+}
+
+double FineTuning::rank_hours(double seconds) const {
+    return earlier_rank_hours_ + ranks_.size() * (seconds - earlier_seconds_) / 3600;
+}
+
+Json FineTuning::totals(double seconds) const {
+    return {{"seconds", seconds},
+            {"rank_hours", rank_hours(seconds)},
+            {"updates", optimizer_.steps()},
+            {"sequences", sequences_},
+            {"tokens", tokens_},
+            {"phases", clock_.all()}};
+}
+
+ResumeState FineTuning::current_state(double seconds) const {
+    Json sums = totals(seconds);
+    if (evaluation_ != nullptr) sums["evaluations"] = evaluation_->history().all();
+    return {steps_,
+            sums.dump(),
+            copy_to_host(flat_.values()),
+            copy_to_host(optimizer_.first_moments()),
+            copy_to_host(optimizer_.second_moments()),
+            {}};
+}
+
+/// Collective. `run` gives all ranks the values of rank 0.
+void FineTuning::restore(const ResumeState& state) {
+    const c10::NoGradGuard no_graph;
+    if (ranks_.is_root()) {
+        BV_EXPECT(state.values.numel() == flat_.elements());
+        flat_.values().copy_(state.values);
+        optimizer_.restore(0, state.first_moments, state.second_moments);
+    }
+    for (const at::Tensor* moments : {&optimizer_.first_moments(), &optimizer_.second_moments()})
+        collective_.broadcast(moments->data_ptr<float>(), moments->numel(), 0);
+    steps_ = state.step;
+    const Json earlier = Json::parse(state.totals);
+    optimizer_.set_steps(earlier.at("updates").get<std::int64_t>());
+    earlier_seconds_ = earlier.at("seconds").get<double>();
+    earlier_rank_hours_ = earlier.at("rank_hours").get<double>();
+    sequences_ = earlier.at("sequences").get<std::int64_t>();
+    tokens_ = earlier.at("tokens").get<std::int64_t>();
+    clock_.restore(earlier.at("phases"));
+    if (evaluation_ != nullptr) evaluation_->restore(state);
+}
+
+/// The loss a sequence contributes to the batch's, as a factor of its summed cross-entropies.
+double FineTuning::loss_scale(std::int64_t global_batch) const {
+    const double heads = options_.task == "span" && options_.loss == "mean" ? 2.0 : 1.0;
+    return 1.0 / (heads * static_cast<double>(global_batch));
+}
+
+/// Collective: one step: forward and backward over this rank's share, the sum over ranks, one update.
+FineTuning::Outcome FineTuning::train(std::int64_t step) {
+    clock_.begin();
+    const StepBatch batch = feed_.take(step);
+    flat_.zero_gradients();
+    const DropoutKey key{options_.seed, step};
+    // A GPU is waited for, so that each phase has its own time; its next use would wait soon anyway.
+    const auto end = [&](PhaseClock::Phase phase) {
+        if (compute_.device.is_cuda()) value_of(flat_.gradients().select(0, 0));
+        clock_.end(phase);
+    };
+    double loss = 0;
+    for (std::size_t i = 0; i < batch.passes.size(); ++i) {
+        const Batch pass = batch.passes[i].to(compute_.device);
+        clock_.end(PhaseClock::data);
+        const at::Tensor scaled =
+            model_.loss(pass, model_.logits(pass, options_.no_dropout ? nullptr : &key)) *
+            loss_scale(batch.sequences);
+        loss += value_of(scaled);
+        clock_.end(PhaseClock::forward);
+        if (i + 1 == batch.passes.size()) sync_.begin_last_pass();
+        scaled.backward();
+        end(PhaseClock::backward);
+    }
+    sync_.finish();
+    // One small sum carries the loss and whether to stop, so that all ranks stop after the same step.
+    std::array<double, 2> agreed{loss, stop_requested() ? 1.0 : 0.0};
+    ranks_.sum(agreed);
+    const double own_loss = std::exchange(loss, agreed[0]);
+    end(PhaseClock::all_reduce);
+    const double norm = options_.clip > 0 ? clip_gradients(flat_, options_.clip) : gradient_norm(flat_);
+    const double rate = schedule_.rate(step);
+    if (std::isfinite(loss) && std::isfinite(norm)) {
+        optimizer_.step({rate});
+    } else {
+        report_non_finite(step, batch.share, own_loss);
+    }
+    end(PhaseClock::optimizer);
+    clock_.add();
+    sequences_ += batch.sequences;
+    tokens_ += batch.tokens;
+    if (files_ != nullptr && *files_) {
+        (*files_)->log({{"step", step + 1},
+                        {"epoch", static_cast<double>(step + 1) / static_cast<double>(steps_per_epoch_)},
+                        {"loss", loss},
+                        {"learning_rate", rate},
+                        {"gradient_norm", norm},
+                        {"sequences", batch.sequences},
+                        {"tokens", batch.tokens},
+                        {"imbalance", batch.imbalance},
+                        {"phases", clock_.step()}});
+    }
+    return {loss, agreed[1] > 0};
+}
+
+/// Collective: says which ranks' examples made loss or gradients not finite; all ranks know that they
+/// are. Throws AgreedError unless the step is to be skipped.
+void FineTuning::report_non_finite(std::int64_t step, const std::vector<std::int64_t>& share,
+                                   double own_loss) {
+    const bool loss_is_finite = std::isfinite(ranks_.sum(own_loss));
+    std::string mine;
+    if (loss_is_finite || !std::isfinite(own_loss)) {
+        std::string ids;
+        for (const std::int64_t f : share) {
+            const auto question = features_.question_of[static_cast<std::size_t>(f)];
+            ids += " " + features_.questions[static_cast<std::size_t>(question)].id;
+        }
+        if (!ids.empty()) mine = fmt::format("; rank {}:{}", ranks_.rank(), ids);
+    }
+    std::string where;
+    for (const std::string& rank : ranks_.gather(mine)) where += rank;
+    const std::string message = fmt::format("step {}: {} not finite; questions of its batch{}", step + 1,
+                                            loss_is_finite ? "the gradient is" : "the loss is", where);
+    if (options_.non_finite == "stop") {
+        throw AgreedError(message + "; --non-finite skip goes on without such steps");
+    }
+    if (ranks_.is_root()) spdlog::warn("{}; skipped", message);
+}
+
+/// Collective: starts to write the checkpoints that are due after the steps done, `seconds` of training, and
+/// evaluates them. Returns the seconds evaluation took.
+double FineTuning::reach_checkpoints(double seconds) {
+    const EpochFraction* due = nullptr;
+    for (const EpochFraction& epoch : plan_) {
+        if (epoch.step(steps_per_epoch_) != steps_) continue;
+        due = &epoch;
+        save([&](TuningFiles& mine) {
+            mine.write_checkpoint({epoch, steps_, steps_per_epoch_, options_.seed, options_.task,
+                                   origin_.features, "", origin_.weights, config_, compute_.precision_name()},
+                                  model_);
+        });
+    }
+    if (due == nullptr || evaluation_ == nullptr) return 0;
+    clock_.begin(PhaseClock::evaluation);
+    evaluation_->evaluate(model_, *due, steps_, rank_hours(seconds), ranks_, collective_);
+    on_root([&](TuningFiles& mine) { mine.log({{"evaluation", evaluation_->history().all().back()}}); });
+    const double spent = clock_.end(PhaseClock::evaluation);
+    clock_.add();
+    return spent;
+}
+
+}  // namespace bv

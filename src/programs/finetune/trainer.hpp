@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "bert/model.hpp"
+#include "comm/collective.hpp"
+#include "core/phase_clock.hpp"
+#include "core/stop_signal.hpp"
+#include "device/device.hpp"
+#include "optim/adam.hpp"
+#include "optim/epoch.hpp"
+#include "optim/flat_parameters.hpp"
+#include "optim/gradient_sync.hpp"
+#include "optim/resume_state.hpp"
+#include "optim/schedule.hpp"
+#include "programs/finetune/batch_feed.hpp"
+#include "programs/finetune/command.hpp"
+#include "programs/finetune/evaluation.hpp"
+#include "programs/finetune/run_files.hpp"
+#include "squad/features/features.hpp"
+
+namespace bv {
+
+/// One run of training: what it reads, what it changes, and its steps.
+class FineTuning {
+  public:
+    /// What training began with.
+    struct Origin {
+        std::string weights;   ///< fingerprint
+        std::string features;  ///< fingerprint
+    };
+
+    /// Collective. `config` is the resolved configuration, for checkpoints; `plan` holds the epochs that get
+    /// one, the last of which ends training. The first `sharing` ranks share the batches. Everything handed
+    /// over by reference must outlive this object.
+    FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
+               Collective& collective, const Compute& compute, const Features& features, Origin origin,
+               Model& model, std::vector<EpochFraction> plan, int sharing);
+
+    /// Collective: trains to the end, from `state` on where there is one; only rank 0 needs its tensors.
+    /// `files` is rank 0's. `evaluation`, where there is one, scores the checkpoints and may end training
+    /// early: then the state stays, so that more patience can go on. Throws Stopped on all ranks after the
+    /// stop signal, with the state saved.
+    void run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
+             std::optional<TuningEvaluation>& evaluation);
+
+    /// Collective: the global losses of the first `steps` steps. Writes nothing; the weights change.
+    std::vector<double> losses(std::int64_t steps);
+
+  private:
+    struct Outcome {
+        double loss;  ///< of the global batch
+        bool stop;    ///< whether any rank was told to stop
+    };
+
+    void on_root(const std::function<void(TuningFiles&)>& work) const;
+    void save(const std::function<void(TuningFiles&)>& work);
+    std::int64_t trained_count() const;
+    nlohmann::json totals(double seconds) const;
+    bool is_finished() const;
+    double rank_hours(double seconds) const;
+    ResumeState current_state(double seconds) const;
+    void restore(const ResumeState& state);
+    double loss_scale(std::int64_t global_batch) const;
+    Outcome train(std::int64_t step);
+    void report_non_finite(std::int64_t step, const std::vector<std::int64_t>& share, double own_loss);
+    double reach_checkpoints(double seconds);
+
+    const FinetuneOptions& options_;
+    std::string config_;
+    const Communicator& ranks_;
+    Compute compute_;
+    const Features& features_;
+    Origin origin_;
+    Model& model_;
+    std::vector<EpochFraction> plan_;
+    std::int64_t steps_per_epoch_;
+    std::int64_t total_steps_;
+    FlatParameters flat_;
+    Collective& collective_;
+    GradientSync sync_;
+    BatchFeed feed_;
+    Adam optimizer_;
+    Schedule schedule_;
+    PhaseClock clock_;
+    std::optional<TuningFiles>* files_ = nullptr;
+    TuningEvaluation* evaluation_ = nullptr;
+    std::int64_t steps_ = 0;         ///< done
+    double earlier_seconds_ = 0;     ///< of training, without evaluations, as all seconds here
+    double earlier_rank_hours_ = 0;  ///< an interrupted run may have had other ranks
+    std::int64_t sequences_ = 0;
+    std::int64_t tokens_ = 0;
+};
+
+}  // namespace bv

@@ -1,0 +1,242 @@
+#include "programs/plan/command.hpp"
+
+#include <optional>
+
+#include <nlohmann/json.hpp>
+
+#include "comm/watchdog.hpp"
+#include "config/command_line.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/progress.hpp"
+#include "core/size_text.hpp"
+#include "core/standard_streams.hpp"
+#include "io/files.hpp"
+#include "io/output_lock.hpp"
+#include "programs/plan/measured_rates.hpp"
+#include "programs/plan/study.hpp"
+#include "programs/plan/study_costs.hpp"
+#include "programs/shared/precision.hpp"
+#include "programs/train/command.hpp"
+#include "squad/features/features_file.hpp"
+
+namespace bv {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+BertConfig bert_large() {
+    BertConfig config;
+    config.hidden_size = 1024;
+    config.layers = 24;
+    config.heads = 16;
+    config.intermediate_size = 4096;
+    return config;
+}
+
+/// SQuAD 2.0 with the reference's windows: 131,911 and 12,227 features of 171 tokens on average.
+StudyData squad() {
+    constexpr std::int64_t kTokens = 171;
+    return {131911, 131911 * kTokens, 12227, 12227 * kTokens};
+}
+
+StudyData data_of(const PlanOptions& options) {
+    if (options.features.empty() != options.dev_features.empty()) {
+        fail("--features and --dev-features go together");
+    }
+    if (options.features.empty()) return squad();
+    const Features train = read_features(options.features);
+    const Features dev = read_features(options.dev_features);
+    if (train.count() == 0) fail("{} holds no features", options.features.string());
+    return {train.count(), train.tokens(), dev.count(), dev.tokens()};
+}
+
+/// A study with what its costs follow from.
+struct Planned {
+    Study study;
+    BertConfig config;
+    StudyData data;
+    StudyRates rates;
+    std::int64_t ranks;
+    std::vector<TaskCosts> costs;
+    StudySpace space;
+
+    double gpu_hours(double seconds) const { return seconds / 3600 * static_cast<double>(ranks); }
+    bool timed() const { return rates.tuned_tokens > 0 && rates.encoded_tokens > 0; }
+};
+
+std::string head_text(const PlanOptions& options, const Planned& plan) {
+    std::string text =
+        fmt::format("{} on {} rank{}\n", options.study.string(), plan.ranks, plan.ranks == 1 ? "" : "s");
+    text += fmt::format("  model     {}: {} layers of width {}, {:.1f} million parameters\n",
+                        options.model.empty() ? "BERT-Large" : options.model.string(), plan.config.layers,
+                        plan.config.hidden_size, static_cast<double>(parameter_count(plan.config)) * 1e-6);
+    text += fmt::format(
+        "  data      {}{} training and {} dev features, {:.0f} tokens each\n",
+        options.features.empty() ? "SQuAD 2.0 as in the reference: " : "", plan.data.train_features,
+        plan.data.dev_features,
+        static_cast<double>(plan.data.train_tokens) / static_cast<double>(plan.data.train_features));
+    text += fmt::format("  states    {} in {}, at {} of {} checkpoints, {} seed{}\n",
+                        plan.study.layers == "all" ? "all" : "layers " + plan.study.layers, plan.study.dtype,
+                        plan.study.states_at.size(), plan.study.checkpoints.size(), plan.study.seeds.size(),
+                        plan.study.seeds.size() == 1 ? "" : "s");
+    if (!plan.timed()) {
+        return text +
+               "  rates     unknown: --measure measures them here, --train-rate and others give them\n";
+    }
+    return text + fmt::format(
+                      "  rates     {}: fine-tuning {:.0f} and encoding {:.0f} tokens/s, disk {}/s written "
+                      "and {}/s read\n",
+                      options.measure ? "measured" : "given", plan.rates.tuned_tokens,
+                      plan.rates.encoded_tokens, size_text(plan.rates.written_bytes),
+                      size_text(plan.rates.read_bytes));
+}
+
+/// One line of the table: a piece of work or a kind of file, how often, what one takes and all take.
+std::string line_text(const std::string& what, std::int64_t count, std::int64_t bytes, double seconds,
+                      const Planned& plan) {
+    std::string text = fmt::format("    {:<34} {:>5} x {:>9} {:>9}", what, count,
+                                   bytes > 0 ? size_text(static_cast<double>(bytes)) : "",
+                                   seconds > 0 ? duration_text(seconds) : "");
+    if (bytes > 0) text += fmt::format("  = {:>9}", size_text(static_cast<double>(count * bytes)));
+    if (seconds > 0) {
+        text += fmt::format("  = {}, {:.1f} GPU hours", duration_text(static_cast<double>(count) * seconds),
+                            plan.gpu_hours(static_cast<double>(count) * seconds));
+    }
+    return text + "\n";
+}
+
+std::string task_text(const TaskCosts& cost, const Planned& plan) {
+    const auto seeds = static_cast<std::int64_t>(plan.study.seeds.size());
+    std::string text = fmt::format("  {}\n", cost.task);
+    const auto add = [&](const std::string& what, std::int64_t count, std::int64_t bytes, double seconds) {
+        text += line_text(what, count, bytes, seconds, plan);
+    };
+    add(fmt::format("fine-tuning to epoch {}", plan.study.checkpoints.back().text()), seeds, 0, cost.tuning);
+    add("checkpoints, and their evaluation", cost.checkpoints, cost.checkpoint, cost.evaluation);
+    if (cost.stores == 0) return text;
+    add("stores of training states", cost.stores, cost.train_store, 0);
+    add("stores of dev states", cost.stores, cost.dev_store, 0);
+    if (!plan.timed()) return text;
+    add(fmt::format("extraction ({} binds)", cost.disk_bound ? "the disk" : "the encoder"), cost.stores, 0,
+        cost.extraction);
+    const std::int64_t passes = plan.study.head_epochs(cost.task);
+    const std::string times = fmt::format("{} pass{}", passes, passes == 1 ? "" : "es");
+    add("heads from stores, " + times, cost.stores, 0, cost.heads_stored);
+    add("heads without stores, " + times, cost.stores, 0, cost.heads_recomputed);
+    const double stored = cost.extraction + cost.heads_stored;
+    return text + fmt::format("    {}: {} with stores, {} without (bv_train --checkpoint)\n",
+                              stored < cost.heads_recomputed
+                                  ? "storing the states is quicker"
+                                  : "computing the states again for each pass is quicker",
+                              duration_text(stored), duration_text(cost.heads_recomputed));
+}
+
+double all_seconds(const Planned& plan) {
+    double seconds = 0;
+    for (const TaskCosts& cost : plan.costs) {
+        seconds += static_cast<double>(plan.study.seeds.size()) * cost.tuning +
+                   static_cast<double>(cost.checkpoints) * cost.evaluation +
+                   static_cast<double>(cost.stores) * (cost.extraction + cost.heads_stored);
+    }
+    return seconds;
+}
+
+std::string text_of(const PlanOptions& options, const Planned& plan) {
+    std::string text = head_text(options, plan);
+    for (const TaskCosts& cost : plan.costs) text += task_text(cost, plan);
+    text += fmt::format(
+        "  in all    {} on disk at the end, {} at most{}\n", size_text(static_cast<double>(plan.space.kept)),
+        size_text(static_cast<double>(plan.space.most)),
+        plan.study.keep_stores
+            ? " ([study] keep_stores = false deletes a store once its heads are trained)"
+            : ", with one pair of stores at a time (jobs that run at once hold theirs together)");
+    if (!plan.timed()) return text;
+    const double seconds = all_seconds(plan);
+    return text + fmt::format(
+                      "            {}, {:.1f} GPU hours, with stores; heads that compute more than a disk "
+                      "reads take "
+                      "longer\n",
+                      duration_text(seconds), plan.gpu_hours(seconds));
+}
+
+Json as_json(const Planned& plan) {
+    Json tasks = Json::object();
+    for (const TaskCosts& cost : plan.costs) {
+        tasks[cost.task] = {{"checkpoint_bytes", cost.checkpoint},
+                            {"checkpoints", cost.checkpoints},
+                            {"train_store_bytes", cost.train_store},
+                            {"dev_store_bytes", cost.dev_store},
+                            {"store_pairs", cost.stores},
+                            {"tuning_seconds", cost.tuning},
+                            {"evaluation_seconds", cost.evaluation},
+                            {"extraction_seconds", cost.extraction},
+                            {"heads_stored_seconds", cost.heads_stored},
+                            {"heads_recomputed_seconds", cost.heads_recomputed}};
+    }
+    return {{"ranks", plan.ranks},           {"tasks", tasks},
+            {"bytes_kept", plan.space.kept}, {"bytes_at_most", plan.space.most},
+            {"seconds", all_seconds(plan)},  {"gpu_hours", plan.gpu_hours(all_seconds(plan))}};
+}
+
+}  // namespace
+
+void PlanOptions::declare(CommandLine& line) {
+    line.option("model", model, "folder whose config.json says what BERT it is [BERT-Large]");
+    line.option("features", features, "features file to train on [SQuAD 2.0's counts]");
+    line.option("dev-features", dev_features, "features file to score on");
+    line.option("measure", measure,
+                "measure the rates on these ranks and the disk of --folder, for half a minute");
+    line.option("folder", folder,
+                "where --measure writes and reads a GiB: where the study's results shall go");
+    line.option("train-rate", tuned_tokens, "tokens a second that one rank fine-tunes on, where not measured")
+        .check(zero_or(0.001));
+    line.option("encode-rate", encoded_tokens, "tokens a second that one rank encodes").check(zero_or(0.001));
+    line.option("write-rate", write_mbps, "MB a second that the disk takes from all ranks")
+        .check(zero_or(0.001));
+    line.option("read-rate", read_mbps, "MB a second that the disk gives all ranks").check(zero_or(0.001));
+    line.option("ranks", plan_ranks, "ranks (GPUs) the study shall run on; 0 = as many as bv_plan does")
+        .check(at_least(0));
+    line.option("output", output, "JSON file to write the figures to");
+    bv::declare(line, compute);
+    line.option("force", force, "replace an existing --output");
+}
+
+void plan(const PlanOptions& options, const Communicator& ranks) {
+    set_hang_timeout(options.compute.hang_timeout);
+    std::optional<OutputLock> lock;
+    ranks.root_only([&] {
+        if (!options.output.empty()) lock.emplace(OutputLock::of_file(options.output));
+    });
+    Planned plan;
+    ranks.agree([&] {
+        if (options.study.empty()) fail("--config is missing: the study to plan");
+        plan.study = read_study(options.study);
+        plan.config = options.model.empty() ? bert_large() : read_bert_config(options.model);
+        plan.data = data_of(options);
+        if (!options.output.empty()) require_absent(options.output, options.force);
+    });
+    plan.ranks = options.plan_ranks > 0 ? options.plan_ranks : ranks.size();
+    const auto share = static_cast<double>(plan.ranks);
+    if (options.measure) {
+        const std::int64_t tokens = plan.data.train_tokens / plan.data.train_features;
+        Compute compute = open_device(options.compute, ranks);
+        choose_precision(compute, options.compute.precision, "", plan.config, ranks);
+        plan.rates = measure_rates(plan.config, tokens, plan.study.batch, options.folder, compute, ranks);
+        plan.rates.tuned_tokens *= share / ranks.size();
+        plan.rates.encoded_tokens *= share / ranks.size();
+    }
+    if (options.tuned_tokens > 0) plan.rates.tuned_tokens = options.tuned_tokens * share;
+    if (options.encoded_tokens > 0) plan.rates.encoded_tokens = options.encoded_tokens * share;
+    if (options.write_mbps > 0) plan.rates.written_bytes = options.write_mbps * 1e6;
+    if (options.read_mbps > 0) plan.rates.read_bytes = options.read_mbps * 1e6;
+    plan.rates.cached_bytes = TrainOptions().cache_gib * 1024 * 1024 * 1024;
+    plan.costs = study_costs(plan.study, plan.config, plan.data, plan.rates);
+    plan.space = study_space(plan.study, plan.costs);
+    ranks.root_only([&] {
+        if (!options.output.empty()) write_file(options.output, as_json(plan).dump(2) + "\n");
+        print_results(text_of(options, plan));
+    });
+}
+
+}  // namespace bv

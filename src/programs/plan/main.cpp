@@ -1,0 +1,27 @@
+#include "comm/guard.hpp"
+#include "config/command_line.hpp"
+#include "programs/plan/command.hpp"
+
+int main(int argc, char** argv) {
+    return bv::run_on_ranks([&](const bv::Communicator& ranks) {
+        bv::CommandLine line(
+            "bv_plan",
+            "Says what a study takes before anything is spent: bytes of checkpoints and stores, time and GPU "
+            "hours, and "
+            "whether storing the states beats computing them again for each pass. It is soon done, and "
+            "goes on to its end when told to stop (SIGUSR1).",
+            "Examples:\n"
+            "  bv_plan --config configs/reference.toml\n"
+            "  mpirun -n 8 bv_plan --config configs/reference.toml --measure --folder /scratch/me\n"
+            "  bv_plan --config configs/reference.toml --ranks 64 --train-rate 55000 --encode-rate 160000 "
+            "--write-rate 5000 "
+            "--read-rate 8000\n");
+        bv::PlanOptions options;
+        options.declare(line);
+        ranks.agree([&] {
+            line.parse(argc, argv);
+            options.study = line.config_file();
+        });
+        bv::plan(options, ranks);
+    });
+}

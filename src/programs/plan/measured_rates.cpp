@@ -1,0 +1,147 @@
+#include "programs/plan/measured_rates.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <random>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "bert/model.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/progress.hpp"
+#include "io/paths.hpp"
+#include "states/task_states.hpp"
+
+namespace bv {
+namespace {
+
+constexpr double kSeconds = 8;  // of each measurement, at least
+
+/// `count` sequences of random words.
+Batch random_batch(const BertConfig& config, std::int64_t count, std::int64_t tokens) {
+    Features features;
+    std::mt19937 draw(1);
+    std::uniform_int_distribution<std::int32_t> word(0, static_cast<std::int32_t>(config.vocabulary - 1));
+    std::vector<std::int64_t> which;
+    features.starts.push_back(0);
+    for (std::int64_t f = 0; f < count; ++f) {
+        which.push_back(f);
+        features.starts.push_back(features.starts.back() + tokens);
+        features.question_of.push_back(f);
+        features.start_label.push_back(1);
+        features.end_label.push_back(2);
+    }
+    for (std::int64_t i = 0; i < features.tokens(); ++i) features.ids.push_back(word(draw));
+    features.segments.assign(features.ids.size(), 0);
+    return make_batch(features, which);
+}
+
+/// Collective: how often a second all ranks together do `work`.
+double rate_of(const std::function<void()>& work, at::Device device, const Communicator& ranks) {
+    const auto finish = [&] {
+        if (!device.is_cpu()) {
+            const c10::impl::VirtualGuardImpl guard(device.type());
+            guard.getStream(device).synchronize();
+        }
+    };
+    work();  // the first call allocates
+    finish();
+    ranks.barrier();
+    const Progress clock("", "", 0, /*quiet=*/true);
+    std::int64_t done = 0;
+    while (clock.seconds() < kSeconds) {
+        work();
+        finish();
+        ++done;
+    }
+    return ranks.sum(static_cast<double>(done) / clock.seconds());
+}
+
+/// A file of its own that is gone with this object.
+class ScratchFile {
+  public:
+    explicit ScratchFile(std::filesystem::path path)
+        : path_(std::move(path)), fd_(::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) {
+        if (fd_ < 0) fail("cannot create {}: {}", path_.string(), std::strerror(errno));
+    }
+    ~ScratchFile() {
+        ::close(fd_);
+        ::unlink(path_.c_str());
+    }
+    ScratchFile(const ScratchFile&) = delete;
+    ScratchFile& operator=(const ScratchFile&) = delete;
+
+    /// Fails naming the file unless `result`, as returned by a system call, is `expected`.
+    void expect(std::int64_t result, std::int64_t expected) const {
+        if (result != expected) fail("cannot use {}: {}", path_.string(), std::strerror(errno));
+    }
+    int descriptor() const { return fd_; }
+
+  private:
+    std::filesystem::path path_;
+    int fd_;
+};
+
+void measure_disk(const std::filesystem::path& folder, StudyRates& rates) {
+    constexpr std::int64_t kPiece = std::int64_t{8} << 20;
+    constexpr std::int64_t kPieces = 128;
+    const ScratchFile file(folder / fmt::format("bv_plan-{}.tmp", ::getpid()));
+    std::vector<char> piece(kPiece, 1);
+    const Progress writing("", "", 0, /*quiet=*/true);
+    for (std::int64_t i = 0; i < kPieces; ++i) {
+        file.expect(::pwrite(file.descriptor(), piece.data(), kPiece, i * kPiece), kPiece);
+    }
+    file.expect(::fsync(file.descriptor()), 0);
+    rates.written_bytes = static_cast<double>(kPiece * kPieces) / writing.seconds();
+    file.expect(::posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED), 0);
+    const Progress reading("", "", 0, /*quiet=*/true);
+    for (std::int64_t i = 0; i < kPieces; ++i) {
+        file.expect(::pread(file.descriptor(), piece.data(), kPiece, i * kPiece), kPiece);
+    }
+    rates.read_bytes = static_cast<double>(kPiece * kPieces) / reading.seconds();
+}
+
+}  // namespace
+
+StudyRates measure_rates(const BertConfig& config, std::int64_t tokens, std::int64_t batch,
+                         const std::filesystem::path& folder, const Compute& compute,
+                         const Communicator& ranks) {
+    StudyRates rates;
+    ranks.root_only([&] {
+        if (!is_folder(folder)) fail("{} is no folder to measure a disk in", folder.string());
+        spdlog::info("measuring the disk of {}", folder.string());
+        measure_disk(folder, rates);
+    });
+    if (ranks.is_root()) spdlog::info("measuring the encoder");
+    Model model(config, Task::span, /*seed=*/1);
+    model.to(compute.device, compute.precision);
+    const std::int64_t share = std::max<std::int64_t>(1, batch / ranks.size());
+    const Batch training = random_batch(config, share, tokens).to(compute.device);
+    const DropoutKey key{};
+    for (const Parameter& parameter : model.trainable()) parameter.tensor.requires_grad_(true);
+    rates.tuned_tokens = static_cast<double>(training.tokens()) *
+                         rate_of(
+                             [&] {
+                                 for (const Parameter& parameter : model.trainable())
+                                     parameter.tensor.mutable_grad().reset();
+                                 model.loss(training, model.logits(training, &key)).backward();
+                             },
+                             compute.device, ranks);
+    const std::int64_t encoded = std::max<std::int64_t>(1, 4096 / tokens);
+    model.freeze();
+    const Batch encoding = random_batch(config, encoded, tokens).to(compute.device);
+    const c10::NoGradGuard no_graph;
+    rates.encoded_tokens = static_cast<double>(encoding.tokens()) *
+                           rate_of([&] { task_states(model, encoding); }, compute.device, ranks);
+    return rates;
+}
+
+}  // namespace bv

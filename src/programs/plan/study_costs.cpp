@@ -1,0 +1,127 @@
+#include "programs/plan/study_costs.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "states/task_states.hpp"
+
+namespace bv {
+namespace {
+
+StoreInfo stored_states(const Study& study, const BertConfig& config, const std::string& task) {
+    StoreInfo info;
+    info.task = task;
+    info.dtype = dtype_named(study.dtype);
+    info.hidden_size = config.hidden_size;
+    if (study.layers == "all") {
+        info.layers.resize(static_cast<std::size_t>(config.states()));
+        std::iota(info.layers.begin(), info.layers.end(), 0);
+    } else {
+        info.layers = parse_layers(study.layers);
+    }
+    return info;
+}
+
+/// `work` at `rate` a second; 0 where the rate is unknown.
+double seconds_of(double work, double rate) {
+    return rate > 0 ? work / rate : 0;
+}
+
+/// How often an epoch of head training goes through the states: once for all heads together, and what
+/// experiments add, a share of the questions or a part of the layers at a time.
+struct Reads {
+    double train = 1;     ///< of the training store, in its size
+    double dev = 1;       ///< of the dev store
+    double computed = 1;  ///< of the encoder, which computes all layers
+};
+
+Reads reads_of(const Study& study, std::int64_t layers) {
+    Reads reads;
+    for (const double share : study.shares) {
+        reads.train += share;
+        reads.dev += 1;
+        reads.computed += share;
+    }
+    for (const std::string& subset : study.layer_subsets) {
+        const double part = static_cast<double>(parse_layers(subset).size()) / static_cast<double>(layers);
+        reads.train += part;
+        reads.dev += part;
+        reads.computed += 1;
+    }
+    return reads;
+}
+
+}  // namespace
+
+std::int64_t parameter_count(const BertConfig& config) {
+    const std::int64_t h = config.hidden_size;
+    const std::int64_t norm = 2 * h;
+    const std::int64_t embeddings = (config.vocabulary + config.positions + config.segments) * h + norm;
+    const std::int64_t attention = 4 * (h * h + h) + norm;
+    const std::int64_t feed_forward =
+        h * config.intermediate_size + config.intermediate_size + config.intermediate_size * h + h + norm;
+    const std::int64_t pooler = h * h + h;
+    const std::int64_t head = 2 * h + 2;
+    return embeddings + config.layers * (attention + feed_forward) + pooler + head;
+}
+
+std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config, const StudyData& data,
+                                   const StudyRates& rates) {
+    const auto seeds = static_cast<std::int64_t>(study.seeds.size());
+    const auto train_tokens = static_cast<double>(data.train_tokens);
+    const auto all_tokens = static_cast<double>(data.train_tokens + data.dev_tokens);
+    std::vector<TaskCosts> costs;
+    for (const std::string& task : study.tasks) {
+        const StoreInfo info = stored_states(study, config, task);
+        const std::int64_t row = info.states() * info.row_bytes();
+        const bool span = task == "span";
+        TaskCosts cost;
+        cost.task = task;
+        cost.checkpoint = 4 * parameter_count(config);
+        cost.resume = 6 * cost.checkpoint;
+        cost.train_store = row * (span ? data.train_tokens : data.train_features);
+        cost.dev_store = row * (span ? data.dev_tokens : data.dev_features);
+        cost.checkpoints = seeds * static_cast<std::int64_t>(study.checkpoints.size());
+        cost.stores = seeds * static_cast<std::int64_t>(study.states_at.size());
+
+        const EpochFraction& last = study.checkpoints.back();
+        cost.tuning = seconds_of(
+            train_tokens * static_cast<double>(last.numerator()) / static_cast<double>(last.denominator()),
+            rates.tuned_tokens);
+        cost.evaluation = seconds_of(static_cast<double>(data.dev_tokens), rates.encoded_tokens);
+        const auto bytes = static_cast<double>(cost.train_store + cost.dev_store);
+        const double encoding = seconds_of(all_tokens, rates.encoded_tokens);
+        const double writing = seconds_of(bytes, rates.written_bytes);
+        cost.extraction = std::max(encoding, writing);
+        cost.disk_bound = writing > encoding;
+        const auto passes = static_cast<double>(study.head_epochs(task));
+        const Reads reads = reads_of(study, static_cast<std::int64_t>(info.layers.size()));
+        for (const auto& [store, times] :
+             {std::pair(cost.train_store, reads.train), std::pair(cost.dev_store, reads.dev)}) {
+            const bool cached = static_cast<double>(store) <= rates.cached_bytes;
+            cost.heads_stored +=
+                seconds_of((cached ? 1 : passes) * times * static_cast<double>(store), rates.read_bytes);
+        }
+        cost.heads_recomputed = passes * reads.computed * encoding;
+        costs.push_back(cost);
+    }
+    return costs;
+}
+
+StudySpace study_space(const Study& study, const std::vector<TaskCosts>& costs) {
+    StudySpace space;
+    std::int64_t pair = 0;
+    std::int64_t resume = 0;
+    for (const TaskCosts& cost : costs) {
+        space.kept += cost.checkpoints * cost.checkpoint;
+        if (study.keep_stores) space.kept += cost.stores * (cost.train_store + cost.dev_store);
+        if (cost.stores > 0) pair = std::max(pair, cost.train_store + cost.dev_store);
+        resume = std::max(resume, cost.resume);
+    }
+    // Runs follow one another: one resumes, one pair of stores is there at a time.
+    space.most = space.kept + std::max(resume, study.keep_stores ? 0 : pair);
+    return space;
+}
+
+}  // namespace bv

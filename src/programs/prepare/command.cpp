@@ -1,0 +1,196 @@
+#include "programs/prepare/command.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "comm/sharding.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/parallel.hpp"
+#include "core/progress.hpp"
+#include "io/files.hpp"
+#include "io/output_lock.hpp"
+#include "optim/checkpoint.hpp"
+#include "squad/features/dataset.hpp"
+#include "squad/features/feature_builder.hpp"
+#include "squad/features/features_file.hpp"
+#include "squad/text/tokenizer.hpp"
+
+namespace bv {
+namespace {
+
+/// Published sizes of a whole SQuAD 2.0 file (BERTVision; bert-large-uncased, default settings).
+struct KnownFile {
+    const char* name;
+    std::size_t questions;
+    std::int64_t features;
+};
+constexpr KnownFile kKnownFiles[] = {{"SQuAD 2.0 train", 130'319, 131'911},
+                                     {"SQuAD 2.0 dev", 11'873, 12'227}};
+
+void check_options(const PrepareOptions& options) {
+    check_settings(options.settings);
+    unfound_named(options.unfound);
+    if (options.hold_out == 1) fail("--hold-out is 1, which holds out all questions; expected less");
+    if ((options.hold_out > 0) != !options.hold_out_output.empty()) {
+        fail("--hold-out and --hold-out-output go together; found {} alone",
+             options.hold_out > 0 ? "--hold-out" : "--hold-out-output");
+    }
+    if (options.output == options.hold_out_output)
+        fail("--output and --hold-out-output are both {}", options.output);
+}
+
+/// Locks the outputs. Throws Error where one is there already and --force does not replace it.
+std::vector<OutputLock> lock_outputs(const PrepareOptions& options) {
+    std::vector<OutputLock> locks;
+    for (const std::string& output : {options.output, options.hold_out_output}) {
+        if (output.empty()) continue;
+        locks.push_back(OutputLock::of_file(output));
+        require_absent(output, options.force);
+    }
+    return locks;
+}
+
+/// (contexts) true for the paragraphs held out: whole ones in a seeded order until they hold `share` of the
+/// questions.
+std::vector<bool> held_out_contexts(const Dataset& dataset, double share, std::uint64_t seed) {
+    std::vector<std::int64_t> questions_of(dataset.contexts.size());
+    for (const Question& question : dataset.questions)
+        ++questions_of[static_cast<std::size_t>(question.context)];
+    std::vector<bool> held(dataset.contexts.size());
+    std::int64_t chosen = 0;
+    for (const std::int64_t context : epoch_order(seed, 0, static_cast<std::int64_t>(held.size()))) {
+        if (static_cast<double>(chosen) >= share * static_cast<double>(dataset.questions.size())) break;
+        held[static_cast<std::size_t>(context)] = true;
+        chosen += questions_of[static_cast<std::size_t>(context)];
+    }
+    return held;
+}
+
+void limit_questions(Dataset& dataset, std::int64_t limit) {
+    if (limit == 0 || limit >= static_cast<std::int64_t>(dataset.questions.size())) return;
+    dataset.questions.resize(static_cast<std::size_t>(limit));
+    std::vector<bool> used(dataset.contexts.size());
+    for (const Question& question : dataset.questions)
+        used[static_cast<std::size_t>(question.context)] = true;
+    dataset = part_of(dataset, used);
+}
+
+void report(const std::string& path, const Features& features, std::size_t questions) {
+    std::int64_t longest = 0;
+    for (std::int64_t f = 0; f < features.count(); ++f) longest = std::max(longest, features.tokens_of(f));
+    spdlog::info("{}: {} questions, {} features, {} tokens ({:.1f} a feature, longest {}), {}", path,
+                 features.questions.size(), features.count(), features.tokens(),
+                 static_cast<double>(features.tokens()) /
+                     static_cast<double>(std::max<std::int64_t>(features.count(), 1)),
+                 longest, features.labelled ? "labelled" : "no labels");
+    const std::size_t skipped = questions - features.questions.size();
+    if (skipped > 0) {
+        spdlog::warn(
+            "{} questions left out: their answers are not found by the legacy rule; --unfound keep keeps "
+            "them",
+            skipped);
+    }
+}
+
+/// Compares the number of features of a file known by its number of questions with the published one.
+void check_known_count(const FeatureSettings& settings, std::size_t questions, std::int64_t features) {
+    FeatureSettings published;
+    published.vocabulary = settings.vocabulary;
+    published.tokenizer = settings.tokenizer;
+    if (settings != published) return;
+    for (const KnownFile& known : kKnownFiles) {
+        if (questions != known.questions) continue;
+        if (features == known.features) {
+            spdlog::info("looks like {}: {} features, as published: ok", known.name, features);
+        } else {
+            spdlog::warn("looks like {}, which has {} features by these settings; found {}", known.name,
+                         known.features, features);
+        }
+    }
+}
+
+}  // namespace
+
+void PrepareOptions::declare(CommandLine& line) {
+    line.option("squad", squad, "SQuAD 1.1 or 2.0 JSON; without any answers it is a test set").required();
+    line.option("model", model,
+                "model folder with its tokenizer: vocab.txt or tokenizer.json, and the files beside them")
+        .required();
+    line.option("output", output, "features file to write (HDF5)").required();
+    line.option("max-tokens", settings.max_tokens, "most tokens of a feature, special ones included")
+        .check(at_least(1));
+    line.option("max-question-tokens", settings.max_question_tokens, "questions are cut to so many tokens")
+        .check(at_least(1));
+    line.option("stride", settings.stride, "tokens between windows, or shared by them: see --stride-means")
+        .check(at_least(0));
+    line.option("stride-means", settings.stride_means,
+                "step: from one window's start to the next (legacy); overlap: shared by neighbours (run_qa)")
+        .one_of({"step", "overlap"});
+    line.option("label-rule", settings.label_rule,
+                "legacy: by whitespace words, then the answer's own tokens; offsets: by character offsets "
+                "(run_qa)")
+        .one_of({"legacy", "offsets"});
+    line.option("unfound", unfound,
+                "questions whose answer the legacy rule cannot find: skip them (training) or keep them, "
+                "labelled by "
+                "offsets (evaluation)")
+        .one_of({"skip", "keep"});
+    line.option("hold-out", hold_out, "share of the questions to hold out, by whole paragraphs")
+        .check(within(0, 1));
+    line.option("hold-out-output", hold_out_output, "features file for the held-out questions");
+    line.option("seed", seed, "seed of the choice of held-out paragraphs");
+    line.option("limit", limit, "only the first N questions; 0 = all").check(at_least(0));
+    line.option("threads", threads, "threads; 0 = all cores this process may run on")
+        .check(within(0, kMostThreads));
+    line.option("force", force, "replace existing outputs");
+}
+
+void prepare(const PrepareOptions& options, const CommandLine& line) {
+    check_options(options);
+    const std::vector<OutputLock> locks = lock_outputs(options);
+    const int threads = options.threads > 0 ? options.threads : available_cores();
+    const Tokenizer tokenizer(options.model);
+    read_checkpoint(options.model);  // throws where it is a checkpoint and its tokenizer's files were changed
+    Dataset dataset = read_squad(options.squad);
+    const bool whole = options.limit == 0;
+    limit_questions(dataset, options.limit);
+    const std::size_t all_questions = dataset.questions.size();
+
+    std::optional<Dataset> held_out;
+    if (options.hold_out > 0) {
+        std::vector<bool> held = held_out_contexts(dataset, options.hold_out, options.seed);
+        held_out = part_of(dataset, held);
+        held.flip();
+        dataset = part_of(dataset, held);
+        if (dataset.questions.empty()) {
+            fail("--hold-out {} leaves no question of {} in {}", options.hold_out, all_questions,
+                 options.squad);
+        }
+    }
+
+    Progress progress(fmt::format("prepare ({} threads)", threads), "questions",
+                      static_cast<std::int64_t>(all_questions));
+    const Unfound unfound = unfound_named(options.unfound);
+    const auto make = [&](const Dataset& part) {
+        return make_features(part, tokenizer, options.settings, unfound, threads, progress);
+    };
+    const Features features = make(dataset);
+    std::optional<Features> held_features;
+    if (held_out) held_features = make(*held_out);
+    progress.finish();
+
+    const auto write = [&](const std::string& path, const Features& made, std::size_t questions) {
+        write_features(path, made, options.force);
+        write_file(path + ".toml", line.resolved());
+        report(path, made, questions);
+    };
+    write(options.output, features, dataset.questions.size());
+    if (held_out) write(options.hold_out_output, *held_features, held_out->questions.size());
+    if (whole) {
+        check_known_count(features.settings, all_questions,
+                          features.count() + (held_features ? held_features->count() : 0));
+    }
+}
+
+}  // namespace bv

@@ -1,0 +1,24 @@
+#include "comm/run_alone.hpp"
+#include "programs/prepare/command.hpp"
+
+int main(int argc, char** argv) {
+    return bv::run_alone([&] {
+        bv::CommandLine line(
+            "bv_prepare",
+            "Turns a SQuAD file into features: questions and windows of their contexts as BERT wordpieces, "
+            "with "
+            "offsets, labels and gold answers. Nothing after it needs the JSON again. It is soon done, and "
+            "goes on to its end when told to stop (SIGUSR1).",
+            "Examples:\n"
+            "  bv_prepare --squad train-v2.0.json --model bert-large-uncased --output run/features/train.h5 "
+            "\\\n"
+            "             --hold-out 0.02 --hold-out-output run/features/held-out.h5\n"
+            "  bv_prepare --squad dev-v2.0.json --model bert-large-uncased --output run/features/dev.h5 "
+            "--unfound keep\n"
+            "  bv_prepare ... --stride-means overlap --label-rule offsets     as today's run_qa does\n");
+        bv::PrepareOptions options;
+        options.declare(line);
+        line.parse(argc, argv);
+        bv::prepare(options, line);
+    });
+}

@@ -1,0 +1,142 @@
+#include "programs/shared/precision.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <tuple>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include "bert/attention/attention.hpp"
+#include "bert/linear.hpp"
+#include "core/log.hpp"
+
+#ifdef BV_CUDA
+#include <cuda_runtime_api.h>
+#endif
+
+namespace bv {
+namespace {
+
+/// Whether this rank's device has instructions for products in bfloat16. They need not be faster.
+bool has_bfloat16(at::Device device) {
+#ifdef BV_CUDA
+    if (device.is_cuda()) {
+        int major = 0;
+        return cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device.index()) ==
+                   cudaSuccess &&
+               major >= 8;
+    }
+#endif
+    return device.is_cpu() && __builtin_cpu_supports("avx512bf16") > 0;
+}
+
+/// The products of a feed-forward layer, which are two thirds of an encoder layer's.
+class Products {
+  public:
+    Products(const BertConfig& config, at::ScalarType type)
+        : x_(values({kTokens, config.hidden_size}, type)),
+          up_(values({config.intermediate_size, config.hidden_size}, type)),
+          up_bias_(values({config.intermediate_size}, type)),
+          down_(values({config.hidden_size, config.intermediate_size}, type)),
+          down_bias_(values({config.hidden_size}, type)) {}
+
+    static double operations(const BertConfig& config) {
+        return 4.0 * static_cast<double>(kTokens * config.hidden_size * config.intermediate_size);
+    }
+
+    /// Computes them once and keeps the least time that it took.
+    void run() {
+        const auto began = std::chrono::steady_clock::now();
+        linear(linear(x_, up_, up_bias_), down_, down_bias_);
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+        least_ = std::min(least_, took.count());
+    }
+
+    double seconds() const { return least_; }
+
+  private:
+    static constexpr std::int64_t kTokens = 256;
+
+    static at::Tensor values(at::IntArrayRef shape, at::ScalarType type) {
+        return at::full(shape, 0.01, type);
+    }
+
+    at::Tensor x_, up_, up_bias_, down_, down_bias_;
+    double least_ = std::numeric_limits<double>::infinity();
+};
+
+/// "302 GFLOP/s".
+std::string rate_text(double rate, const Communicator& ranks) {
+    return fmt::format("{:.0f} GFLOP/s{}", rate * 1e-9, ranks.size() == 1 ? "" : " a rank");
+}
+
+at::ScalarType precision_named(const std::string& name) {
+    if (name == "float32") return at::kFloat;
+    if (name == "bfloat16") return at::kBFloat16;
+    fail("'{}' is no precision of matrix products; known: float32, bfloat16", name);
+}
+
+/// Collective: the precision that auto takes where no earlier work decides, and the reason.
+std::pair<at::ScalarType, std::string> choose_by_device(const Compute& compute, bool all_have,
+                                                        const BertConfig& config, const Communicator& ranks) {
+    if (!all_have) {
+        return {at::kFloat, fmt::format("not every rank's {} has bfloat16 products",
+                                        compute.device.is_cuda() ? "GPU" : "processor")};
+    }
+    if (compute.device.is_cuda()) return {at::kBFloat16, "every rank's GPU has its products"};
+    const ProductRates rates = measure_products(config, ranks);
+    const bool wide = rates.better() == at::kFloat;
+    return {rates.better(), fmt::format("{}; {} {}", rate_text(wide ? rates.float32 : rates.bfloat16, ranks),
+                                        wide ? "bfloat16" : "float32",
+                                        rate_text(wide ? rates.bfloat16 : rates.float32, ranks))};
+}
+
+}  // namespace
+
+ProductRates measure_products(const BertConfig& config, const Communicator& ranks) {
+    const c10::NoGradGuard no_graph;
+    constexpr std::chrono::milliseconds kAtLeast{80};
+    Products wide(config, at::kFloat);
+    Products narrow(config, at::kBFloat16);
+    // The first calls prepare; the ranks share caches and clocks, so they measure together.
+    for (Products* products : {&wide, &narrow}) products->run();
+    ranks.barrier();
+    const auto end = std::chrono::steady_clock::now() + kAtLeast;
+    do {
+        for (Products* products : {&wide, &narrow}) products->run();
+    } while (std::chrono::steady_clock::now() < end);
+    const double all = Products::operations(config) * ranks.size();
+    return {all / ranks.sum(wide.seconds()), all / ranks.sum(narrow.seconds())};
+}
+
+void choose_precision(Compute& compute, const std::string& wanted, const std::string& recorded,
+                      const BertConfig& config, const Communicator& ranks) {
+    const bool all_have = ranks.sum(std::int64_t{has_bfloat16(compute.device)}) == ranks.size();
+    const std::string choice = ranks.broadcast(wanted);
+    const std::string before = ranks.broadcast(recorded);
+    std::string why = "--precision";
+    if (choice != "auto" || !before.empty()) {
+        ranks.agree([&] { compute.precision = precision_named(choice != "auto" ? choice : before); });
+        if (choice == "auto") why = "as in the work that goes on";
+    } else {
+        std::tie(compute.precision, why) = choose_by_device(compute, all_have, config, ranks);
+    }
+    spdlog::info("precision: {} ({})", compute.precision_name(), why);
+    if (compute.precision != at::kBFloat16 || !ranks.is_root()) return;
+    if (!all_have) {
+        spdlog::warn(
+            "not every rank's {} has bfloat16 products: Torch computes them in other ways, which is slow",
+            compute.device.is_cuda() ? "GPU" : "processor");
+    }
+    if (compute.device.is_cuda() &&
+        !takes_flash_attention(compute.device, compute.precision, config.head_size())) {
+        spdlog::info(
+            "attention by plain operations: flash attention has no kernel for heads of size {} on this GPU",
+            config.head_size());
+    }
+}
+
+}  // namespace bv

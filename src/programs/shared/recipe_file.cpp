@@ -1,0 +1,43 @@
+#include "programs/shared/recipe_file.hpp"
+
+#include <fmt/format.h>
+
+#include "core/error.hpp"
+#include "io/json.hpp"
+#include "io/json_object.hpp"
+
+namespace bv {
+
+using Json = nlohmann::json;
+
+constexpr const char* kPrecision = "precision";
+
+std::string objection_to(const std::filesystem::path& run, const std::filesystem::path& path,
+                         const Json& here) {
+    Json there;
+    try {
+        there = read_json(path);
+    } catch (const Error& damage) {
+        return fmt::format("the recipe of an earlier run is damaged: {}", damage.what());
+    }
+    if (!there.is_object()) {
+        return fmt::format("the recipe of an earlier run is damaged: {}: expected a JSON object",
+                           path.string());
+    }
+    std::string text;
+    for (const auto& [key, value] : here.items()) {
+        if (key == kPrecision && !there.contains(key)) continue;  // older runs did not record it
+        const Json other = there.value(key, Json());
+        if (other != value) {
+            text += fmt::format("{}{} {} there, {} here", text.empty() ? "" : "; ", key, other.dump(),
+                                value.dump());
+        }
+    }
+    return text.empty() ? "" : fmt::format("{} belongs to another run: {}", run.string(), text);
+}
+
+std::string recorded_precision(const std::filesystem::path& path) {
+    return JsonObject(path).get<std::string>(kPrecision, "");
+}
+
+}  // namespace bv

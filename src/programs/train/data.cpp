@@ -1,0 +1,112 @@
+#include "programs/train/data.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "comm/sharding.hpp"
+#include "core/error.hpp"
+#include "io/files.hpp"
+#include "programs/train/command.hpp"
+#include "states/part_source.hpp"
+#include "states/reading_order.hpp"
+#include "states/task_states.hpp"
+
+namespace bv {
+namespace {
+
+void require_labels(const StateSource& source) {
+    if (source.features().count() == 0) fail("{} holds no features", source.name());
+    if (!source.features().labelled) fail("{}: its features have no labels", source.name());
+}
+
+}  // namespace
+
+HeadData::HeadData(const TrainOptions& options, const std::string& task, at::Device device)
+    : seed_(options.data_seed) {
+    const bool stores = !options.store.empty() && !options.dev_store.empty();
+    const bool computed =
+        !options.checkpoint.empty() && !options.features.empty() && !options.dev_features.empty();
+    const bool both =
+        (!options.store.empty() || !options.dev_store.empty()) &&
+        (!options.checkpoint.empty() || !options.features.empty() || !options.dev_features.empty());
+    if (both || stores == computed) {
+        fail(
+            "states come either from --store and --dev-store, or from --checkpoint, --features and "
+            "--dev-features");
+    }
+    const Layers layers = options.layers == "all" ? Layers() : parse_layers(options.layers);
+    if (stores) {
+        train_ = open_store(options.store, options.cache_gib, layers, device);
+        dev_ = open_store(options.dev_store, options.cache_gib, layers, device);
+    } else {
+        train_ = open_checkpoint(options.checkpoint, options.features, task, device, layers);
+        dev_ = open_checkpoint(options.checkpoint, options.dev_features, task, device, layers);
+    }
+    require_labels(*train_);
+    require_labels(*dev_);
+    const auto questions = static_cast<std::int64_t>(train_->features().questions.size());
+    place_of_.resize(static_cast<std::size_t>(questions));
+    std::int64_t place = 0;
+    for (const std::int64_t question : epoch_order(seed_, 0, questions)) {
+        place_of_[static_cast<std::size_t>(question)] = place++;
+    }
+    if (options.held_out > 0) hold_out(options.held_out);
+    for (const double share : options.shares) {
+        if (count(share) > 0) continue;
+        fail("--share {} of the {} questions of {} leaves none to train on", share, questions - held_,
+             train_->name());
+    }
+}
+
+void HeadData::multiply_in(at::ScalarType precision) {
+    train_->multiply_in(precision);
+    dev_->multiply_in(precision);
+}
+
+void HeadData::hold_out(double share) {
+    const std::size_t questions = place_of_.size();
+    held_ = std::lround(share * static_cast<double>(questions));
+    std::vector<bool> is_held_out(questions);
+    for (std::size_t question = 0; question < questions; ++question) {
+        is_held_out[question] = place_of_[question] < held_;
+    }
+    held_out_ = part_of(*train_, is_held_out);
+    const std::int64_t held = held_out_->features().count();
+    if (held == 0 || held == train_->features().count()) {
+        fail("--held-out {} of the {} questions of {} leaves none to {}", share, questions, train_->name(),
+             held == 0 ? "judge by" : "train on");
+    }
+}
+
+bool HeadData::is_trained_on(std::int64_t feature, double share) const {
+    const auto left = static_cast<std::int64_t>(place_of_.size()) - held_;
+    const std::int64_t question = train_->features().question_of[static_cast<std::size_t>(feature)];
+    const std::int64_t place = place_of_[static_cast<std::size_t>(question)] - held_;
+    return place >= 0 && place < std::lround(share * static_cast<double>(left));
+}
+
+std::int64_t HeadData::count(double share) const {
+    std::int64_t count = 0;
+    for (std::int64_t f = 0; f < train_->features().count(); ++f) count += is_trained_on(f, share) ? 1 : 0;
+    return count;
+}
+
+std::vector<std::vector<std::int64_t>> HeadData::windows(std::int64_t epoch, double share) const {
+    auto windows = reading_windows(train_->layout(), seed_, epoch);
+    for (auto& window : windows) {
+        std::erase_if(window, [&](std::int64_t f) { return !is_trained_on(f, share); });
+    }
+    return windows;
+}
+
+std::string HeadData::order_fingerprint() const {
+    std::string bytes;
+    const auto add = [&](const std::vector<std::int64_t>& numbers) {
+        bytes.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof numbers[0]);
+    };
+    add(train_->layout().original);
+    add(train_->layout().block_starts);
+    return fingerprint(bytes + fmt::format(" {}", seed_));
+}
+
+}  // namespace bv

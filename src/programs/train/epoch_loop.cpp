@@ -1,0 +1,348 @@
+#include "programs/train/epoch_loop.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <variant>
+
+#include <ATen/ATen.h>
+
+#include "comm/sharding.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "core/progress.hpp"
+#include "programs/shared/head_logits.hpp"
+#include "programs/train/metrics.hpp"
+#include "squad/scoring/scores.hpp"
+#include "states/feed.hpp"
+
+namespace bv {
+namespace {
+
+using Json = nlohmann::json;
+
+Json scores_of(const StateSource& source, const Logits& logits) {
+    return Json(std::visit([&](const auto& own) { return score(source.features(), own); }, logits));
+}
+
+}  // namespace
+
+HeadTraining::HeadTraining(const TrainOptions& options, const Communicator& ranks, const Compute& compute,
+                           Collective& collective, const HeadData& data, AlikeJobs jobs, std::string label)
+    : options_(options),
+      ranks_(ranks),
+      compute_(compute),
+      collective_(collective),
+      data_(data),
+      label_(std::move(label)),
+      rows_of_(data.train().rows_of_features()),
+      batch_(jobs.front().front().origin.batch),
+      epochs_(jobs.front().front().origin.epochs),
+      share_(jobs.front().front().origin.share),
+      count_(data.count(share_)),
+      steps_per_epoch_(steps_per_epoch(count_, batch_)),
+      steps_(jobs.front().front().steps) {
+    const StoreInfo& info = data.train().info();
+    for (std::vector<HeadJob>& alike : jobs) {
+        std::vector<Trainee> trainees;
+        for (HeadJob& job : alike) {
+            Trainee& trainee = trainees.emplace_back(Trainee{std::move(job)});
+            if (data.held_out() != nullptr)
+                trainee.history.emplace(info.task, options.eval_metric, options.patience);
+        }
+        groups_.emplace_back(std::move(trainees), info.hidden_size, compute.device, collective);
+    }
+}
+
+/// Local: all heads, group after group.
+std::vector<Trainee*> HeadTraining::trainees() {
+    std::vector<Trainee*> all;
+    for (HeadGroup& group : groups_) {
+        for (Trainee& trainee : group.trainees()) all.push_back(&trainee);
+    }
+    return all;
+}
+
+void HeadTraining::run(const std::string& config) {
+    for (HeadGroup& group : groups_) {
+        if (steps_ > 0) group.restore(steps_, ranks_);
+    }
+    ranks_.root_only([&] {
+        for (Trainee* trainee : trainees()) {
+            trainee->files.emplace(trainee->job.folder);
+            trainee->files->begin(trainee->job.recipe, config, steps_, trainee->lines);
+        }
+    });
+    if (steps_ > 0) spdlog::info("{}resumed after {} steps", label_, steps_);
+    saved_ = std::chrono::steady_clock::now();
+    // A state at the end of an epoch was saved before its evaluation.
+    std::int64_t epoch = std::max<std::int64_t>(steps_ - 1, 0) / steps_per_epoch_;
+    for (; !groups_.empty(); ++epoch) evaluate(epoch, train_epoch(epoch));
+}
+
+/// This rank's shares of an epoch's batches from step `first_step` on; those that begin in one window are
+/// read together.
+std::vector<FeatureBatches> HeadTraining::shares_of_rank(std::int64_t epoch, std::int64_t first_step) const {
+    const auto windows = data_.windows(epoch, share_);
+    std::vector<std::int64_t> order;
+    for (const auto& window : windows) order.insert(order.end(), window.begin(), window.end());
+    std::vector<FeatureBatches> groups;
+    std::int64_t step = first_step;
+    std::int64_t end = 0;
+    for (const auto& window : windows) {
+        end += static_cast<std::int64_t>(window.size());
+        groups.emplace_back();
+        for (; step < steps_per_epoch_ && step * batch_ < end; ++step) {
+            groups.back().push_back(split_by_tokens(batch_of_step(order, batch_, step), rows_of_,
+                                                    ranks_.size())[static_cast<std::size_t>(ranks_.rank())]);
+        }
+    }
+    return groups;
+}
+
+/// Collective: trains to the end of an epoch. Returns what the log says of the speed.
+Json HeadTraining::train_epoch(std::int64_t epoch) {
+    const std::int64_t first = steps_ - epoch * steps_per_epoch_;
+    const std::int64_t before = std::min(first * batch_, count_);
+    StateFeed feed(data_.train(), shares_of_rank(epoch, first), compute_.device);
+    Progress progress(fmt::format("{}epoch {} of {}", label_, epoch + 1, epochs_), "sequences", count_,
+                      !ranks_.is_root(), before);
+    for (std::int64_t step = first; step < steps_per_epoch_ && !groups_.empty(); ++step) {
+        SharedBatch share(feed.next());
+        const std::int64_t global = std::min(batch_, count_ - step * batch_);
+        for (HeadGroup& group : groups_) group.step(share, global);
+        ++steps_;
+        if (10 * (step + 1) / steps_per_epoch_ > 10 * step / steps_per_epoch_) add_losses(step + 1);
+        progress.advance(global);
+        save_where_due();
+    }
+    const double seconds = progress.finish();
+    const double waiting = ranks_.max(feed.seconds_waited()) / seconds;
+    const std::int64_t done = steps_ - epoch * steps_per_epoch_;
+    const std::int64_t sequences = std::min(done * batch_, count_) - before;
+    spdlog::info(
+        "{}epoch {}: {} steps (heads: {}) in {}, {:.0f} sequences/s, {:.1f} % of the time waiting for states",
+        label_, epoch + 1, done - first, trainees().size(), duration_text(seconds),
+        static_cast<double>(sequences) / seconds, 100 * waiting);
+    return {
+        {"seconds", seconds}, {"waiting_share", waiting}, {"sequences", sequences}, {"ranks", ranks_.size()}};
+}
+
+/// Collective: saves all heads' states after --resume-every minutes, after heads have left a group, and when
+/// told to stop; then throws Stopped. (A run that resumed from a state before heads left would train the
+/// others without them from then on, with other rounding.) Rank 0 copies the states, and writes the copies
+/// while training goes on; an error of the writing ends all ranks at a later call.
+void HeadTraining::save_where_due() {
+    const auto now = std::chrono::steady_clock::now();
+    const bool due =
+        options_.resume_every > 0 &&
+        (regrouped_ || now - saved_ > std::chrono::duration<double, std::ratio<60>>(options_.resume_every));
+    enum : int { kGoOn, kLook, kSave, kStop };
+    const int own = stop_requested() ? kStop : due ? kSave : saving_.has_ended() ? kLook : kGoOn;
+    const auto agreed = static_cast<int>(ranks_.max(own));
+    if (agreed == kGoOn) return;
+    if (agreed == kLook) return ranks_.root_only([&] { saving_.wait(); });
+    sum_losses();  // of what has diverged no state is written
+    if (groups_.empty()) return;
+    std::vector<std::vector<double>> losses;  // of all ranks
+    for (const std::string& text : ranks_.gather(Json(own_losses()).dump()))
+        losses.push_back(Json::parse(text).get<std::vector<double>>());
+    ranks_.root_only([&] {
+        saving_.wait();  // two copies would stand in memory together
+        saving_.run([output = options_.output, copies = states_of(groups_, losses)] {
+            write_head_states(output, copies);
+        });
+        if (agreed == kStop || regrouped_) saving_.wait();  // soon no older state will do
+    });
+    saved_ = now;
+    regrouped_ = false;
+    if (agreed == kStop) {
+        throw Stopped(
+            fmt::format("told to stop: states of {} heads saved after {} of {} steps; start again "
+                        "to go on",
+                        trainees().size(), steps_, epochs_ * steps_per_epoch_));
+    }
+}
+
+/// Collective: notes all heads' losses after `step` steps of the epoch.
+void HeadTraining::add_losses(std::int64_t step) {
+    const std::vector<double> sums = sum_losses();
+    std::size_t place = 0;
+    for (Trainee* trainee : trainees()) trainee->losses.push_back({step, sums[place++]});
+}
+
+/// Collective: the heads' losses since the epoch began, summed over ranks. Heads whose losses are not finite
+/// are let go of, and have none.
+std::vector<double> HeadTraining::sum_losses() {
+    std::vector<double> sums = own_losses();
+    ranks_.sum(sums);
+    std::vector<bool> sound;
+    for (const double sum : sums) sound.push_back(std::isfinite(sum));
+    let_go_of_diverged(sound);
+    std::erase_if(sums, [](double sum) { return !std::isfinite(sum); });
+    return sums;
+}
+
+/// Collective: records that the heads which are not `sound` have diverged, and goes on without them. `sound`
+/// has all heads, group after group.
+void HeadTraining::let_go_of_diverged(const std::vector<bool>& sound) {
+    if (std::ranges::all_of(sound, std::identity())) return;
+    const std::int64_t epoch = (steps_ - 1) / steps_per_epoch_ + 1;
+    ranks_.root_only([&] {
+        std::size_t place = 0;
+        for (const HeadGroup& group : groups_) {
+            for (const Trainee& trainee : group.trainees()) {
+                if (sound[place++]) continue;
+                spdlog::warn(
+                    "{}: diverged: its loss or what it computes is not finite after step {}, in epoch {}; "
+                    "it is trained no further",
+                    trainee.job.name(), steps_, epoch);
+                finish(trainee, group.head(), {{"epoch", epoch}, {"step", steps_}});
+            }
+        }
+    });
+    keep(sound);
+}
+
+/// Local: goes on with the heads that are `going_on`, which has all heads, group after group.
+void HeadTraining::keep(const std::vector<bool>& going_on) {
+    std::size_t place = 0;
+    for (HeadGroup& group : groups_) {
+        std::vector<std::size_t> some;
+        for (std::size_t k = 0; k < group.trainees().size(); ++k) {
+            if (going_on[place++]) some.push_back(k);
+        }
+        if (some.empty()) {
+            group.trainees().clear();
+        } else if (some.size() < group.trainees().size()) {
+            group.keep(some);
+            regrouped_ = true;
+        }
+    }
+    std::erase_if(groups_, [](const HeadGroup& group) { return group.trainees().empty(); });
+}
+
+/// The mean loss of each tenth of the epoch.
+Json HeadTraining::mean_losses(const Trainee& trainee) const {
+    Json means = Json::array();
+    LossSoFar before{0, 0};
+    for (const LossSoFar& loss : trainee.losses) {
+        const std::int64_t sequences = std::min(loss.step * batch_, count_) - before.step * batch_;
+        means.push_back((loss.sum - before.sum) / static_cast<double>(sequences));
+        before = loss;
+    }
+    return means;
+}
+
+/// This rank's losses of all heads, group after group.
+std::vector<double> HeadTraining::own_losses() const {
+    std::vector<double> all;
+    for (const HeadGroup& group : groups_) {
+        const std::vector<double> losses = group.losses();
+        all.insert(all.end(), losses.begin(), losses.end());
+    }
+    return all;
+}
+
+std::vector<Logits> HeadTraining::predict(const StateSource& source) const {
+    std::vector<ReadingHead> heads;
+    for (const HeadGroup& group : groups_) heads.push_back({&group.head(), group.first_state()});
+    // As many sequences at a time as a step takes.
+    const std::int64_t share = (batch_ + ranks_.size() - 1) / ranks_.size();
+    return predict_heads(heads, source, share, compute_.device, ranks_, collective_);
+}
+
+/// Collective: lets go of the heads whose weights or logits are not finite, and of their logits: an epoch's
+/// last update shows in no loss.
+void HeadTraining::drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& held_out) {
+    std::vector<double> faults;  // for each head, the number of ranks that found one
+    for (const HeadGroup& group : groups_) {
+        for (const bool finite : group.finite()) faults.push_back(finite ? 0 : 1);
+    }
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+        if (question_not_finite(data_.dev().features(), dev[i]) ||
+            (!held_out.empty() && question_not_finite(data_.held_out()->features(), held_out[i])))
+            faults[i] = 1;
+    }
+    ranks_.sum(faults);
+    std::vector<bool> sound;
+    for (const double fault : faults) sound.push_back(fault == 0);
+    let_go_of_diverged(sound);
+    for (std::vector<Logits>* logits : {&dev, &held_out}) {
+        std::size_t place = 0;
+        std::erase_if(*logits, [&](const Logits&) { return !sound[place++]; });
+    }
+}
+
+/// Collective: scores all heads after an epoch, keeps what is best, and lets go of those that are finished.
+void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
+    if (groups_.empty()) return;
+    std::vector<Logits> dev = predict(data_.dev());
+    std::vector<Logits> held_out;
+    if (data_.held_out() != nullptr) held_out = predict(*data_.held_out());
+    drop_unsound(dev, held_out);
+    std::vector<Json> lines;
+    ranks_.root_only([&] {
+        for (const Trainee* trainee : trainees()) {
+            const std::size_t place = lines.size();
+            Json& line =
+                lines.emplace_back(Json{{"epoch", epoch + 1},
+                                        {"step", steps_},
+                                        {"loss", trainee->losses.back().sum / static_cast<double>(count_)},
+                                        {"loss_of_tenths", mean_losses(*trainee)}});
+            line.update(feeding);
+            // A GPU is not waited for after each step.
+            if (compute_.device.is_cpu()) line["step_seconds"] = trainee->step_seconds;
+            line.update(scores_of(data_.dev(), dev[place]));
+            if (held_out.empty()) continue;
+            line["held_out"] = scores_of(*data_.held_out(), held_out[place]);
+            line["held_out"]["epoch"] = std::to_string(epoch + 1);
+        }
+    });
+    lines = Json::parse(ranks_.broadcast(Json(lines).dump())).get<std::vector<Json>>();
+    std::size_t place = 0;  // among all heads
+    std::vector<bool> going_on;
+    for (HeadGroup& group : groups_) {
+        group.clear_losses();
+        for (std::size_t k = 0; k < group.trainees().size(); ++k, ++place) {
+            Trainee& trainee = group.trainees()[k];
+            const bool best = add_line(trainee, lines[place]);
+            const bool finished =
+                epoch + 1 == epochs_ || (trainee.history && trainee.history->out_of_patience());
+            ranks_.root_only([&] {
+                trainee.files->log(lines[place]);
+                HeadOrigin origin = trainee.job.origin;
+                origin.epochs = epoch + 1;
+                if (best)
+                    trainee.files->write_head(group.head(), static_cast<std::int64_t>(k), origin, dev[place]);
+                if (finished) finish(trainee, group.head());
+            });
+            going_on.push_back(!finished);
+        }
+    }
+    keep(going_on);
+}
+
+/// Takes an epoch's line. Returns whether the epoch is the one to keep, so far.
+bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
+    trainee.lines.push_back(line);
+    const auto epoch = line.at("epoch").get<std::int64_t>();
+    const std::string scores = summary(nlohmann::ordered_json(line));
+    spdlog::info("{}, epoch {}: loss {:.4f}, {}", trainee.job.name(), epoch, line.at("loss").get<double>(),
+                 scores);
+    if (!trainee.history) return epoch == epochs_;
+    trainee.history->add(line.at("held_out"));
+    return trainee.history->best().at("epoch") == std::to_string(epoch);
+}
+
+/// Local: writes the head's results; where it `diverged`, those from before.
+void HeadTraining::finish(const Trainee& trainee, const Head& head, const Json& diverged) {
+    saving_.wait();  // its own state may be among what is written
+    const auto metrics = metrics_of(trainee, head, data_.dev().info().epoch, diverged);
+    if (!metrics.contains("head_epochs")) trainee.files->remove_head();
+    trainee.files->finish(metrics);
+    if (trainee.history && !trainee.lines.is_null())
+        spdlog::info("{}: best: {}", trainee.job.name(), trainee.history->best_text());
+}
+
+}  // namespace bv

@@ -1,0 +1,117 @@
+#include "programs/train/group.hpp"
+
+#include <chrono>
+#include <numeric>
+#include <string>
+#include <utility>
+
+namespace bv {
+namespace {
+
+using Json = nlohmann::json;
+
+}  // namespace
+
+HeadGroup::HeadGroup(std::vector<Trainee> trainees, std::int64_t hidden_size, at::Device device,
+                     Collective& collective)
+    : trainees_(std::move(trainees)), hidden_size_(hidden_size), device_(device), collective_(&collective) {
+    make_trainer();
+}
+
+void HeadGroup::make_trainer() {
+    std::vector<std::uint64_t> seeds;
+    std::vector<double> learning_rates;
+    for (const Trainee& trainee : trainees_) {
+        seeds.push_back(trainee.job.origin.seed);
+        learning_rates.push_back(trainee.job.origin.learning_rate);
+    }
+    const HeadJob& job = trainees_.front().job;
+    trainer_ = std::make_unique<HeadTrainer>(Head(job.definition, job.states, hidden_size_, seeds),
+                                             learning_rates, device_, *collective_);
+}
+
+void HeadGroup::step(SharedBatch& share, std::int64_t global_batch) {
+    const StateBatch states = share.of(head(), first_state());
+    const auto began = std::chrono::steady_clock::now();
+    trainer_->step(states, global_batch);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
+    for (Trainee& trainee : trainees_)
+        trainee.step_seconds += seconds.count() / static_cast<double>(trainees_.size());
+}
+
+void HeadGroup::clear_losses() {
+    for (std::size_t k = 0; k < trainees_.size(); ++k) {
+        trainer_->set_loss(static_cast<std::int64_t>(k), 0);
+        trainees_[k].losses.clear();
+        trainees_[k].step_seconds = 0;
+    }
+}
+
+HeadState HeadGroup::state(std::size_t k, const std::vector<double>& losses_of_ranks) const {
+    const Trainee& trainee = trainees_[k];
+    const Json lines = trainee.lines.is_null() ? Json::array() : trainee.lines;
+    Json totals{{"lines", lines}, {"losses", losses_of_ranks}, {"so_far", Json::array()}};
+    for (const LossSoFar& loss : trainee.losses) totals["so_far"].push_back({loss.step, loss.sum});
+    ResumeState state = trainer_->state(static_cast<std::int64_t>(k));
+    state.totals = totals.dump();
+    return {trainee.job.folder, std::move(state)};
+}
+
+void HeadGroup::restore(std::int64_t steps, const Communicator& ranks) {
+    for (std::size_t i = 0; i < trainees_.size(); ++i) {
+        Trainee& trainee = trainees_[i];
+        const auto k = static_cast<std::int64_t>(i);
+        std::string text;
+        ranks.root_only([&] {
+            const ResumeState state = read_head_state(trainee.job.folder, steps);
+            trainer_->restore(k, state);
+            text = state.totals;
+        });
+        const Json totals = Json::parse(ranks.broadcast(text));
+        trainee.lines = totals.at("lines");
+        for (const Json& line : trainee.lines) {
+            if (trainee.history) trainee.history->add(line.at("held_out"));
+        }
+        for (const Json& loss : totals.at("so_far")) trainee.losses.push_back({loss[0], loss[1]});
+        // Each rank goes on with its own sum, bit by bit; another number of ranks with the whole on rank 0.
+        const auto losses = totals.at("losses").get<std::vector<double>>();
+        if (losses.size() == static_cast<std::size_t>(ranks.size())) {
+            trainer_->set_loss(k, losses[static_cast<std::size_t>(ranks.rank())]);
+        } else if (ranks.is_root()) {
+            trainer_->set_loss(k, std::accumulate(losses.begin(), losses.end(), 0.0));
+        }
+    }
+    trainer_->share_state(ranks);
+}
+
+void HeadGroup::keep(const std::vector<std::size_t>& some) {
+    const std::vector<double> losses = trainer_->losses();
+    std::vector<ResumeState> states;
+    std::vector<Trainee> kept;
+    for (const std::size_t k : some) {
+        states.push_back(trainer_->state(static_cast<std::int64_t>(k)));
+        kept.push_back(std::move(trainees_[k]));
+    }
+    trainees_ = std::move(kept);
+    trainer_.reset();  // before there are new ones: its memory is what they were promised
+    make_trainer();
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        trainer_->restore(static_cast<std::int64_t>(i), states[i]);
+        trainer_->set_loss(static_cast<std::int64_t>(i), losses[some[i]]);
+    }
+}
+
+std::vector<HeadState> states_of(const std::vector<HeadGroup>& groups,
+                                 const std::vector<std::vector<double>>& losses_of_ranks) {
+    std::vector<HeadState> all;
+    for (const HeadGroup& group : groups) {
+        for (std::size_t k = 0; k < group.trainees().size(); ++k) {
+            std::vector<double> own;
+            for (const auto& of_rank : losses_of_ranks) own.push_back(of_rank[all.size()]);
+            all.push_back(group.state(k, own));
+        }
+    }
+    return all;
+}
+
+}  // namespace bv

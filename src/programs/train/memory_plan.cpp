@@ -1,0 +1,213 @@
+#include "programs/train/memory_plan.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
+
+#include "comm/sharding.hpp"
+#include "core/error.hpp"
+#include "core/size_text.hpp"
+#include "programs/train/optimizer_step.hpp"
+#include "states/reading_order.hpp"
+
+namespace bv {
+namespace {
+
+/// Told by Torch's allocators of every tensor that is made or freed, as its profiler would be. Counts those
+/// in the memory of `device`: masks for a GPU are drawn in the host's.
+class Meter final : public c10::MemoryReportingInfoBase {
+  public:
+    explicit Meter(at::Device device) : type_(device.type()) {}
+
+    void reportMemoryUsage(void* /*place*/, std::int64_t bytes, std::size_t /*allocated*/,
+                           std::size_t /*reserved*/, c10::Device device) override {
+        if (device.type() != type_) return;
+        held_ += bytes;
+        peak_ = std::max(peak_, held_);
+    }
+    bool memoryProfilingEnabled() const override { return true; }
+
+    std::int64_t peak() const { return peak_; }
+
+  private:
+    at::DeviceType type_;
+    std::int64_t held_ = 0;
+    std::int64_t peak_ = 0;
+};
+
+}  // namespace
+
+std::int64_t peak_bytes(at::Device device, const std::function<void()>& work) {
+    const auto meter = std::make_shared<Meter>(device);
+    const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, meter);
+    work();
+    return meter->peak();
+}
+
+namespace {
+
+/// A rank's share of a batch of the longest features, without states worth reading.
+StateBatch largest_share(const HeadData& data, std::int64_t batch, at::Device device, int ranks) {
+    std::vector<std::int64_t> rows = data.train().rows_of_features();
+    std::sort(rows.begin(), rows.end(), std::greater<>());
+    rows.resize(static_cast<std::size_t>(std::min(batch, data.count(1))));
+    std::vector<std::int64_t> all(rows.size());
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
+    const auto shares = split_by_tokens(all, rows, ranks);
+    const auto rows_of = [&](const std::vector<std::int64_t>& share) {
+        std::int64_t sum = 0;
+        for (const std::int64_t i : share) sum += rows[static_cast<std::size_t>(i)];
+        return sum;
+    };
+    const auto& share = *std::max_element(
+        shares.begin(), shares.end(), [&](const auto& a, const auto& b) { return rows_of(a) < rows_of(b); });
+    StateBatch states;
+    states.examples = share;
+    states.starts.push_back(0);
+    for (const std::int64_t i : share)
+        states.starts.push_back(states.starts.back() + rows[static_cast<std::size_t>(i)]);
+    const StoreInfo& info = data.train().info();
+    states.states = at::zeros({info.states(), states.rows(), info.hidden_size}, device);
+    const at::Tensor labels = at::zeros({states.sequences()}, at::device(device).dtype(at::kLong));
+    states.start_labels = states.end_labels = states.no_answer = labels;
+    return states;
+}
+
+/// Bytes that a head's logits take after an epoch, while those of all ranks and of all features come
+/// together.
+std::int64_t bytes_of_logits(const HeadData& data) {
+    std::int64_t rows = 0;
+    for (const StateSource* source : {&data.dev(), data.held_out()}) {
+        if (source == nullptr) continue;
+        for (const std::int64_t own : source->rows_of_features()) rows += own;
+    }
+    constexpr std::int64_t kCopies = 2;
+    return kCopies * rows * 2 * static_cast<std::int64_t>(sizeof(float));
+}
+
+/// Bytes of the copy that is written of a head's state, in the host's memory.
+std::int64_t bytes_of_copy(const HeadTrainer& trainer) {
+    const ResumeState state = trainer.state(0);
+    std::int64_t bytes = 0;
+    for (const at::Tensor* part :
+         {&state.values, &state.first_moments, &state.second_moments, &state.buffers}) {
+        if (part->defined()) bytes += static_cast<std::int64_t>(part->nbytes());
+    }
+    return bytes;
+}
+
+using Places = std::vector<std::size_t>;
+
+/// The heads at `places` as one pass, whose groups, but for those of one head, fit into `limit` bytes with
+/// what all heads keep (0 = no limit).
+HeadPass make_pass(const std::vector<HeadJob>& jobs, const Places& places, double limit) {
+    HeadPass pass;
+    for (const std::size_t i : places) pass.kept += jobs[i].memory.kept;
+    std::vector<std::int64_t> working;                                 // of each group
+    std::map<std::pair<std::string, std::int64_t>, std::size_t> open;  // the group that takes more
+    for (const std::size_t i : places) {
+        const HeadJob& job = jobs[i];
+        const auto [found, is_new] =
+            open.try_emplace({job.definition.name, job.first_state}, pass.groups.size());
+        const auto fits = [&](std::size_t group) {
+            return limit == 0 ||
+                   static_cast<double>(pass.kept + working[group] + job.memory.working) <= limit;
+        };
+        if (!is_new && !fits(found->second)) found->second = pass.groups.size();
+        if (found->second == pass.groups.size()) {
+            pass.groups.emplace_back();
+            working.push_back(0);
+        }
+        pass.groups[found->second].push_back(i);
+        working[found->second] += job.memory.working;
+        pass.working = std::max(pass.working, working[found->second]);
+    }
+    return pass;
+}
+
+}  // namespace
+
+void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
+                    const Communicator& ranks, Collective& collective) {
+    // Per head, by a step of so many alike.
+    const auto measured = [&](const HeadJob& job, std::int64_t heads) {
+        const StateBatch share = largest_share(data, job.origin.batch, device, ranks.size())
+                                     .with_states(job.first_state, job.states);
+        const auto count = static_cast<std::size_t>(heads);
+        HeadTrainer trainer(Head(job.definition, job.states, data.train().info().hidden_size,
+                                 std::vector<std::uint64_t>(count)),
+                            std::vector<double>(count, 1e-3), device, collective);
+        const std::int64_t working = peak_bytes(device, [&] { trainer.step(share, job.origin.batch); });
+        const auto most = static_cast<std::int64_t>(ranks.max(static_cast<double>(working)));
+        const std::int64_t copy = device.is_cpu() ? bytes_of_copy(trainer) : 0;
+        return HeadMemory{trainer.bytes() / heads + bytes_of_logits(data) + copy, most / heads,
+                          !trainer.head().reads_any_type()};
+    };
+    // Seeds, rates, shares and which layer take no memory.
+    std::map<std::string, std::vector<HeadJob*>> by_name;
+    for (HeadJob& job : jobs) by_name[job.definition.name].push_back(&job);
+    for (const auto& [name, alike] : by_name) {
+        HeadMemory memory = measured(*alike.front(), 1);
+        // Two together may take more than twice what one takes; more of them do not take more each.
+        if (alike.size() > 1) memory.working = std::max(memory.working, measured(*alike.front(), 2).working);
+        for (HeadJob* job : alike) job->memory = memory;
+    }
+}
+
+StateMemory memory_of_states(const std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
+                             const Communicator& ranks) {
+    const StateSource& source = data.train();
+    const StoreInfo& info = source.info();
+    StateMemory memory;
+    memory.kept = source.kept_bytes() + data.dev().kept_bytes();
+    if (source.worth_reading_ahead()) {
+        const std::int64_t blocks = std::min(2 * kWindowBlocks, source.layout().blocks());
+        memory.read_ahead =
+            blocks * source.layout().rows_of(0) / ranks.size() * info.states() * info.row_bytes();
+    }
+    const at::Tensor floats = largest_share(data, jobs.front().origin.batch, device, ranks.size()).states;
+    const std::int64_t as_read = floats.numel() * static_cast<std::int64_t>(size_of(info.dtype));
+    if (!source.worth_reading_ahead()) memory.batches += as_read;
+    if (!device.is_cpu()) memory.batches += 2 * as_read;  // the next one is on its way
+    const bool converted = info.dtype != DType::f32 && std::ranges::any_of(jobs, [](const HeadJob& job) {
+                               return job.memory.reads_floats;
+                           });
+    if (converted) memory.batches += static_cast<std::int64_t>(floats.nbytes());
+    return memory;
+}
+
+std::vector<HeadPass> plan_passes(const std::vector<HeadJob>& jobs, double limit) {
+    const auto fits = [&](const HeadPass& pass) {
+        return limit == 0 || static_cast<double>(pass.kept + pass.working) <= limit;
+    };
+    std::map<std::pair<double, std::int64_t>, Places> alike;  // in share and steps
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        const HeadPass alone = make_pass(jobs, {i}, limit);
+        if (!fits(alone)) {
+            fail("{} takes {} of memory; there are {} for heads (--memory-gib)", jobs[i].name(),
+                 size_text(static_cast<double>(alone.kept + alone.working)), size_text(limit));
+        }
+        alike[{jobs[i].origin.share, jobs[i].steps}].push_back(i);
+    }
+    std::vector<HeadPass> passes;
+    for (const auto& [share_and_steps, heads] : alike) {
+        Places places;
+        for (const std::size_t head : heads) {
+            places.push_back(head);
+            if (fits(make_pass(jobs, places, limit))) continue;
+            places.pop_back();
+            passes.push_back(make_pass(jobs, places, limit));
+            places = {head};
+        }
+        passes.push_back(make_pass(jobs, places, limit));
+    }
+    return passes;
+}
+
+}  // namespace bv

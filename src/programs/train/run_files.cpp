@@ -1,0 +1,157 @@
+#include "programs/train/run_files.hpp"
+
+#include <algorithm>
+#include <set>
+#include <variant>
+
+#include "core/error.hpp"
+#include "io/files.hpp"
+#include "io/json.hpp"
+#include "io/paths.hpp"
+#include "programs/shared/recipe_file.hpp"
+
+namespace bv {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr const char* kMarker = "metrics.json";
+constexpr const char* kStates = "resume";
+constexpr const char* kRecord = "states-";
+
+fs::path recipe_path(const fs::path& folder) {
+    return folder / kStates / "recipe.json";
+}
+
+/// The heads, as folders in the output folder, whose states after `step` steps count together.
+struct Record {
+    std::int64_t step;
+    std::vector<std::string> heads;
+};
+
+std::string relative_name(const fs::path& folder, const fs::path& output) {
+    return folder.lexically_relative(output).generic_string();
+}
+
+/// How the names begin of records whose first head is `head`: jobs that train other heads into the same
+/// folder have records of their own. The step follows: a record may have to wait for heads that no job trains
+/// now.
+std::string record_name(const std::string& head) {
+    return kRecord + fingerprint(head) + "-";
+}
+
+Record read_record(const fs::path& path) {
+    const Json json = read_json(path);
+    try {
+        return {json.at("step").get<std::int64_t>(), json.at("heads").get<std::vector<std::string>>()};
+    } catch (const Json::exception& wrong) {
+        fail("{}: no record of heads' states: {}", path.string(), wrong.what());
+    }
+}
+
+/// Takes the states of those heads of the record that are `ours`, whose locks this process holds. The record
+/// goes when none is left to take. May be done again after it was cut short.
+void carry_out(const Record& record, const std::set<std::string>& ours, const fs::path& output,
+               const fs::path& path) {
+    bool left = false;
+    for (const std::string& head : record.heads) {
+        const fs::path states = output / head / kStates;
+        if (ours.contains(head)) take_resume_state(states, record.step);
+        left = left || is_prepared(states, record.step);
+    }
+    if (!left) remove_file(path);
+}
+
+}  // namespace
+
+void write_head_states(const fs::path& output, const std::vector<HeadState>& states) {
+    Record record{states.front().state.step, {}};
+    for (const HeadState& head : states) {
+        BV_EXPECT(head.state.step == record.step);
+        prepare_resume_state(head.folder / kStates, head.state);
+        record.heads.push_back(relative_name(head.folder, output));
+    }
+    const fs::path path =
+        output / (record_name(record.heads.front()) + std::to_string(record.step) + ".json");
+    write_file(path, Json{{"step", record.step}, {"heads", record.heads}}.dump(2) + "\n");
+    carry_out(record, {record.heads.begin(), record.heads.end()}, output, path);
+}
+
+void finish_head_states(const fs::path& output, const std::vector<fs::path>& folders) {
+    if (!is_folder(output)) return;
+    std::set<std::string> ours;
+    std::set<std::string> our_names;
+    for (const fs::path& folder : folders) {
+        const auto [head, is_new] = ours.insert(relative_name(folder, output));
+        our_names.insert(record_name(*head));
+    }
+    std::vector<fs::path> paths;
+    for (const fs::path& path : entries_of(output)) {
+        if (path.filename().string().starts_with(kRecord)) paths.push_back(path);
+    }
+    for (const fs::path& path : paths) {
+        const std::string name = path.filename().string();
+        if (path.extension() == ".partial" && our_names.contains(name.substr(0, name.rfind('-') + 1)))
+            remove_file(path);
+        if (path.extension() != ".json") continue;
+        std::optional<Record> record;
+        try {
+            record = read_record(path);
+        } catch (const Error&) {
+            if (!is_there(path)) continue;  // another job's, carried out meanwhile
+            throw;
+        }
+        const bool is_ours = std::any_of(record->heads.begin(), record->heads.end(),
+                                         [&](const std::string& head) { return ours.contains(head); });
+        if (is_ours) carry_out(*record, ours, output, path);
+    }
+}
+
+void HeadFiles::begin(const Json& recipe, const std::string& config, std::int64_t steps, const Json& lines) {
+    remove_file(folder_ / kMarker);
+    remove_resume_states(folder_ / kStates, steps);  // there is none after 0 steps
+    write_file(recipe_path(folder_), recipe.dump(2) + "\n");
+    write_file(folder_ / "config.toml", config);
+    std::string earlier;
+    for (const Json& line : lines) earlier += line.dump() + "\n";
+    metrics_.emplace(folder_ / "metrics.jsonl", earlier);
+}
+
+void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& origin,
+                           const Logits& logits) const {
+    save_head(folder_, head, k, origin);
+    std::visit([&](const auto& own) { write_logits(folder_ / "logits.safetensors", own); }, logits);
+}
+
+void HeadFiles::remove_head() const {
+    for (const char* name : {"head.safetensors", "head.json", "logits.safetensors"})
+        remove_file(folder_ / name);
+}
+
+void HeadFiles::finish(const nlohmann::ordered_json& metrics) const {
+    write_file(folder_ / kMarker, metrics.dump(2) + "\n");
+    remove_resume_states(folder_ / kStates);
+}
+
+EarlierHeadRun find_earlier_head_run(const fs::path& folder, const Json& recipe, bool force) {
+    const bool finished = is_there(folder / kMarker);
+    if (!is_there(recipe_path(folder))) {
+        require_absent(folder / kMarker, force);
+        return {};
+    }
+    const std::string objection = objection_to(folder, recipe_path(folder), recipe);
+    if (!objection.empty()) {
+        if (!force) fail("{}; --force replaces it", objection);
+        return {};
+    }
+    if (finished) return {.finished = !force};
+    return {.steps = newest_resume_step(folder / kStates).value_or(0),
+            .precision = recorded_precision(recipe_path(folder))};
+}
+
+ResumeState read_head_state(const fs::path& folder, std::int64_t steps) {
+    return read_resume_state(folder / kStates, steps);
+}
+
+}  // namespace bv

@@ -1,0 +1,157 @@
+#include "random/dropout.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "core/error.hpp"
+#include "random/dropout_bits.hpp"
+#include "tensor/saved_value.hpp"
+#ifdef BV_CUDA
+#include "random/dropout_cuda.hpp"
+#endif
+
+namespace bv {
+
+DropoutStream DropoutPlan::stream(std::size_t b) const {
+    constexpr double kSteps = 65536.0;
+    const auto threshold = static_cast<std::uint32_t>(std::lround(p * kSteps));
+    BV_EXPECT(threshold < 65536);
+    return {static_cast<std::uint32_t>(key.seed),
+            static_cast<std::uint32_t>(key.seed >> 32),
+            static_cast<std::uint32_t>(examples[b]),
+            static_cast<std::uint32_t>(layer) << 8 | static_cast<std::uint32_t>(site),
+            static_cast<std::uint32_t>(key.step),
+            threshold,
+            static_cast<float>(kSteps / (kSteps - threshold))};
+}
+
+KeepBits DropoutPlan::keep_bits(std::size_t b, std::int64_t begin, std::int64_t end) const {
+    return p > 0 ? KeepBits(stream(b), begin, end) : KeepBits();
+}
+
+namespace {
+
+/// to = from times the mask of a whole example, on the CPU.
+template <typename From, typename To>
+void mask_on_cpu(const From* from, To* to, std::int64_t count, const DropoutStream& stream) {
+    constexpr std::int64_t kChunk = 32;  // groups whose bits are drawn at a time
+    const std::int64_t groups = (count + kPhiloxGroup - 1) / kPhiloxGroup;
+    at::parallel_for(0, (groups + kChunk - 1) / kChunk, 8, [&](std::int64_t first, std::int64_t last) {
+        std::uint8_t bits[kChunk * kPhiloxGroup / 8];
+        for (std::int64_t chunk = first; chunk < last; ++chunk) {
+            draw_keep_bits(stream, chunk * kChunk, std::min((chunk + 1) * kChunk, groups), bits);
+            const std::int64_t begin = chunk * kChunk * kPhiloxGroup;
+            const std::int64_t size = std::min(kChunk * kPhiloxGroup, count - begin);
+            for (std::int64_t i = 0; i < size; ++i) {
+                const bool kept = (bits[i / 8] >> (i % 8) & 1) != 0;
+                to[begin + i] = kept ? static_cast<float>(from[begin + i]) * stream.scale : 0.0F;
+            }
+        }
+    });
+}
+
+#ifdef BV_CUDA
+template <typename From>
+void mask_on_gpu(const From* from, const at::Tensor& added, const at::Tensor& to, const MaskedRows& rows) {
+    const float* more = added.defined() ? added.const_data_ptr<float>() : nullptr;
+    if (to.scalar_type() == at::kFloat) {
+        mask_on_gpu(from, more, to.data_ptr<float>(), rows);
+    } else {
+        mask_on_gpu(from, more, to.data_ptr<at::BFloat16>(), rows);
+    }
+}
+
+void mask_on_gpu(const at::Tensor& from, const at::Tensor& added, const at::Tensor& to,
+                 const MaskedRows& rows) {
+    if (from.scalar_type() == at::kFloat) {
+        mask_on_gpu(from.const_data_ptr<float>(), added, to, rows);
+    } else {
+        mask_on_gpu(from.const_data_ptr<at::BFloat16>(), added, to, rows);
+    }
+}
+
+void mask_batch_on_gpu(const at::Tensor& from, const at::Tensor& added, const at::Tensor& to,
+                       const DropoutPlan& plan) {
+    const auto sequences = static_cast<std::int64_t>(plan.examples.size());
+    std::int64_t longest = 0;
+    for (std::size_t b = 0; b < plan.examples.size(); ++b)
+        longest = std::max(longest, plan.rows[b + 1] - plan.rows[b]);
+    BV_EXPECT(plan.packing.is_cuda() && plan.packing.numel() == 2 * sequences + 1);
+    mask_on_gpu(from, added, to,
+                {plan.stream(0), plan.packing.const_data_ptr<std::int64_t>(), sequences, longest,
+                 from.numel() / std::max<std::int64_t>(from.size(0), 1)});
+}
+#endif
+
+/// x with its mask, and `added` where it is defined, as `type`.
+at::Tensor masked(const at::Tensor& x, const at::Tensor& added, const DropoutPlan& plan,
+                  at::ScalarType type) {
+    const at::Tensor from = x.contiguous();
+    at::Tensor result = at::empty(x.sizes(), x.options().dtype(type));
+    BV_EXPECT(plan.rows.back() == x.size(0));
+#ifdef BV_CUDA
+    if (x.is_cuda()) {
+        mask_batch_on_gpu(from, added.defined() ? added.contiguous() : added, result, plan);
+        return result;
+    }
+#endif
+    for (std::size_t b = 0; b < plan.examples.size(); ++b) {
+        const std::int64_t count = plan.rows[b + 1] - plan.rows[b];
+        apply_dropout_mask(from.narrow(0, plan.rows[b], count), result.narrow(0, plan.rows[b], count),
+                           plan.stream(b));
+    }
+    return added.defined() ? result.add_(added) : result;
+}
+
+/// x * mask + residual, if there is one; the mask is drawn anew in the backward pass.
+class Dropout : public torch::autograd::Function<Dropout> {
+  public:
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                              const std::optional<at::Tensor>& residual, const DropoutPlan& plan) {
+        save_value(*context, plan);
+        context->saved_data["adds"] = residual.has_value();
+        context->saved_data["type"] = static_cast<std::int64_t>(x.scalar_type());
+        return masked(x, residual.value_or(at::Tensor()), plan, at::kFloat);
+    }
+
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
+        const auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());
+        const at::Tensor of_x = masked(gradients[0], {}, saved_value<DropoutPlan>(*context), type);
+        return {of_x, context->saved_data["adds"].toBool() ? gradients[0] : at::Tensor(), {}};
+    }
+};
+
+}  // namespace
+
+at::Tensor dropout(const at::Tensor& x, const DropoutPlan& plan) {
+    return plan.p == 0 ? x : Dropout::apply(x, std::optional<at::Tensor>(), plan);
+}
+
+at::Tensor dropout_add(const at::Tensor& x, const at::Tensor& residual, const DropoutPlan& plan) {
+    return plan.p == 0 ? x + residual : Dropout::apply(x, std::optional<at::Tensor>(residual), plan);
+}
+
+void apply_dropout_mask(const at::Tensor& from, const at::Tensor& to, const DropoutStream& stream) {
+    BV_EXPECT(from.is_contiguous() && to.is_contiguous() && from.numel() == to.numel());
+    const std::int64_t count = from.numel();
+#ifdef BV_CUDA
+    if (to.is_cuda()) {
+        mask_on_gpu(from, {}, to, {stream, nullptr, 1, 1, count});
+        return;
+    }
+#endif
+    if (from.scalar_type() == at::kBFloat16) {
+        mask_on_cpu(from.const_data_ptr<at::BFloat16>(), to.data_ptr<float>(), count, stream);
+    } else if (to.scalar_type() == at::kBFloat16) {
+        mask_on_cpu(from.const_data_ptr<float>(), to.data_ptr<at::BFloat16>(), count, stream);
+    } else {
+        mask_on_cpu(from.const_data_ptr<float>(), to.data_ptr<float>(), count, stream);
+    }
+}
+
+}  // namespace bv

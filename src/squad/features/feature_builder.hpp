@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/progress.hpp"
+#include "squad/features/dataset.hpp"
+#include "squad/features/features.hpp"
+#include "squad/text/tokenizer.hpp"
+
+namespace bv {
+
+/// What becomes of a question whose answer the legacy rule cannot find in its context.
+enum class Unfound {
+    skip,  ///< left out, as the legacy conversion does in training
+    keep,  ///< labelled by the offsets rule: for evaluation, where no question may be missing
+};
+
+/// "skip" or "keep". Throws Error.
+Unfound unfound_named(std::string_view name);
+
+/// Throws Error when some question would leave too little room for its context, or the stride would skip
+/// tokens, or a name in `settings` is none.
+void check_settings(const FeatureSettings& settings);
+
+/// Features of every question of `dataset` in its order, on `threads` threads; the result does not depend on
+/// their number. Labels come from a question's first answer. The tokenizer fills in the settings' vocabulary,
+/// tokenizer and lower_case. `progress` counts questions.
+Features make_features(const Dataset& dataset, const Tokenizer& tokenizer, const FeatureSettings& settings,
+                       Unfound unfound, int threads, Progress& progress);
+
+}  // namespace bv

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <vector>
+
+#include "squad/features/features.hpp"
+
+namespace bv {
+
+/// The features of some questions, (questions) true for those, in their order, as features of their own. All
+/// contexts are kept.
+Features part_of(const Features& features, const std::vector<bool>& questions);
+
+}  // namespace bv

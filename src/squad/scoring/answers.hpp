@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "squad/features/features.hpp"
+#include "squad/scoring/logits.hpp"
+
+namespace bv {
+
+/// How spans are chosen; the defaults are those of Hugging Face's run_qa.
+struct AnswerOptions {
+    std::int64_t n_best = 20;             ///< starts and ends tried per window, and answers kept per question
+    std::int64_t max_answer_tokens = 30;  ///< longest answer, in tokens
+    double null_threshold = 0.0;          ///< null odds above it answer "none"
+};
+
+/// One possible answer of a question.
+struct Candidate {
+    std::string text;  ///< as it stands in the context; empty = none
+    float start_logit = 0;
+    float end_logit = 0;
+    double probability = 0;  ///< softmax of start + end logit over the question's candidates
+};
+
+/// The answers of one question.
+struct QuestionAnswers {
+    std::int64_t question = 0;      ///< index into Features::questions
+    std::vector<Candidate> n_best;  ///< best first; "none" is always among them
+    std::size_t best_span = 0;      ///< the first of n_best that is not "none"
+    float null_odds = 0;            ///< null score - score of best_span
+
+    /// The best answer that is not "none".
+    const std::string& span_text() const { return n_best[best_span].text; }
+
+    /// The answer: "" where null_odds > null_threshold.
+    std::string text(double null_threshold) const { return null_odds > null_threshold ? "" : span_text(); }
+};
+
+/// Answers of every question that has features, in the features' order, found as run_qa's
+/// postprocess_qa_predictions does: per window the n_best highest starts x ends over all tokens, kept where
+/// both lie in the context, the end does not precede the start, the length is allowed and the window gives
+/// the start its maximum context; the score of a span is the sum of its two logits, that of "none" the lowest
+/// sum at CLS over the windows. Equal logits go by the earlier token, equal scores by the earlier window. A
+/// question without any candidate gets run_qa's stand-in, the text "empty" with logits 0. Uses all available
+/// cores.
+std::vector<QuestionAnswers> find_answers(const Features& features, const SpanLogits& logits,
+                                          const AnswerOptions& options);
+
+}  // namespace bv

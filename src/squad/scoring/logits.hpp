@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "squad/features/features.hpp"
+
+namespace bv {
+
+/// Raw span logits of a model or head over features: one start and one end logit for each of their N packed
+/// tokens, in the features' order.
+struct SpanLogits {
+    std::string features;      ///< fingerprint of the features they belong to
+    std::vector<float> start;  ///< (N)
+    std::vector<float> end;    ///< (N)
+};
+
+/// Raw classification logits over features: two for each of F, in the features' order; class 1 = no answer.
+struct ClassLogits {
+    std::string features;       ///< fingerprint of the features they belong to
+    std::vector<float> logits;  ///< (F, 2) row-major
+};
+
+/// The id of the first question with a logit that is NaN or infinite; nothing where there is none. The logits
+/// are those of `features`.
+std::optional<std::string> question_not_finite(const Features& features, const SpanLogits& logits);
+std::optional<std::string> question_not_finite(const Features& features, const ClassLogits& logits);
+
+/// Logits files are safetensors: tensors "start" and "end" (N), or "logits" (F, 2); metadata "task" (span or
+/// classification), "features" (fingerprint) and "data", the fingerprint of the logits, which files of other
+/// makers lack. All throw Error naming the file.
+void write_logits(const std::filesystem::path& path, const SpanLogits& logits);
+void write_logits(const std::filesystem::path& path, const ClassLogits& logits);
+
+/// "span" or "classification".
+std::string task_of_logits(const std::filesystem::path& path);
+SpanLogits read_span_logits(const std::filesystem::path& path);
+ClassLogits read_class_logits(const std::filesystem::path& path);
+
+}  // namespace bv

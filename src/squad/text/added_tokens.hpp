@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "squad/text/basic_tokenizer.hpp"
+#include "squad/text/pieces.hpp"
+
+namespace bv {
+
+/// A token that is cut out of a text before WordPiece, with the flags that Hugging Face gives it.
+struct AddedToken {
+    std::string content;
+    bool single_word = false;  ///< not inside a word
+    bool lstrip = false;       ///< takes the white space before it
+    bool rstrip = false;       ///< takes the white space behind it
+    bool special = false;
+    std::optional<bool> normalized{};  ///< where absent: true unless the token is special
+
+    /// Whether its normalized form is searched for in normalized text; else the token as it is in the
+    /// original.
+    bool in_normalized_text() const { return normalized.value_or(!special); }
+};
+
+/// The added tokens of a tokenizer, as `AddedVocabulary` of Hugging Face `tokenizers` has them: their ids,
+/// and their places in a text. The leftmost token is taken first, of several at one place the longest.
+class AddedTokens {
+  public:
+    /// A part of a text: an added token, or (without an id) text between them.
+    struct Part {
+        std::optional<std::int32_t> id;
+        std::size_t begin;
+        std::size_t end;
+    };
+
+    /// Adds `tokens` as one call of `add_tokens` does. A token of the vocabulary keeps its id, a new token
+    /// gets the next id; a token that was added before gets the new flags.
+    void add(const std::vector<AddedToken>& tokens, const Pieces& vocabulary);
+
+    /// To be called once all tokens are added, before any text is cut. `skip_special`: special tokens written
+    /// out in a text are plain text. Throws Error naming `place` when nothing is left of a token after
+    /// `basic` normalized it.
+    void finish(const BasicTokenizer& basic, bool skip_special, const std::string& place);
+
+    /// The id of an added token; nothing where `content` is none.
+    std::optional<std::int32_t> id_of(const std::string& content) const;
+
+    /// The parts of an original text, cut at tokens that are searched for there.
+    std::vector<Part> parts(std::u32string_view text) const { return plain_.parts(text); }
+    /// The parts of a normalized text.
+    std::vector<Part> parts_of_normalized(std::u32string_view text) const { return normalized_.parts(text); }
+
+    /// A text of everything that decides how tokens are cut out: equal texts, equal behaviour.
+    std::string description() const;
+
+  private:
+    struct Pattern {
+        std::u32string text;
+        std::int32_t id;
+        AddedToken token;
+    };
+    struct Patterns {
+        void add(Pattern pattern);
+        std::vector<Part> parts(std::u32string_view text) const;
+
+        std::vector<Pattern> all;  ///< the longest first
+        std::u32string first;      ///< their first characters
+        bool skip_special = false;
+    };
+
+    std::map<std::string, std::int32_t> ids_;
+    std::map<std::int32_t, AddedToken> tokens_;  ///< by id
+    std::vector<AddedToken> special_;            ///< as they were when first declared special
+    std::vector<AddedToken> others_;
+    Patterns plain_;
+    Patterns normalized_;
+};
+
+}  // namespace bv

@@ -1,0 +1,209 @@
+#include "squad/text/declared_tokens.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <optional>
+
+#include "core/error.hpp"
+
+namespace bv {
+namespace {
+
+constexpr const char* kExtra = "extra_special_tokens";
+constexpr const char* kAdditional = "additional_special_tokens";  // the same key before transformers 5
+
+/// Special tokens under standard names, in the order of adding, and BERT's own.
+struct StandardToken {
+    const char* name;
+    const char* of_bert;
+};
+constexpr std::array<StandardToken, 7> kStandard{{{"bos_token", nullptr},
+                                                  {"eos_token", nullptr},
+                                                  {"unk_token", "[UNK]"},
+                                                  {"sep_token", "[SEP]"},
+                                                  {"pad_token", "[PAD]"},
+                                                  {"cls_token", "[CLS]"},
+                                                  {"mask_token", "[MASK]"}}};
+
+bool holds(const std::vector<AddedToken>& tokens, const std::string& content) {
+    return std::any_of(tokens.begin(), tokens.end(),
+                       [&](const auto& token) { return token.content == content; });
+}
+
+void append_if_new(std::vector<AddedToken>& tokens, const AddedToken& token) {
+    if (!holds(tokens, token.content)) tokens.push_back(token);
+}
+
+AddedToken special_token(const JsonPlace& place) {
+    AddedToken token = added_token(place);
+    token.special = true;
+    return token;
+}
+
+/// The special tokens that the configuration names.
+class SpecialTokens {
+  public:
+    explicit SpecialTokens(const TokenizerFiles& files) : files_(files) {
+        for (const StandardToken& token : kStandard) {
+            if (const auto place = place_of(token.name)) known_.push_back(special_token(*place));
+        }
+        read_extra();
+        read_others(files.config);
+        if (files.older_ones_count()) read_others(files.special_tokens);
+    }
+
+    /// The token under a standard name; nothing where it is null, or where it is missing and has no default.
+    std::optional<AddedToken> standard(const StandardToken& wanted, bool defaults) const {
+        if (const auto place = place_of(wanted.name)) return special_token(*place);
+        if (!defaults || wanted.of_bert == nullptr || file_of(wanted.name).json.contains(wanted.name))
+            return {};
+        AddedToken token;
+        token.content = wanted.of_bert;
+        token.special = true;
+        return token;
+    }
+
+    /// Whether a token of added_tokens.json counts as special. The default names, and the list of additional
+    /// tokens in special_tokens_map.json, do not count here.
+    bool is_known(const std::string& content) const { return holds(known_, content); }
+
+    const std::vector<AddedToken>& extra() const { return extra_; }
+    /// Tokens under names of their own, and where those stand.
+    const std::vector<std::pair<JsonPlace, AddedToken>>& others() const { return others_; }
+
+  private:
+    const JsonFile& file_of(const char* name) const {
+        const bool older = files_.older_ones_count() && files_.special_tokens.json.contains(name);
+        return older ? files_.special_tokens : files_.config;
+    }
+    std::optional<JsonPlace> place_of(const char* name) const { return file_of(name).find(name); }
+
+    void read_extra() {
+        auto place = files_.config.find(kExtra);
+        bool listed = files_.config.json.contains(kExtra);
+        if ((!place || place->value().empty()) && files_.config.json.contains(kAdditional)) {
+            place = files_.config.find(kAdditional);
+            listed = true;
+        }
+        if (place) append(*place, /*always_special=*/false);
+        if (place && place->value().is_object()) listed = false;
+        const auto more = files_.older_ones_count() ? files_.special_tokens.find(kExtra) : std::nullopt;
+        if (more) append(*more, /*always_special=*/true);
+        known_.insert(known_.end(), extra_.begin(), extra_.end());
+        const auto additional =
+            files_.older_ones_count() ? files_.special_tokens.find(kAdditional) : std::nullopt;
+        if (additional && !more && !listed) append(*additional, /*always_special=*/true);
+    }
+
+    void append(const JsonPlace& place, bool always_special) {
+        if (place.value().is_object()) {
+            for (const auto& item : place.value().items()) {
+                others_.emplace_back(place.at(item.key()), special_token(place.at(item.key())));
+            }
+            return;
+        }
+        if (!place.value().is_array()) place.wrong("a list of tokens");
+        for (std::size_t i = 0; i < place.value().size(); ++i) {
+            append_if_new(extra_, always_special ? special_token(place.at(i)) : added_token(place.at(i)));
+        }
+    }
+
+    void read_others(const JsonFile& file) {
+        for (const auto& item : file.json.items()) {
+            const auto is_it = [&](const StandardToken& token) { return token.name == item.key(); };
+            const bool token = item.value().is_string() || item.value().is_object();
+            if (!item.key().ends_with("_token") || !token ||
+                std::any_of(kStandard.begin(), kStandard.end(), is_it))
+                continue;
+            others_.emplace_back(file.place().at(item.key()), special_token(file.place().at(item.key())));
+        }
+    }
+
+    const TokenizerFiles& files_;
+    std::vector<AddedToken> known_;
+    std::vector<AddedToken> extra_;
+    std::vector<std::pair<JsonPlace, AddedToken>> others_;
+};
+
+std::int32_t id_in(const std::string& key, const JsonPlace& place) {
+    std::int32_t id = -1;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
+    if (error != std::errc() || end != key.data() + key.size() || id < 0) {
+        fail("{}: the key is no id; expected a whole number of at least 0", place.name());
+    }
+    return id;
+}
+
+/// Added tokens by the ids that files give them. A later file takes an id from an earlier one.
+using Promises = std::map<std::int32_t, PromisedToken>;
+
+Promises read_added_tokens_decoder(const JsonPlace& list) {
+    if (!list.value().is_object()) list.wrong("an object of ids and tokens");
+    Promises promises;
+    for (const auto& item : list.value().items()) {
+        const JsonPlace place = list.at(item.key());
+        if (!item.value().is_object()) place.wrong("an object with the token's content");
+        const std::int32_t id = id_in(item.key(), place);
+        promises.insert_or_assign(id, PromisedToken{added_token(place), id, place.name()});
+    }
+    return promises;
+}
+
+Promises read_added_tokens(const JsonFile& file, const SpecialTokens& special) {
+    Promises promises;
+    for (const auto& item : file.json.items()) {
+        const JsonPlace place = file.place().at(item.key());
+        AddedToken token;
+        token.content = item.key();
+        token.special = special.is_known(token.content);
+        token.normalized = !token.special;
+        promises.insert_or_assign(place.id(), PromisedToken{token, place.id(), place.name()});
+    }
+    return promises;
+}
+
+}  // namespace
+
+DeclaredTokens read_declared_tokens(const TokenizerFiles& files, const Pieces& vocabulary,
+                                    const std::vector<PromisedToken>& of_tokenizer, bool defaults) {
+    DeclaredTokens result;
+    const SpecialTokens special(files);
+    Promises promises = files.older_ones_count()
+                            ? read_added_tokens(files.added_tokens, special)
+                            : read_added_tokens_decoder(files.config.place().at("added_tokens_decoder"));
+    if (files.older_ones_count()) {
+        for (const PromisedToken& token : of_tokenizer) promises.insert_or_assign(token.id, token);
+    }
+    for (const auto& [id, promised] : promises) {
+        result.tokens.push_back(promised.token);
+        result.promised.push_back(promised);
+    }
+    std::vector<AddedToken> named;
+    for (const StandardToken& wanted : kStandard) {
+        const auto token = special.standard(wanted, defaults);
+        if (!token) continue;
+        append_if_new(named, *token);
+        const std::string name = wanted.name;
+        if (name == "unk_token") result.unknown = token->content;
+        if (name == "cls_token") result.cls = token->content;
+        if (name == "sep_token") result.sep = token->content;
+    }
+    for (const auto& [place, token] : special.others()) {
+        // Hugging Face gives ids to new ones in the order of the keys in the file, which is not known here.
+        if (!vocabulary.contains(token.content) && !holds(result.tokens, token.content)) {
+            place.wrong("a token of the vocabulary, or an added token that has an id");
+        }
+        append_if_new(named, token);
+    }
+    for (AddedToken& token : result.tokens) token.special = token.special || holds(named, token.content);
+    for (const AddedToken& token : named) append_if_new(result.tokens, token);
+    for (AddedToken token : special.extra()) {
+        token.special = token.special || holds(named, token.content);
+        append_if_new(result.tokens, token);
+    }
+    return result;
+}
+
+}  // namespace bv

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "squad/text/added_tokens.hpp"
+#include "squad/text/basic_tokenizer.hpp"
+#include "squad/text/json_place.hpp"
+#include "squad/text/pieces.hpp"
+
+namespace bv {
+
+/// An added token and the id that a file gives it; `place` names the file and the key.
+struct PromisedToken {
+    AddedToken token;
+    std::int32_t id;
+    std::string place;
+};
+
+/// A file tokenizer.json of Hugging Face `tokenizers` that is a BERT tokenizer.
+struct TokenizerJson {
+    Pieces vocabulary;
+    BasicTokenizer basic;
+    std::size_t longest_word = 100;
+    std::string unknown;
+    std::vector<PromisedToken> added;
+};
+
+/// Reads tokenizer.json. Throws Error naming the key where it asks for something that this project's
+/// tokenizer does not do (another model, normalizer or pre-tokenizer).
+TokenizerJson read_tokenizer_json(const JsonPlace& file);
+
+/// The tokens of the file's post-processor before and after the first text. Throws Error naming the key
+/// unless it makes [CLS] A [SEP] B [SEP] of a pair, with segments 0 and 1.
+std::pair<PromisedToken, PromisedToken> read_ends(const JsonPlace& file);
+
+/// Reads an added token: a JSON string, which is a special token, or an object with flags. Throws Error
+/// naming the key.
+AddedToken added_token(const JsonPlace& place);
+
+}  // namespace bv

@@ -1,0 +1,89 @@
+#include "states/feed.hpp"
+
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include "core/activity.hpp"
+#include "core/error.hpp"
+
+namespace bv {
+namespace {
+
+std::array<at::Tensor*, 4> tensors_of(StateBatch& batch) {
+    return {&batch.states, &batch.start_labels, &batch.end_labels, &batch.no_answer};
+}
+
+}  // namespace
+
+StateFeed::StateFeed(const StateSource& source, std::vector<FeatureBatches> groups, at::Device device)
+    : source_(source), copies_(device) {
+    for (FeatureBatches& group : groups) {
+        if (source.worth_reading_ahead()) {
+            groups_.push_back(std::move(group));
+        } else {
+            // What is computed anyway need not lie in memory.
+            for (auto& batch : group) groups_.push_back({std::move(batch)});
+        }
+    }
+    start_reading();
+}
+
+void StateFeed::start_reading() {
+    if (next_ == groups_.size()) return;
+    const auto policy = source_.worth_reading_ahead() ? std::launch::async : std::launch::deferred;
+    reading_ = std::async(policy, [this, &group = groups_[next_]] { return source_.read(group); });
+    ++next_;
+}
+
+/// Starts the next batch's way to the device, read first where it has to be.
+void StateFeed::upload() {
+    while (read_.empty()) {
+        BV_EXPECT(reading_.valid());
+        const auto began = std::chrono::steady_clock::now();
+        report_phase("reading states");
+        std::vector<StateBatch> group = reading_.get();
+        seconds_waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        start_reading();
+        read_.insert(read_.end(), std::make_move_iterator(group.begin()),
+                     std::make_move_iterator(group.end()));
+    }
+    uploaded_ = std::move(read_.front());
+    read_.pop_front();
+    if (uploaded_->sequences() == 0) return;
+    for (at::Tensor* tensor : tensors_of(*uploaded_)) *tensor = copies_.to_device(*tensor);
+}
+
+StateBatch StateFeed::next() {
+    if (!uploaded_) upload();
+    StateBatch batch = std::move(*uploaded_);
+    uploaded_.reset();
+    if (batch.sequences() > 0) {
+        for (const at::Tensor* tensor : tensors_of(batch)) copies_.hand_over(*tensor);
+    }
+    if (!read_.empty()) upload();
+    report_phase("heads");
+    return batch;
+}
+
+std::vector<FeatureBatches> group_batches(const StateSource& source, FeatureBatches batches,
+                                          std::int64_t bytes) {
+    const std::vector<std::int64_t> rows_of = source.rows_of_features();
+    const std::int64_t row_bytes = source.info().states() * source.info().row_bytes();
+    std::vector<FeatureBatches> groups;
+    std::int64_t filled = bytes;
+    for (auto& batch : batches) {
+        if (filled >= bytes) {
+            groups.emplace_back();
+            filled = 0;
+        }
+        for (const std::int64_t feature : batch)
+            filled += rows_of[static_cast<std::size_t>(feature)] * row_bytes;
+        groups.back().push_back(std::move(batch));
+    }
+    return groups;
+}
+
+}  // namespace bv

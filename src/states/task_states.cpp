@@ -1,0 +1,88 @@
+#include "states/task_states.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <sstream>
+
+#include <ATen/ATen.h>
+
+#include "core/error.hpp"
+#include "tensor/tensor_files.hpp"
+#include "tensor/to_host.hpp"
+
+namespace bv {
+
+std::vector<std::int64_t> parse_layers(const std::string& list) {
+    std::set<std::int64_t> layers;
+    std::stringstream items(list);
+    for (std::string item; std::getline(items, item, ',');) {
+        std::int64_t layer = -1;
+        const auto [end, wrong] = std::from_chars(item.data(), item.data() + item.size(), layer);
+        if (wrong != std::errc() || end != item.data() + item.size() || layer < 0) {
+            fail("--layers {}: '{}' is no hidden state; give 'all' or a list such as 0,12,24", list, item);
+        }
+        layers.insert(layer);
+    }
+    if (layers.empty()) fail("--layers names no hidden state; give 'all' or a list such as 0,12,24");
+    return {layers.begin(), layers.end()};
+}
+
+std::vector<std::int64_t> state_rows(const Features& features, const std::string& task) {
+    if (task == "span") return features.token_counts();
+    return std::vector<std::int64_t>(static_cast<std::size_t>(features.count()), 1);
+}
+
+StoreLayout lay_out_states(const StoreInfo& info, std::int64_t model_states, const Features& features,
+                           std::int64_t block_bytes) {
+    const std::vector<std::int64_t> rows = state_rows(features, info.task);
+    StoreInfo counted = info;
+    if (block_bytes == 0) counted.layers.resize(static_cast<std::size_t>(model_states));
+    return lay_out(rows, features_per_block(counted, rows, block_bytes));
+}
+
+std::vector<at::Tensor> task_states(const Model& model, const Batch& batch) {
+    std::vector<at::Tensor> states = model.states(batch);
+    if (model.task() == Task::classification) {
+        const at::Tensor pooled = model.pooled(batch, states.back());
+        for (at::Tensor& state : states) state = state.index_select(0, batch.first_tokens);
+        states.insert(states.begin(), pooled);
+    }
+    return states;
+}
+
+std::optional<std::string> question_not_finite(const at::Tensor& state, const Batch& batch,
+                                               const Features& features) {
+    const bool finite = state.is_cpu() && state.is_contiguous()
+                            ? all_finite(dtype_of(state.scalar_type()), state.const_data_ptr(), state.numel())
+                            : value_of(at::isfinite(state).all()) != 0;
+    if (finite) return std::nullopt;
+    const at::Tensor rows = to_host(at::isfinite(state).all(1));
+    const std::int64_t row =
+        std::find(rows.const_data_ptr<bool>(), rows.const_data_ptr<bool>() + rows.numel(), false) -
+        rows.const_data_ptr<bool>();
+    // Either a row is a token, or each sequence has one.
+    std::size_t b = static_cast<std::size_t>(row);
+    if (state.size(0) != batch.sequences()) {
+        b = static_cast<std::size_t>(std::ranges::upper_bound(batch.starts, row) - batch.starts.begin() - 1);
+    }
+    return features
+        .questions[static_cast<std::size_t>(
+            features.question_of[static_cast<std::size_t>(batch.examples[b])])]
+        .id;
+}
+
+void require_finite(const std::vector<at::Tensor>& states, const Batch& batch, const Features& features) {
+    // A value that is not finite in one layer makes the layers after it not finite. The pooled output comes
+    // first.
+    for (const at::Tensor* state : {&states.front(), &states.back()}) {
+        if (const auto question = question_not_finite(*state, batch, features)) {
+            fail(
+                "question {}: the model's hidden states for it are not finite in float32: the model's "
+                "weights are too large, as after training that diverged; give another checkpoint",
+                *question);
+        }
+    }
+}
+
+}  // namespace bv

@@ -1,0 +1,145 @@
+#include "programs/plan/study_costs.hpp"
+
+#include <gmock/gmock.h>
+
+#include "bert/model.hpp"
+#include "helpers/expect_error.hpp"
+#include "helpers/temporary_folder.hpp"
+#include "io/files.hpp"
+
+namespace bv {
+namespace {
+
+BertConfig bert_large() {
+    BertConfig config;
+    config.hidden_size = 1024;
+    config.layers = 24;
+    config.heads = 16;
+    config.intermediate_size = 4096;
+    return config;
+}
+
+TEST(StudyCosts, CountParametersAsTheModelDoes) {
+    BertConfig small;
+    small.hidden_size = 24;
+    small.layers = 3;
+    small.heads = 2;
+    small.intermediate_size = 40;
+    small.vocabulary = 101;
+    small.positions = 50;
+    EXPECT_EQ(parameter_count(small), Model(small, Task::span, 0).parameter_count());
+    EXPECT_EQ(parameter_count(bert_large()), 335143938);  // the reference's count
+}
+
+Study some_study() {
+    Study study;
+    study.tasks = {"span", "classification"};
+    study.seeds = {1, 2};
+    study.checkpoints = parse_checkpoints("0,1/2,3");
+    study.states_at = parse_checkpoints("1/2,3");
+    study.dtype = "float16";
+    study.layers = "all";
+    return study;
+}
+
+TEST(StudyCosts, AreTheBytesOfRaggedStatesAndTheTimesOfTheRates) {
+    const StudyData data{1000, 171000, 100, 16000};
+    const StudyRates rates{.tuned_tokens = 1000,
+                           .encoded_tokens = 4000,
+                           .written_bytes = 1e9,
+                           .read_bytes = 5e8,
+                           .cached_bytes = 1e8};
+    const auto costs = study_costs(some_study(), bert_large(), data, rates);
+    ASSERT_EQ(costs.size(), 2u);
+    const TaskCosts& span = costs[0];
+    EXPECT_EQ(span.train_store, 25 * 171000LL * 1024 * 2);
+    EXPECT_EQ(span.dev_store, 25 * 16000LL * 1024 * 2);
+    EXPECT_EQ(span.checkpoint, 4 * 335143938LL);
+    EXPECT_EQ(span.checkpoints, 6);
+    EXPECT_EQ(span.stores, 4);
+    EXPECT_DOUBLE_EQ(span.tuning, 3 * 171.0);
+    EXPECT_DOUBLE_EQ(span.extraction, 187000.0 / 4000);
+    EXPECT_FALSE(span.disk_bound);
+    EXPECT_DOUBLE_EQ(span.heads_stored, static_cast<double>(span.train_store + span.dev_store) / 5e8);
+    EXPECT_DOUBLE_EQ(span.heads_recomputed, 187000.0 / 4000);  // one pass
+    const TaskCosts& classification = costs[1];
+    EXPECT_EQ(classification.train_store, 26 * 1000LL * 1024 * 2);
+    // Ten passes over what fits into memory read it once.
+    EXPECT_DOUBLE_EQ(classification.heads_stored,
+                     static_cast<double>(classification.train_store + classification.dev_store) / 5e8);
+    EXPECT_DOUBLE_EQ(classification.heads_recomputed, 10 * 187000.0 / 4000);
+}
+
+TEST(StudyCosts, ExperimentsReadTheirPartOfTheStatesOnceMore) {
+    const StudyData data{1000, 171000, 100, 16000};
+    const StudyRates rates{.encoded_tokens = 4000, .read_bytes = 5e8};
+    Study study = some_study();
+    study.shares = {0.1, 0.5};
+    study.layer_subsets = {"0,6,12,18,24"};
+    const TaskCosts span = study_costs(study, bert_large(), data, rates)[0];
+    const double train = 1 + 0.1 + 0.5 + 5.0 / 25;
+    const double dev = 1 + 1 + 1 + 5.0 / 25;
+    EXPECT_NEAR(
+        span.heads_stored,
+        (train * static_cast<double>(span.train_store) + dev * static_cast<double>(span.dev_store)) / 5e8,
+        1e-6 * span.heads_stored);
+    EXPECT_NEAR(span.heads_recomputed, (1 + 0.1 + 0.5 + 1) * 187000.0 / 4000, 1e-9);
+}
+
+TEST(StudyCosts, SpaceIsThatOfOnePairOfStoresWhereNoneAreKept) {
+    const StudyData data{1000, 171000, 100, 16000};
+    Study study = some_study();
+    const auto costs = study_costs(study, bert_large(), data, {});
+    const std::int64_t pair = costs[0].train_store + costs[0].dev_store;
+    const std::int64_t small = costs[1].train_store + costs[1].dev_store;
+    const std::int64_t checkpoints = 12 * costs[0].checkpoint;
+    EXPECT_EQ(study_space(study, costs).kept, checkpoints + 4 * (pair + small));
+    study.keep_stores = false;
+    EXPECT_EQ(study_space(study, costs).kept, checkpoints);
+    EXPECT_EQ(study_space(study, costs).most, checkpoints + std::max(pair, costs[0].resume));
+}
+
+class StudyTest : public testing::Test {
+  protected:
+    std::filesystem::path study(const std::string& text) {
+        write_file(folder_ / "study.toml", text);
+        return folder_ / "study.toml";
+    }
+
+    TemporaryFolder folder_;
+};
+
+TEST_F(StudyTest, ReadsWhatTheProgramsWouldAndTheirDefaults) {
+    const Study found = read_study(
+        study("[study]\nseeds = [3, 4]\ntasks = [\"span\"]\nstates_at = [\"0.3\"]\nkeep_stores = false\n"
+              "[finetune]\ncheckpoints = \"0.3,1\"\nbatch = 32\n[extract]\nlayers = \"0,12\"\ndtype = "
+              "\"bfloat16\"\n"));
+    EXPECT_EQ(found.seeds, (std::vector<std::uint64_t>{3, 4}));
+    EXPECT_EQ(found.tasks, (std::vector<std::string>{"span"}));
+    EXPECT_EQ(found.states_at, (std::vector<EpochFraction>{EpochFraction(3, 10)}));
+    EXPECT_FALSE(found.keep_stores);
+    EXPECT_EQ(found.checkpoints.size(), 2u);
+    EXPECT_EQ(found.batch, 32);
+    EXPECT_EQ(found.layers, "0,12");
+    EXPECT_EQ(found.dtype, "bfloat16");
+    EXPECT_EQ(found.head_epochs("span"), 1);
+    EXPECT_EQ(found.head_epochs("classification"), 10);
+    EXPECT_EQ(read_study(study("")).batch, 4);  // the reference's
+}
+
+TEST_F(StudyTest, NamesWhatIsWrong) {
+    BV_EXPECT_ERROR(read_study(study("[study]\nkeep_store = true\n")), "study.toml:2", "keep_stores");
+    BV_EXPECT_ERROR(read_study(study("[study]\ntasks = [\"spam\"]\n")), "study.toml", "spam");
+    BV_EXPECT_ERROR(read_study(study("[study]\nstates_at = [\"0.25\"]\n")), "1/4", "checkpoint");
+    BV_EXPECT_ERROR(read_study(study("[finetune]\nbatches = 4\n")), "study.toml:2", "batch");
+    BV_EXPECT_ERROR(read_study(study("[study]\nseeds = [1,\n -1]\n")), "study.toml:3", "seeds", "-1");
+    BV_EXPECT_ERROR(read_study(study("[study]\nseeds = [1.5]\n")), "study.toml:2", "whole numbers");
+    BV_EXPECT_ERROR(read_study(study("[study]\nseeds = [true]\n")), "study.toml:2", "whole numbers");
+    for (const char* share : {"nan", "inf", "-0.1", "0", "1.5", "1e400"}) {
+        BV_EXPECT_ERROR(read_study(study(fmt::format("[study]\nshares = [{}]\n", share))), "study.toml:2");
+    }
+    BV_EXPECT_ERROR(read_study(study("[study]\nlayer_subsets = [\"0,x\"]\n")), "study.toml:2", "'x'");
+}
+
+}  // namespace
+}  // namespace bv

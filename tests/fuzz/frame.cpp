@@ -105,6 +105,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     try {
         bv::fuzz::read({reinterpret_cast<const char*>(data), size});
     } catch (const bv::Error& refused) {
+        static const bool show = std::getenv("BV_FUZZ_SHOW") != nullptr;
+        if (show) std::fprintf(stderr, "%s\n", refused.what());
         bv::fuzz::require_one_line(refused.what());
     }
     return 0;

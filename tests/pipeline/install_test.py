@@ -22,7 +22,7 @@ def system(tmp_path):
     """Runs install.sh on a system where only the packages given (name to version) are installed; returns what was
     asked of apt-get and the result."""
 
-    def install(packages, environment=sys.prefix):
+    def install(packages, environment=sys.prefix, flags=()):
         tools = tmp_path / "tools"
         tools.mkdir(exist_ok=True)
         listing = "".join(f"ii  {name} {version}\\n" for name, version in packages.items())
@@ -36,7 +36,7 @@ def system(tmp_path):
             (tools / name).write_text(f"#!/usr/bin/env bash\n{script}\n")
             (tools / name).chmod(0o755)
         env = {"PATH": f"{tools}:{os.environ['PATH']}", "BV_VENV": str(environment)}
-        result = bv.run_command([INSTALL], env=env)
+        result = bv.run_command([INSTALL, *flags], env=env)
         return log.read_text() if log.exists() else "", result
 
     return install
@@ -54,6 +54,12 @@ def test_only_missing_packages_are_installed(system):
     asked, _ = system(packages)
     assert "install" in asked and "ninja-build" in asked
     assert "cmake" not in asked and "g++" not in asked
+
+
+def test_what_sanitizers_need_is_installed_for_them_alone(system):
+    packages = {name: minimum or "1" for name, minimum in wanted_packages()}
+    assert system(packages)[0] == ""
+    assert "clang-16" in system(packages, flags=["--sanitizers"])[0]
 
 
 def test_package_older_than_the_list_says_is_missing(system):

@@ -56,18 +56,6 @@ def start(command):
                             stderr=subprocess.STDOUT, text=True, errors="replace", env=ENVIRONMENT, start_new_session=True)
 
 
-def listens(pid, program):
-    """Whether the process has become the program and takes SIGUSR1."""
-    try:
-        if os.path.basename(os.readlink(f"/proc/{pid}/exe")) != program:
-            return False
-        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
-            caught = next(line.split()[1] for line in file if line.startswith("SigCgt"))
-    except (OSError, StopIteration):
-        return False
-    return bool(int(caught, 16) >> (signal.SIGUSR1 - 1) & 1)
-
-
 def wait_until(condition, process):
     until = time.monotonic() + 60
     while not condition() and process.poll() is None:
@@ -95,7 +83,7 @@ def assert_ended_in_order(process, out):
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_told_before_main_and_ever_after(program, commands, tmp_path):
     process = start([bv.BIN / program, *commands[program](tmp_path)])
-    wait_until(lambda: listens(process.pid, program), process)
+    wait_until(lambda: bv.takes_stop_signal(process.pid, program), process)
     while process.poll() is None:
         tell(process.pid)
         time.sleep(0.005)
@@ -109,7 +97,7 @@ def test_told_before_main_and_ever_after(program, commands, tmp_path):
 @pytest.mark.parametrize("program", ["bv_finetune", "bv_extract", "bv_eval"])
 def test_ranks_told_as_they_start_and_ever_after(program, commands, tmp_path):
     process = start([*bv.mpirun(2), bv.BIN / program, *commands[program](tmp_path)])
-    wait_until(lambda: len([pid for pid in bv.ranks_of(process) if listens(pid, program)]) == 2, process)
+    wait_until(lambda: len([pid for pid in bv.ranks_of(process) if bv.takes_stop_signal(pid, program)]) == 2, process)
     ranks = bv.ranks_of(process)
     while process.poll() is None:
         for pid in ranks:
@@ -153,7 +141,7 @@ def test_the_launcher_is_told_as_soon_as_it_or_what_it_starts_is_there(commands,
     process = start([LAUNCHER, "--ranks", 2, "--threads", 1, "--oversubscribe", "--", bv.BIN / "bv_finetune",
                      *commands["bv_finetune"](tmp_path)])
     if moment == "bash":
-        wait_until(lambda: listens(process.pid, "bash"), process)
+        wait_until(lambda: bv.takes_stop_signal(process.pid, "bash"), process)
     else:
         wait_until(lambda: any(runs(pid, moment) for pid in descendants(process.pid)), process)
     process.send_signal(signal.SIGUSR1)
@@ -174,7 +162,7 @@ def test_told_at_a_random_moment_or_two(commands, tmp_path, seed):
             if launcher and program == "bv_prepare":
                 continue
             process = start([*launcher, bv.BIN / program, *commands[program](out / str(len(launcher)))])
-            wait_until(lambda: listens(process.pid, "bash" if launcher else program), process)
+            wait_until(lambda: bv.takes_stop_signal(process.pid, "bash" if launcher else program), process)
             for _ in range(draw.randrange(1, 3)):
                 time.sleep(draw.random() * 1.2)
                 tell(process.pid)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import subprocess
 import time
 
 import bv
@@ -298,3 +299,45 @@ def test_beside_a_head_that_diverges_the_others_go_on_with_the_same_bits_after_a
     assert process.returncode == 85, text
     bv.run("bv_train", *flags, "--output", stopped, ranks=ranks)
     assert results(stopped) == results(tmp_path / "whole")
+
+
+def test_after_heads_have_left_a_group_the_others_go_on_with_the_same_bits_whatever_resume_every_says(recipe, tmp_path):
+    (tmp_path / "chain.toml").write_text(CHAIN)
+    flags = [*recipe]
+    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
+    flags[flags.index("--learning-rate") + 1] = "1e-2,1e-3,1e9"
+    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
+    cut = tmp_path / "cut"
+    process = start(flags, cut, "--resume-every", 0)
+    wait_for_epochs(process, cut, 3)  # of two heads: the third has diverged in the first epoch
+    os.kill(bv.ranks_of(process)[-1], signal.SIGKILL)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode not in (0, 2, 85) and "diverged" in text, text
+    again = bv.run("bv_train", *flags, "--output", cut, ranks=2)
+    assert "resumed after" in again.stderr, again.stderr
+    assert results(cut) == results(tmp_path / "whole")
+
+
+def told_from_the_start(flags):
+    """The exit code of a run that gets the signal as soon as it takes it."""
+    process = subprocess.Popen([str(word) for word in (bv.BIN / "bv_train", *flags)], stderr=subprocess.DEVNULL)
+    while process.poll() is None and not bv.takes_stop_signal(process.pid, "bv_train"):
+        time.sleep(0.0005)
+    process.send_signal(signal.SIGUSR1)
+    return process.wait(timeout=60)
+
+
+def test_told_to_stop_as_the_last_head_diverges_the_run_is_finished(recipe, tmp_path):
+    """Its loss is finite at the first step alone, and the signal is there at every step."""
+    (tmp_path / "chain.toml").write_text(CHAIN)
+    flags = [*recipe, "--output", tmp_path / "heads"]
+    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
+    flags[flags.index("--learning-rate") + 1] = "1e9"
+    for attempt in range(4):
+        told = told_from_the_start(flags)
+        states_there = list(tmp_path.rglob("resume.json"))
+        metrics = list(tmp_path.rglob("metrics.json"))
+        assert (told, len(states_there), len(metrics)) in ((85, 1, 0), (0, 0, 1)), (attempt, told)
+        if told == 0:
+            break
+    assert attempt > 0 and "diverged" in bv.read_json(metrics[0])

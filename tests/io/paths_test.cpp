@@ -24,7 +24,7 @@ TEST(Paths, EachIsLookedAtOrTheErrorNamesIt) {
     EXPECT_EQ(file_bytes(folder / "file"), 4);
     EXPECT_THAT(entries_of(folder.path()), testing::ElementsAre(folder / "file"));
     std::filesystem::create_symlink("circle", folder / "circle");
-    for (const std::string wrong : {std::string(300, 'x'), std::string("circle")}) {
+    for (const std::string& wrong : {std::string(300, 'x'), std::string("circle")}) {
         for (const auto look : {is_there, is_folder, is_file}) BV_EXPECT_ERROR(look(folder / wrong), wrong);
         BV_EXPECT_ERROR(require_absent(folder / wrong, false), wrong);
     }

@@ -71,14 +71,13 @@ def refusal(line, path, commands, place, output):
 def test_a_path_that_cannot_be_looked_at_is_named(line, commands, tmp_path):
     (tmp_path / "file").write_text("no folder")
     for path in PATHS[line]:
-        for name in (LONG, f"{LONG}/below", "file/below"):
+        for name in (LONG, "file/below"):  # where a folder cannot be made, it is named
             assert str(tmp_path / name) in refusal(line, path, commands, tmp_path / name, tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("line", PATHS)
 def test_a_path_that_is_no_utf8_is_refused_at_once(line, commands, tmp_path):
-    for path in PATHS[line]:
-        error = refusal(line, path, commands, f"{tmp_path}/caf\udcff", tmp_path)
-        assert f"{tmp_path}/caf\ufffd" in error and "UTF-8" in error
+    error = refusal(line, PATHS[line][-1], commands, f"{tmp_path}/caf\udcff", tmp_path)
+    assert f"{tmp_path}/caf\ufffd" in error and "UTF-8" in error
     assert not list(tmp_path.iterdir())

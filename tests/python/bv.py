@@ -117,6 +117,18 @@ def ranks_of(process):
     return [int(pid) for pid in found.stdout.split()]
 
 
+def takes_stop_signal(pid, program):
+    """Whether the process has become the program and takes SIGUSR1."""
+    try:
+        if os.path.basename(os.readlink(f"/proc/{pid}/exe")) != program:
+            return False
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            caught = next(line.split()[1] for line in file if line.startswith("SigCgt"))
+    except (OSError, StopIteration):
+        return False
+    return bool(int(caught, 16) >> (signal.SIGUSR1 - 1) & 1)
+
+
 def error_lines(text):
     """The lines of a program's output that say what went wrong."""
     return [line for line in text.splitlines() if line.startswith("error: ")]

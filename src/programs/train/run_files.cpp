@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
 #include <variant>
 
 #include "core/error.hpp"
+#include "io/atomic_folder.hpp"
 #include "io/files.hpp"
 #include "io/json.hpp"
 #include "io/paths.hpp"
@@ -19,9 +21,22 @@ using Json = nlohmann::json;
 constexpr const char* kMarker = "metrics.json";
 constexpr const char* kStates = "resume";
 constexpr const char* kRecord = "states-";
+constexpr std::string_view kAside = "best-";  // heads of epochs, below kStates
+constexpr const char* kHeadFiles[] = {"head.json", "head.safetensors", "logits.safetensors"};
 
 fs::path recipe_path(const fs::path& folder) {
     return folder / kStates / "recipe.json";
+}
+
+/// Moves the files of a head that stand in `from`.
+void move_head(const fs::path& from, const fs::path& to) {
+    for (const char* name : kHeadFiles) {
+        if (!is_there(from / name)) continue;
+        std::error_code wrong;
+        fs::create_directories(to, wrong);
+        if (!wrong) fs::rename(from / name, to / name, wrong);
+        if (wrong) fail("cannot move {} to {}: {}", (from / name).string(), to.string(), wrong.message());
+    }
 }
 
 /// The heads, as folders in the output folder, whose states after `step` steps count together.
@@ -108,8 +123,27 @@ void finish_head_states(const fs::path& output, const std::vector<fs::path>& fol
     }
 }
 
-void HeadFiles::begin(const Json& recipe, const std::string& config, std::int64_t steps, const Json& lines) {
+fs::path HeadFiles::aside(std::int64_t epoch) const {
+    return folder_ / kStates / (std::string(kAside) + std::to_string(epoch));
+}
+
+void HeadFiles::remove_asides(const std::vector<std::int64_t>& kept) const {
+    if (!is_folder(folder_ / kStates)) return;
+    for (const fs::path& path : entries_of(folder_ / kStates)) {
+        const bool is_kept =
+            std::ranges::any_of(kept, [&](std::int64_t epoch) { return path == aside(epoch); });
+        if (path.filename().string().starts_with(kAside) && !is_kept)
+            remove_whole_folder(path, kHeadFiles[0]);
+    }
+}
+
+void HeadFiles::begin(const Json& recipe, const std::string& config, std::int64_t steps, const Json& lines,
+                      std::int64_t best) {
     remove_file(folder_ / kMarker);
+    move_head(aside(best), folder_);
+    remove_asides({});
+    written_ = best;
+    of_states_ = {best, best};
     remove_resume_states(folder_ / kStates, steps);  // there is none after 0 steps
     write_file(recipe_path(folder_), recipe.dump(2) + "\n");
     write_file(folder_ / "config.toml", config);
@@ -118,20 +152,25 @@ void HeadFiles::begin(const Json& recipe, const std::string& config, std::int64_
     metrics_.emplace(folder_ / "metrics.jsonl", earlier);
 }
 
-void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& origin,
-                           const Logits& logits) const {
+void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits) {
+    if (std::ranges::find(of_states_, written_) != of_states_.end() && written_ > 0) {
+        remove_asides(of_states_);
+        move_head(folder_, aside(written_));
+        flush_to_disk(folder_ / kStates);
+    }
+    written_ = origin.epochs;
     save_head(folder_, head, k, origin);
     std::visit([&](const auto& own) { write_logits(folder_ / "logits.safetensors", own); }, logits);
 }
 
 void HeadFiles::remove_head() const {
-    for (const char* name : {"head.safetensors", "head.json", "logits.safetensors"})
-        remove_file(folder_ / name);
+    for (const char* name : kHeadFiles) remove_file(folder_ / name);
 }
 
 void HeadFiles::finish(const nlohmann::ordered_json& metrics) const {
     write_file(folder_ / kMarker, metrics.dump(2) + "\n");
     remove_resume_states(folder_ / kStates);
+    remove_asides({});
 }
 
 EarlierHeadRun find_earlier_head_run(const fs::path& folder, const Json& recipe, bool force) {

@@ -22,26 +22,37 @@ class HeadFiles {
     explicit HeadFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
     /// Begins anew, or from the state after `steps` steps of an interrupted run, whose lines of the log are
-    /// `lines`; removes all other states. `config` is the resolved configuration.
+    /// `lines` and whose best epoch so far was `best` (0 = none): the head of that epoch is put back where a
+    /// later one has taken its place. Removes all other states. `config` is the resolved configuration.
     void begin(const nlohmann::json& recipe, const std::string& config, std::int64_t steps,
-               const nlohmann::json& lines);
+               const nlohmann::json& lines, std::int64_t best);
+
+    /// Says that a state is about to be written, before whose step `best` was the best epoch (0 = none). The
+    /// state written before it is on disk.
+    void begin_state(std::int64_t best) { of_states_ = {of_states_.back(), best}; }
 
     /// Appends an epoch's line to metrics.jsonl.
     void log(const nlohmann::json& line) { metrics_->append(line); }
 
     /// Writes head.safetensors, head.json, and logits.safetensors (dev) of head `k`, of the epoch that is
-    /// best so far.
-    void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits) const;
+    /// best so far. Sets aside what stands there where a state may need it: training that goes on from the
+    /// state, on other ranks with other rounding, may find no better epoch.
+    void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits);
 
     /// Removes what an earlier run's `write_head` wrote.
     void remove_head() const;
 
-    /// Writes metrics.json, the mark of a finished training, and removes the state.
+    /// Writes metrics.json, the mark of a finished training, and removes states and heads set aside.
     void finish(const nlohmann::ordered_json& metrics) const;
 
   private:
+    std::filesystem::path aside(std::int64_t epoch) const;
+    void remove_asides(const std::vector<std::int64_t>& kept) const;
+
     std::filesystem::path folder_;
     std::optional<MetricsFile> metrics_;
+    std::int64_t written_ = 0;                   // epoch of the head that stands in the folder
+    std::vector<std::int64_t> of_states_{0, 0};  // best epochs of the states that may be on disk
 };
 
 /// Where a head in training stands, and its folder.

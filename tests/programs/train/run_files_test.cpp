@@ -9,9 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "heads/head_definition.hpp"
 #include "helpers/expect_error.hpp"
 #include "helpers/temporary_folder.hpp"
 #include "io/files.hpp"
+#include "squad/scoring/logits.hpp"
 
 namespace {
 
@@ -143,7 +145,7 @@ TEST_F(HeadStatesTest, AStateThatCannotBeWrittenIsAnErrorAndTheOlderOnesCount) {
     fs::rename(output_ / "b/x/aside", output_ / "b/x/resume");
     finish_head_states(output_, folders());
     EXPECT_THAT(steps(), testing::Each(7));
-    for (const fs::path& folder : folders()) HeadFiles(folder).begin({}, "", 7, {});
+    for (const fs::path& folder : folders()) HeadFiles(folder).begin({}, "", 7, {}, 0);
     for (const fs::path& folder : folders()) {
         EXPECT_EQ(std::distance(fs::directory_iterator(folder / "resume"), {}), 2);  // recipe.json too
     }
@@ -154,6 +156,47 @@ TEST_F(HeadStatesTest, ADamagedRecordIsAnErrorThatNamesIt) {
     BV_EXPECT_ERROR(finish_head_states(output_, folders()), "states-1.json");
     write_file(output_ / "states-1.json", R"({"step": 9, "heads": 3})");
     BV_EXPECT_ERROR(finish_head_states(output_, folders()), "states-1.json");
+}
+
+/// The epochs of the head, as its files say; 0 where it has none.
+std::int64_t epochs_of(const fs::path& folder) {
+    return fs::exists(folder / "head.json") ? load_head(folder).origin.epochs : 0;
+}
+
+/// Writes a head as the best of an epoch.
+void write_best(HeadFiles& files, std::int64_t epoch) {
+    const Head head(find_head("learned_pooling"), 3, 8, {static_cast<std::uint64_t>(epoch)});
+    HeadOrigin origin;
+    origin.layers = {0, 1, 2};
+    origin.epochs = epoch;
+    files.write_head(head, 0, origin, SpanLogits{"features", {static_cast<float>(epoch)}, {0}});
+}
+
+TEST_F(HeadStatesTest, KilledAtAnyMomentTheBestHeadIsThatOfTheStateThatGoesOn) {
+    const fs::path folder = output_ / "a/x";
+    int whole = 0;
+    for (int call = 1; whole < 2; ++call) {
+        fs::remove_all(output_);
+        HeadFiles files(folder);
+        files.begin({}, "", 0, {}, 0);
+        write_best(files, 1);
+        files.begin_state(1);
+        write_best(files, 2);  // which the state that is being written does not know
+        const bool killed = killed_at(call, [&] {
+            files.begin_state(2);
+            write_best(files, 3);
+            write_best(files, 5);
+        });
+        whole += killed ? 0 : 1;
+        const std::int64_t best = call % 2 == 0 ? 2 : 1;  // of the state that a resumed run finds
+        killed_at(1 + call % 5, [&] { HeadFiles(folder).begin({}, "", 7, {}, best); });
+        HeadFiles resumed(folder);
+        resumed.begin({}, "", 7, {}, best);
+        ASSERT_EQ(epochs_of(folder), best) << "killed at call " << call;
+        ASSERT_EQ(read_span_logits(folder / "logits.safetensors").start.front(), static_cast<float>(best));
+        resumed.finish({});
+        EXPECT_EQ(std::distance(fs::directory_iterator(folder / "resume"), {}), 1);  // recipe.json
+    }
 }
 
 }  // namespace

@@ -1,0 +1,137 @@
+// What HeadTraining makes of an epoch: scores, the best heads, and the ends of those that are finished.
+
+#include <variant>
+
+#include <ATen/ATen.h>
+
+#include "core/log.hpp"
+#include "programs/shared/head_logits.hpp"
+#include "programs/train/epoch_loop.hpp"
+#include "programs/train/metrics.hpp"
+#include "squad/scoring/scores.hpp"
+
+namespace bv {
+namespace {
+
+using Json = nlohmann::json;
+
+Json scores_of(const StateSource& source, const Logits& logits) {
+    return Json(std::visit([&](const auto& own) { return score(source.features(), own); }, logits));
+}
+
+}  // namespace
+
+/// The mean loss of each tenth of the epoch.
+Json HeadTraining::mean_losses(const Trainee& trainee) const {
+    Json means = Json::array();
+    LossSoFar before{0, 0};
+    for (const LossSoFar& loss : trainee.losses) {
+        const std::int64_t sequences = std::min(loss.step * batch_, count_) - before.step * batch_;
+        means.push_back((loss.sum - before.sum) / static_cast<double>(sequences));
+        before = loss;
+    }
+    return means;
+}
+
+std::vector<Logits> HeadTraining::predict(const StateSource& source) const {
+    std::vector<ReadingHead> heads;
+    for (const HeadGroup& group : groups_) heads.push_back({&group.head(), group.first_state()});
+    // As many sequences at a time as a step takes.
+    const std::int64_t share = (batch_ + ranks_.size() - 1) / ranks_.size();
+    return predict_heads(heads, source, share, compute_.device, ranks_, collective_);
+}
+
+/// Collective: lets go of the heads whose weights or logits are not finite, and of their logits: an epoch's
+/// last update shows in no loss.
+void HeadTraining::drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& held_out) {
+    std::vector<double> faults;  // for each head, the number of ranks that found one
+    for (const HeadGroup& group : groups_) {
+        for (const bool finite : group.finite()) faults.push_back(finite ? 0 : 1);
+    }
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+        if (question_not_finite(data_.dev().features(), dev[i]) ||
+            (!held_out.empty() && question_not_finite(data_.held_out()->features(), held_out[i])))
+            faults[i] = 1;
+    }
+    ranks_.sum(faults);
+    std::vector<bool> sound;
+    for (const double fault : faults) sound.push_back(fault == 0);
+    let_go_of_diverged(sound);
+    for (std::vector<Logits>* logits : {&dev, &held_out}) {
+        std::size_t place = 0;
+        std::erase_if(*logits, [&](const Logits&) { return !sound[place++]; });
+    }
+}
+
+/// Collective: scores all heads after an epoch, keeps what is best, and lets go of those that are finished.
+void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
+    if (groups_.empty()) return;
+    std::vector<Logits> dev = predict(data_.dev());
+    std::vector<Logits> held_out;
+    if (data_.held_out() != nullptr) held_out = predict(*data_.held_out());
+    drop_unsound(dev, held_out);
+    std::vector<Json> lines;
+    ranks_.root_only([&] {
+        for (const Trainee* trainee : trainees()) {
+            const std::size_t place = lines.size();
+            Json& line =
+                lines.emplace_back(Json{{"epoch", epoch + 1},
+                                        {"step", steps_},
+                                        {"loss", trainee->losses.back().sum / static_cast<double>(count_)},
+                                        {"loss_of_tenths", mean_losses(*trainee)}});
+            line.update(feeding);
+            // A GPU is not waited for after each step.
+            if (compute_.device.is_cpu()) line["step_seconds"] = trainee->step_seconds;
+            line.update(scores_of(data_.dev(), dev[place]));
+            if (held_out.empty()) continue;
+            line["held_out"] = scores_of(*data_.held_out(), held_out[place]);
+            line["held_out"]["epoch"] = std::to_string(epoch + 1);
+        }
+    });
+    lines = Json::parse(ranks_.broadcast(Json(lines).dump())).get<std::vector<Json>>();
+    std::size_t place = 0;  // among all heads
+    std::vector<bool> going_on;
+    for (HeadGroup& group : groups_) {
+        group.clear_losses();
+        for (std::size_t k = 0; k < group.trainees().size(); ++k, ++place) {
+            Trainee& trainee = group.trainees()[k];
+            const bool best = add_line(trainee, lines[place]);
+            const bool finished =
+                epoch + 1 == epochs_ || (trainee.history && trainee.history->out_of_patience());
+            ranks_.root_only([&] {
+                trainee.files->log(lines[place]);
+                HeadOrigin origin = trainee.job.origin;
+                origin.epochs = epoch + 1;
+                if (best)
+                    trainee.files->write_head(group.head(), static_cast<std::int64_t>(k), origin, dev[place]);
+                if (finished) finish(trainee, group.head());
+            });
+            going_on.push_back(!finished);
+        }
+    }
+    keep(going_on);
+}
+
+/// Takes an epoch's line. Returns whether the epoch is the one to keep, so far.
+bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
+    trainee.lines.push_back(line);
+    const auto epoch = line.at("epoch").get<std::int64_t>();
+    const std::string scores = summary(nlohmann::ordered_json(line));
+    spdlog::info("{}, epoch {}: loss {:.4f}, {}", trainee.job.name(), epoch, line.at("loss").get<double>(),
+                 scores);
+    if (!trainee.history) return epoch == epochs_;
+    trainee.history->add(line.at("held_out"));
+    return trainee.history->best().at("epoch") == std::to_string(epoch);
+}
+
+/// Local: writes the head's results; where it `diverged`, those from before.
+void HeadTraining::finish(const Trainee& trainee, const Head& head, const Json& diverged) {
+    saving_.wait();  // its own state may be among what is written
+    const auto metrics = metrics_of(trainee, head, data_.dev().info().epoch, diverged);
+    if (!metrics.contains("head_epochs")) trainee.files->remove_head();
+    trainee.files->finish(metrics);
+    if (trainee.history && !trainee.lines.is_null())
+        spdlog::info("{}: best: {}", trainee.job.name(), trainee.history->best_text());
+}
+
+}  // namespace bv

@@ -13,6 +13,7 @@ the targets named. Prints the folder of the Python environment. Quick when there
 Environment: as tools/install.sh, and
   CMAKE_PREFIX_PATH, HDF5_ROOT, CUDA_HOME   where a cluster's modules keep libraries
   LibTorch_ROOT                             a LibTorch to build with [the environment's torch package]
+  CCACHE_*                                  as ccache has them; it is used where it is installed
   CMAKE_BUILD_PARALLEL_LEVEL                compilers at a time [one per core, but no more than 2 GB of memory each]
 EOF
 }
@@ -55,6 +56,12 @@ if ! command -v nvcc >/dev/null && [[ ! ${CUDA_HOME:-} ]]; then
         export CUDA_HOME=$toolkit
         break
     done
+fi
+
+# ccache, where it is installed, compiles again only what no clone of the repository has compiled yet.
+if command -v ccache >/dev/null && [[ ! ${CMAKE_CXX_COMPILER_LAUNCHER:-} ]]; then
+    export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+    export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime # for precompiled headers
 fi
 
 # Found libraries stay in CMake's cache: other settings need a fresh one.

@@ -125,6 +125,15 @@ struct Item<std::vector<T>> {
     using type = T;
 };
 
+/// The values as a flag takes them: "1,2". CLI11's own text, "[1,2]", changes with the headers seen before
+/// it.
+template <class Value>
+std::string list_text(const std::vector<Value>& values) {
+    std::ostringstream text;
+    for (const Value& value : values) text << (text.tellp() == 0 ? "" : ",") << value;
+    return text.str();
+}
+
 }  // namespace
 
 Option Option::required() const {
@@ -171,6 +180,7 @@ Option CommandLine::option(const std::string& name, T& value, const std::string&
     } else {
         using Value = typename Item<T>::type;
         CLI::Option* option = app_->add_option("--" + name, value, help)->capture_default_str();
+        if constexpr (!std::is_same_v<Value, T>) option->default_str(list_text(value));
         if constexpr (std::is_arithmetic_v<Value>) {
             option->transform(CLI::Validator(number_complaint<Value>, ""));
         }

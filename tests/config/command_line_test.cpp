@@ -180,6 +180,12 @@ TEST_F(CommandLineTest, TheResolvedConfigurationHoldsDefaultsTooAndReadsBack) {
     EXPECT_THAT(found.heads, testing::ElementsAre("one", "two"));
 }
 
+TEST_F(CommandLineTest, SeveralDefaultValuesStandAsAFlagTakesThem) {
+    Program program;
+    program.parse({});
+    EXPECT_EQ(setting_in(program.resolved(), "heads"), "one,two");
+}
+
 TEST_F(CommandLineTest, ASettingIsFoundInTheResolvedConfiguration) {
     Program program;
     program.parse({"--model", "a \"quoted\" name"});

@@ -143,9 +143,10 @@ void TrainOptions::declare(CommandLine& line) {
                 "with --held-out: a head's training ends after so many epochs in a row without a better "
                 "--eval-metric; 0 trains all --epochs")
         .check(at_least(0));
-    line.option("resume-every", resume_every,
-                "minutes between states to resume from; 0 saves one on the stop signal alone (SIGUSR1; under "
-                "srun SIGTERM too)")
+    line.option(
+            "resume-every", resume_every,
+            "minutes between states to resume from; 0 saves one only on the stop signal (SIGUSR1; under srun "
+            "SIGTERM too) and after heads have left a group")
         .check(at_least(0));
     line.option(
         "allow-other-checkpoint", allow_other_checkpoint,

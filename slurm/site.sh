@@ -21,6 +21,7 @@ BV_SITE=$(realpath "${BASH_SOURCE[0]}") && export BV_SITE
 
 # --- Where software comes from: modules ... ---
 # module load gcc/12 openmpi/4.1 hdf5/1.14-parallel
+# module load gcc/12 openmpi/4.1 hdf5/1.14-parallel cuda/13.0   # for GPUs: also where you build (slurm/README.md)
 # export BV_BIN=$HOME/bertvision/build/release/bin   # programs built elsewhere [build/release/bin of the repository]
 # export BV_PYTHON=/opt/venv/bin/python   # with tools/requirements.txt [the build's]
 # --- ... or a container, of tools/bertvision.def: words before every program. Ranks start by srun then. ---

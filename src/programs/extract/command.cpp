@@ -43,14 +43,11 @@ StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const
     info.layers = wanted_layers(options.layers, config);
     info.hidden_size = config.hidden_size;
     info.checkpoint = weights_fingerprint(options.checkpoint);
-    info.epoch = "0";
-    if (const auto known = read_checkpoint(options.checkpoint)) {
-        if (known->task != options.task) {
-            fail("{} was fine-tuned for task {}, not {}", options.checkpoint.string(), known->task,
-                 options.task);
-        }
-        info.epoch = known->epoch.text();
+    const auto known = read_checkpoint(options.checkpoint);
+    if (known && known->task != options.task) {
+        fail("{} was fine-tuned for task {}, not {}", options.checkpoint.string(), known->task, options.task);
     }
+    info.epoch = known ? known->epoch.text() : std::string("0");
     info.features = features.fingerprint();
     info.config = line.resolved();
     return info;

@@ -64,8 +64,8 @@ if command -v ccache >/dev/null && [[ ! ${CMAKE_CXX_COMPILER_LAUNCHER:-} ]]; the
     export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime # for precompiled headers
 fi
 
-# Found libraries stay in CMake's cache: other settings need a fresh one.
-wanted="${settings[*]} ${CMAKE_PREFIX_PATH:-} ${HDF5_ROOT:-} ${CUDA_HOME:-}"
+# Found libraries and a preset's settings stay in CMake's cache: others need a fresh one.
+wanted="${settings[*]} ${CMAKE_PREFIX_PATH:-} ${HDF5_ROOT:-} ${CUDA_HOME:-} presets $(cksum <CMakePresets.json)"
 if [[ ! -e $build/build.ninja || $(cat "$build/settings.txt" 2>/dev/null) != "$wanted" ]]; then
     say "configuring $build"
     mkdir -p "$build"

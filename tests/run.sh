@@ -7,9 +7,8 @@ usage() {
     cat <<'EOF'
 Usage: tests/run.sh [--preset PRESET] [LABEL...]
 
-Installs what is missing, builds PRESET and runs the tests of the labels named. A failing test's output is printed; the last
-lines are CTest's summary. Without arguments three stages run, and the last line names those that failed: preset release
-with all labels but soak, preset asan with unit and fuzz, preset tsan with unit.
+Installs what is missing, builds PRESET [release] and runs the tests of the labels named. A failing test's output is
+printed; the last lines are CTest's summary.
 
   unit      one library, one process          mpi       one library on 1, 2 and 4 ranks
   parity    against Hugging Face's and the    pipeline  the programs and scripts, from files to files
@@ -19,7 +18,7 @@ with all labels but soak, preset asan with unit and fuzz, preset tsan with unit.
   soak      longer than CI allows; with --preset asan an hour of fuzzing
 
 Presets:
-  release   [the default with labels] all labels but fuzz
+  release   all labels but fuzz; labels [all but soak]
   asan      address and undefined-behaviour sanitizers, clang 16; labels [unit fuzz] and soak
   tsan      thread sanitizer, clang 16; label [unit]
 
@@ -49,17 +48,7 @@ stage() {
         ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$(nproc)" "${selected[@]}" </dev/null
 }
 
-all_stages() {
-    local failed=()
-    stage release || failed+=(release)
-    stage asan unit fuzz || failed+=(asan)
-    stage tsan unit || failed+=(tsan)
-    ((${#failed[@]})) || { echo "run.sh: release, asan and tsan passed" && return; }
-    echo "error: run.sh: failed stages: ${failed[*]}" >&2
-    return 1
-}
-
-preset=
+preset=release
 labels=()
 while (($#)); do
     case $1 in
@@ -69,12 +58,8 @@ while (($#)); do
         *) echo "error: run.sh: unknown label '$1'; see tests/run.sh --help" >&2 && exit 2 ;;
     esac
 done
-if [[ ! $preset ]] && ((!${#labels[@]})); then
-    all_stages
-    exit
-fi
 case $preset in
     asan) ((${#labels[@]})) || labels=(unit fuzz) ;;
     tsan) ((${#labels[@]})) || labels=(unit) ;;
 esac
-stage "${preset:-release}" ${labels[@]+"${labels[@]}"}
+stage "$preset" ${labels[@]+"${labels[@]}"}

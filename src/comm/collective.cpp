@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "comm/mpi_call.hpp"
 #include "core/activity.hpp"
 
 #ifdef BV_CUDA
@@ -21,47 +22,44 @@ void for_each_piece(float* data, std::int64_t count, const Work& work) {
         work(data + at, static_cast<int>(std::min(kPiece, count - at)));
 }
 
-void check(int code, const char* call) {
-    if (code != MPI_SUCCESS) throw std::runtime_error(fmt::format("{} failed", call));
-}
-
 }  // namespace
 
 void MpiCollective::all_reduce(float* data, std::int64_t count) {
     const Waiting waiting;
     for_each_piece(data, count, [&](float* piece, int size) {
-        check(MPI_Allreduce(MPI_IN_PLACE, piece, size, MPI_FLOAT, MPI_SUM, ranks_.handle()), "MPI_Allreduce");
+        check_mpi(MPI_Allreduce(MPI_IN_PLACE, piece, size, MPI_FLOAT, MPI_SUM, ranks_.handle()),
+                  "MPI_Allreduce");
     });
 }
 
 void MpiCollective::start_all_reduce(float* data, std::int64_t count) {
     if (ranks_.size() == 1) return;
     for_each_piece(data, count, [&](float* piece, int size) {
-        check(MPI_Iallreduce(MPI_IN_PLACE, piece, size, MPI_FLOAT, MPI_SUM, ranks_.handle(),
-                             &running_.emplace_back(MPI_REQUEST_NULL)),
-              "MPI_Iallreduce");
+        check_mpi(MPI_Iallreduce(MPI_IN_PLACE, piece, size, MPI_FLOAT, MPI_SUM, ranks_.handle(),
+                                 &running_.emplace_back(MPI_REQUEST_NULL)),
+                  "MPI_Iallreduce");
     });
 }
 
 void MpiCollective::poll() {
     if (running_.empty()) return;
     int done = 0;
-    check(MPI_Testall(static_cast<int>(running_.size()), running_.data(), &done, MPI_STATUSES_IGNORE),
-          "MPI_Testall");
+    check_mpi(MPI_Testall(static_cast<int>(running_.size()), running_.data(), &done, MPI_STATUSES_IGNORE),
+              "MPI_Testall");
     if (done != 0) running_.clear();
 }
 
 void MpiCollective::wait() {
     const Waiting waiting;
-    check(MPI_Waitall(static_cast<int>(running_.size()), running_.data(), MPI_STATUSES_IGNORE),
-          "MPI_Waitall");
+    check_mpi(MPI_Waitall(static_cast<int>(running_.size()), running_.data(), MPI_STATUSES_IGNORE),
+              "MPI_Waitall");
     running_.clear();
 }
 
 void MpiCollective::broadcast(float* data, std::int64_t count, int root) {
     const Waiting waiting;
     for_each_piece(data, count, [&](float* piece, int size) {
-        check(MPI_Bcast(piece, size, MPI_FLOAT, root, ranks_.handle()), "MPI_Bcast");
+        check_mpi(MPI_Bcast(piece, size, MPI_FLOAT, root, ranks_.handle()), "MPI_Bcast");
     });
 }
 

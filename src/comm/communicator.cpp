@@ -7,19 +7,11 @@
 
 #include <unistd.h>
 
+#include "comm/mpi_call.hpp"
 #include "core/activity.hpp"
 
 namespace bv {
 namespace {
-
-void check(int code, const char* call) {
-    if (code == MPI_SUCCESS) return;
-    char text[MPI_MAX_ERROR_STRING];
-    int length = 0;
-    MPI_Error_string(code, text, &length);
-    throw std::runtime_error(
-        fmt::format("{} failed: {}", call, std::string(text, static_cast<std::size_t>(length))));
-}
 
 int as_count(std::size_t bytes) {
     BV_EXPECT(bytes <= static_cast<std::size_t>(std::numeric_limits<int>::max()));
@@ -30,7 +22,7 @@ int as_count(std::size_t bytes) {
 
 Mpi::Mpi() {
     int provided = 0;
-    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
+    check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
     BV_EXPECT(provided == MPI_THREAD_MULTIPLE);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }
@@ -54,12 +46,13 @@ void Mpi::abort(int code) {
 
 Communicator::Communicator() {
     const Waiting waiting;
-    check(MPI_Comm_dup(MPI_COMM_WORLD, &handle_), "MPI_Comm_dup");
+    check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &handle_), "MPI_Comm_dup");
     MPI_Comm_set_errhandler(handle_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(handle_, &rank_);
     MPI_Comm_size(handle_, &size_);
     MPI_Comm host = MPI_COMM_NULL;
-    check(MPI_Comm_split_type(handle_, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host), "MPI_Comm_split_type");
+    check_mpi(MPI_Comm_split_type(handle_, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host),
+              "MPI_Comm_split_type");
     MPI_Comm_rank(host, &local_rank_);
     MPI_Comm_size(host, &local_size_);
     MPI_Comm_free(&host);
@@ -72,7 +65,7 @@ Communicator::~Communicator() {
 
 void Communicator::barrier() const {
     const Waiting waiting;
-    check(MPI_Barrier(handle_), "MPI_Barrier");
+    check_mpi(MPI_Barrier(handle_), "MPI_Barrier");
 }
 
 void Communicator::agree(const std::function<void()>& check_here) const {
@@ -88,7 +81,7 @@ void Communicator::agree(const std::function<void()>& check_here) const {
     int first = size_;
     {
         const Waiting waiting;
-        check(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, handle_), "MPI_Allreduce");
+        check_mpi(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, handle_), "MPI_Allreduce");
     }
     if (first < size_) throw AgreedError(broadcast(complaint, first));
 }
@@ -102,9 +95,9 @@ void Communicator::root_only(const std::function<void()>& work) const {
 std::string Communicator::broadcast(std::string text, int root) const {
     const Waiting waiting;
     std::uint64_t bytes = text.size();
-    check(MPI_Bcast(&bytes, 1, MPI_UINT64_T, root, handle_), "MPI_Bcast");
+    check_mpi(MPI_Bcast(&bytes, 1, MPI_UINT64_T, root, handle_), "MPI_Bcast");
     text.resize(bytes);
-    check(MPI_Bcast(text.data(), as_count(bytes), MPI_CHAR, root, handle_), "MPI_Bcast");
+    check_mpi(MPI_Bcast(text.data(), as_count(bytes), MPI_CHAR, root, handle_), "MPI_Bcast");
     return text;
 }
 
@@ -112,13 +105,13 @@ std::vector<std::string> Communicator::gather(const std::string& text) const {
     const Waiting waiting;
     const int mine = as_count(text.size());
     std::vector<int> counts(static_cast<std::size_t>(size_));
-    check(MPI_Allgather(&mine, 1, MPI_INT, counts.data(), 1, MPI_INT, handle_), "MPI_Allgather");
+    check_mpi(MPI_Allgather(&mine, 1, MPI_INT, counts.data(), 1, MPI_INT, handle_), "MPI_Allgather");
     std::vector<int> starts(counts.size());
     std::exclusive_scan(counts.begin(), counts.end(), starts.begin(), 0);
     std::string all(static_cast<std::size_t>(starts.back()) + static_cast<std::size_t>(counts.back()), '\0');
-    check(MPI_Allgatherv(text.data(), mine, MPI_CHAR, all.data(), counts.data(), starts.data(), MPI_CHAR,
-                         handle_),
-          "MPI_Allgatherv");
+    check_mpi(MPI_Allgatherv(text.data(), mine, MPI_CHAR, all.data(), counts.data(), starts.data(), MPI_CHAR,
+                             handle_),
+              "MPI_Allgatherv");
     std::vector<std::string> texts;
     for (std::size_t r = 0; r < counts.size(); ++r) {
         texts.push_back(all.substr(static_cast<std::size_t>(starts[r]), static_cast<std::size_t>(counts[r])));
@@ -128,25 +121,26 @@ std::vector<std::string> Communicator::gather(const std::string& text) const {
 
 double Communicator::sum(double value) const {
     const Waiting waiting;
-    check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_SUM, handle_), "MPI_Allreduce");
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_SUM, handle_), "MPI_Allreduce");
     return value;
 }
 
 std::int64_t Communicator::sum(std::int64_t value) const {
     const Waiting waiting;
-    check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_SUM, handle_), "MPI_Allreduce");
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_SUM, handle_), "MPI_Allreduce");
     return value;
 }
 
 void Communicator::sum(std::span<double> values) const {
     const Waiting waiting;
-    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), as_count(values.size()), MPI_DOUBLE, MPI_SUM, handle_),
-          "MPI_Allreduce");
+    check_mpi(
+        MPI_Allreduce(MPI_IN_PLACE, values.data(), as_count(values.size()), MPI_DOUBLE, MPI_SUM, handle_),
+        "MPI_Allreduce");
 }
 
 double Communicator::max(double value) const {
     const Waiting waiting;
-    check(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, handle_), "MPI_Allreduce");
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, handle_), "MPI_Allreduce");
     return value;
 }
 

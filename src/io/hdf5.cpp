@@ -10,7 +10,7 @@ namespace bv::h5 {
 namespace {
 
 /// What the innermost failing HDF5 function said, and empties the stack.
-std::string reason() {
+std::string library_reason() {
     std::string text;
     auto keep_last = [](unsigned, const H5E_error2_t* error, void* target) -> herr_t {
         if (error->desc != nullptr && *error->desc != '\0') *static_cast<std::string*>(target) = error->desc;
@@ -22,7 +22,7 @@ std::string reason() {
 }
 
 [[noreturn]] void fail_with_reason(const std::string& what) {
-    const std::string why = reason();
+    const std::string why = library_reason();
     if (why.find("checksum") == std::string::npos) fail("{}: {}", what, why);
     throw Damaged(fmt::format("{}: it is damaged: {}", what, why));
 }

@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr const char* kMarker = "resume.json";
+constexpr const char* kStateMarker = "resume.json";
 constexpr const char* kTensors = "state.safetensors";
 constexpr std::string_view kName = "step-";
 
@@ -54,7 +54,7 @@ std::vector<std::int64_t> steps_in(const fs::path& folder) {
         std::int64_t step = 0;
         const auto [end, wrong] = std::from_chars(number.data(), number.data() + number.size(), step);
         const bool named = wrong == std::errc() && end == number.data() + number.size();
-        if (named && is_there(path / kMarker)) steps.push_back(step);
+        if (named && is_there(path / kStateMarker)) steps.push_back(step);
     }
     std::sort(steps.begin(), steps.end(), std::greater<>());
     return steps;
@@ -62,7 +62,7 @@ std::vector<std::int64_t> steps_in(const fs::path& folder) {
 
 /// The totals in the state's marker. Throws Error where any part of the state is not as it was written.
 std::string checked_totals(const fs::path& state, std::int64_t step) {
-    const fs::path path = state / kMarker;
+    const fs::path path = state / kStateMarker;
     const Json marker = read_json(path);
     try {
         if (marker.at("step").get<std::int64_t>() != step) fail("{} is of another step", path.string());
@@ -90,7 +90,7 @@ auto of_newest(const fs::path& folder, const Read& read) {
 }
 
 void write_to(const fs::path& place, const ResumeState& state) {
-    write_whole_folder(place, kMarker, [&](const fs::path& path) {
+    write_whole_folder(place, kStateMarker, [&](const fs::path& path) {
         std::map<std::string, at::Tensor> tensors{{"values", state.values},
                                                   {"first_moments", state.first_moments},
                                                   {"second_moments", state.second_moments}};
@@ -114,20 +114,20 @@ void prepare_resume_state(const fs::path& folder, const ResumeState& state) {
 }
 
 bool is_prepared(const fs::path& folder, std::int64_t step) {
-    return is_there(prepared_place_of(folder, step) / kMarker);
+    return is_there(prepared_place_of(folder, step) / kStateMarker);
 }
 
 void take_resume_state(const fs::path& folder, std::int64_t step) {
     const fs::path prepared = prepared_place_of(folder, step);
     const fs::path place = place_of(folder, step);
     if (is_prepared(folder, step)) {
-        remove_whole_folder(place, kMarker);
+        remove_whole_folder(place, kStateMarker);
         std::error_code wrong;
         fs::rename(prepared, place, wrong);
         if (wrong) fail("cannot rename {} to {}: {}", prepared.string(), place.string(), wrong.message());
         flush_to_disk(folder);
     }
-    if (is_there(place / kMarker)) remove_resume_states(folder, step);
+    if (is_there(place / kStateMarker)) remove_resume_states(folder, step);
 }
 
 ResumeState read_resume_state(const fs::path& folder, std::int64_t step) {
@@ -158,7 +158,7 @@ std::optional<std::int64_t> newest_resume_step(const fs::path& folder) {
 
 void remove_resume_states(const fs::path& folder, std::optional<std::int64_t> kept) {
     for (const fs::path& path : states_in(folder)) {
-        if (!kept || path != place_of(folder, *kept)) remove_whole_folder(path, kMarker);
+        if (!kept || path != place_of(folder, *kept)) remove_whole_folder(path, kStateMarker);
     }
 }
 

@@ -6,13 +6,13 @@
 namespace bv {
 namespace {
 
-struct Gradients {
+struct NormGradients {
     at::Tensor values, x, residual, weight, bias;
 };
 
 /// Both outputs of a residual_norm are used, as in the encoder.
 template <typename Function>
-Gradients run(const Function& function, std::int64_t hidden, at::ScalarType precision) {
+NormGradients run_norm(const Function& function, std::int64_t hidden, at::ScalarType precision) {
     at::manual_seed(5);
     const auto leaf = [](const at::Tensor& x) { return x.detach().clone().set_requires_grad(true); };
     const at::Tensor x = leaf(at::randn({40, hidden}).to(precision));
@@ -27,7 +27,7 @@ Gradients run(const Function& function, std::int64_t hidden, at::ScalarType prec
     return {y.values.detach(), x.grad().to(at::kFloat), residual.grad(), weight.grad(), bias.grad()};
 }
 
-void expect_close(const Gradients& a, const Gradients& b, double relative, double absolute) {
+void expect_close(const NormGradients& a, const NormGradients& b, double relative, double absolute) {
     EXPECT_TRUE(at::allclose(a.values, b.values, 1e-5, 1e-5));
     EXPECT_TRUE(at::allclose(a.x, b.x, relative, absolute));
     EXPECT_TRUE(at::allclose(a.residual, b.residual, relative, absolute));
@@ -42,13 +42,13 @@ TEST(ResidualNorm, IsDropoutSumAndLayerNormAndTheirGradients) {
         for (const double p : {0.0, 0.3}) {
             const DropoutPlan plan{p, {7, 2}, 1, DropoutSite::layer_output, {0, 3, 38, 40}, {4, 9, 0}};
             for (const at::ScalarType precision : {at::kFloat, at::kBFloat16}) {
-                const Gradients ours = run(
+                const NormGradients ours = run_norm(
                     [&](const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
                         const at::Tensor& bias) {
                         return residual_norm(x, residual, weight, bias, 1e-12, plan);
                     },
                     hidden, precision);
-                const Gradients expected = run(
+                const NormGradients expected = run_norm(
                     [&](const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
                         const at::Tensor& bias) {
                         const at::Tensor values =

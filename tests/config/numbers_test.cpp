@@ -15,7 +15,7 @@ namespace bv {
 namespace {
 
 /// An option of each kind that the programs have.
-struct Options {
+struct NumberOptions {
     std::int64_t count = 16;
     int threads = 0;
     std::uint64_t seed = 1;
@@ -27,8 +27,8 @@ struct Options {
     std::vector<std::uint64_t> seeds{1};
 };
 
-Options parse(std::vector<std::string> words) {
-    Options options;
+NumberOptions parse(std::vector<std::string> words) {
+    NumberOptions options;
     CommandLine line("bv_train", "");
     line.option("count", options.count, "").check(at_least(1));
     line.option("threads", options.threads, "").check(within(0, kMostThreads));

@@ -15,12 +15,12 @@ bool same(const AddedToken& a, const AddedToken& b) {
            a.rstrip == b.rstrip && a.special == b.special && a.in_normalized_text() == b.in_normalized_text();
 }
 
+}  // namespace
+
 bool holds(const std::vector<AddedToken>& tokens, const std::string& content) {
     return std::any_of(tokens.begin(), tokens.end(),
                        [&](const auto& token) { return token.content == content; });
 }
-
-}  // namespace
 
 std::optional<std::int32_t> AddedTokens::id_of(const std::string& content) const {
     const auto found = ids_.find(content);

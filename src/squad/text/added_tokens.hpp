@@ -26,6 +26,9 @@ struct AddedToken {
     bool in_normalized_text() const { return normalized.value_or(!special); }
 };
 
+/// Whether one of `tokens` has this content.
+bool holds(const std::vector<AddedToken>& tokens, const std::string& content);
+
 /// The added tokens of a tokenizer, as `AddedVocabulary` of Hugging Face `tokenizers` has them: their ids,
 /// and their places in a text. The leftmost token is taken first, of several at one place the longest.
 class AddedTokens {

@@ -27,11 +27,6 @@ constexpr std::array<StandardToken, 7> kStandard{{{"bos_token", nullptr},
                                                   {"cls_token", "[CLS]"},
                                                   {"mask_token", "[MASK]"}}};
 
-bool holds(const std::vector<AddedToken>& tokens, const std::string& content) {
-    return std::any_of(tokens.begin(), tokens.end(),
-                       [&](const auto& token) { return token.content == content; });
-}
-
 void append_if_new(std::vector<AddedToken>& tokens, const AddedToken& token) {
     if (!holds(tokens, token.content)) tokens.push_back(token);
 }

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+#include <fmt/format.h>
+#include <mpi.h>
+
+namespace bv {
+
+/// Throws std::runtime_error in MPI's own words unless `code`, which `call` returned, says success.
+inline void check_mpi(int code, const char* call) {
+    if (code == MPI_SUCCESS) return;
+    char text[MPI_MAX_ERROR_STRING];
+    int length = 0;
+    MPI_Error_string(code, text, &length);
+    throw std::runtime_error(
+        fmt::format("{} failed: {}", call, std::string(text, static_cast<std::size_t>(length))));
+}
+
+}  // namespace bv

@@ -58,7 +58,7 @@ void require_working_folder() {
 }
 
 [[gnu::section(".preinit_array"),
-  gnu::used]] void (*const before_all_constructors)() = require_working_folder;
+  gnu::used]] void (*const look_before_constructors)() = require_working_folder;
 
 [[noreturn]] void end_as_failure() {
     fmt::print(stderr, "failure: {}\n", terminating_text());

@@ -35,7 +35,7 @@ void listen_early() {
     handle(SIGUSR1, request_stop);
 }
 
-[[gnu::section(".preinit_array"), gnu::used]] void (*const before_all_constructors)() = listen_early;
+[[gnu::section(".preinit_array"), gnu::used]] void (*const listen_before_constructors)() = listen_early;
 
 }  // namespace
 

@@ -10,7 +10,7 @@ void bv::fuzz::read(std::string_view input) {
     double real = 0.5;
     bool truth = false;
     std::vector<std::string> texts;
-    std::vector<std::int64_t> wholes;
+    std::vector<std::uint64_t> wholes;
     CommandLine line("bv_finetune", "");
     line.option("model", text, "");
     line.option("batch", whole, "");

@@ -21,7 +21,7 @@ TEST(Seal, ItOutlivesAnotherOrderAndLayout) {
     ordered[kSeal] = sealed()[kSeal];
     for (const char* key : {"share", "name", "layers", "epoch"}) ordered[key] = sealed()[key];
     require_seal(Json::parse(ordered.dump()), "a.json");
-    EXPECT_EQ(seal_of(ordered), sealed()[kSeal]);
+    EXPECT_EQ(seal_of(ordered), sealed()[kSeal].get<std::string>());
 }
 
 TEST(Seal, AnyOtherKeyOrValueBreaksIt) {

@@ -58,8 +58,8 @@ class CommandLine {
     CommandLine& operator=(const CommandLine&) = delete;
 
     /// Declares --name for `value`, whose current content is the default shown by --help. A bool becomes a
-    /// flag; the other types are std::string, std::filesystem::path, double, std::int64_t, std::uint64_t and
-    /// std::vector of these, and int.
+    /// flag; the other types are int, std::int64_t, std::string, std::filesystem::path, double,
+    /// std::uint64_t, and std::vector of the last four.
     template <class T>
     Option option(const std::string& name, T& value, const std::string& help);
 

@@ -1,8 +1,5 @@
 #include "bert/config.hpp"
 
-#include <algorithm>
-#include <array>
-
 #include "core/error.hpp"
 #include "io/json_object.hpp"
 #include "io/paths.hpp"
@@ -47,18 +44,18 @@ BertConfig read_bert_config(const std::filesystem::path& folder) {
     config.vocabulary = size("vocab_size");
     config.positions = size("max_position_embeddings");
     if (json.has("type_vocab_size")) config.segments = json.whole("type_vocab_size", 2, kLargestSize);
-    config.activation = json.get<std::string>("hidden_act", "gelu");
     config.layer_norm_epsilon = number(json, "layer_norm_eps", 1e-12, 1);
     config.hidden_dropout = number(json, "hidden_dropout_prob", 0.1, 1);
     config.attention_dropout = number(json, "attention_probs_dropout_prob", 0.1, 1);
     config.head_dropout = number(json, "classifier_dropout", config.hidden_dropout, 1);
     config.initializer_range = number(json, "initializer_range", 0.02, 1000);
 
-    constexpr std::array kActivations{"gelu", "gelu_new", "gelu_pytorch_tanh", "relu"};
-    if (std::find(kActivations.begin(), kActivations.end(), config.activation) == kActivations.end()) {
-        fail("{}: key 'hidden_act' is '{}'; known: gelu, gelu_new, gelu_pytorch_tanh, relu", json.name(),
-             config.activation);
+    const auto activation = json.get<std::string>("hidden_act", to_string(config.activation));
+    const auto known = find_word<Activation>(activation);
+    if (!known) {
+        fail("{}: key 'hidden_act' is '{}'; known: {}", json.name(), activation, choices<Activation>());
     }
+    config.activation = *known;
     if (config.hidden_size % config.heads != 0) {
         fail("{}: hidden_size {} does not divide into {} heads", json.name(), config.hidden_size,
              config.heads);
@@ -76,7 +73,7 @@ Json to_json(const BertConfig& config, const std::string& architecture) {
             {"vocab_size", config.vocabulary},
             {"max_position_embeddings", config.positions},
             {"type_vocab_size", config.segments},
-            {"hidden_act", config.activation},
+            {"hidden_act", to_string(config.activation)},
             {"layer_norm_eps", config.layer_norm_epsilon},
             {"hidden_dropout_prob", config.hidden_dropout},
             {"attention_probs_dropout_prob", config.attention_dropout},

@@ -6,7 +6,19 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "core/words.hpp"
+
 namespace bv {
+
+/// What stands between the two products of a feed-forward layer: gelu is exact, gelu_new and
+/// gelu_pytorch_tanh are two names of its approximation by tanh.
+enum class Activation { gelu, gelu_new, gelu_pytorch_tanh, relu };
+
+template <>
+struct Words<Activation> {
+    static constexpr std::string_view kKind = "activation";
+    static constexpr std::array<std::string_view, 4> kWords{"gelu", "gelu_new", "gelu_pytorch_tanh", "relu"};
+};
 
 /// The shape of a BERT, as in a Hugging Face config.json.
 struct BertConfig {
@@ -17,7 +29,7 @@ struct BertConfig {
     std::int64_t vocabulary = 30522;        ///< rows of the word embedding
     std::int64_t positions = 512;           ///< longest sequence
     std::int64_t segments = 2;              ///< rows of the segment embedding
-    std::string activation = "gelu";  ///< gelu (exact), gelu_new and gelu_pytorch_tanh (approximated), relu
+    Activation activation = Activation::gelu;
     double layer_norm_epsilon = 1e-12;
     double hidden_dropout = 0.1;      ///< after embeddings and each sub-layer
     double attention_dropout = 0.1;   ///< on attention probabilities

@@ -12,9 +12,9 @@ Parameter parameter(std::vector<std::string> names, at::IntArrayRef shape) {
     return {std::move(names), at::zeros(shape, at::kFloat)};
 }
 
-at::Tensor activate(const at::Tensor& x, const std::string& activation) {
-    if (activation == "relu") return at::relu(x);
-    return at::gelu(x, activation == "gelu" ? "none" : "tanh");
+at::Tensor activate(const at::Tensor& x, Activation activation) {
+    if (activation == Activation::relu) return at::relu(x);
+    return at::gelu(x, activation == Activation::gelu ? "none" : "tanh");
 }
 
 }  // namespace

@@ -40,16 +40,6 @@ std::vector<std::string> names_in(const std::vector<Parameter>& parameters, cons
 
 }  // namespace
 
-std::string name_of(Task task) {
-    return task == Task::span ? "span" : "classification";
-}
-
-Task task_named(const std::string& name) {
-    if (name == "span") return Task::span;
-    if (name == "classification") return Task::classification;
-    fail("'{}' is no task; known: span, classification", name);
-}
-
 Model::Model(const BertConfig& config, Task task, std::uint64_t seed)
     : task_(task),
       encoder_(config),
@@ -89,8 +79,8 @@ Model Model::load(const std::filesystem::path& folder, Task task, Use use, std::
             fail(
                 "{}: holds no {}, from which the {} of the {} task are made; give a checkpoint of "
                 "bv_finetune --task {}, which trains them",
-                folder.string(), fmt::join(missing, ", "), use == Use::states ? "states" : "logits",
-                name_of(task), name_of(task));
+                folder.string(), fmt::join(missing, ", "), use == Use::states ? "states" : "logits", task,
+                task);
         }
     }
     // Drawn alone, so that it depends on nothing but the seed.

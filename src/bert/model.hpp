@@ -12,18 +12,10 @@
 #include "bert/config.hpp"
 #include "bert/encoder.hpp"
 #include "bert/parameter.hpp"
+#include "core/task.hpp"
 #include "random/dropout.hpp"
 
 namespace bv {
-
-/// What a model is fine-tuned for.
-enum class Task { span, classification };
-
-/// "span" or "classification".
-std::string name_of(Task task);
-
-/// The inverse of `name_of`. Throws Error naming both.
-Task task_named(const std::string& name);
 
 /// What a model is loaded for, which decides what its folder must hold.
 enum class Use {

@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 #include <type_traits>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -134,6 +135,43 @@ std::string list_text(const std::vector<Value>& values) {
     return text.str();
 }
 
+/// `value` as one of TOML's types. TOML's whole numbers end at 2^63: larger ones are texts.
+template <class Value>
+auto toml_value(const Value& value) {
+    if constexpr (std::is_same_v<Value, std::filesystem::path>) {
+        return toml::value(value.string());
+    } else if constexpr (std::is_same_v<Value, int>) {
+        return toml::value(std::int64_t{value});
+    } else {
+        return toml::value(value);
+    }
+}
+
+template <class Value>
+void insert(toml::table& table, const std::string& key, const Value& value) {
+    if constexpr (std::is_same_v<Value, std::string> || std::is_same_v<Value, std::filesystem::path>) {
+        if (value.empty()) return;
+    }
+    if constexpr (std::is_same_v<Value, std::uint64_t>) {
+        if (!std::in_range<std::int64_t>(value)) return insert(table, key, std::to_string(value));
+        insert(table, key, static_cast<std::int64_t>(value));
+    } else {
+        table.insert(key, toml_value(value));
+    }
+}
+
+template <class Value>
+void insert(toml::table& table, const std::string& key, const std::vector<Value>& values) {
+    if (values.empty()) return;
+    toml::array list;
+    for (const Value& value : values) {
+        toml::table one;
+        insert(one, key, value);
+        list.push_back(*one.get(key));
+    }
+    table.insert(key, std::move(list));
+}
+
 }  // namespace
 
 Option Option::required() const {
@@ -162,8 +200,20 @@ Option Option::needs(const Option& other) const {
     return *this;
 }
 
+/// The values of all options, each written by a function of its own.
+struct CommandLine::Settings {
+    std::vector<std::function<void(toml::table&)>> writers;
+
+    void add(const std::string& name, std::function<void(toml::table&, const std::string&)> write) {
+        writers.emplace_back(
+            [key = key_of(name), write = std::move(write)](toml::table& table) { write(table, key); });
+    }
+};
+
 CommandLine::CommandLine(std::string program, std::string description, std::string examples)
-    : program_(std::move(program)), app_(std::make_unique<CLI::App>(std::move(description), program_)) {
+    : program_(std::move(program)),
+      app_(std::make_unique<CLI::App>(std::move(description), program_)),
+      settings_(std::make_unique<Settings>()) {
     app_->set_config("--config", "",
                      "TOML study file; this program reads its table [" +
                          program_.substr(program_.find('_') + 1) + "], flags override it");
@@ -175,6 +225,7 @@ CommandLine::~CommandLine() = default;
 
 template <class T>
 Option CommandLine::option(const std::string& name, T& value, const std::string& help) {
+    settings_->add(name, [&value](toml::table& table, const std::string& key) { insert(table, key, value); });
     if constexpr (std::is_same_v<T, bool>) {
         return Option(app_->add_flag("--" + name, value, help));
     } else {
@@ -186,6 +237,19 @@ Option CommandLine::option(const std::string& name, T& value, const std::string&
         }
         return Option(option);
     }
+}
+
+Option CommandLine::option_of_words(const std::string& name, std::vector<std::string> words,
+                                    std::function<std::string()> get,
+                                    std::function<void(const std::string&)> set, const std::string& help) {
+    settings_->add(name, [get](toml::table& table, const std::string& key) { insert(table, key, get()); });
+    const auto take = [set = std::move(set)](const CLI::results_t& found) {
+        set(found.back());
+        return true;
+    };
+    CLI::Option* option = app_->add_option("--" + name, CLI::callback_t(take), help, true, get);
+    option->type_name("TEXT");
+    return Option(option).one_of(std::move(words));
 }
 
 template <class T>
@@ -245,20 +309,7 @@ std::string CommandLine::config_file() const {
 
 std::string CommandLine::resolved() const {
     toml::table table;
-    for (const CLI::Option* option : app_->get_options()) {
-        if (!is_own_option(option)) continue;
-        std::vector<std::string> values = option->results();
-        if (values.empty() && !option->get_default_str().empty()) values = {option->get_default_str()};
-        if (values.empty()) continue;
-        const std::string key = key_of(option->get_lnames()[0]);
-        if (values.size() == 1) {
-            table.insert(key, values[0]);
-        } else {
-            toml::array list;
-            for (const std::string& value : values) list.push_back(value);
-            table.insert(key, std::move(list));
-        }
-    }
+    for (const auto& write : settings_->writers) write(table);
     std::ostringstream text;
     text << toml::table{{program_.substr(program_.find('_') + 1), std::move(table)}} << "\n";
     return text.str();

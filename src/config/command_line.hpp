@@ -1,11 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "config/numbers.hpp"
+#include "core/words.hpp"
 
 namespace CLI {  // CLI11 stays in command_line.cpp: each file that sees its headers compiles seconds longer
 class App;
@@ -63,6 +65,21 @@ class CommandLine {
     template <class T>
     Option option(const std::string& name, T& value, const std::string& help);
 
+    /// The same for an enum with words (core/words.hpp), which takes these. One that is optional has no value
+    /// where the user names none.
+    template <HasWords E>
+    Option option(const std::string& name, E& value, const std::string& help) {
+        return option_of_words(
+            name, words_of<E>(), [&value] { return to_string(value); },
+            [&value](const std::string& word) { value = bv::parse<E>(word); }, help);
+    }
+    template <HasWords E>
+    Option option(const std::string& name, std::optional<E>& value, const std::string& help) {
+        return option_of_words(
+            name, words_of<E>(), [&value] { return value ? to_string(*value) : ""; },
+            [&value](const std::string& word) { value = bv::parse<E>(word); }, help);
+    }
+
     /// Declares an argument that stands without a name; the first declared comes first. T is std::string or
     /// std::filesystem::path.
     template <class T>
@@ -72,7 +89,9 @@ class CommandLine {
     /// the program's table (naming the nearest known one, the file and the line).
     void parse(int argc, const char* const* argv);
 
-    /// The values every option ended up with, as the program's TOML table; written beside every result.
+    /// The values every option ended up with, as the program's TOML table with TOML's types; written beside
+    /// every result. Read back as --config it gives the same values. Options must still live; those that hold
+    /// nothing (an empty text or list) are left out.
     std::string resolved() const;
 
     /// The file that --config named, empty without one.
@@ -82,11 +101,19 @@ class CommandLine {
     const std::string& program() const { return program_; }
 
   private:
+    struct Settings;
+
+    Option option_of_words(const std::string& name, std::vector<std::string> words,
+                           std::function<std::string()> get, std::function<void(const std::string&)> set,
+                           const std::string& help);
+
     std::string program_;
     std::unique_ptr<CLI::App> app_;
+    std::unique_ptr<Settings> settings_;
 };
 
-/// The value of `key` in what `resolved` gave a program, as text; nothing where it has none or is no TOML.
+/// The text of `key` in what `resolved` gave an older program, which wrote every value as a text; nothing
+/// where it has no such text or is no TOML.
 std::optional<std::string> setting_in(const std::string& resolved, const std::string& key);
 
 }  // namespace bv

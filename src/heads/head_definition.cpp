@@ -103,8 +103,9 @@ HeadDefinition parse_head(std::string name, std::string text, const std::string&
     }
     const toml::node* task = table.get("task");
     if (task == nullptr || !task->is_string()) fail("{}: no 'task', \"span\" or \"classification\"", place);
-    head.task = task->value_or(std::string());
-    require_known(place_in(place, *task), "task", head.task, {"span", "classification"});
+    const std::string word = task->value_or(std::string());
+    require_known(place_in(place, *task), "task", word, words_of<Task>());
+    head.task = parse<Task>(word);
     const toml::array* blocks = table.get_as<toml::array>("blocks");
     if (blocks == nullptr) fail("{}: no 'blocks', an array of at least one block", place);
     head.blocks = read_chain(*blocks, place, "blocks");

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/task.hpp"
 #include "heads/blocks/block_definition.hpp"
 
 namespace bv {
@@ -13,7 +14,7 @@ namespace bv {
 /// this folder describes them.
 struct HeadDefinition {
     std::string name;  ///< the file's name without .toml
-    std::string task;  ///< "span" or "classification"
+    Task task = Task::span;
     BlockDefinition::Chain blocks;
     bool each_layer = false;  ///< one such head for every hidden state, which it reads alone
     std::string text;         ///< the TOML it was read from

@@ -27,7 +27,7 @@ OrderedJson to_json(const Head& head, std::int64_t k, const HeadOrigin& origin) 
     }
     return {{"version", kVersion},
             {"head", head.definition().name},
-            {"task", head.definition().task},
+            {"task", to_string(head.definition().task)},
             {"parameters", head.parameter_count()},
             {"states", head.states()},
             {"hidden_size", head.hidden_size()},

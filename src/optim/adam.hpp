@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include "core/words.hpp"
 #include "optim/flat_parameters.hpp"
 
 namespace bv {
@@ -16,11 +16,19 @@ enum class AdamKind { adam, adamw };
 
 /// Where epsilon stands in the update m^ / (sqrt(v^) + epsilon): torch adds it after the bias correction of
 /// v, Keras before.
-enum class EpsilonKind { torch, keras };
+enum class EpsilonKind { keras, torch };
 
-/// "adam" or "adamw" to its kind; "torch" or "keras" to its kind. Throw Error naming both.
-AdamKind adam_named(std::string_view name);
-EpsilonKind epsilon_named(std::string_view name);
+template <>
+struct Words<AdamKind> {
+    static constexpr std::string_view kKind = "optimizer";
+    static constexpr std::array<std::string_view, 2> kWords{"adam", "adamw"};
+};
+
+template <>
+struct Words<EpsilonKind> {
+    static constexpr std::string_view kKind = "place of epsilon";
+    static constexpr std::array<std::string_view, 2> kWords{"keras", "torch"};
+};
 
 struct AdamOptions {
     AdamKind kind = AdamKind::adamw;

@@ -25,7 +25,7 @@ Json to_json(const CheckpointInfo& info) {
                 {"step", info.step},
                 {"steps_per_epoch", info.steps_per_epoch},
                 {"seed", info.seed},
-                {"task", info.task},
+                {"task", to_string(info.task)},
                 {"data_fingerprint", info.data_fingerprint},
                 {"model_fingerprint", info.model_fingerprint},
                 {"started_from", info.started_from},
@@ -72,7 +72,10 @@ CheckpointInfo read_info(const JsonObject& json) {
     info.step = json.whole("step", 0);
     info.steps_per_epoch = json.whole("steps_per_epoch", 0);
     info.seed = json.get<std::uint64_t>("seed");
-    info.task = json.get<std::string>("task");
+    const auto task = json.get<std::string>("task");
+    const auto known = find_word<Task>(task);
+    if (!known) fail("{}: key 'task' is '{}'; known: {}", json.name(), task, choices<Task>());
+    info.task = *known;
     info.data_fingerprint = json.get<std::string>("data_fingerprint");
     info.model_fingerprint = json.get<std::string>("model_fingerprint");
     info.started_from = json.get<std::string>("started_from");

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "core/task.hpp"
 #include "optim/epoch.hpp"
 
 namespace bv {
@@ -16,7 +17,7 @@ struct CheckpointInfo {
     std::int64_t step = 0;  ///< training steps done
     std::int64_t steps_per_epoch = 0;
     std::uint64_t seed = 0;
-    std::string task;               ///< "span" or "classification"
+    Task task = Task::span;
     std::string data_fingerprint;   ///< of the features it was trained on
     std::string model_fingerprint;  ///< of model.safetensors; write_checkpoint fills it in
     std::string started_from;       ///< fingerprint of the weights training began with

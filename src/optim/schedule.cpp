@@ -7,12 +7,6 @@
 
 namespace bv {
 
-ScheduleKind schedule_named(std::string_view name) {
-    if (name == "constant") return ScheduleKind::constant;
-    if (name == "linear") return ScheduleKind::linear;
-    fail("'{}' is no schedule; known: constant, linear", name);
-}
-
 Schedule::Schedule(ScheduleKind kind, double peak, std::int64_t warm_up_steps, std::int64_t total_steps)
     : kind_(kind), peak_(peak), warm_up_steps_(warm_up_steps), total_steps_(total_steps) {
     BV_EXPECT(warm_up_steps >= 0 && warm_up_steps <= total_steps);

@@ -1,7 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
+
+#include "core/words.hpp"
 
 namespace bv {
 
@@ -11,8 +12,11 @@ enum class ScheduleKind {
     linear     ///< up from 0 over the warm-up, then down to 0 at the end
 };
 
-/// "constant" or "linear" to its kind. Throws Error naming both.
-ScheduleKind schedule_named(std::string_view name);
+template <>
+struct Words<ScheduleKind> {
+    static constexpr std::string_view kKind = "schedule";
+    static constexpr std::array<std::string_view, 2> kWords{"constant", "linear"};
+};
 
 /// The learning rate of every step. Linear is get_linear_schedule_with_warmup of Hugging Face Transformers.
 class Schedule {

@@ -124,7 +124,7 @@ class StoreSource final : public StateSource {
         for (const std::vector<std::int64_t>& which : batches) {
             StateBatch& batch = prepared.emplace_back();
             if (which.empty()) continue;
-            batch = describe(features_, which, info_.task == "span");
+            batch = describe(features_, which, info_.task == Task::span);
             batch.states = host_memory({info_.states(), batch.rows(), info_.hidden_size},
                                        scalar_type_of(info_.dtype), device_);
         }
@@ -200,10 +200,10 @@ class StoreSource final : public StateSource {
 class CheckpointSource final : public StateSource {
   public:
     CheckpointSource(const std::filesystem::path& checkpoint, const std::filesystem::path& features,
-                     const std::string& task, at::Device device, const Layers& layers)
+                     Task task, at::Device device, const Layers& layers)
         : name_(checkpoint.string() + " over " + features.string()),
           features_(read_features(features)),
-          model_(Model::load(checkpoint, task_named(task), Use::states)),
+          model_(Model::load(checkpoint, task, Use::states)),
           device_(device) {
         require_fit(features_, features, checkpoint, model_.config());
         std::vector<std::int64_t> all(static_cast<std::size_t>(model_.config().states()));
@@ -244,7 +244,7 @@ class CheckpointSource final : public StateSource {
         for (const std::vector<std::int64_t>& which : batches) {
             StateBatch& batch = result.emplace_back();
             if (which.empty()) continue;
-            batch = describe(features_, which, info_.task == "span");
+            batch = describe(features_, which, info_.task == Task::span);
             const Batch tokens = make_batch(features_, which).to(device_);
             const std::vector<at::Tensor> all = task_states(model_, tokens);
             require_finite(all, tokens, features_);
@@ -277,7 +277,7 @@ std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, doubl
 }
 
 std::unique_ptr<StateSource> open_checkpoint(const std::filesystem::path& checkpoint,
-                                             const std::filesystem::path& features, const std::string& task,
+                                             const std::filesystem::path& features, Task task,
                                              at::Device device, const Layers& layers) {
     return std::make_unique<CheckpointSource>(checkpoint, features, task, device, layers);
 }

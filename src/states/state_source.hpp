@@ -68,7 +68,7 @@ std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, doubl
 /// Local: the states that the model in folder `checkpoint` makes of the features in file `features` for
 /// `task` on `device`; call multiply_in before reading. Throws Error naming folder and file.
 std::unique_ptr<StateSource> open_checkpoint(const std::filesystem::path& checkpoint,
-                                             const std::filesystem::path& features, const std::string& task,
+                                             const std::filesystem::path& features, Task task,
                                              at::Device device, const Layers& layers = {});
 
 }  // namespace bv

@@ -28,8 +28,8 @@ std::vector<std::int64_t> parse_layers(const std::string& list) {
     return {layers.begin(), layers.end()};
 }
 
-std::vector<std::int64_t> state_rows(const Features& features, const std::string& task) {
-    if (task == "span") return features.token_counts();
+std::vector<std::int64_t> state_rows(const Features& features, Task task) {
+    if (task == Task::span) return features.token_counts();
     return std::vector<std::int64_t>(static_cast<std::size_t>(features.count()), 1);
 }
 

@@ -18,7 +18,7 @@ namespace bv {
 std::vector<std::int64_t> parse_layers(const std::string& list);
 
 /// (F) Rows of states that each feature has: its tokens in the span task, else one.
-std::vector<std::int64_t> state_rows(const Features& features, const std::string& task);
+std::vector<std::int64_t> state_rows(const Features& features, Task task);
 
 /// Where the states `info` of features lie in a store of blocks of about `block_bytes`; with 0 of the usual
 /// size (see features_per_block), as if all `model_states` hidden states of the model were kept: so the order

@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "core/dtype.hpp"
+#include "core/task.hpp"
 
 namespace bv {
 
 /// What a store says of itself: what its states are, and what they were made from.
 struct StoreInfo {
-    std::string task;                  ///< "span" or "classification"
+    Task task = Task::span;
     DType dtype = DType::f16;          ///< f16, f32 or bf16
     std::vector<std::int64_t> layers;  ///< hidden states kept, ascending; 0 = embedding output
     std::int64_t hidden_size = 0;      ///< H
@@ -20,11 +21,14 @@ struct StoreInfo {
     std::string epoch;                 ///< how long they were fine-tuned, as an exact fraction ("3/10")
     std::string features;              ///< fingerprint of the features file
     std::string config;                ///< the resolved configuration of the run, TOML
+    std::string checkpoint_path = {};  ///< the folder of these weights; empty where nobody recorded it
+    std::string features_path = {};    ///< the features file; empty where nobody recorded it
+    std::int64_t batch_tokens = 0;     ///< most tokens that the encoder took at once; 0 = nobody recorded it
 
     /// Rows of the first dimension of `states`: L; in the classification task the pooled output stands before
     /// them.
     std::int64_t states() const {
-        return static_cast<std::int64_t>(layers.size()) + (task == "classification" ? 1 : 0);
+        return static_cast<std::int64_t>(layers.size()) + (task == Task::classification ? 1 : 0);
     }
 
     /// Bytes of one row of one state: H elements.

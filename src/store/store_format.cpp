@@ -1,7 +1,9 @@
 #include "store/store_format.hpp"
 
+#include <charconv>
 #include <string>
 
+#include "config/command_line.hpp"
 #include "core/error.hpp"
 
 namespace bv {
@@ -68,6 +70,24 @@ bool is_permutation(const std::vector<std::int64_t>& order) {
     return true;
 }
 
+// Where the states came from. Older stores say it in their configuration alone, as texts.
+void read_origin(const h5::Group& root, StoreInfo& info) {
+    if (root.has_attribute("batch_tokens")) {
+        info.checkpoint_path = root.read_text_attribute("checkpoint_path");
+        info.features_path = root.read_text_attribute("features_path");
+        info.batch_tokens = root.read_number_attribute("batch_tokens");
+    } else {
+        info.checkpoint_path = setting_in(info.config, "checkpoint").value_or("");
+        info.features_path = setting_in(info.config, "features").value_or("");
+        const std::string tokens = setting_in(info.config, "batch_tokens").value_or("0");
+        const char* end = tokens.data() + tokens.size();
+        if (std::from_chars(tokens.data(), end, info.batch_tokens).ptr != end) info.batch_tokens = -1;
+    }
+    if (info.batch_tokens < 0 || info.batch_tokens > static_cast<std::int64_t>(kLargestNumber)) {
+        fail("{}: it was made with a batch_tokens that is no number of tokens", root.place());
+    }
+}
+
 }  // namespace
 
 h5::Handle state_type(DType dtype) {
@@ -88,13 +108,16 @@ void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout
     h5::Group root = file.root();
     root.write_attribute("format", kFormat);
     root.write_attribute("version", kVersion);
-    root.write_attribute("task", info.task);
+    root.write_attribute("task", to_string(info.task));
     root.write_attribute("dtype", std::string(name_of(info.dtype)));
     root.write_attribute("checkpoint", info.checkpoint);
     root.write_attribute("precision", info.precision);
     root.write_attribute("epoch", info.epoch);
     root.write_attribute("features_fingerprint", info.features);
     root.write_attribute("config", info.config);
+    root.write_attribute("checkpoint_path", info.checkpoint_path);
+    root.write_attribute("features_path", info.features_path);
+    root.write_attribute("batch_tokens", info.batch_tokens);
     root.write("layers", info.layers);
     root.write("original", layout.original);
     root.write("starts", layout.starts);
@@ -118,10 +141,10 @@ StoreInfo read_info(const h5::File& file) {
              kVersion);
     }
     StoreInfo info;
-    info.task = root.read_text_attribute("task");
-    if (info.task != "span" && info.task != "classification") {
-        fail("{}: task is '{}', expected span or classification", file.path(), info.task);
-    }
+    const std::string task = root.read_text_attribute("task");
+    const auto known = find_word<Task>(task);
+    if (!known) fail("{}: task is '{}'; known: {}", file.path(), task, choices<Task>());
+    info.task = *known;
     const std::string dtype = root.read_text_attribute("dtype");
     info.dtype = dtype_named(dtype);
     if (info.dtype != DType::f16 && info.dtype != DType::f32 && info.dtype != DType::bf16) {
@@ -132,6 +155,7 @@ StoreInfo read_info(const h5::File& file) {
     info.epoch = root.read_text_attribute("epoch");
     info.features = root.read_text_attribute("features_fingerprint");
     info.config = root.read_text_attribute("config");
+    read_origin(root, info);
     info.layers = root.read<std::int64_t>("layers");
     const auto shape = shape_of(open_states(file), file.path());
     if (shape.size() != 3) fail("{}:/{} has {} dimensions, expected 3", file.path(), kStates, shape.size());

@@ -42,13 +42,13 @@ TEST_F(BertConfigFile, ReadsBackWhatItWrites) {
     BertConfig config;
     config.hidden_size = 96;
     config.heads = 4;
-    config.activation = "gelu_new";
+    config.activation = Activation::gelu_new;
     config.head_dropout = 0.25;
     write_file(folder_ / "config.json", to_json(config, "BertModel").dump());
     const BertConfig found = read_bert_config(folder_);
     EXPECT_EQ(found.hidden_size, 96);
     EXPECT_EQ(found.heads, 4);
-    EXPECT_EQ(found.activation, "gelu_new");
+    EXPECT_EQ(found.activation, Activation::gelu_new);
     EXPECT_EQ(found.head_dropout, 0.25);
 }
 

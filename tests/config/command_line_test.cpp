@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "core/task.hpp"
 #include "helpers/expect_error.hpp"
 #include "helpers/temporary_folder.hpp"
 #include "io/files.hpp"
@@ -15,6 +16,10 @@ struct Options {
     double learning_rate = 1e-4;
     bool force = false;
     std::vector<std::string> heads{"one", "two"};
+    std::vector<std::uint64_t> seeds{1};
+    Task task = Task::span;
+    std::optional<Task> other;
+    std::filesystem::path folder;
 };
 
 /// A program's line with the options above.
@@ -27,6 +32,10 @@ class Program {
         line_.option("learning-rate", options_.learning_rate, "peak rate");
         line_.option("force", options_.force, "replace what exists");
         line_.option("heads", options_.heads, "heads to train").delimiter(',');
+        line_.option("seed", options_.seeds, "of the weights").delimiter(',');
+        line_.option("task", options_.task, "what to train for");
+        line_.option("other", options_.other, "what else to train for");
+        line_.option("folder", options_.folder, "for results");
     }
 
     const Options& parse(std::vector<std::string> words) {
@@ -156,7 +165,9 @@ TEST_F(CommandLineTest, HelpTeachesDescriptionDefaultsAndExamples) {
 TEST_F(CommandLineTest, TheResolvedConfigurationReadsBackToTheSameValues) {
     Program first;
     const Options& wanted =
-        first.parse({"--model", "a \"quoted\" \\ name", "--batch-size", "8", "--force", "--heads", "a,b"});
+        first.parse({"--model", "a \"quoted\" \\ name", "--batch-size", "+8", "--force", "--heads", "a,b",
+                     "--learning-rate", "0.1", "--seed", "7,18446744073709551615", "--task", "classification",
+                     "--other", "span", "--folder", "1"});
     Program second;
     const Options& found = second.parse({"--config", study(first.resolved())});
     EXPECT_EQ(found.model, wanted.model);
@@ -164,6 +175,10 @@ TEST_F(CommandLineTest, TheResolvedConfigurationReadsBackToTheSameValues) {
     EXPECT_EQ(found.learning_rate, wanted.learning_rate);
     EXPECT_EQ(found.force, wanted.force);
     EXPECT_EQ(found.heads, wanted.heads);
+    EXPECT_EQ(found.seeds, (std::vector<std::uint64_t>{7, 18446744073709551615U}));
+    EXPECT_EQ(found.task, Task::classification);
+    EXPECT_EQ(found.other, Task::span);
+    EXPECT_EQ(found.folder, "1");
     EXPECT_EQ(second.resolved(), first.resolved());
 }
 
@@ -180,18 +195,45 @@ TEST_F(CommandLineTest, TheResolvedConfigurationHoldsDefaultsTooAndReadsBack) {
     EXPECT_THAT(found.heads, testing::ElementsAre("one", "two"));
 }
 
-TEST_F(CommandLineTest, SeveralDefaultValuesStandAsAFlagTakesThem) {
+TEST_F(CommandLineTest, TheResolvedConfigurationHasTheTypesOfToml) {
     Program program;
-    program.parse({});
-    EXPECT_EQ(setting_in(program.resolved(), "heads"), "one,two");
+    program.parse({"--batch-size", "+8", "--learning-rate", "3", "--force"});
+    EXPECT_EQ(program.resolved(),
+              "[train]\n"
+              "batch_size = 8\n"
+              "force = true\n"
+              "heads = [ 'one', 'two' ]\n"
+              "learning_rate = 3.0\n"
+              "model = 'none'\n"
+              "seed = [ 1 ]\n"
+              "task = 'span'\n");
 }
 
-TEST_F(CommandLineTest, ASettingIsFoundInTheResolvedConfiguration) {
-    Program program;
-    program.parse({"--model", "a \"quoted\" name"});
-    EXPECT_EQ(setting_in(program.resolved(), "model"), "a \"quoted\" name");
-    EXPECT_EQ(setting_in(program.resolved(), "batch_size"), "16");
-    EXPECT_EQ(setting_in(program.resolved(), "batch"), std::nullopt);
+TEST_F(CommandLineTest, AnOptionOfWordsTakesThemFromFlagsAndKeysAndNamesThemInErrorsAndHelp) {
+    EXPECT_EQ(Program().parse({"--task", "classification"}).task, Task::classification);
+    EXPECT_EQ(Program().parse({"--config", study("[train]\ntask = \"classification\"\n")}).task,
+              Task::classification);
+    EXPECT_EQ(Program().parse({}).other, std::nullopt);
+    Program flag;
+    BV_EXPECT_ERROR(flag.parse({"--task", "spam"}), "--task", "spam", "span,classification");
+    Program key;
+    BV_EXPECT_ERROR(key.parse({"--config", study("[train]\nother = \"spam\"\n")}), "--other", "spam",
+                    "span,classification");
+    Program help;
+    try {
+        help.parse({"--help"});
+        FAIL() << "--help must not start the program";
+    } catch (const Answered& answer) {
+        EXPECT_THAT(answer.text, testing::HasSubstr("--task TEXT:{span,classification}"));
+    }
+}
+
+TEST_F(CommandLineTest, ASettingIsFoundInTheConfigurationOfAnOlderProgram) {
+    const std::string older = "[extract]\nbatch_tokens = '16'\ncheckpoint = 'a \"quoted\" name'\n";
+    EXPECT_EQ(setting_in(older, "checkpoint"), "a \"quoted\" name");
+    EXPECT_EQ(setting_in(older, "batch_tokens"), "16");
+    EXPECT_EQ(setting_in(older, "batch"), std::nullopt);
+    EXPECT_EQ(setting_in("no TOML", "batch"), std::nullopt);
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ void read_model(const std::string& path, Sum& sum) {
                         about->steps_per_epoch, about->seed, about->task, about->data_fingerprint,
                         about->model_fingerprint, about->started_from, about->config));
     sum.add(weights_fingerprint(path));
-    const Model model = Model::load(path, task_named(about->task), Use::logits);
+    const Model model = Model::load(path, about->task, Use::logits);
     sum.add(to_json(model.config(), "").dump());
     for (const Parameter& parameter : model.parameters()) sum.add(parameter.tensor);
 }

@@ -131,6 +131,22 @@ def test_an_unfinished_store_is_finished_in_its_precision(flags, tmp_path, preci
     assert "is complete already" in bv.run("bv_extract", *automatic, "--store", path).stderr
 
 
+def test_a_store_of_an_older_program_knows_where_it_came_from(flags, features, tiny_model, undisturbed, tmp_path):
+    path = tmp_path / "store.h5"
+    bv.run("bv_extract", *flags, "--store", path, "--batch-tokens", 500)
+    with h5py.File(path, "r+", locking=False) as file:
+        assert file.attrs["batch_tokens"] == 500
+        for name in ("checkpoint_path", "features_path", "batch_tokens"):
+            del file.attrs[name]
+        older = f"[extract]\nbatch_tokens = '500'\ncheckpoint = '{tiny_model}'\nfeatures = '{features}'\n"
+        file.attrs["config"] = np.bytes_(older)
+        file["block_records"][3, 0] = 0
+    shown = bv.run("bv_store", "info", path).stdout
+    assert f"of {tiny_model}, weights" in shown and f"{features}, features" in shown
+    bv.run("bv_store", "repair", path, "--device", "cpu", "--threads", 1)
+    assert same(arrays(path), undisturbed)
+
+
 def test_a_second_writer_is_refused_and_a_dead_ones_lock_blocks_nobody(flags, undisturbed, tmp_path):
     path = tmp_path / "store.h5"
     first = bv.start("bv_extract", *flags, "--store", path, ranks=2)

@@ -9,7 +9,7 @@ void bv::fuzz::read(std::string_view input) {
                         "checkpoint.json"});
     fill_in_fingerprint("checkpoint.json", "model.safetensors");
     const auto about = read_checkpoint(folder());
-    const Task task = about ? task_named(about->task) : Task::span;
+    const Task task = about ? about->task : Task::span;
     if (about) weights_fingerprint(folder());
     Model::load(folder(), task, Use::tuning);
 }

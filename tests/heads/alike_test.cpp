@@ -67,7 +67,7 @@ class Alike : public testing::TestWithParam<HeadDefinition> {
 };
 
 TEST_P(Alike, HeadsAreTogetherWhatEachIsByItself) {
-    const bool span = GetParam().task == "span";
+    const bool span = GetParam().task == Task::span;
     StateBatch batch = random_states(
         kStates, kHidden, span ? std::vector<std::int64_t>{5, 1, 9, 3} : std::vector<std::int64_t>(6, 1));
     batch.states = batch.states.to(at::kDouble);

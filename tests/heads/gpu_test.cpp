@@ -35,7 +35,7 @@ using HeadsOnGpu = OnGpu<testing::TestWithParam<const char*>>;
 /// float64: forty batch normalisations amplify float32's rounding by a hundred thousand.
 at::Tensor step_of(const char* name, at::Device device) {
     const HeadDefinition definition = find_head(name);
-    const bool span = definition.task == "span";
+    const bool span = definition.task == Task::span;
     StateBatch batch = random_states(
         span ? 7 : 8, 96, span ? std::vector<std::int64_t>{9, 2, 17, 4} : std::vector<std::int64_t>(6, 1));
     batch.states = batch.states.to(device, at::kDouble);

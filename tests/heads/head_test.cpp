@@ -91,7 +91,7 @@ class EveryHead : public testing::TestWithParam<std::string> {
     Head make(std::uint64_t seed = 1) const { return head_named(GetParam(), kStates, kHidden, seed); }
 
     StateBatch batch() const {
-        const bool span = find_head(GetParam()).task == "span";
+        const bool span = find_head(GetParam()).task == Task::span;
         return random_states(
             kStates, kHidden,
             span ? std::vector<std::int64_t>{5, 1, 9, 3} : std::vector<std::int64_t>{1, 1, 1, 1});
@@ -170,7 +170,7 @@ TEST_P(EveryHead, LetsItsLossReachEveryParameter) {
     for (const NamedTensor& parameter : head.parameters()) {
         ASSERT_TRUE(parameter.tensor.grad().defined()) << parameter.name;
         // A softmax over the tokens of a sequence is blind to a bias they share.
-        if (head.definition().task == "span" && parameter.name.ends_with("linear.bias")) continue;
+        if (head.definition().task == Task::span && parameter.name.ends_with("linear.bias")) continue;
         EXPECT_GT(parameter.tensor.grad().norm().item<double>(), 0) << parameter.name;
     }
 }

@@ -12,7 +12,7 @@ namespace bv {
 class RandomSource final : public StateSource {
   public:
     RandomSource() {
-        info_.task = "span";
+        info_.task = Task::span;
         info_.dtype = DType::f32;
         info_.layers = {0, 1, 2};
         info_.hidden_size = 8;

@@ -185,12 +185,12 @@ TEST(Adam, GradientsThatLeftTheBufferAreABrokenContract) {
 }
 
 TEST(Adam, NamesAreRead) {
-    EXPECT_EQ(adam_named("adam"), AdamKind::adam);
-    EXPECT_EQ(adam_named("adamw"), AdamKind::adamw);
-    EXPECT_EQ(epsilon_named("torch"), EpsilonKind::torch);
-    EXPECT_EQ(epsilon_named("keras"), EpsilonKind::keras);
-    BV_EXPECT_ERROR(adam_named("sgd"), "'sgd'", "adam, adamw");
-    BV_EXPECT_ERROR(epsilon_named("jax"), "'jax'", "torch, keras");
+    EXPECT_EQ(parse<AdamKind>("adam"), AdamKind::adam);
+    EXPECT_EQ(parse<AdamKind>("adamw"), AdamKind::adamw);
+    EXPECT_EQ(parse<EpsilonKind>("torch"), EpsilonKind::torch);
+    EXPECT_EQ(parse<EpsilonKind>("keras"), EpsilonKind::keras);
+    BV_EXPECT_ERROR(parse<AdamKind>("sgd"), "'sgd'", "adam, adamw");
+    BV_EXPECT_ERROR(parse<EpsilonKind>("jax"), "'jax'", "keras, torch");
 }
 
 }  // namespace

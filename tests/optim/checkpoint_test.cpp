@@ -18,7 +18,7 @@ CheckpointInfo info() {
     made.step = 31;
     made.steps_per_epoch = 101;
     made.seed = 18446744073709551615ULL;
-    made.task = "span";
+    made.task = Task::span;
     made.data_fingerprint = "d";
     made.started_from = "s";
     made.config = "[finetune]\nmodel = \"m\"\n";
@@ -75,7 +75,7 @@ TEST_F(CheckpointTest, WhatIsWrittenReadsBack) {
     EXPECT_EQ(read->step, 31);
     EXPECT_EQ(read->steps_per_epoch, 101);
     EXPECT_EQ(read->seed, info().seed);
-    EXPECT_EQ(read->task, "span");
+    EXPECT_EQ(read->task, Task::span);
     EXPECT_EQ(read->data_fingerprint, "d");
     EXPECT_EQ(read->started_from, "s");
     EXPECT_EQ(read->config, info().config);
@@ -198,6 +198,7 @@ TEST_F(CheckpointTest, EveryWrongValueIsNamed) {
     expect_refused([](auto& json) { json["step"] = 1.5; }, {"'step'", "1.5"});
     expect_refused([](auto& json) { json["seed"] = "7"; }, {"'seed'", "\"7\""});
     expect_refused([](auto& json) { json["task"] = 1; }, {"'task'"});
+    expect_refused([](auto& json) { json["task"] = "spam"; }, {"'task'", "'spam'", "span, classification"});
     expect_refused([](auto& json) { json["format"] = 2; }, {"'format'", "2", "1"});
     expect_refused([](auto& json) { json = nlohmann::json::array(); }, {"object"});
 }

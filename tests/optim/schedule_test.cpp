@@ -55,9 +55,9 @@ TEST(Schedule, WarmUpStepsAreTheFloorOfTheDecimalShare) {
 }
 
 TEST(Schedule, NamesAreRead) {
-    EXPECT_EQ(schedule_named("constant"), ScheduleKind::constant);
-    EXPECT_EQ(schedule_named("linear"), ScheduleKind::linear);
-    BV_EXPECT_ERROR(schedule_named("cosine"), "'cosine'", "constant, linear");
+    EXPECT_EQ(parse<ScheduleKind>("constant"), ScheduleKind::constant);
+    EXPECT_EQ(parse<ScheduleKind>("linear"), ScheduleKind::linear);
+    BV_EXPECT_ERROR(parse<ScheduleKind>("cosine"), "'cosine'", "constant, linear");
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ namespace {
 
 void probe(char** argv) {
     const bv::Features features = bv::read_features(argv[2]);
-    const bv::Model model = bv::Model::load(argv[1], bv::task_named(argv[3]), bv::Use::tuning, 1);
+    const bv::Model model = bv::Model::load(argv[1], bv::parse<bv::Task>(argv[3]), bv::Use::tuning, 1);
     std::vector<std::int64_t> first(std::stoul(argv[4]));
     std::iota(first.begin(), first.end(), 0);
     const bv::Batch batch = bv::make_batch(features, first);

@@ -1,6 +1,7 @@
 """bv_finetune from files to files: any number of ranks trains the same model, checkpoints open in transformers."""
 
 import shutil
+import tomllib
 
 import bv
 import h5py
@@ -46,6 +47,19 @@ def test_gradient_checkpointing_changes_memory_and_not_a_bit(tiny_model, feature
         finetune(tmp_path / name, tiny_model, features, "--checkpoints", "0.5", *flags, ranks=2)
     whole, recomputed = (tmp_path / name / "checkpoints/epoch-0.5/model.safetensors" for name in ("whole", "recomputed"))
     assert whole.read_bytes() == recomputed.read_bytes()
+
+
+def test_the_configuration_beside_a_run_has_types_and_trains_the_same_model(tiny_model, features, tmp_path):
+    finetune(tmp_path / "first", tiny_model, features, "--checkpoints", "0.5", "--optimizer", "adamw", "--schedule", "linear",
+             "--warm-up", 0.25, "--no-dropout", learning_rate=3e-4)
+    written = tomllib.loads((tmp_path / "first" / "finetune.toml").read_text())["finetune"]
+    assert written.items() >= {"batch": 6, "learning_rate": 3e-4, "warm_up": 0.25, "no_dropout": True, "force": False,
+                               "optimizer": "adamw", "task": "span", "checkpoints": "0.5", "weight_decay": 0.0}.items()
+    bv.run("bv_finetune", "--config", tmp_path / "first" / "finetune.toml", "--output", tmp_path / "second", ranks=2)
+    first, second = (tmp_path / name / "checkpoints/epoch-0.5/model.safetensors" for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    again = tomllib.loads((tmp_path / "second" / "finetune.toml").read_text())["finetune"]
+    assert again == written | {"output": str(tmp_path / "second")}
 
 
 @pytest.mark.parametrize("task", ["span", "classification"])

@@ -1,6 +1,7 @@
 """bv_train: what it writes, what it refuses, and what changes neither with company nor with the number of ranks."""
 
 import re
+import tomllib
 
 import bv
 import h5py
@@ -55,6 +56,21 @@ def assert_close(ours, theirs, tolerance, *, task="span"):
         if task == "span" and name.endswith("linear.bias"):
             continue  # a softmax over tokens is blind to it: its gradient is rounding, which Adam makes steps of
         assert (value - theirs[name]).norm() <= tolerance * theirs[name].norm(), name
+
+
+def test_the_configuration_beside_a_head_has_types_and_trains_the_same_head(study, tmp_path):
+    train(study, tmp_path / "first", "learned_pooling,adapter_64_shared", "--epochs", 1, "--seed", "1,2", "--share", "0.5,1",
+          "--held-out", 0.25)
+    config = tmp_path / "first" / "learned_pooling" / VARIANT / "config.toml"
+    written = tomllib.loads(config.read_text())["train"]
+    assert written.items() >= {"heads": ["learned_pooling", "adapter_64_shared"], "seed": [1, 2], "share": [0.5, 1.0],
+                               "learning_rate": [0.001], "epochs": 1, "held_out": 0.25, "force": False}.items()
+    bv.run("bv_train", "--config", config, "--output", tmp_path / "second")
+    made = [{path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("head.safetensors")}
+            for name in ("first", "second")]
+    assert len(made[0]) == 8 and made[0] == made[1]
+    lines = bv.read_json_lines(config.parent / "metrics.jsonl")
+    assert [line["held_out"]["epoch"] for line in lines] == [1]
 
 
 def test_every_head_gets_its_folder_with_all_results(study, tmp_path):

@@ -24,7 +24,7 @@ float value_of(std::int64_t state, std::int64_t feature, std::int64_t row, std::
     return static_cast<float>(state * 10000 + feature * 100 + row * 10 + column);
 }
 
-class StoreSourceTest : public testing::TestWithParam<const char*> {
+class StoreSourceTest : public testing::TestWithParam<Task> {
   protected:
     void SetUp() override {
         std::string name = testing::TempDir() + "source_XXXXXX";
@@ -89,7 +89,7 @@ class StoreSourceTest : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(StoreSourceTest, GivesTheStatesOfAnyFeaturesInAnyOrderFromDiskAndFromMemory) {
-    const bool span = std::string_view(GetParam()) == "span";
+    const bool span = GetParam() == Task::span;
     for (const double cache : {0.0, 1.0}) {
         const auto source = open_store(path_, cache);
         EXPECT_GT(source->layout().blocks(), 1);
@@ -105,7 +105,7 @@ TEST_P(StoreSourceTest, GivesTheStatesOfAnyFeaturesInAnyOrderFromDiskAndFromMemo
 }
 
 TEST_P(StoreSourceTest, GivesTheWantedLayersAndThePooledOutput) {
-    const bool span = std::string_view(GetParam()) == "span";
+    const bool span = GetParam() == Task::span;
     for (const double cache : {0.0, 1.0}) {
         const auto source = open_store(path_, cache, std::vector<std::int64_t>{2, 5});
         EXPECT_EQ(source->info().layers, (std::vector<std::int64_t>{2, 5}));
@@ -117,7 +117,7 @@ TEST_P(StoreSourceTest, GivesTheWantedLayersAndThePooledOutput) {
                     testing::AllOf(testing::HasSubstr("layer 1"), testing::HasSubstr("0, 2, 5"))));
 }
 
-INSTANTIATE_TEST_SUITE_P(Tasks, StoreSourceTest, testing::Values("span", "classification"));
+INSTANTIATE_TEST_SUITE_P(Tasks, StoreSourceTest, testing::Values(Task::span, Task::classification));
 
 }  // namespace
 }  // namespace bv

@@ -37,7 +37,7 @@ Features features_of(std::int64_t count) {
 }
 
 StoreInfo info_of(const Features& features) {
-    return {.task = "span",
+    return {.task = Task::span,
             .dtype = DType::f16,
             .layers = {0, 1, 2, 3, 4, 5, 6},
             .hidden_size = 384,

@@ -15,7 +15,7 @@ Features some_features() {
 
 StoreInfo large_states(std::vector<std::int64_t> layers, DType dtype) {
     StoreInfo info;
-    info.task = "span";
+    info.task = Task::span;
     info.dtype = dtype;
     info.layers = std::move(layers);
     info.hidden_size = 96;

@@ -10,7 +10,7 @@ namespace bv {
 namespace {
 
 TEST(BlockRecords, HoldAChecksumForEveryFeatureAndStateOfABlock) {
-    const StoreInfo info{.task = "span", .dtype = DType::f16, .layers = {0, 1}, .hidden_size = 4};
+    const StoreInfo info{.task = Task::span, .dtype = DType::f16, .layers = {0, 1}, .hidden_size = 4};
     const StoreLayout layout = lay_out(std::vector<std::int64_t>{2, 3, 1, 4, 2}, 2);  // blocks of 2, 2 and 1
     BlockRecords records(info, layout);
     EXPECT_EQ(records.width(), 1 + 2 * 2);

@@ -55,7 +55,7 @@ TEST(Layout, SeparatesNeighbours) {
 }
 
 TEST(Layout, BlocksHaveAboutTheWantedSizeAndAtLeastOneFeature) {
-    const StoreInfo info{.task = "span", .dtype = DType::f16, .layers = {0, 1, 2}, .hidden_size = 16};
+    const StoreInfo info{.task = Task::span, .dtype = DType::f16, .layers = {0, 1, 2}, .hidden_size = 16};
     const std::vector<std::int64_t> rows(1000, 10);  // 960 bytes a feature
     const std::vector<std::int64_t> long_rows(1000, 2000);
     const std::vector<std::int64_t> longest_rows(1000, 100000);

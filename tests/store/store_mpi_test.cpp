@@ -19,7 +19,7 @@ using testing::HasSubstr;
 
 constexpr std::int64_t kHidden = 8;
 
-StoreInfo some_info(DType dtype = DType::f16, const std::string& task = "span") {
+StoreInfo some_info(DType dtype = DType::f16, Task task = Task::span) {
     return {.task = task,
             .dtype = dtype,
             .layers = {0, 2, 5},
@@ -140,7 +140,7 @@ class StoreTest : public testing::Test {
 
 TEST_F(StoreTest, ReadsBackWhatRanksWrote) {
     for (const DType dtype : {DType::f16, DType::f32, DType::bf16}) {
-        for (const char* task : {"span", "classification"}) {
+        for (const Task task : {Task::span, Task::classification}) {
             const StoreInfo info = some_info(dtype, task);
             write(info, /*force=*/true);
             const Store store(path_);
@@ -156,7 +156,7 @@ TEST_F(StoreTest, ReadsBackWhatRanksWrote) {
             ASSERT_EQ(store.states(), info.states());
             for (std::int64_t s = 0; s < store.states(); ++s) {
                 EXPECT_EQ(read_rows(store, s, 0, store.features()), fake_rows(info, s, 0, store.rows()))
-                    << task << " state " << s;
+                    << to_string(task) << " state " << s;
             }
             EXPECT_EQ(read_rows(store, 1, 9, 2),
                       fake_rows(info, 1, layout_.row_at(9), layout_.rows_at(9) + layout_.rows_at(10)));

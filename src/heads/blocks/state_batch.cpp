@@ -12,9 +12,9 @@ StateBatch StateBatch::with_states(std::int64_t first, std::int64_t count) const
     return part;
 }
 
-at::Tensor head_loss(const std::string& task, const StateBatch& batch, const at::Tensor& logits) {
+at::Tensor head_loss(Task task, const StateBatch& batch, const at::Tensor& logits) {
     BV_EXPECT(logits.dim() == 3 && logits.size(1) == batch.rows() && logits.size(2) == 2);
-    if (task == "classification") {
+    if (task == Task::classification) {
         const at::Tensor labels = batch.no_answer.view({1, -1, 1}).expand({logits.size(0), -1, 1});
         return at::log_softmax(logits, 2).gather(2, labels).sum({1, 2}).neg();
     }

@@ -1,10 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+
+#include "core/task.hpp"
 
 namespace bv {
 
@@ -29,6 +30,6 @@ struct StateBatch {
 /// Loss of each head's `logits` (K, N, 2), SUMMED over the batch's sequences: (K). Span: cross entropy of the
 /// start plus that of the end, each over the sequence's own rows; classification: cross entropy of the two
 /// classes.
-at::Tensor head_loss(const std::string& task, const StateBatch& batch, const at::Tensor& logits);
+at::Tensor head_loss(Task task, const StateBatch& batch, const at::Tensor& logits);
 
 }  // namespace bv

@@ -83,7 +83,7 @@ Logits read_logits(const std::filesystem::path& path, const Evaluation& evaluati
     Logits logits;
     std::size_t wanted = 0;
     std::size_t found = 0;
-    if (task_of_logits(path) == "span") {
+    if (task_of_logits(path) == Task::span) {
         const auto& span = logits.emplace<SpanLogits>(read_span_logits(path));
         wanted = static_cast<std::size_t>(evaluation.features.tokens());
         found = span.start.size();
@@ -115,20 +115,20 @@ Evaluation evaluate_files(const EvalOptions& options) {
         files.push_back(source_of(path, fingerprint(read_file(path))));
     }
     evaluation.origin["logits"] = files;
-    if (files.size() > 1) evaluation.origin["combine"] = options.combine;
+    if (files.size() > 1) evaluation.origin["combine"] = to_string(options.combine);
     return evaluation;
 }
 
 Task task_of(const EvalOptions& options, const std::optional<CheckpointInfo>& info) {
-    if (!info && options.task.empty()) {
+    if (!info && !options.task) {
         fail("{} has no checkpoint.json: say its task with --task span or --task classification",
              options.checkpoint.string());
     }
-    if (info && !options.task.empty() && info->task != options.task) {
-        fail("--task {}, but {} was fine-tuned for {}", options.task, options.checkpoint.string(),
+    if (info && options.task && info->task != *options.task) {
+        fail("--task {}, but {} was fine-tuned for {}", *options.task, options.checkpoint.string(),
              info->task);
     }
-    return task_named(info ? info->task : options.task);
+    return info ? info->task : *options.task;
 }
 
 /// Collective.
@@ -184,7 +184,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
     ranks.agree([&] {
         require_not_diverged(options.head);
         trained = load_head(options.head);
-        const std::string& task = trained->head.definition().task;
+        const Task task = trained->head.definition().task;
         const std::vector<std::int64_t>& layers = trained->origin.layers;
         source = options.store.empty()
                      ? open_checkpoint(options.checkpoint, options.features, task, compute.device, layers)
@@ -225,8 +225,7 @@ std::vector<Kind> all_of(const std::vector<Logits>& models) {
 /// Writes the answers and adds the scores to `metrics`.
 void write_span(const EvalOptions& options, const Evaluation& evaluation, Json& metrics) {
     const auto models = all_of<SpanLogits>(evaluation.models);
-    SpanScores scores =
-        score_span(evaluation.features, models, combine_named(options.combine), options.answers);
+    SpanScores scores = score_span(evaluation.features, models, options.combine, options.answers);
     write_predictions(options.output, evaluation.features, scores.answers, options.answers.null_threshold);
     metrics["answers"] = {{"n_best", options.answers.n_best},
                           {"max_answer_tokens", options.answers.max_answer_tokens},
@@ -237,8 +236,7 @@ void write_span(const EvalOptions& options, const Evaluation& evaluation, Json& 
 
 void write_classification(const EvalOptions& options, const Evaluation& evaluation, Json& metrics) {
     const auto models = all_of<ClassLogits>(evaluation.models);
-    const ClassLogits logits =
-        models.size() == 1 ? models[0] : combine(models, combine_named(options.combine));
+    const ClassLogits logits = models.size() == 1 ? models[0] : combine(models, options.combine);
     NoAnswerScores none;
     for (const QuestionClass& question : classify_questions(evaluation.features, logits)) {
         none.emplace_back(evaluation.features.questions[static_cast<std::size_t>(question.question)].id,
@@ -262,7 +260,7 @@ void write_results(const EvalOptions& options, const CommandLine& line, const Ev
         std::visit([&](const auto& own) { write_logits(options.output / "logits.safetensors", own); },
                    evaluation.models.front());
     }
-    Json metrics{{"task", span ? "span" : "classification"}};
+    Json metrics{{"task", to_string(span ? Task::span : Task::classification)}};
     metrics.update(evaluation.origin);
     metrics["features"] = source_of(features, evaluation.fingerprint);
     if (span) {
@@ -279,8 +277,7 @@ void write_results(const EvalOptions& options, const CommandLine& line, const Ev
 
 void EvalOptions::declare(CommandLine& line) {
     line.option("checkpoint", checkpoint, "evaluate this checkpoint (or any BERT folder, with --task)");
-    line.option("task", task, "what the model does, where no checkpoint.json says it")
-        .one_of({"span", "classification"});
+    line.option("task", task, "what the model does, where no checkpoint.json says it");
     const Option head_option = line.option(
         "head", head,
         "evaluate this folder of a head trained by bv_train, on the states of --store, or on those that "
@@ -290,8 +287,7 @@ void EvalOptions::declare(CommandLine& line) {
                 "let a head read states of another checkpoint than it was trained on; metrics.json says so")
         .needs(head_option);
     line.option("logits", logits, "evaluate logits files; several are one ensemble").delimiter(',');
-    line.option("combine", combine, "what an ensemble makes of its models' softmaxes at each position")
-        .one_of({"max", "mean"});
+    line.option("combine", combine, "what an ensemble makes of its models' softmaxes at each position");
     line.option("features", features, "features file of the questions");
     const Option predictions_option =
         line.option("predictions", predictions, "score this file of answers, {\"question id\": \"answer\"}");

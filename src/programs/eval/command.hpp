@@ -1,12 +1,15 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "core/task.hpp"
 #include "device/device.hpp"
 #include "squad/scoring/answers.hpp"
+#include "squad/scoring/probabilities.hpp"
 
 namespace bv {
 
@@ -15,12 +18,12 @@ class CommandLine;
 /// Flags of bv_eval.
 struct EvalOptions {
     std::filesystem::path checkpoint;
-    std::string task;  ///< empty = what checkpoint.json says
+    std::optional<Task> task;  ///< none = what checkpoint.json says
     std::filesystem::path head;
     std::filesystem::path store;
     bool allow_other_checkpoint = false;
     std::vector<std::filesystem::path> logits;
-    std::string combine = "max";
+    Combine combine = Combine::max;
     std::filesystem::path features;
     std::filesystem::path predictions;
     std::filesystem::path squad;

@@ -50,6 +50,9 @@ StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const
     info.epoch = known ? known->epoch.text() : std::string("0");
     info.features = features.fingerprint();
     info.config = line.resolved();
+    info.checkpoint_path = options.checkpoint.string();
+    info.features_path = options.features.string();
+    info.batch_tokens = options.batch_tokens;
     return info;
 }
 
@@ -72,8 +75,7 @@ void ExtractOptions::declare(CommandLine& line) {
         .required();
     line.option("features", features, "features file of bv_prepare").required();
     line.option("store", store, "embedding store to write (HDF5)").required();
-    line.option("task", task, "span keeps all tokens; classification the pooled output and each state's CLS")
-        .one_of({"span", "classification"});
+    line.option("task", task, "span keeps all tokens; classification the pooled output and each state's CLS");
     line.option("dtype", dtype, "element type of the stored states")
         .one_of({"float16", "float32", "bfloat16"});
     line.option("layers", layers,
@@ -103,7 +105,7 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
         require_fit(*features, options.features, options.checkpoint, config);
         info = describe(options, line, config, *features);
         if (ranks.is_root()) precision = precision_there(options);
-        model = Model::load(options.checkpoint, task_named(options.task), Use::states);
+        model = Model::load(options.checkpoint, options.task, Use::states);
     });
     choose_precision(compute, options.compute.precision, precision, model->config(), ranks);
     info.precision = compute.precision_name();

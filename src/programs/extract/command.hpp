@@ -5,6 +5,7 @@
 #include <string>
 
 #include "comm/communicator.hpp"
+#include "core/task.hpp"
 #include "device/device.hpp"
 
 namespace bv {
@@ -16,7 +17,7 @@ struct ExtractOptions {
     std::filesystem::path checkpoint;
     std::filesystem::path features;
     std::filesystem::path store;
-    std::string task = "span";
+    Task task = Task::span;
     std::string dtype = "float16";
     std::string layers = "all";
     std::int64_t batch_tokens = 4096;

@@ -31,7 +31,7 @@ void FinetuneOptions::declare(CommandLine& line) {
         .required();
     line.option("features", features, "features file of bv_prepare to train on").required();
     line.option("output", output, "folder for checkpoints/ and metrics/").required();
-    line.option("task", task, "what to fine-tune for").one_of({"span", "classification"});
+    line.option("task", task, "what to fine-tune for");
     line.option(
         "checkpoints", checkpoints,
         "epochs to keep a checkpoint at: fractions and ranges first:last:step; training ends at the last");
@@ -46,16 +46,13 @@ void FinetuneOptions::declare(CommandLine& line) {
         "keep only each layer's input and compute the layer again in the backward pass: much less memory, a "
         "third more time, the same result");
     line.option("seed", seed, "of a new head's weights, data order and dropout");
-    line.option("optimizer", optimizer, "adam, or adamw with decoupled weight decay")
-        .one_of({"adam", "adamw"});
+    line.option("optimizer", optimizer, "adam, or adamw with decoupled weight decay");
     line.option("learning-rate", learning_rate, "peak learning rate").check(above_0());
     line.option("epsilon", epsilon, "of Adam").check(above_0());
     line.option("epsilon-kind", epsilon_kind,
-                "keras adds epsilon before Adam's bias correction, torch after it")
-        .one_of({"keras", "torch"});
+                "keras adds epsilon before Adam's bias correction, torch after it");
     line.option("weight-decay", weight_decay, "of all weights but biases and LayerNorm").check(at_least(0));
-    line.option("schedule", schedule, "constant, or linear: warm-up, then decay to 0 at the last checkpoint")
-        .one_of({"constant", "linear"});
+    line.option("schedule", schedule, "constant, or linear: warm-up, then decay to 0 at the last checkpoint");
     line.option("warm-up", warm_up, "share of the steps that warm up").check(within(0, 1));
     line.option("clip", clip, "largest norm of all gradients together; 0 does not clip").check(at_least(0));
     line.option("loss", loss, "span: sum or mean of the start's and the end's cross-entropy")
@@ -165,7 +162,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     }
     ranks.agree([&] {
         if (!earlier.finished) {
-            model = Model::load(options.model, task_named(options.task), Use::tuning, options.seed);
+            model = Model::load(options.model, options.task, Use::tuning, options.seed);
         }
     });
     if (earlier.finished) {
@@ -195,7 +192,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
             tested.no_dropout = true;
         }
         const auto losses = [&](int sharing) {
-            Model fresh = Model::load(options.model, task_named(options.task), Use::tuning, options.seed);
+            Model fresh = Model::load(options.model, options.task, Use::tuning, options.seed);
             return training(tested, fresh, sharing).losses(kSelfTestSteps);
         };
         self_test(losses, ranks, compute.precision);

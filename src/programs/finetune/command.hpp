@@ -5,7 +5,10 @@
 #include <string>
 
 #include "comm/communicator.hpp"
+#include "core/task.hpp"
 #include "device/device.hpp"
+#include "optim/adam.hpp"
+#include "optim/schedule.hpp"
 
 namespace bv {
 
@@ -16,18 +19,18 @@ struct FinetuneOptions {
     std::filesystem::path model;
     std::filesystem::path features;
     std::filesystem::path output;
-    std::string task = "span";
+    Task task = Task::span;
     std::string checkpoints = "0,0.1:0.9:0.1,1:6:1";
     std::int64_t batch = 4;
     std::int64_t pass_tokens = 0;  ///< 0 = no limit
     bool gradient_checkpointing = false;
     std::uint64_t seed = 1;
-    std::string optimizer = "adam";
+    AdamKind optimizer = AdamKind::adam;
     double learning_rate = 1e-5;
     double epsilon = 1e-7;
-    std::string epsilon_kind = "keras";
+    EpsilonKind epsilon_kind = EpsilonKind::keras;
     double weight_decay = 0.0;
-    std::string schedule = "constant";
+    ScheduleKind schedule = ScheduleKind::constant;
     double warm_up = 0.0;
     double clip = 0.0;
     std::string loss = "sum";

@@ -10,17 +10,17 @@ using Json = nlohmann::json;
 
 Json recipe_of(const FinetuneOptions& options, const std::string& data_fingerprint,
                const std::string& started_from, std::int64_t total_steps) {
-    Json recipe = {{"task", options.task},
+    Json recipe = {{"task", to_string(options.task)},
                    {"model", started_from},
                    {"features", data_fingerprint},
                    {"batch", options.batch},
                    {"seed", options.seed},
-                   {"optimizer", options.optimizer},
+                   {"optimizer", to_string(options.optimizer)},
                    {"learning_rate", options.learning_rate},
                    {"epsilon", options.epsilon},
-                   {"epsilon_kind", options.epsilon_kind},
+                   {"epsilon_kind", to_string(options.epsilon_kind)},
                    {"weight_decay", options.weight_decay},
-                   {"schedule", options.schedule},
+                   {"schedule", to_string(options.schedule)},
                    {"warm_up", options.warm_up},
                    {"clip", options.clip},
                    {"loss", options.loss},
@@ -28,7 +28,7 @@ Json recipe_of(const FinetuneOptions& options, const std::string& data_fingerpri
     // With auto the precision of an earlier run stays, or one is chosen as training begins.
     if (options.compute.precision != "auto") recipe["precision"] = options.compute.precision;
     // A constant rate without warm-up does not know where training ends: such a run may be prolonged.
-    if (options.schedule != "constant" || options.warm_up > 0) recipe["steps"] = total_steps;
+    if (options.schedule != ScheduleKind::constant || options.warm_up > 0) recipe["steps"] = total_steps;
     return recipe;
 }
 

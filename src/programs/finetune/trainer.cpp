@@ -49,10 +49,10 @@ FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const
       collective_(collective),
       sync_(flat_, collective_),
       feed_(features, {options.seed, options.batch, options.pass_tokens, ranks.rank(), sharing}),
-      optimizer_(flat_, {adam_named(options.optimizer), 0.9, 0.999, options.epsilon,
-                         epsilon_named(options.epsilon_kind), options.weight_decay}),
-      schedule_(schedule_named(options.schedule), options.learning_rate,
-                warm_up_steps(options.warm_up, total_steps_), total_steps_) {}
+      optimizer_(flat_, {options.optimizer, 0.9, 0.999, options.epsilon, options.epsilon_kind,
+                         options.weight_decay}),
+      schedule_(options.schedule, options.learning_rate, warm_up_steps(options.warm_up, total_steps_),
+                total_steps_) {}
 
 void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
                      std::optional<TuningEvaluation>& evaluation) {
@@ -199,7 +199,7 @@ void FineTuning::restore(const ResumeState& state) {
 
 /// The loss a sequence contributes to the batch's, as a factor of its summed cross-entropies.
 double FineTuning::loss_scale(std::int64_t global_batch) const {
-    const double heads = options_.task == "span" && options_.loss == "mean" ? 2.0 : 1.0;
+    const double heads = options_.task == Task::span && options_.loss == "mean" ? 2.0 : 1.0;
     return 1.0 / (heads * static_cast<double>(global_batch));
 }
 

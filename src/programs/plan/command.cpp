@@ -163,16 +163,16 @@ std::string text_of(const PlanOptions& options, const Planned& plan) {
 Json as_json(const Planned& plan) {
     Json tasks = Json::object();
     for (const TaskCosts& cost : plan.costs) {
-        tasks[cost.task] = {{"checkpoint_bytes", cost.checkpoint},
-                            {"checkpoints", cost.checkpoints},
-                            {"train_store_bytes", cost.train_store},
-                            {"dev_store_bytes", cost.dev_store},
-                            {"store_pairs", cost.stores},
-                            {"tuning_seconds", cost.tuning},
-                            {"evaluation_seconds", cost.evaluation},
-                            {"extraction_seconds", cost.extraction},
-                            {"heads_stored_seconds", cost.heads_stored},
-                            {"heads_recomputed_seconds", cost.heads_recomputed}};
+        tasks[to_string(cost.task)] = {{"checkpoint_bytes", cost.checkpoint},
+                                       {"checkpoints", cost.checkpoints},
+                                       {"train_store_bytes", cost.train_store},
+                                       {"dev_store_bytes", cost.dev_store},
+                                       {"store_pairs", cost.stores},
+                                       {"tuning_seconds", cost.tuning},
+                                       {"evaluation_seconds", cost.evaluation},
+                                       {"extraction_seconds", cost.extraction},
+                                       {"heads_stored_seconds", cost.heads_stored},
+                                       {"heads_recomputed_seconds", cost.heads_recomputed}};
     }
     return {{"ranks", plan.ranks},           {"tasks", tasks},
             {"bytes_kept", plan.space.kept}, {"bytes_at_most", plan.space.most},

@@ -97,9 +97,9 @@ void read_table(const toml::table& table, const std::string& file, Study& study)
         fail("{}:{}: unknown key '{}' in [study]; the nearest known one is '{}'", file,
              node.source().begin.line, name, nearest(name, kKeys));
     }
-    const auto tasks = list_of<std::string>(table, "tasks", file, [](const std::string& task) {
-        if (task != "span" && task != "classification") fail("'{}' is neither span nor classification", task);
-    });
+    std::vector<Task> tasks;
+    list_of<std::string>(table, "tasks", file,
+                         [&](const std::string& task) { tasks.push_back(parse<Task>(task)); });
     if (!tasks.empty()) study.tasks = tasks;
     for (const char* key : {"seed", "seeds"}) {
         const auto seeds = list_of<std::int64_t>(table, key, file, [](const std::int64_t& seed) {
@@ -135,9 +135,9 @@ Study read_study(const std::filesystem::path& path) {
     study.dtype = states.dtype;
     study.layers = states.layers;
     const auto heads = options_of<TrainOptions>("bv_train", path, {"heads", "output"});
-    study.span_head_epochs = heads.epochs > 0 ? heads.epochs : default_head_epochs("span");
+    study.span_head_epochs = heads.epochs > 0 ? heads.epochs : default_head_epochs(Task::span);
     study.classification_head_epochs =
-        heads.epochs > 0 ? heads.epochs : default_head_epochs("classification");
+        heads.epochs > 0 ? heads.epochs : default_head_epochs(Task::classification);
     const toml::table all = toml::parse(read_file(path), file);
     if (const toml::table* table = all["study"].as_table()) read_table(*table, file, study);
     for (const EpochFraction& epoch : study.states_at) {

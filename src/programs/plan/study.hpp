@@ -5,13 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "core/task.hpp"
 #include "optim/epoch.hpp"
 
 namespace bv {
 
 /// What a study consists of, as far as its costs go.
 struct Study {
-    std::vector<std::string> tasks{"span", "classification"};
+    std::vector<Task> tasks{Task::span, Task::classification};
     std::vector<std::uint64_t> seeds{1};
     std::vector<EpochFraction> states_at;  ///< checkpoints whose states are stored and carry heads
     bool keep_stores = true;               ///< or delete each once its heads are trained
@@ -25,8 +26,8 @@ struct Study {
     std::int64_t span_head_epochs = 1;
     std::int64_t classification_head_epochs = 10;
 
-    std::int64_t head_epochs(const std::string& task) const {
-        return task == "span" ? span_head_epochs : classification_head_epochs;
+    std::int64_t head_epochs(Task task) const {
+        return task == Task::span ? span_head_epochs : classification_head_epochs;
     }
 };
 

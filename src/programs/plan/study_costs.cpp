@@ -9,7 +9,7 @@
 namespace bv {
 namespace {
 
-StoreInfo stored_states(const Study& study, const BertConfig& config, const std::string& task) {
+StoreInfo stored_states(const Study& study, const BertConfig& config, Task task) {
     StoreInfo info;
     info.task = task;
     info.dtype = dtype_named(study.dtype);
@@ -72,10 +72,10 @@ std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config,
     const auto train_tokens = static_cast<double>(data.train_tokens);
     const auto all_tokens = static_cast<double>(data.train_tokens + data.dev_tokens);
     std::vector<TaskCosts> costs;
-    for (const std::string& task : study.tasks) {
+    for (Task task : study.tasks) {
         const StoreInfo info = stored_states(study, config, task);
         const std::int64_t row = info.states() * info.row_bytes();
-        const bool span = task == "span";
+        const bool span = task == Task::span;
         TaskCosts cost;
         cost.task = task;
         cost.checkpoint = 4 * parameter_count(config);

@@ -28,7 +28,7 @@ struct StudyRates {
 
 /// What one task of a study takes. Sizes in bytes, times in seconds of all ranks together.
 struct TaskCosts {
-    std::string task;
+    Task task = Task::span;
     std::int64_t checkpoint = 0;   ///< one checkpoint
     std::int64_t resume = 0;       ///< of a run under way: two states, weights and both moments
     std::int64_t train_store = 0;  ///< states of the training features at one checkpoint

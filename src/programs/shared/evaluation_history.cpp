@@ -19,16 +19,16 @@ struct Metric {
     const char* place;  // in an evaluation
 };
 
-const std::vector<Metric>& metrics_of(const std::string& task) {
+const std::vector<Metric>& metrics_of(Task task) {
     static const std::vector<Metric> span{{"em", "EM", "/official/exact"},
                                           {"f1", "F1", "/official/f1"},
                                           {"best_f1", "best F1", "/official/best_f1"}};
     static const std::vector<Metric> classification{{"accuracy", "accuracy", "/classification/exact"},
                                                     {"f1", "F1", "/classification/f1"}};
-    return task == "span" ? span : classification;
+    return task == Task::span ? span : classification;
 }
 
-const Metric& metric_named(const std::string& task, const std::string& name) {
+const Metric& metric_named(Task task, const std::string& name) {
     const std::vector<Metric>& known = metrics_of(task);
     const auto found =
         std::find_if(known.begin(), known.end(), [&](const Metric& metric) { return metric.name == name; });
@@ -57,13 +57,15 @@ std::string scores_text(const Json& evaluation) {
 }
 
 std::string epoch_label(const Json& evaluation) {
-    return EpochFraction::parse(evaluation.at("epoch").get<std::string>()).label();
+    const Json& epoch =
+        evaluation.at("epoch");  // heads count theirs; older programs wrote that as a text too
+    if (epoch.is_number()) return std::to_string(epoch.get<std::int64_t>());
+    return EpochFraction::parse(epoch.get<std::string>()).label();
 }
 
 }  // namespace
 
-EvaluationHistory::EvaluationHistory(const std::string& task, const std::string& metric,
-                                     std::int64_t patience)
+EvaluationHistory::EvaluationHistory(Task task, const std::string& metric, std::int64_t patience)
     : metric_(metric),
       label_(metric_named(task, metric).label),
       place_(metric_named(task, metric).place),
@@ -72,6 +74,10 @@ EvaluationHistory::EvaluationHistory(const std::string& task, const std::string&
 bool EvaluationHistory::out_of_patience() const {
     return patience_ > 0 && !all_.empty() &&
            all_.size() - 1 - best_index() >= static_cast<std::size_t>(patience_);
+}
+
+std::int64_t EvaluationHistory::best_place() const {
+    return all_.empty() ? 0 : static_cast<std::int64_t>(best_index()) + 1;
 }
 
 Json EvaluationHistory::best() const {

@@ -5,18 +5,21 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/task.hpp"
+
 namespace bv {
 
 /// The evaluations of a model or head in training, in order, judged by one metric: which was best, what the
 /// last one gained, and whether it is time to stop. An evaluation is {"epoch", and the score objects of
-/// metrics.json}; those of fine-tuning have "step", "features" (fingerprint) and "rank_hours" (of training so
-/// far) too.
+/// metrics.json}. The epoch of a head is a whole number, that of fine-tuning the text of an exact fraction;
+/// evaluations of fine-tuning have "step", "features" (fingerprint) and "rank_hours" (of training so far)
+/// too.
 class EvaluationHistory {
   public:
     /// `metric` is em, f1 or best_f1 in the span task, accuracy or f1 in classification. `patience` is the
     /// number of evaluations in a row without a better value after which training stops; 0 never stops it.
     /// Throws Error naming the flag.
-    EvaluationHistory(const std::string& task, const std::string& metric, std::int64_t patience);
+    EvaluationHistory(Task task, const std::string& metric, std::int64_t patience);
 
     /// Takes the evaluations of an earlier run, as `all` returns them, in place of its own.
     void restore(nlohmann::json evaluations) { all_ = std::move(evaluations); }
@@ -29,7 +32,10 @@ class EvaluationHistory {
     /// Whether the last `patience` evaluations were no better than the best before them.
     bool out_of_patience() const;
 
-    /// The first evaluation with the highest value: {"epoch", "metric", "value"}; null where there is none.
+    /// The number of the first evaluation with the highest value, from 1 on; 0 where there is none.
+    std::int64_t best_place() const;
+
+    /// That evaluation: {"epoch", "metric", "value"}; null where there is none.
     nlohmann::json best() const;
 
     /// "epoch 0.8, F1 61.23": `best` for people.

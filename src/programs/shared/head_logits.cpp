@@ -35,7 +35,7 @@ std::vector<float> column(const at::Tensor& logits, std::int64_t index) {
 
 Logits as_logits(const StateSource& source, const at::Tensor& logits) {
     const std::string& features = source.info().features;
-    if (source.info().task == "span") return SpanLogits{features, column(logits, 0), column(logits, 1)};
+    if (source.info().task == Task::span) return SpanLogits{features, column(logits, 0), column(logits, 1)};
     return ClassLogits{features,
                        {logits.const_data_ptr<float>(), logits.const_data_ptr<float>() + logits.numel()}};
 }

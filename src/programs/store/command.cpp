@@ -1,7 +1,6 @@
 #include "programs/store/command.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <mutex>
 #include <optional>
 
@@ -67,19 +66,19 @@ std::string text_of(const Opened& opened) {
     const StoreInfo& info = store.info();
     const StoreLayout& layout = store.layout();
     const auto missing = static_cast<std::int64_t>(store.records().missing().size());
-    const bool span = info.task == "span";
+    const bool span = info.task == Task::span;
     const auto size = static_cast<double>(store.state_bytes());
     const double reference = 4.0 * static_cast<double>(info.states() * info.hidden_size * store.features()) *
                              static_cast<double>(span ? opened.features.settings.max_tokens : 1);
     std::string text = fmt::format(
         "{}: an embedding store, {}\n", store.path().string(),
         missing == 0 ? "complete" : fmt::format("{} of {} blocks missing", missing, layout.blocks()));
-    text +=
-        fmt::format("  made from   epoch {} of {}, weights {}\n", info.epoch,
-                    setting_in(info.config, "checkpoint").value_or("an unknown checkpoint"), info.checkpoint);
-    text +=
-        fmt::format("              {}, features {}\n",
-                    setting_in(info.config, "features").value_or("an unknown features file"), info.features);
+    text += fmt::format("  made from   epoch {} of {}, weights {}\n", info.epoch,
+                        info.checkpoint_path.empty() ? "an unknown checkpoint" : info.checkpoint_path,
+                        info.checkpoint);
+    text += fmt::format("              {}, features {}\n",
+                        info.features_path.empty() ? "an unknown features file" : info.features_path,
+                        info.features);
     text += fmt::format("  task        {}, matrix products in {}\n", info.task, info.precision);
     text += fmt::format("  states      {}{} of width {} in {}\n", span ? "" : "pooled output and CLS of ",
                         fmt::format("layer{} {}", info.layers.size() == 1 ? "" : "s", list_text(info.layers)),
@@ -144,26 +143,9 @@ int reading_threads() {
     return std::max(4, available_cores());
 }
 
-/// The most tokens that the encoder took at once when the states were made.
-std::int64_t batch_tokens_of(const StoreToolOptions& options, const StoreInfo& info) {
-    const auto setting = setting_in(info.config, "batch_tokens");
-    if (!setting) return ExtractOptions().batch_tokens;
-    std::int64_t tokens = 0;
-    const char* end = setting->data() + setting->size();
-    const auto [stop, wrong] = std::from_chars(setting->data(), end, tokens);
-    if (wrong != std::errc() || stop != end || tokens < 1 ||
-        tokens > static_cast<std::int64_t>(kLargestNumber)) {
-        fail("{}: it was made with batch_tokens '{}', which is no number of tokens", options.store.string(),
-             *setting);
-    }
-    return tokens;
-}
-
 std::filesystem::path checkpoint_of(const StoreToolOptions& options, const StoreInfo& info) {
     const std::filesystem::path folder =
-        !options.checkpoint.empty()
-            ? options.checkpoint
-            : std::filesystem::path(setting_in(info.config, "checkpoint").value_or(""));
+        !options.checkpoint.empty() ? options.checkpoint : std::filesystem::path(info.checkpoint_path);
     if (!is_folder(folder)) {
         fail("{} was made from {}, which is no folder; name it by --checkpoint", options.store.string(),
              folder.string());
@@ -210,8 +192,8 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
                  info.precision);
         }
         wanted.precision = info.precision;
-        batch_tokens = batch_tokens_of(options, info);
-        model = Model::load(checkpoint_of(options, info), task_named(info.task), Use::states);
+        batch_tokens = info.batch_tokens > 0 ? info.batch_tokens : ExtractOptions().batch_tokens;
+        model = Model::load(checkpoint_of(options, info), info.task, Use::states);
     });
     Compute compute = open_device(wanted, ranks);
     choose_precision(compute, wanted.precision, "", model->config(), ranks);

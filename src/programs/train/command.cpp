@@ -85,8 +85,8 @@ AlikeJobs jobs_of(const HeadPass& pass, const std::vector<HeadJob>& jobs) {
 
 }  // namespace
 
-std::int64_t default_head_epochs(const std::string& task) {
-    return task == "span" ? 1 : 10;
+std::int64_t default_head_epochs(Task task) {
+    return task == Task::span ? 1 : 10;
 }
 
 void TrainOptions::declare(CommandLine& line) {
@@ -164,7 +164,7 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     ranks.agree([&] {
         if (options.patience > 0 && options.held_out == 0) fail("--patience needs --held-out");
         const std::vector<HeadDefinition> definitions = read_definitions(options);
-        const std::string& task = definitions.front().task;
+        const Task task = definitions.front().task;
         if (options.held_out > 0) EvaluationHistory(task, options.eval_metric, options.patience);
         data.emplace(options, task, compute.device);
         jobs = list_jobs(options, definitions, *data);

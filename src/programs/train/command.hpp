@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "core/task.hpp"
 #include "device/device.hpp"
 
 namespace bv {
@@ -42,7 +43,7 @@ struct TrainOptions {
 };
 
 /// Passes over the training states where the user names no number: the reference's.
-std::int64_t default_head_epochs(const std::string& task);
+std::int64_t default_head_epochs(Task task);
 
 /// Collective: trains heads data-parallel over all ranks, each at every learning rate with every seed, all of
 /// them on each batch of states read once, and scores them on the dev states after each epoch; in a pass of

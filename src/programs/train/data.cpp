@@ -21,8 +21,7 @@ void require_labels(const StateSource& source) {
 
 }  // namespace
 
-HeadData::HeadData(const TrainOptions& options, const std::string& task, at::Device device)
-    : seed_(options.data_seed) {
+HeadData::HeadData(const TrainOptions& options, Task task, at::Device device) : seed_(options.data_seed) {
     const bool stores = !options.store.empty() && !options.dev_store.empty();
     const bool computed =
         !options.checkpoint.empty() && !options.features.empty() && !options.dev_features.empty();

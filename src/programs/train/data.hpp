@@ -15,7 +15,7 @@ struct TrainOptions;
 class HeadData {
   public:
     /// Local: opens what `options` name. Throws Error naming flag or file.
-    HeadData(const TrainOptions& options, const std::string& task, at::Device device);
+    HeadData(const TrainOptions& options, Task task, at::Device device);
 
     /// Local: see StateSource.
     void multiply_in(at::ScalarType precision);

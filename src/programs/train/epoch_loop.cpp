@@ -19,8 +19,7 @@ using Json = nlohmann::json;
 
 /// The best epoch so far, 0 where none is known.
 std::int64_t best_epoch(const Trainee& trainee) {
-    const Json best = trainee.history ? Json(trainee.history->best()) : Json();
-    return best.is_null() ? 0 : std::stoll(best.at("epoch").get<std::string>());
+    return trainee.history ? trainee.history->best_place() : 0;
 }
 
 }  // namespace

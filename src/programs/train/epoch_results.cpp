@@ -85,7 +85,7 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
             line.update(scores_of(data_.dev(), dev[place]));
             if (held_out.empty()) continue;
             line["held_out"] = scores_of(*data_.held_out(), held_out[place]);
-            line["held_out"]["epoch"] = std::to_string(epoch + 1);
+            line["held_out"]["epoch"] = epoch + 1;
         }
     });
     lines = Json::parse(ranks_.broadcast(Json(lines).dump())).get<std::vector<Json>>();
@@ -121,7 +121,7 @@ bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
                  scores);
     if (!trainee.history) return epoch == epochs_;
     trainee.history->add(line.at("held_out"));
-    return trainee.history->best().at("epoch") == std::to_string(epoch);
+    return trainee.history->best_place() == epoch;
 }
 
 /// Local: writes the head's results; where it `diverged`, those from before.

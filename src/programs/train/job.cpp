@@ -22,8 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-std::int64_t default_batch(const std::string& task) {
-    return task == "span" ? 16 : 64;  // the reference's
+std::int64_t default_batch(Task task) {
+    return task == Task::span ? 16 : 64;  // the reference's
 }
 
 template <class T>

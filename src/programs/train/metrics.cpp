@@ -8,17 +8,17 @@ nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head, cons
                                   const Json& diverged) {
     const HeadOrigin& origin = trainee.job.origin;
     nlohmann::ordered_json metrics{{"head", head.definition().name},
-                                   {"task", head.definition().task},
+                                   {"task", to_string(head.definition().task)},
                                    {"parameters", head.parameter_count()},
                                    {"epoch", origin.epoch},
                                    {"dev_epoch", dev_epoch},
                                    {"other_checkpoint", origin.other_checkpoint}};
     if (const Json& recipe = trainee.job.recipe; recipe.contains("precision"))
         metrics["precision"] = recipe["precision"];
-    const Json best = trainee.history ? trainee.history->best() : Json();
+    const std::int64_t best = trainee.history ? trainee.history->best_place() : 0;
     Json line;
-    if (!best.is_null()) {
-        line = trainee.lines.at(std::stoul(best.at("epoch").get<std::string>()) - 1);
+    if (best > 0) {
+        line = trainee.lines.at(static_cast<std::size_t>(best - 1));
     } else if (diverged.is_null()) {
         line = trainee.lines.back();
     }

@@ -108,7 +108,7 @@ void HeadTrainer::restore(std::int64_t k, const ResumeState& state) {
 }
 
 void HeadTrainer::share_state(const Communicator& ranks) {
-    optimizer_.set_steps(std::stoll(ranks.broadcast(std::to_string(optimizer_.steps()))));
+    optimizer_.set_steps(ranks.sum(ranks.is_root() ? optimizer_.steps() : std::int64_t{0}));
     std::vector<at::Tensor> tensors{parameters_.values(), optimizer_.first_moments(),
                                     optimizer_.second_moments()};
     for (const NamedTensor& buffer : head_.buffers()) tensors.push_back(buffer.tensor);

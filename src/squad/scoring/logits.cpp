@@ -55,8 +55,15 @@ std::vector<float> floats(const SafetensorsFile& file, const std::string& name, 
     return {values.begin(), values.end()};
 }
 
-void require_task(const SafetensorsFile& file, std::string_view task) {
+Task task_in(const SafetensorsFile& file) {
     const std::string found = metadata_of(file, "task");
+    const auto task = find_word<Task>(found);
+    if (!task) fail("{}: holds logits of task '{}'; known: {}", file.path().string(), found, choices<Task>());
+    return *task;
+}
+
+void require_task(const SafetensorsFile& file, Task task) {
+    const Task found = task_in(file);
     if (found != task)
         fail("{}: holds logits of task '{}', expected '{}'", file.path().string(), found, task);
 }
@@ -76,7 +83,7 @@ const std::string& question_of(const Features& features, std::int64_t feature) {
 void write_logits(const std::filesystem::path& path, const SpanLogits& logits) {
     const std::vector<std::int64_t> shape{static_cast<std::int64_t>(logits.start.size())};
     write_safetensors(path, {{"start", view_of(logits.start, shape)}, {"end", view_of(logits.end, shape)}},
-                      {{"task", "span"},
+                      {{"task", to_string(Task::span)},
                        {"features", logits.features},
                        {kData, data_fingerprint(logits.start, logits.end)}});
 }
@@ -84,18 +91,18 @@ void write_logits(const std::filesystem::path& path, const SpanLogits& logits) {
 void write_logits(const std::filesystem::path& path, const ClassLogits& logits) {
     write_safetensors(
         path, {{"logits", view_of(logits.logits, {static_cast<std::int64_t>(logits.logits.size() / 2), 2})}},
-        {{"task", "classification"},
+        {{"task", to_string(Task::classification)},
          {"features", logits.features},
          {kData, data_fingerprint(logits.logits)}});
 }
 
-std::string task_of_logits(const std::filesystem::path& path) {
-    return metadata_of(SafetensorsFile(path), "task");
+Task task_of_logits(const std::filesystem::path& path) {
+    return task_in(SafetensorsFile(path));
 }
 
 SpanLogits read_span_logits(const std::filesystem::path& path) {
     const SafetensorsFile file(path);
-    require_task(file, "span");
+    require_task(file, Task::span);
     SpanLogits logits{metadata_of(file, "features"), floats(file, "start", 1), floats(file, "end", 1)};
     if (logits.start.size() != logits.end.size()) {
         fail("{}: 'start' has {} logits, 'end' has {}", path.string(), logits.start.size(),
@@ -107,7 +114,7 @@ SpanLogits read_span_logits(const std::filesystem::path& path) {
 
 ClassLogits read_class_logits(const std::filesystem::path& path) {
     const SafetensorsFile file(path);
-    require_task(file, "classification");
+    require_task(file, Task::classification);
     ClassLogits logits{metadata_of(file, "features"), floats(file, "logits", 2)};
     require_data(file, data_fingerprint(logits.logits));
     return logits;

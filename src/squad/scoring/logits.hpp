@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/task.hpp"
 #include "squad/features/features.hpp"
 
 namespace bv {
@@ -34,8 +35,7 @@ std::optional<std::string> question_not_finite(const Features& features, const C
 void write_logits(const std::filesystem::path& path, const SpanLogits& logits);
 void write_logits(const std::filesystem::path& path, const ClassLogits& logits);
 
-/// "span" or "classification".
-std::string task_of_logits(const std::filesystem::path& path);
+Task task_of_logits(const std::filesystem::path& path);
 SpanLogits read_span_logits(const std::filesystem::path& path);
 ClassLogits read_class_logits(const std::filesystem::path& path);
 

@@ -33,12 +33,6 @@ void divide(std::vector<float>& log_sums, std::size_t models) {
 
 }  // namespace
 
-Combine combine_named(std::string_view name) {
-    if (name == "max") return Combine::max;
-    if (name == "mean") return Combine::mean;
-    fail("models are combined by max or mean, not by '{}'", name);
-}
-
 SpanLogits log_softmax(const Features& features, const SpanLogits& logits) {
     BV_EXPECT(logits.start.size() == static_cast<std::size_t>(features.tokens()));
     BV_EXPECT(logits.end.size() == logits.start.size());

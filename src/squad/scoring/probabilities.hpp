@@ -1,8 +1,8 @@
 #pragma once
 
 #include <span>
-#include <string_view>
 
+#include "core/words.hpp"
 #include "squad/features/features.hpp"
 #include "squad/scoring/logits.hpp"
 
@@ -11,8 +11,11 @@ namespace bv {
 /// How several models' probabilities become one.
 enum class Combine { max, mean };
 
-/// The way named "max" or "mean". Throws Error for any other name.
-Combine combine_named(std::string_view name);
+template <>
+struct Words<Combine> {
+    static constexpr std::string_view kKind = "way to combine models";
+    static constexpr std::array<std::string_view, 2> kWords{"max", "mean"};
+};
 
 /// Log-probabilities: the log-softmax of start and of end logits, each over the real tokens of its window.
 SpanLogits log_softmax(const Features& features, const SpanLogits& logits);

@@ -22,7 +22,7 @@ TEST(HeadLoss, OfASpanIsTheCrossEntropyOverItsOwnRowsAlone) {
     const StateBatch batch = random_states(1, 2, {4, 9});
     // Equal logits: each position of a sequence of T rows has probability 1 / T, for the start and for the
     // end.
-    const double loss = head_loss("span", batch, at::zeros({1, 13, 2})).item<double>();
+    const double loss = head_loss(Task::span, batch, at::zeros({1, 13, 2})).item<double>();
     EXPECT_NEAR(loss, 2 * std::log(4.0) + 2 * std::log(9.0), 1e-5);
 }
 
@@ -33,12 +33,12 @@ TEST(HeadLoss, OfASpanFallsWhereItsLabelsRise) {
     logits[0][0][1] = 50;
     logits[0][4 + 4][0] = 50;
     logits[0][4 + 8][1] = 50;
-    EXPECT_NEAR(head_loss("span", batch, logits).item<double>(), 0, 1e-6);
+    EXPECT_NEAR(head_loss(Task::span, batch, logits).item<double>(), 0, 1e-6);
 }
 
 TEST(HeadLoss, OfABatchIsTheSumOverItsSequences) {
-    for (const char* task : {"span", "classification"}) {
-        const bool span = std::string(task) == "span";
+    for (const Task task : {Task::span, Task::classification}) {
+        const bool span = task == Task::span;
         const StateBatch batch = random_states(
             1, 2, span ? std::vector<std::int64_t>{3, 5, 1} : std::vector<std::int64_t>{1, 1, 1});
         const at::Tensor logits = at::randn({1, batch.rows(), 2});
@@ -49,13 +49,13 @@ TEST(HeadLoss, OfABatchIsTheSumOverItsSequences) {
                 head_loss(task, one, logits.narrow(1, batch.starts[static_cast<std::size_t>(b)], one.rows()))
                     .item<double>();
         }
-        EXPECT_NEAR(head_loss(task, batch, logits).item<double>(), sum, 1e-5) << task;
+        EXPECT_NEAR(head_loss(task, batch, logits).item<double>(), sum, 1e-5) << to_string(task);
     }
 }
 
 TEST(HeadLoss, OfSeveralHeadsIsThatOfEach) {
-    for (const char* task : {"span", "classification"}) {
-        const bool span = std::string(task) == "span";
+    for (const Task task : {Task::span, Task::classification}) {
+        const bool span = task == Task::span;
         const StateBatch batch = random_states(
             1, 2, span ? std::vector<std::int64_t>{3, 5, 1} : std::vector<std::int64_t>{1, 1, 1});
         const at::Tensor logits = at::randn({2, batch.rows(), 2});
@@ -63,7 +63,7 @@ TEST(HeadLoss, OfSeveralHeadsIsThatOfEach) {
         for (std::int64_t k = 0; k < 2; ++k) {
             EXPECT_NEAR(losses[k].item<double>(),
                         head_loss(task, batch, logits.narrow(0, k, 1)).item<double>(), 1e-5)
-                << task;
+                << to_string(task);
         }
     }
 }

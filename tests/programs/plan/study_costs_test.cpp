@@ -33,7 +33,7 @@ TEST(StudyCosts, CountParametersAsTheModelDoes) {
 
 Study some_study() {
     Study study;
-    study.tasks = {"span", "classification"};
+    study.tasks = {Task::span, Task::classification};
     study.seeds = {1, 2};
     study.checkpoints = parse_checkpoints("0,1/2,3");
     study.states_at = parse_checkpoints("1/2,3");
@@ -115,21 +115,22 @@ TEST_F(StudyTest, ReadsWhatTheProgramsWouldAndTheirDefaults) {
               "[finetune]\ncheckpoints = \"0.3,1\"\nbatch = 32\n[extract]\nlayers = \"0,12\"\ndtype = "
               "\"bfloat16\"\n"));
     EXPECT_EQ(found.seeds, (std::vector<std::uint64_t>{3, 4}));
-    EXPECT_EQ(found.tasks, (std::vector<std::string>{"span"}));
+    EXPECT_EQ(found.tasks, (std::vector<Task>{Task::span}));
     EXPECT_EQ(found.states_at, (std::vector<EpochFraction>{EpochFraction(3, 10)}));
     EXPECT_FALSE(found.keep_stores);
     EXPECT_EQ(found.checkpoints.size(), 2u);
     EXPECT_EQ(found.batch, 32);
     EXPECT_EQ(found.layers, "0,12");
     EXPECT_EQ(found.dtype, "bfloat16");
-    EXPECT_EQ(found.head_epochs("span"), 1);
-    EXPECT_EQ(found.head_epochs("classification"), 10);
+    EXPECT_EQ(found.head_epochs(Task::span), 1);
+    EXPECT_EQ(found.head_epochs(Task::classification), 10);
     EXPECT_EQ(read_study(study("")).batch, 4);  // the reference's
 }
 
 TEST_F(StudyTest, NamesWhatIsWrong) {
     BV_EXPECT_ERROR(read_study(study("[study]\nkeep_store = true\n")), "study.toml:2", "keep_stores");
-    BV_EXPECT_ERROR(read_study(study("[study]\ntasks = [\"spam\"]\n")), "study.toml", "spam");
+    BV_EXPECT_ERROR(read_study(study("[study]\ntasks = [\"spam\"]\n")), "study.toml", "spam",
+                    "span, classification");
     BV_EXPECT_ERROR(read_study(study("[study]\nstates_at = [\"0.25\"]\n")), "1/4", "checkpoint");
     BV_EXPECT_ERROR(read_study(study("[finetune]\nbatches = 4\n")), "study.toml:2", "batch");
     BV_EXPECT_ERROR(read_study(study("[study]\nseeds = [1,\n -1]\n")), "study.toml:3", "seeds", "-1");

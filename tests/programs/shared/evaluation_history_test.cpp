@@ -18,7 +18,7 @@ Json span(const std::string& epoch, double f1, double best_f1, double rank_hours
 }
 
 EvaluationHistory history_of(const std::vector<double>& f1, std::int64_t patience) {
-    EvaluationHistory history("span", "f1", patience);
+    EvaluationHistory history(Task::span, "f1", patience);
     for (std::size_t i = 0; i < f1.size(); ++i)
         history.add(span(std::to_string(i + 1) + "/10", f1[i], 100 - f1[i]));
     return history;
@@ -40,7 +40,7 @@ TEST(EvaluationHistory, AnEqualValueIsNoBetterOne) {
 }
 
 TEST(EvaluationHistory, TheMetricDecidesWhichIsBest) {
-    EvaluationHistory history("span", "best_f1", 1);
+    EvaluationHistory history(Task::span, "best_f1", 1);
     history.add(span("0", 53, 53));
     history.add(span("1/2", 45, 56.25));
     EXPECT_FALSE(history.out_of_patience());
@@ -48,15 +48,28 @@ TEST(EvaluationHistory, TheMetricDecidesWhichIsBest) {
     EXPECT_EQ(history.best_text(), "epoch 0.5, best F1 56.25");
 }
 
+TEST(EvaluationHistory, TheEpochsOfHeadsAreWholeNumbers) {
+    EvaluationHistory history(Task::span, "f1", 0);
+    EXPECT_EQ(history.best_place(), 0);
+    for (const double f1 : {45, 53, 50}) {
+        Json evaluation = span("", f1, 60);
+        evaluation["epoch"] = history.all().size() + 1;
+        history.add(evaluation);
+    }
+    EXPECT_EQ(history.best_place(), 2);
+    EXPECT_EQ(history.best(), (Json{{"epoch", 2}, {"metric", "f1"}, {"value", 53.0}}));
+    EXPECT_EQ(history.best_text(), "epoch 2, F1 53.00");
+}
+
 TEST(EvaluationHistory, ClassificationHasItsOwnMetrics) {
-    EvaluationHistory history("classification", "accuracy", 0);
+    EvaluationHistory history(Task::classification, "accuracy", 0);
     history.add({{"epoch", "1"}, {"rank_hours", 0.0}, {"classification", {{"exact", 61.5}, {"f1", 40.0}}}});
     EXPECT_EQ(history.best_text(), "epoch 1, accuracy 61.50");
     EXPECT_EQ(history.last_text("rank-hours"), "epoch 1: accuracy 61.50, F1 40.00");
 }
 
 TEST(EvaluationHistory, TheLastOneIsSaidWithWhatItGainedAnHour) {
-    EvaluationHistory history("span", "f1", 0);
+    EvaluationHistory history(Task::span, "f1", 0);
     history.add(span("1/10", 58, 59, 0.1));
     EXPECT_EQ(history.last_text("GPU-hours"),
               "epoch 0.1: EM 57.00, F1 58.00, has-answer F1 50.00, no-answer F1 70.50, best F1 59.00");
@@ -70,7 +83,7 @@ TEST(EvaluationHistory, TheLastOneIsSaidWithWhatItGainedAnHour) {
 
 TEST(EvaluationHistory, GoesOnAfterTheEvaluationsOfAnEarlierRun) {
     const EvaluationHistory earlier = history_of({60, 59}, 2);
-    EvaluationHistory history("span", "f1", 2);
+    EvaluationHistory history(Task::span, "f1", 2);
     history.restore(Json::parse(earlier.all().dump()));
     EXPECT_FALSE(history.out_of_patience());
     history.add(span("3/10", 58, 58));
@@ -78,7 +91,7 @@ TEST(EvaluationHistory, GoesOnAfterTheEvaluationsOfAnEarlierRun) {
 }
 
 TEST(EvaluationHistory, AMetricOfTheOtherTaskIsRefusedByName) {
-    BV_EXPECT_ERROR(EvaluationHistory("classification", "best_f1", 0), "--eval-metric is best_f1",
+    BV_EXPECT_ERROR(EvaluationHistory(Task::classification, "best_f1", 0), "--eval-metric is best_f1",
                     "classification", "accuracy, f1");
 }
 

@@ -86,7 +86,7 @@ class TrainingOnGpu : public OnGpu<testing::Test> {
         batch.starts.push_back(0);
         for (const std::int64_t tokens : {40, 3, 200, 77}) {
             batch.examples.push_back(batch.sequences());
-            batch.starts.push_back(batch.starts.back() + (definition.task == "span" ? tokens : 1));
+            batch.starts.push_back(batch.starts.back() + (definition.task == Task::span ? tokens : 1));
         }
         batch.states = at::randn({states, batch.rows(), kWidth}).to(device_);
         batch.start_labels =

@@ -228,10 +228,10 @@ TEST(FirstState, OfAHeadForEachLayerIsThePlaceOfItsOwn) {
     info.layers = {0, 2, 5};
     HeadOrigin origin;
     origin.layers = {2};
-    for (const std::string task : {"span", "classification"}) {
+    for (const Task task : {Task::span, Task::classification}) {
         info.task = task;
-        const Head probe(find_head(task + "_probe"), 1, 8, {1});
-        EXPECT_EQ(first_state(probe, origin, info), task == "span" ? 1 : 2);
+        const Head probe(find_head(to_string(task) + "_probe"), 1, 8, {1});
+        EXPECT_EQ(first_state(probe, origin, info), task == Task::span ? 1 : 2);
     }
     EXPECT_EQ(first_state(new_head("learned_pooling"), origin, info), 0);
 }
@@ -262,7 +262,7 @@ TEST(RequireFit, RefusesStatesOfAnotherCheckpointUnlessAllowed) {
     origin.layers = {0, 2, 3};
     EXPECT_THAT([&] { require_fit(head, origin, source, true); },
                 testing::ThrowsMessage<Error>(testing::HasSubstr("0,2,3")));
-    source.info_.task = "classification";
+    source.info_.task = Task::classification;
     EXPECT_THAT([&] { require_fit(head, origin, source, true); },
                 testing::ThrowsMessage<Error>(testing::HasSubstr("classification")));
 }

@@ -21,7 +21,7 @@ class LogitsFile : public ::testing::Test {
 
 TEST_F(LogitsFile, GivesSpanLogitsBack) {
     write_logits(path_, SpanLogits{"abc", {1, 2.5, -3}, {4, 5, 6}});
-    EXPECT_EQ(task_of_logits(path_), "span");
+    EXPECT_EQ(task_of_logits(path_), Task::span);
     const SpanLogits read = read_span_logits(path_);
     EXPECT_EQ(read.features, "abc");
     EXPECT_EQ(read.start, (std::vector<float>{1, 2.5, -3}));
@@ -30,7 +30,7 @@ TEST_F(LogitsFile, GivesSpanLogitsBack) {
 
 TEST_F(LogitsFile, GivesClassLogitsBack) {
     write_logits(path_, ClassLogits{"abc", {1, 2, 3, 4}});
-    EXPECT_EQ(task_of_logits(path_), "classification");
+    EXPECT_EQ(task_of_logits(path_), Task::classification);
     EXPECT_EQ(read_class_logits(path_).logits, (std::vector<float>{1, 2, 3, 4}));
 }
 

@@ -70,8 +70,8 @@ TEST_F(Probabilities, OfClassesAreCombinedPairByPair) {
 }
 
 TEST(Combine, IsNamed) {
-    EXPECT_EQ(combine_named("mean"), Combine::mean);
-    EXPECT_THROW(combine_named("sum"), Error);
+    EXPECT_EQ(parse<Combine>("mean"), Combine::mean);
+    EXPECT_THROW(parse<Combine>("sum"), Error);
 }
 
 }  // namespace

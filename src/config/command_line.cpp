@@ -112,7 +112,7 @@ void require_utf8(const CLI::Option& option) {
 
 bool is_own_option(const CLI::Option* option) {
     return !option->get_lnames().empty() && option->get_lnames()[0] != "help" &&
-           option->get_lnames()[0] != "config";
+           option->get_lnames()[0] != "config" && option->get_lnames()[0] != "version";
 }
 
 /// The type of one value of an option, which may hold several.
@@ -167,6 +167,9 @@ CommandLine::CommandLine(std::string program, std::string description, std::stri
     app_->set_config("--config", "",
                      "TOML study file; this program reads its table [" +
                          program_.substr(program_.find('_') + 1) + "], flags override it");
+    // Declared for --help alone: main answers it before MPI starts.
+    const std::string help = "Print version, commit, compiler and versions of libraries, and end";
+    app_->add_flag("--version", help);
     app_->footer(std::move(examples));
     app_->option_defaults()->always_capture_default();
 }

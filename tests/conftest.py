@@ -5,6 +5,8 @@ import subprocess
 import bv
 import pytest
 
+pytest_plugins = ["allowed_skips"]
+
 
 @pytest.fixture(scope="session")
 def model():

@@ -19,6 +19,8 @@ namespace {
 /// A handle whose release waits for the other ranks.
 struct Kept {
     explicit Kept(const bv::Communicator& all) : ranks(all) {}
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
     ~Kept() {
         ranks.barrier();
         std::printf("released\n");

@@ -78,6 +78,7 @@ TEST_F(OutputLockTest, OfAKilledWriterIsReplaced) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
+        // NOLINTNEXTLINE(clang-analyzer-deadcode.DeadStores): it is held
         const OutputLock lock = OutputLock::of_file(store_);
         if (::write(ready[1], "x", 1) == 1) ::pause();
         ::_exit(1);

@@ -11,7 +11,7 @@ import torch
 from transformers import BertModel
 
 sys.path.insert(0, str(bv.SOURCE / "tools"))
-from read_store import Store  # noqa: E402
+from read_store import Store
 
 COUNT = 40
 

@@ -83,7 +83,7 @@ stage_finetune() {
 
 stage_extract() {
     local task seed epoch split folder store
-    # shellcheck disable=SC2317  # `once` calls it
+    # shellcheck disable=SC2317,SC2329  # `once` calls it
     served() { served_store "$task" "$seed" "$epoch" "$split"; }
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do

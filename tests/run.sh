@@ -15,7 +15,8 @@ printed; the last lines are CTest's summary.
             official implementations          fault     ranks really killed, signalled, cut short
   slurm     jobs under a real Slurm of two    gpu       needs a GPU
             nodes, brought up for it; as root  fuzz      parsers under mutated input; preset asan alone
-  soak      longer than CI allows; with --preset asan an hour of fuzzing
+  lint      format, rules for Python and shell scripts, clang-tidy on changed C++ sources; see tools/lint.sh --help
+  soak      longer than CI allows, clang-tidy on all sources too; with --preset asan an hour of fuzzing
 
 Presets:
   release   all labels but fuzz; labels [all but soak]

@@ -40,7 +40,7 @@ std::string text_of(const toml::node& node, const std::string& place, std::strin
 /// Hands one program's table of a study file to CLI11, whose own reader understands only part of TOML.
 class TomlConfig : public CLI::Config {
   public:
-    TomlConfig(std::string program, std::vector<std::string> known)
+    TomlConfig(const std::string& program, std::vector<std::string> known)
         : table_(program.substr(program.find('_') + 1)), known_(std::move(known)) {}
 
     std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }

@@ -21,6 +21,8 @@ class OutputLock {
     ~OutputLock();
     OutputLock(OutputLock&& other) noexcept;
     OutputLock& operator=(OutputLock&&) = delete;
+    OutputLock(const OutputLock&) = delete;
+    OutputLock& operator=(const OutputLock&) = delete;
 
     /// Local: whether nothing else stands in the lock file's folder.
     bool stands_alone() const;

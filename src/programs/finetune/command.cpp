@@ -25,89 +25,93 @@
 
 namespace bv {
 
-namespace {
+void FinetuneOptions::declare(CommandLine& line) {
+    declare_inputs(line);
+    declare_optimizer(line);
+    declare_evaluation(line);
+    declare_running(line);
+}
 
-void declare_inputs(CommandLine& line, FinetuneOptions& options) {
-    line.option("model", options.model,
+void FinetuneOptions::declare_inputs(CommandLine& line) {
+    line.option("model", model,
                 "folder of a Hugging Face BERT: config.json, model.safetensors and its tokenizer")
         .required();
-    line.option("features", options.features, "features file of bv_prepare to train on").required();
-    line.option("output", options.output, "folder for checkpoints/ and metrics/").required();
-    line.option("task", options.task, "what to fine-tune for").one_of({"span", "classification"});
+    line.option("features", features, "features file of bv_prepare to train on").required();
+    line.option("output", output, "folder for checkpoints/ and metrics/").required();
+    line.option("task", task, "what to fine-tune for").one_of({"span", "classification"});
     line.option(
-        "checkpoints", options.checkpoints,
+        "checkpoints", checkpoints,
         "epochs to keep a checkpoint at: fractions and ranges first:last:step; training ends at the last");
-    line.option("batch", options.batch, "sequences a step, over all ranks").check(at_least(1));
+    line.option("batch", batch, "sequences a step, over all ranks").check(at_least(1));
     line.option(
-            "pass-tokens", options.pass_tokens,
+            "pass-tokens", pass_tokens,
             "most tokens of one forward and backward pass on a rank, to fit its memory: gradients of several "
             "passes add up to the batch's; 0 takes a rank's share at once")
         .check(at_least(0));
     line.option(
-        "gradient-checkpointing", options.gradient_checkpointing,
+        "gradient-checkpointing", gradient_checkpointing,
         "keep only each layer's input and compute the layer again in the backward pass: much less memory, a "
         "third more time, the same result");
-    line.option("seed", options.seed, "of a new head's weights, data order and dropout");
+    line.option("seed", seed, "of a new head's weights, data order and dropout");
 }
 
-void declare_mathematics(CommandLine& line, FinetuneOptions& options) {
-    line.option("optimizer", options.optimizer, "adam, or adamw with decoupled weight decay")
+void FinetuneOptions::declare_optimizer(CommandLine& line) {
+    line.option("optimizer", optimizer, "adam, or adamw with decoupled weight decay")
         .one_of({"adam", "adamw"});
-    line.option("learning-rate", options.learning_rate, "peak learning rate").check(above_0());
-    line.option("epsilon", options.epsilon, "of Adam").check(above_0());
-    line.option("epsilon-kind", options.epsilon_kind,
+    line.option("learning-rate", learning_rate, "peak learning rate").check(above_0());
+    line.option("epsilon", epsilon, "of Adam").check(above_0());
+    line.option("epsilon-kind", epsilon_kind,
                 "keras adds epsilon before Adam's bias correction, torch after it")
         .one_of({"keras", "torch"});
-    line.option("weight-decay", options.weight_decay, "of all weights but biases and LayerNorm")
-        .check(at_least(0));
-    line.option("schedule", options.schedule,
-                "constant, or linear: warm-up, then decay to 0 at the last checkpoint")
+    line.option("weight-decay", weight_decay, "of all weights but biases and LayerNorm").check(at_least(0));
+    line.option("schedule", schedule, "constant, or linear: warm-up, then decay to 0 at the last checkpoint")
         .one_of({"constant", "linear"});
-    line.option("warm-up", options.warm_up, "share of the steps that warm up").check(within(0, 1));
-    line.option("clip", options.clip, "largest norm of all gradients together; 0 does not clip")
-        .check(at_least(0));
-    line.option("loss", options.loss, "span: sum or mean of the start's and the end's cross-entropy")
+    line.option("warm-up", warm_up, "share of the steps that warm up").check(within(0, 1));
+    line.option("clip", clip, "largest norm of all gradients together; 0 does not clip").check(at_least(0));
+    line.option("loss", loss, "span: sum or mean of the start's and the end's cross-entropy")
         .one_of({"sum", "mean"});
-    line.option("no-dropout", options.no_dropout, "train without dropout");
-    line.option("non-finite", options.non_finite,
+    line.option("no-dropout", no_dropout, "train without dropout");
+    line.option("non-finite", non_finite,
                 "what to do where the loss or a gradient is not finite: stop, or skip the step's update")
         .one_of({"stop", "skip"});
 }
 
-void declare_evaluation(CommandLine& line, FinetuneOptions& options) {
+void FinetuneOptions::declare_evaluation(CommandLine& line) {
     line.option(
-        "eval-features", options.eval_features,
+        "eval-features", eval_features,
         "features file to score every checkpoint on, as bv_eval does: what bv_prepare held out, or dev");
     line.option(
-            "eval-metric", options.eval_metric,
+            "eval-metric", eval_metric,
             "names the best checkpoint, and is what --patience waits for: em, f1 or best_f1 (span), accuracy "
             "or f1 (classification)")
         .one_of({"em", "f1", "best_f1", "accuracy"});
     line.option(
-            "patience", options.patience,
+            "patience", patience,
             "stop early after so many checkpoints in a row without a better --eval-metric; 0 trains to the "
             "last checkpoint")
         .check(at_least(0));
 }
 
-void declare_running(CommandLine& line, FinetuneOptions& options) {
-    line.option("resume", options.resume,
+void FinetuneOptions::declare_running(CommandLine& line) {
+    line.option("resume", resume,
                 "auto goes on where a run of the same recipe in the output folder stopped, must fails where "
                 "there is none, never starts anew")
         .one_of({"auto", "never", "must"});
-    line.option("resume-every", options.resume_every,
+    line.option("resume-every", resume_every,
                 "minutes between states to resume from; 0 saves one on the stop signal alone (SIGUSR1; under "
                 "srun SIGTERM too)")
         .check(at_least(0));
-    declare(line, options.compute);
+    bv::declare(line, compute);
     line.option(
-        "force", options.force,
+        "force", force,
         "replace the checkpoints of an earlier run; one of the same recipe that was cut short goes on");
     line.option(
-        "self-test", options.self_test,
+        "self-test", self_test,
         "show in a minute that these ranks together train what one of them trains: compare the losses of a "
         "few steps, write nothing");
 }
+
+namespace {
 
 constexpr std::int64_t kSelfTestSteps = 20;
 
@@ -193,13 +197,6 @@ FinetuneOptions options_of_test(const FinetuneOptions& options, const Compute& c
 }
 
 }  // namespace
-
-void FinetuneOptions::declare(CommandLine& line) {
-    declare_inputs(line, *this);
-    declare_mathematics(line, *this);
-    declare_evaluation(line, *this);
-    declare_running(line, *this);
-}
 
 void finetune(const FinetuneOptions& options, const CommandLine& line, const Communicator& ranks) {
     set_hang_timeout(options.compute.hang_timeout);

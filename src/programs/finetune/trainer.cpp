@@ -319,8 +319,16 @@ double FineTuning::reach_checkpoints(double seconds) {
         if (epoch.step(steps_per_epoch_) != steps_) continue;
         due = &epoch;
         save([&](TuningFiles& mine) {
-            mine.write_checkpoint({epoch, steps_, steps_per_epoch_, options_.seed, options_.task,
-                                   origin_.features, "", origin_.weights, config_, compute_.precision_name()},
+            mine.write_checkpoint({.epoch = epoch,
+                                   .step = steps_,
+                                   .steps_per_epoch = steps_per_epoch_,
+                                   .seed = options_.seed,
+                                   .task = options_.task,
+                                   .data_fingerprint = origin_.features,
+                                   .model_fingerprint = "",
+                                   .started_from = origin_.weights,
+                                   .config = config_,
+                                   .precision = compute_.precision_name()},
                                   model_);
         });
     }

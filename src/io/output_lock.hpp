@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <vector>
 
+#include "io/descriptor.hpp"
+
 namespace bv {
 
 /// The right to write a file or a folder: a lock file, locked by the kernel (flock) and holding host, pid and
@@ -33,7 +35,7 @@ class OutputLock {
 
     std::filesystem::path path_;
     std::vector<std::filesystem::path> made_;  ///< folders, the outermost first
-    int descriptor_ = -1;
+    Descriptor descriptor_;
 };
 
 }  // namespace bv

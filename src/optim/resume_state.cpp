@@ -16,6 +16,7 @@
 #include "io/files.hpp"
 #include "io/json.hpp"
 #include "io/paths.hpp"
+#include "io/seal.hpp"
 #include "tensor/tensor_files.hpp"
 
 namespace bv {
@@ -64,6 +65,7 @@ std::vector<std::int64_t> steps_in(const fs::path& folder) {
 std::string checked_totals(const fs::path& state, std::int64_t step) {
     const fs::path path = state / kStateMarker;
     const Json marker = read_json(path);
+    require_seal(marker, path.string());
     try {
         if (marker.at("step").get<std::int64_t>() != step) fail("{} is of another step", path.string());
         if (fingerprint(MappedFile(state / kTensors).bytes()) != marker.at("fingerprint").get<std::string>())
@@ -95,11 +97,11 @@ void write_to(const fs::path& place, const ResumeState& state) {
                                                   {"first_moments", state.first_moments},
                                                   {"second_moments", state.second_moments}};
         if (state.buffers.defined()) tensors["buffers"] = state.buffers;
-        return Json{{"step", state.step},
+        Json marker{{"step", state.step},
                     {"totals", Json::parse(state.totals)},
-                    {"fingerprint", save_tensors(path / kTensors, tensors)}}
-                   .dump(2) +
-               "\n";
+                    {"fingerprint", save_tensors(path / kTensors, tensors)}};
+        marker[kSeal] = seal_of(marker);
+        return marker.dump(2) + "\n";
     });
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "io/descriptor.hpp"
 #include "store/block_records.hpp"
 #include "store/layout.hpp"
 
@@ -24,7 +25,6 @@ class Store {
     /// Throws Error naming the file when it is missing, no store, of another version, or contradicts itself;
     /// and, unless `accept` is damaged, when it is truncated or not complete yet.
     explicit Store(const std::filesystem::path& path, Accept accept = Accept::complete);
-    ~Store();
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
 
@@ -66,7 +66,7 @@ class Store {
     BlockRecords records_;
     std::vector<std::int64_t> block_of_;  // (F) block of each position
     std::int64_t offset_ = 0;             // of `states` in the file
-    int descriptor_ = -1;
+    Descriptor descriptor_;
 };
 
 /// Group of a store that holds the table of its features, in the features file's order.

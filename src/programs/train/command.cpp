@@ -90,6 +90,11 @@ std::int64_t default_head_epochs(const std::string& task) {
 }
 
 void TrainOptions::declare(CommandLine& line) {
+    declare_heads_and_data(line);
+    declare_training(line);
+}
+
+void TrainOptions::declare_heads_and_data(CommandLine& line) {
     line.option("store", store, "store of bv_extract to train on");
     line.option("dev-store", dev_store, "store to score on after each epoch");
     line.option("checkpoint", checkpoint,
@@ -124,6 +129,9 @@ void TrainOptions::declare(CommandLine& line) {
             "its own; the larger hold the smaller, whole questions drawn by --data-seed")
         .delimiter(',')
         .check(within(0, 1));
+}
+
+void TrainOptions::declare_training(CommandLine& line) {
     line.option("epochs", epochs, "passes over the training states; 0 = 1 for span, 10 for classification")
         .check(at_least(0));
     line.option("batch", batch, "sequences a step, over all ranks; 0 = 16 for span, 64 for classification")

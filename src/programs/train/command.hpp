@@ -39,6 +39,10 @@ struct TrainOptions {
     bool force = false;
 
     void declare(CommandLine& line);
+
+  private:
+    void declare_heads_and_data(CommandLine& line);
+    void declare_training(CommandLine& line);
 };
 
 /// Passes over the training states where the user names no number: the reference's.

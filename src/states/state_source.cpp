@@ -22,7 +22,7 @@
 namespace bv {
 namespace {
 
-/// A batch without states: examples, starts and labels.
+/// Makes a batch that still lacks its states: examples, starts and labels.
 StateBatch describe(const Features& features, std::span<const std::int64_t> which, bool row_is_token) {
     StateBatch batch;
     batch.examples.assign(which.begin(), which.end());
@@ -41,7 +41,7 @@ StateBatch describe(const Features& features, std::span<const std::int64_t> whic
     return batch;
 }
 
-/// The places of `wanted` among `kept`, both ascending; all of them without `wanted`.
+/// The places of `wanted` in `kept`; both are ascending. Without `wanted`, all places.
 std::vector<std::int64_t> places_of(const Layers& wanted, const std::vector<std::int64_t>& kept,
                                     const std::string& name) {
     std::vector<std::int64_t> places;
@@ -62,7 +62,7 @@ class StoreSource final : public StateSource {
     StoreSource(const std::filesystem::path& path, double cache_gib, const Layers& layers, at::Device device)
         : store_(path), features_(read_features(path)), info_(store_.info()) {
         if (features_.count() != store_.features()) {
-            fail("{} has states of {} features and a table of {}", path.string(), store_.features(),
+            fail("{} has states of {} features, but a table of {} features", path.string(), store_.features(),
                  features_.count());
         }
         position_of_.resize(store_.layout().original.size());
@@ -81,7 +81,7 @@ class StoreSource final : public StateSource {
         const std::int64_t bytes = info_.states() * store_.rows() * info_.row_bytes();
         if (static_cast<double>(bytes) <= cache_gib * 1024 * 1024 * 1024) {
             FeatureBatches all{store_.layout().original};
-            memory_ = read_batches(all).front().states;  // too much to be page-locked
+            memory_ = read_batches(all).front().states;  // not page-locked: it may be too large for that
         }
         device_ = device;
     }
@@ -100,7 +100,7 @@ class StoreSource final : public StateSource {
     }
 
   private:
-    /// Where the rows of a feature are to go: row `row` of `states`.
+    /// Where the rows of one feature are to be put: from row `row` of `states` on.
     struct Target {
         std::int64_t position;
         const at::Tensor* states;
@@ -112,13 +112,13 @@ class StoreSource final : public StateSource {
         for (std::size_t f = 0; f < rows.size(); ++f) {
             const std::int64_t found = store_.layout().rows_at(position_of_[f]);
             if (found != rows[f]) {
-                fail("{} has {} rows of states for feature {}, which has {} in its table", name(), found, f,
+                fail("{} has {} rows of states for feature {}, but its table says {}", name(), found, f,
                      rows[f]);
             }
         }
     }
 
-    /// The batches with memory for their states.
+    /// Makes the batches, with memory for their states.
     std::vector<StateBatch> prepare(const FeatureBatches& batches) const {
         std::vector<StateBatch> prepared;
         for (const std::vector<std::int64_t>& which : batches) {
@@ -131,7 +131,7 @@ class StoreSource final : public StateSource {
         return prepared;
     }
 
-    /// All features of the batches, by their positions.
+    /// All features of the batches, ordered by their places in the store.
     std::vector<Target> targets_of(const std::vector<StateBatch>& batches) const {
         std::vector<Target> targets;
         for (const StateBatch& batch : batches) {
@@ -153,7 +153,7 @@ class StoreSource final : public StateSource {
     std::vector<StateBatch> read_batches(const FeatureBatches& batches) const {
         std::vector<StateBatch> result = prepare(batches);
         const std::vector<Target> targets = targets_of(result);
-        // Neighbours in the store are one read, but none larger than a block's.
+        // Features that are neighbours in the store are read at once, but never more than one block.
         std::vector<std::size_t> runs;
         for (std::size_t i = 0; i < targets.size(); ++i) {
             if (i == 0 || targets[i].position != targets[i - 1].position + 1 ||
@@ -190,11 +190,11 @@ class StoreSource final : public StateSource {
 
     Store store_;
     Features features_;
-    StoreInfo info_;                         // with the layers picked
-    std::vector<std::int64_t> picked_;       // states of the store that are read
-    std::vector<std::int64_t> position_of_;  // (F) place of a feature in the store
-    at::Device device_ = at::kCPU;           // where batches are to go
-    at::Tensor memory_;                      // all states that are read, in the store's order; or undefined
+    StoreInfo info_;                         // it lists only the layers that are read
+    std::vector<std::int64_t> picked_;       // the numbers of the store's states that are read
+    std::vector<std::int64_t> position_of_;  // (F) the place of each feature in the store
+    at::Device device_ = at::kCPU;           // the batches are copied there later
+    at::Tensor memory_;  // all states that are read, in the store's order; undefined without a cache
 };
 
 class CheckpointSource final : public StateSource {
@@ -214,8 +214,8 @@ class CheckpointSource final : public StateSource {
         info_.checkpoint = weights_fingerprint(checkpoint);
         const auto tuned = read_checkpoint(checkpoint);
         if (tuned && tuned->task != task) {
-            fail("{} was fine-tuned for the {} task, the heads are for {}", checkpoint.string(), tuned->task,
-                 task);
+            fail("{} was fine-tuned for the {} task, but the heads are for the {} task", checkpoint.string(),
+                 tuned->task, task);
         }
         info_.epoch = tuned ? tuned->epoch.text() : EpochFraction().text();
         info_.features = features_.fingerprint();
@@ -262,7 +262,7 @@ class CheckpointSource final : public StateSource {
     at::Device device_;
     StoreInfo info_;
     StoreLayout layout_;
-    std::vector<std::int64_t> picked_;  // of task_states
+    std::vector<std::int64_t> picked_;  // the numbers of the wanted states in the result of task_states
 };
 
 }  // namespace

@@ -20,7 +20,8 @@ Activity activity();
 /// Tells how far the work at hand is ("fine-tuning: 17 of 60 steps"). `Progress` calls it.
 void report_work(std::string work);
 
-/// Tells what of its next unit is done now ("backward"); it holds until the work advances.
+/// Names the part of the next unit of work that is done now ("backward"). The name holds until the work
+/// advances.
 void report_phase(std::string_view phase);
 
 /// While it lives, the main thread is in a collective call and waits for other ranks. The log says at level

@@ -13,7 +13,7 @@ class Background {
     Background(const Background&) = delete;
     Background& operator=(const Background&) = delete;
 
-    /// Waits for the running task; what it threw stays unsaid, so call `wait` where that matters.
+    /// Waits for the running task. An exception of the task is ignored here: call `wait` when it matters.
     ~Background() {
         if (running_.valid()) running_.wait();
     }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kSteps = 65536.0;
 
-/// The mask of `count` values: 0, or the stream's scale.
+/// The mask of `count` values. Each is 0 or the stream's scale.
 void draw_mask(const DropoutStream& stream, float* mask, std::int64_t count) {
     for (std::int64_t first = 0; first < count; first += kPhiloxGroup) {
         for (std::int64_t lane = 0; lane < kPhiloxLanes && first + lane < count; ++lane) {
@@ -32,7 +32,7 @@ void draw_mask(const DropoutStream& stream, float* mask, std::int64_t count) {
 
 Dropout::Dropout(const Context& context)
     : shape_(context.input),
-      // At most one step short of all, which would have no scale.
+      // Below 65536, because a rate of 1 would have no scale.
       threshold_(static_cast<std::uint32_t>(
           std::min(std::lround(context.definition.fraction("rate") * kSteps), 65535L))) {
     for (at::Generator& generator : context.generators) {
@@ -51,7 +51,7 @@ at::Tensor Dropout::forward(const at::Tensor& x, const Pass& pass) const {
     float* values = mask.mutable_data_ptr<float>();
     at::parallel_for(0, sizes.front() * channels * sequences, 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t part = begin; part < end; ++part) {
-            const std::int64_t plane = part / sequences;  // of a head's channel
+            const std::int64_t plane = part / sequences;  // number of the head's channel
             const std::uint64_t seed = seeds_[static_cast<std::size_t>(plane / channels)];
             const auto b = static_cast<std::size_t>(part % sequences);
             const std::int64_t rows = pass.batch.starts[b + 1] - pass.batch.starts[b];

@@ -26,8 +26,8 @@ class StoreWriter {
     /// Writes the table of the features as group kFeaturesGroup of `root`. Called on rank 0 alone.
     using WriteTable = std::function<void(h5::Group& root)>;
 
-    /// Collective: creates `path`, or opens it to write its missing blocks (none, where it is complete),
-    /// where it is a store of equal `info` (but for its config) and `layout`. The disk's space is taken now,
+    /// Collective: creates `path`, or opens it to write its missing blocks (none, where it is complete), if
+    /// it is a store with the same `info` (except the config) and `layout`. The disk's space is taken now,
     /// so that a full disk is found before any work is spent. `force` replaces whatever stands at `path`.
     /// `lock` is that of the file, which rank 0 took before it looked at `path`. Throws AgreedError naming
     /// the path: it is something else, no space.

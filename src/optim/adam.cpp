@@ -15,13 +15,13 @@ namespace bv {
 AdamKind adam_named(std::string_view name) {
     if (name == "adam") return AdamKind::adam;
     if (name == "adamw") return AdamKind::adamw;
-    fail("'{}' is no optimizer; known: adam, adamw", name);
+    fail("'{}' is not an optimizer; known: adam, adamw", name);
 }
 
 EpsilonKind epsilon_named(std::string_view name) {
     if (name == "torch") return EpsilonKind::torch;
     if (name == "keras") return EpsilonKind::keras;
-    fail("'{}' is no place of epsilon; known: torch, keras", name);
+    fail("'{}' is not a place of epsilon; known: torch, keras", name);
 }
 
 Adam::Adam(FlatParameters& parameters, const AdamOptions& options)

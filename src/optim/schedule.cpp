@@ -10,7 +10,7 @@ namespace bv {
 ScheduleKind schedule_named(std::string_view name) {
     if (name == "constant") return ScheduleKind::constant;
     if (name == "linear") return ScheduleKind::linear;
-    fail("'{}' is no schedule; known: constant, linear", name);
+    fail("'{}' is not a schedule; known: constant, linear", name);
 }
 
 Schedule::Schedule(ScheduleKind kind, double peak, std::int64_t warm_up_steps, std::int64_t total_steps)

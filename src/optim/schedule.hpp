@@ -11,7 +11,7 @@ enum class ScheduleKind {
     linear     ///< up from 0 over the warm-up, then down to 0 at the end
 };
 
-/// "constant" or "linear" to its kind. Throws Error naming both.
+/// Reads "constant" or "linear". Throws Error, which names both, for any other word.
 ScheduleKind schedule_named(std::string_view name);
 
 /// The learning rate of every step. Linear is get_linear_schedule_with_warmup of Hugging Face Transformers.

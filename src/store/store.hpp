@@ -19,7 +19,7 @@ class File;
 /// The features' table is the group kFeaturesGroup of the same file.
 class Store {
   public:
-    /// What a reader can do with: a whole store, or whatever can be opened.
+    /// Which stores a reader accepts: only a complete one, or also a damaged one that can still be opened.
     enum class Accept { complete, damaged };
 
     /// Throws Error naming the file when it is missing, no store, of another version, or contradicts itself;
@@ -48,7 +48,7 @@ class Store {
     /// the disk fails or the bytes are not those that were written.
     void read(std::int64_t state, std::int64_t first, std::span<void* const> targets) const;
 
-    /// Whether every byte of a block is on disk as it was written. Throws Error when the disk fails.
+    /// Whether every byte of a block on disk is as it was written. Throws Error when the disk fails.
     bool sound(std::int64_t block) const;
 
   private:

@@ -17,7 +17,7 @@ constexpr double kSteps = 65536.0;
 
 Dropout::Dropout(const Context& context)
     : shape_(context.input),
-      // At most one step short of all, which would have no scale.
+      // Below 65536, because a rate of 1 would have no scale.
       threshold_(static_cast<std::uint32_t>(
           std::min(std::lround(context.definition.fraction("rate") * kSteps), 65535L))) {
     for (at::Generator& generator : context.generators) {
@@ -36,7 +36,7 @@ at::Tensor Dropout::forward(const at::Tensor& x, const Pass& pass) const {
     float* values = mask.mutable_data_ptr<float>();
     at::parallel_for(0, sizes.front() * channels * sequences, 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t part = begin; part < end; ++part) {
-            const std::int64_t plane = part / sequences;  // of a head's channel
+            const std::int64_t plane = part / sequences;  // number of the head's channel
             const std::uint64_t seed = seeds_[static_cast<std::size_t>(plane / channels)];
             const auto b = static_cast<std::size_t>(part % sequences);
             const std::int64_t rows = pass.batch.starts[b + 1] - pass.batch.starts[b];

@@ -28,10 +28,10 @@
 
 namespace bv {
 
-/// One run of training: what it reads, what it changes, and its steps.
+/// One run of training: the data that it reads, the model that it changes, and its steps.
 class FineTuning {
   public:
-    /// What training began with.
+    /// The model and the data with which training began.
     struct Origin {
         std::string weights;   ///< fingerprint
         std::string features;  ///< fingerprint
@@ -53,14 +53,15 @@ class FineTuning {
     /// `sharing` ranks share the batches.
     FineTuning(Setting setting, Model& model, int sharing);
 
-    /// Collective: trains to the end, from `state` on where there is one; only rank 0 needs its tensors.
-    /// `files` is rank 0's. `evaluation`, where there is one, scores the checkpoints and may end training
-    /// early: then the state stays, so that more patience can go on. Throws Stopped on all ranks after the
-    /// stop signal, with the state saved.
+    /// Collective: trains to the end, from `state` on if it is given; only rank 0 needs its tensors.
+    /// `files` is rank 0's. If `evaluation` is given, it scores the checkpoints and may end training early.
+    /// Then the state stays, so that a run with more patience can go on. After the stop signal it saves the
+    /// state and throws Stopped on all ranks.
     void run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
              std::optional<TuningEvaluation>& evaluation);
 
-    /// Collective: the global losses of the first `steps` steps. Writes nothing; the weights change.
+    /// Collective: trains the first `steps` steps and returns their global losses. Writes nothing; the
+    /// weights change.
     std::vector<double> losses(std::int64_t steps);
 
   private:
@@ -109,7 +110,7 @@ class FineTuning {
     std::optional<TuningFiles>* files_ = nullptr;
     TuningEvaluation* evaluation_ = nullptr;
     std::int64_t steps_ = 0;         ///< done
-    double earlier_seconds_ = 0;     ///< of training, without evaluations, as all seconds here
+    double earlier_seconds_ = 0;     ///< seconds of training; none here include evaluations
     double earlier_rank_hours_ = 0;  ///< an interrupted run may have had other ranks
     std::int64_t sequences_ = 0;
     std::int64_t tokens_ = 0;

@@ -55,7 +55,7 @@ while (($#)); do
     case $1 in
         -h | --help) usage && exit 0 ;;
         --preset) preset=${2:?--preset wants a name} && shift 2 ;;
-        unit | mpi | fault | parity | pipeline | slurm | gpu | fuzz | soak) labels+=("$1") && shift ;;
+        unit | mpi | fault | parity | pipeline | slurm | gpu | lint | fuzz | soak) labels+=("$1") && shift ;;
         *) echo "error: run.sh: unknown label '$1'; see tests/run.sh --help" >&2 && exit 2 ;;
     esac
 done

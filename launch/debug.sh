@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2006  # see road.sh
 # Single-node debug mode: installs, builds, and runs the whole road on one machine.
 set -euo pipefail
 told=''
 trap 'told=1' USR1
 here=$PWD
-cd "$(dirname "$0")/.."
+folder=`dirname "$0"`
+cd "$folder/.."
 . launch/road.sh
 . launch/stages.sh
 
@@ -69,10 +71,10 @@ check_flags
 
 count_ranks() {
     local gpus=0
-    ! command -v nvidia-smi >/dev/null || gpus=$(nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU' || true)
+    ! command -v nvidia-smi >/dev/null || gpus=`nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU'` || true
     echo $((gpus > 0 ? gpus : 2))
 }
-ranks=${ranks:-$(count_ranks)}
+[[ $ranks ]] || ranks=`count_ranks`
 for rank in $gdb $sanitizer; do
     ((rank < ranks)) || fail "there is no rank $rank: $ranks ranks are numbered from 0"
 done
@@ -80,9 +82,10 @@ done
 prefix=''
 if [[ ${BV_BIN:-} ]]; then
     bin=$BV_BIN
-    python=${BV_PYTHON:-$(tools/install.sh)/bin/python}
+    python=${BV_PYTHON:-}
+    [[ $python ]] || python=`tools/install.sh`/bin/python
 else
-    python=$(tools/build.sh "$preset" programs)/bin/python
+    python=`tools/build.sh "$preset" programs`/bin/python
     bin=build/$preset/bin
 fi
 if [[ $sanitizer ]]; then

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154,SC2086
+# shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2154,SC2086
 # What of a study is made, and what is missing. Sourced by road.sh.
 
 exists() { [[ -e $1 ]]; }
@@ -13,7 +13,7 @@ print(marks.sum(), len(marks))' "$1"
 }
 complete_store() {
     local blocks
-    [[ -e $1 ]] && blocks=$(store_blocks "$1") && [[ ${blocks% *} == "${blocks#* }" ]]
+    [[ -e $1 ]] && blocks=`store_blocks "$1"` && [[ ${blocks% *} == "${blocks#* }" ]]
 }
 
 # The heads that a study wants for a task.
@@ -24,29 +24,29 @@ heads_of() {
 
 # Whether a head is trained, in a variant ("-share-0.1") or plainly (""); it may be named by its file.
 finished_head() {
-    local folder=$1 head=$2 epoch=$3 seed=$4 variant=$5
-    compgen -G "$folder/heads/$(basename "$head" .toml)/epoch-$epoch/*-seed-$seed$variant/metrics.json" >/dev/null
+    local folder=$1 head=${2##*/} epoch=$3 seed=$4 variant=$5
+    compgen -G "$folder/heads/${head%.toml}/epoch-$epoch/*-seed-$seed$variant/metrics.json" >/dev/null
 }
 
 # The heads of which one of the variants named is not yet trained, one a line; under --force all.
 missing_heads() {
     local task=$1 seed=$2 epoch=$3 head variant
-    while read -r head; do
+    heads_of "$task" | while read -r head; do
         for variant in "${@:4}"; do
             [[ ! $force ]] && finished_head "$run/$task/seed-$seed" "$head" "$epoch" "$seed" "$variant" && continue
             echo "$head"
             break
         done
-    done < <(heads_of "$task")
+    done
 }
 
 # The layer atlas's head, where the study wants it and the probe of a layer is not yet trained.
 missing_probe() {
     local task=$1 seed=$2 epoch=$3 layers=$study_stored_layers folder=$run/$1/seed-$2 made
     [[ $study_layer_atlas ]] || return 0
-    made=$(find "$folder/heads/${task}_probe/epoch-$epoch" -path "*-seed-$seed-layer-*/metrics.json" 2>/dev/null | wc -l) || true
+    made=`find "$folder/heads/${task}_probe/epoch-$epoch" -path "*-seed-$seed-layer-*/metrics.json" 2>/dev/null | wc -l` || true
     if ((made > 0)) && [[ ! $layers ]]; then
-        layers=$(sed -n 's/.*"num_hidden_layers": *\([0-9]*\).*/\1/p' "$folder/checkpoints/epoch-$epoch/config.json")
+        layers=`sed -nE 's/.*"num_hidden_layers": *([0-9]*).*/\1/p' "$folder/checkpoints/epoch-$epoch/config.json"`
         layers=$((layers + 1)) # the embedding output is one
     fi
     if [[ $force ]] || ((made == 0 || made < layers)); then echo "${task}_probe"; fi
@@ -54,24 +54,27 @@ missing_probe() {
 
 # The runs of bv_train that the states of a checkpoint are still to serve, one a line: heads and, after a tab, more flags.
 missing_trainings() {
-    local heads subset
-    heads=$({ missing_heads "$@" ''; missing_probe "$@"; } | paste -sd, -)
+    local heads subset shares
+    heads=`{ missing_heads "$@" ''; missing_probe "$@"; } | paste -sd, -`
     [[ ! $heads ]] || echo "$heads"
     if ((${#study_shares[@]})); then
-        heads=$(missing_heads "$@" "${study_shares[@]/#/-share-}" | paste -sd, -)
-        [[ ! $heads ]] || echo "$heads"$'\t'"--share $(IFS=, && echo "${study_shares[*]}")"
+        heads=`missing_heads "$@" "${study_shares[@]/#/-share-}" | paste -sd, -`
+        shares=${study_shares[*]}
+        [[ ! $heads ]] || echo "$heads"$'\t'"--share ${shares// /,}"
     fi
     for subset in ${study_layer_subsets[@]+"${study_layer_subsets[@]}"}; do
-        heads=$(missing_heads "$@" "-layers-$subset" | paste -sd, -)
+        heads=`missing_heads "$@" "-layers-$subset" | paste -sd, -`
         [[ ! $heads ]] || echo "$heads"$'\t'"--layers $subset"
     done
 }
 
 # Whether a store is there whole, or has served and is not kept.
 served_store() {
-    local task=$1 seed=$2 epoch=$3 split=$4
-    complete_store "$run/$task/seed-$seed/stores/epoch-$epoch-$split.h5" ||
-        [[ ! $study_keep_stores && ! $(missing_trainings "$task" "$seed" "$epoch") ]]
+    local task=$1 seed=$2 epoch=$3 split=$4 missing
+    ! complete_store "$run/$task/seed-$seed/stores/epoch-$epoch-$split.h5" || return 0
+    [[ ! $study_keep_stores ]] || return 1
+    missing=`missing_trainings "$task" "$seed" "$epoch"`
+    [[ ! $missing ]]
 }
 
 # Whether a head diverged before it had an epoch to keep: its training is over, and it left nothing that can be scored.
@@ -86,14 +89,14 @@ comparisons() {
     for pair in ${study_mixed[@]+"${study_mixed[@]}"}; do
         epoch=${pair%:*}
         [[ " ${epochs[*]} " == *" $epoch "* ]] || continue
-        while read -r head; do
-            head=$(basename "$head" .toml)
+        heads_of "$task" | while read -r head; do
+            head=${head##*/} head=${head%.toml}
             for place in "$folder/heads/$head/epoch-$epoch/"*-seed-"$seed"; do
                 ! worthless_head "$place" || continue
                 printf '%s\t' mixed "$folder/evaluations/mixed/$head/epoch-$epoch-on-${pair#*:}/${place##*/}" "$place"
                 echo "${pair#*:}"
             done
-        done < <(heads_of "$task")
+        done
     done
     for ensemble in ${ensembles[@]+"${ensembles[@]}"}; do
         head=${ensemble#BERT+}
@@ -116,15 +119,22 @@ comparisons() {
 
 # Whether a task's comparisons are all scored.
 compared() {
-    local output _
-    while IFS=$'\t' read -r _ output _; do scored "$output" || return; done < <(comparisons "$@")
+    local output _ missing=''
+    comparisons "$@" | while IFS=$'\t' read -r _ output _; do scored "$output" || missing=1; done
+    [[ ! $missing ]]
 }
+
+# How many files of a name are somewhere in a folder.
+count_files() { find "$1" -name "$2" 2>/dev/null | wc -l || true; }
 
 # How far a stage is, to be read, and to be compared with how far it was.
 how_far() {
-    local task seed epoch split folder store blocks state tuned='' made=0 all=0
+    local task seed epoch split folder store blocks state count tuned='' made=0 all=0
     case $1 in
-        prepare) echo "$(find "$run/features" -name '*.h5' 2>/dev/null | wc -l) features files" && return ;;
+        prepare)
+            count=`count_files "$run/features" '*.h5'`
+            echo "$count features files" && return
+            ;;
         report) return ;;
     esac
     for task in "${tasks[@]}"; do
@@ -132,26 +142,31 @@ how_far() {
             folder=$run/$task/seed-$seed
             case $1 in
                 finetune)
-                    state=$(find "$folder/resume" -name 'step-*[0-9]' 2>/dev/null | sort -V | tail -n 1)
-                    made=$(find "$folder/checkpoints" -name checkpoint.json 2>/dev/null | wc -l)
-                    tuned+="${tuned:+; }$task seed $seed: $made checkpoints${state:+, state after ${state##*/step-} steps}"
+                    state=`find "$folder/resume" -name 'step-*[0-9]' 2>/dev/null | sort -V | tail -n 1`
+                    count=`count_files "$folder/checkpoints" checkpoint.json`
+                    tuned+="${tuned:+; }$task seed $seed: $count checkpoints${state:+, state after ${state##*/step-} steps}"
                     ;;
                 extract)
                     for epoch in "${epochs[@]}"; do
                         for split in "${splits[@]}"; do
                             store=$folder/stores/epoch-$epoch-$split.h5
-                            blocks=$(store_blocks "$store" 2>/dev/null) || continue
+                            blocks=`store_blocks "$store" 2>/dev/null` || continue
                             made=$((made + ${blocks% *})) all=$((all + ${blocks#* }))
                         done
                     done
                     ;;
                 train)
-                    made=$((made + $(find "$folder/heads" -name metrics.json 2>/dev/null | wc -l)))
+                    count=`count_files "$folder/heads" metrics.json`
+                    made=$((made + count))
                     # Steps that states of unfinished heads hold.
-                    all=$((all + $(find "$folder/heads" -path '*/resume/step-*[0-9]' 2>/dev/null |
-                        awk -F/step- '{ steps += $NF } END { print steps + 0 }')))
+                    count=`find "$folder/heads" -path '*/resume/step-*[0-9]' 2>/dev/null |
+                        awk -F/step- '{ steps += $NF } END { print steps + 0 }'`
+                    all=$((all + count))
                     ;;
-                eval) made=$((made + $(find "$folder/evaluations" -name metrics.json 2>/dev/null | wc -l))) ;;
+                eval)
+                    count=`count_files "$folder/evaluations" metrics.json`
+                    made=$((made + count))
+                    ;;
             esac
         done
     done

@@ -84,24 +84,26 @@ def program_of(command):
 
 def output_of(command):
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True, timeout=60)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip()
 
 
 def libraries(command):
-    """The library files that the program loads, by name, and Torch's version."""
+    """The library files that the program loads, by name."""
     before, program = program_of(command)
     found = dict(re.findall(r"^\s*(\S+) => (\S+)", output_of([*before, "ldd", program]), re.MULTILINE))
-    wanted = {name: os.path.realpath(path) for name, path in found.items()
-              if re.match(r"lib(torch|c10|mpi|hdf5|nccl|cudart|pmix|icuuc|gomp|tcmalloc)", name)}
-    torch = next((Path(path).parents[1] for name, path in wanted.items() if name.startswith("libtorch_cpu")), None)
-    version = None
-    if torch:
-        text = output_of([*before, "cat", str(torch / "version.py")]) or output_of([*before, "cat", str(torch / "build-version")])
-        version = next(iter(re.findall(r"\d+\.\d+\.\d+[\w.+]*", text)), None)
-    return wanted, version
+    return {name: os.path.realpath(path) for name, path in found.items()
+            if re.match(r"lib(torch|c10|mpi|hdf5|nccl|cudart|pmix|icuuc|gomp|tcmalloc)", name)}
+
+
+def versions(command):
+    """What our program says of itself by --version: its version, commit, compiler and libraries, each by its name."""
+    before, program = program_of(command)
+    if not os.path.basename(program).startswith("bv_"):
+        return {}
+    return dict(line.split(None, 1) for line in output_of([*before, program, "--version"]).splitlines())
 
 
 def record(ranks, command, launcher, threads):
@@ -114,7 +116,6 @@ def record(ranks, command, launcher, threads):
     else:
         commit = output_of([*git, "rev-parse", "HEAD"]) or None
         changed = output_of([*git, "diff", "--name-only", "HEAD"]).splitlines()
-    files, torch = libraries(command)
     for rank in ranks:
         del rank["sizes"]
     return {
@@ -126,11 +127,10 @@ def record(ranks, command, launcher, threads):
         "launcher": launcher,
         "threads": threads,
         "ranks": ranks,
-        "torch": torch,
-        "mpi": next(iter(output_of(["mpirun", "--version"]).splitlines()), None),
+        "versions": versions(command),
         "slurm": output_of(["scontrol", "--version"]) or None,
         "system": platform.platform(),
-        "libraries": files,
+        "libraries": libraries(command),
         "environment": {name: value for name, value in sorted(os.environ.items()) if CAPTURED.match(name)},
     }
 

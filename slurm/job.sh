@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154,SC2086,SC2206
+# shellcheck shell=bash disable=SC2006,SC2034,SC2154,SC2086,SC2206
 # What all job scripts of this folder do; they set $home (the repository), $stage and $about, and source it. Runs one stage
 # of launch/road.sh on the ranks that Slurm gave the job, records where, and has the job requeued when it is cut short.
 set -euo pipefail
@@ -18,7 +18,9 @@ $about
 What is made already is skipped. Cut short by its time limit or a preemption the job saves, is requeued and goes on; it is
 not where it made no progress, nor after a crash.
 
-$(road_flags)
+END
+    road_flags
+    cat <<END
 
 Ranks: sbatch's --ntasks; else one per GPU of the job's nodes; else \$BV_RANKS_PER_NODE a node. A job array does one of the
 combinations of --task, --seed, --epoch and --split a task, the last changing fastest. In RUN/jobs/ each start leaves
@@ -77,21 +79,23 @@ claims=()
 
 active() {
     local said
-    said=$(squeue --noheader --jobs="$1" --format=%T 2>&1) || true
+    said=`squeue --noheader --jobs="$1" --format=%T 2>&1` || true
     [[ $said && $said != *"Invalid job id"* ]]
 }
 
 claim() {
     local link=$1.job owner left=''
-    mkdir -p "$(dirname "$link")"
+    mkdir -p "${link%/*}"
     while true; do
-        if ln -s "$job" "$link" 2>/dev/null || [[ $(readlink "$link") == "$job" ]]; then
+        ln -s "$job" "$link" 2>/dev/null || true
+        [[ -w ${link%/*} ]] || fail "no right to write to ${link%/*}"
+        owner=`readlink "$link"` || continue # its job has just ended
+        if [[ $owner == "$job" ]]; then
             [[ $left ]] || break
             sleep 1 # another job may take over the same left one
-            [[ $(readlink "$link") != "$job" ]] || break
+            owner=`readlink "$link"` || continue
+            [[ $owner != "$job" ]] || break
         fi
-        [[ -w ${link%/*} ]] || fail "no right to write to ${link%/*}"
-        owner=$(readlink "$link") || continue # its job has just ended
         ! active "$owner" || fail "$1 is being made by job $owner; wait for it, or scancel $owner"
         say "job $owner left $1 unfinished"
         left=1
@@ -108,11 +112,11 @@ release() { rm -f "$1.job"; }
 lost_node() { ((nodes > 1)) && ! timeout 60 srun --overlap --ntasks="$nodes" --ntasks-per-node=1 true 2>/dev/null; }
 
 finish() {
-    local code=$? why='' state='' now
+    local code=$? why='' state='' now owner
     trap '' USR1 TERM
     trap - EXIT
     if ((code != 0 && code != 2)); then
-        state=$(squeue --noheader --jobs="$job" --format=%T 2>/dev/null || true)
+        state=`squeue --noheader --jobs="$job" --format=%T 2>/dev/null` || true
         if ((code == 85)); then
             why='told to stop'
         elif ((code == 128 + 10)) && [[ $told ]]; then # a program without a state; what it has made remains
@@ -122,7 +126,7 @@ finish() {
         fi
     fi
     if [[ $why ]]; then
-        now=$(how_far "$stage")
+        now=`how_far "$stage"`
         if [[ $state != RUNNING ]]; then
             say "$why; how far: $now. Slurm has the job as ${state:-ended}, so it is not requeued from here"
         elif [[ $now == "$began" ]]; then
@@ -136,7 +140,8 @@ finish() {
         fi
     fi
     for link in ${claims[@]+"${claims[@]}"}; do
-        [[ $(readlink "$link" 2>/dev/null) != "$job" ]] || rm -f "$link"
+        owner=`readlink "$link" 2>/dev/null` || continue
+        [[ $owner != "$job" ]] || rm -f "$link"
     done
     exit "$code"
 }
@@ -154,7 +159,8 @@ fi
 per_node=$(((ranks + nodes - 1) / nodes))
 threads=${SLURM_CPUS_PER_TASK:-$((SLURM_CPUS_ON_NODE / per_node))}
 if [[ $launcher == mpirun ]]; then # counts cores, Slurm hardware threads
-    threads=$((threads / $(lscpu | sed -n 's/^Thread(s) per core: *//p')))
+    per_core=`lscpu | sed -n 's/^Thread(s) per core: *//p'`
+    threads=$((threads / per_core))
 fi
 ((threads > 0)) || threads=1
 launch_flags=(--launcher "$launcher" --threads "$threads" ${BV_LAUNCHER_FLAGS:-})
@@ -174,7 +180,7 @@ if ((${#alone[@]})); then
         python3 launch/preflight.py --ranks 1 --threads 1 --record "$record" -- "${alone[@]}"
 fi
 
-began=$(how_far "$stage")
+began=`how_far "$stage"`
 say "job $job ($me, start $((${SLURM_RESTART_COUNT:-0} + 1))) on $SLURM_JOB_NODELIST${began:+; how far: $began}"
 trap finish EXIT
 "stage_$stage"

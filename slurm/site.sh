@@ -17,7 +17,7 @@ BV_SITE=$(realpath "${BASH_SOURCE[0]}") && export BV_SITE
 # export BV_RANKS_PER_NODE=2           # without GPUs and without sbatch's --ntasks; one a socket is a good start [1]
 
 # --- What slurm/study.sh plans with: see bv_plan --help ---
-# export BV_PLAN_FLAGS="--ranks 8 --train-rate 55000 --encode-rate 160000 --write-rate 2000 --read-rate 3000"
+# export BV_PLAN_FLAGS="--train-rate 55000 --encode-rate 160000 --write-rate 2000 --read-rate 3000"
 
 # --- Where software comes from: modules ... ---
 # module load gcc/12 openmpi/4.1 hdf5/1.14-parallel

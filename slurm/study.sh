@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2031  # the text is prepared elsewhere, in a subshell, for another $run
 # Submits a whole study as one graph of jobs; submitted again, what is missing.
 set -euo pipefail
 here=$PWD
@@ -6,6 +7,7 @@ cd "$(dirname "$0")/.."
 # shellcheck disable=SC2034  # road.sh reads it
 me=slurm/study.sh
 . launch/road.sh
+. launch/stages.sh
 
 usage() {
     cat <<'END'
@@ -30,7 +32,8 @@ END
   --job STAGE FLAGS   sbatch's flags for the jobs of a stage; may be repeated
   --dry-run       print the commands instead of running them
 
-The study's file is copied to RUN/study.toml, which the jobs read. Logs are in RUN/jobs/.
+First it prints what the study takes (bv_plan), counted from the text on the ranks of the finetune jobs; a text that is not
+prepared yet is prepared in a temporary folder for that, which takes some seconds. The study's file is copied to RUN/study.toml, which the jobs read. Logs are in RUN/jobs/.
 
 Examples:
   . ~/my-site.sh     # your copy of slurm/site.sh
@@ -204,16 +207,61 @@ epochs_without_heads() {
     done
 }
 
+# --- What the study takes ---
+
+# The ranks of a stage's jobs: as slurm/job.sh counts them, from sbatch's flags and the site's variables.
+ranks_of() {
+    local nodes=1 all='' per_node='' gpus='' gpus_per_node=${SBATCH_GPUS_PER_NODE:-} word flag='' value
+    for word in ${job_flags[$1]:-}; do
+        case $word in
+            --*=*) flag=${word%%=*} value=${word#*=} ;;
+            -[NnG]?*) flag=${word:0:2} value=${word:2} ;;
+            -*) flag=$word && continue ;;
+            *) value=$word ;;
+        esac
+        value=${value##*[:-]} # of "a100:4" and "1-2" the last
+        [[ $value =~ ^[1-9][0-9]*$ ]] || continue
+        case $flag in
+            -N | --nodes) nodes=$value ;;
+            -n | --ntasks) all=$value ;;
+            -G | --gpus) gpus=$value ;;
+            --ntasks-per-node) per_node=$value ;;
+            --gpus-per-node | --gres) gpus_per_node=$value ;;
+        esac
+    done
+    gpus_per_node=${gpus_per_node##*:}
+    per_node=${per_node:-${gpus_per_node:-${gpus:+$(((gpus + nodes - 1) / nodes))}}}
+    echo "${all:-$((nodes * ${per_node:-${BV_RANKS_PER_NODE:-1}}))}"
+}
+
 line 0 "study $config" "$run"
+counted=$run/features code=0
+if ! all_features; then # the same ones, made elsewhere
+    elsewhere=$(mktemp -d)
+    trap 'rm -rf "$elsewhere"' EXIT
+    counted=$elsewhere/features
+    set +e
+    # shellcheck disable=SC2030
+    (
+        set -e
+        run=$elsewhere
+        stage_prepare >/dev/null
+    )
+    code=$?
+    set -e
+fi
 # shellcheck disable=SC2206  # flags are words
-plan=($prefix "$bin/bv_plan" --config "$config" --model "$model" ${BV_PLAN_FLAGS:-})
-[[ ! -e $run/features/train.h5 || ! -e $run/features/dev.h5 ]] ||
-    plan+=(--features "$run/features/train.h5" --dev-features "$run/features/dev.h5")
-"${plan[@]}" >&2 || say "what it takes is unknown: bv_plan does not run here" >&2
+plan=($prefix "$bin/bv_plan" --config "$config" --model "$model" --features "$counted/train.h5"
+    --dev-features "$counted/dev.h5" ${BV_PLAN_FLAGS:-})
+[[ " ${BV_PLAN_FLAGS:-} " == *' --ranks'[\ =]* ]] || plan+=(--ranks "$(ranks_of finetune)")
+((code)) || "${plan[@]}" >&2 || code=$?
+((code != 2)) || exit 2
+((code == 0)) || say "what it takes is unknown: bv_prepare or bv_plan does not run here" >&2
+
 unit 0 "$(made all_features)" prepare
 features=(${ids[@]+"${ids[@]}"})
 ends=(${ids[@]+"${ids[@]}"})
-states=$(IFS=, && echo "${epochs[*]}")
+epoch_list=$(IFS=, && echo "${epochs[*]}")
 for task in "${tasks[@]}"; do
     for seed in "${seeds[@]}"; do
         folder=$run/$task/seed-$seed
@@ -225,11 +273,11 @@ for task in "${tasks[@]}"; do
         tuned=(${after[@]+"${after[@]}"})
         if ((${#epochs[@]})); then
             array 2 "extract $task $seed" "$(missing_stores "$task" "$seed" | tr '\n' ' ')" "$((2 * ${#epochs[@]}))" \
-                "${flags[@]}" --epoch "$states"
+                "${flags[@]}" --epoch "$epoch_list"
             ends+=(${ids[@]+"${ids[@]}"})
             after=(${ids[@]+"${ids[@]}"})
             array 3 "train $task $seed" "$(epochs_without_heads "$task" "$seed" | tr '\n' ' ')" "${#epochs[@]}" \
-                "${flags[@]}" --epoch "$states"
+                "${flags[@]}" --epoch "$epoch_list"
             ends+=(${ids[@]+"${ids[@]}"})
             ! compares "$task" || tuned+=(${ids[@]+"${ids[@]}"})
         fi

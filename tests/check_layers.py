@@ -2,7 +2,6 @@
 """Fails when a file of src includes from a folder its layer must not know. Usage: check_layers.py SRC"""
 import re
 import sys
-import textwrap
 from pathlib import Path
 
 # Lowest first; folders of one line do not know each other.

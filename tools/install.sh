@@ -5,14 +5,15 @@ cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'EOF'
-Usage: tools/install.sh [--sanitizers]
+Usage: tools/install.sh [--sanitizers] [--lint]
 
 Installs what is missing and prints the folder of the Python environment:
   - system packages of tools/packages-debian.txt by apt-get, as root or by a sudo that asks no password. Without that
     right it lists what is missing and goes on: a cluster's modules may stand in for packages, found by CMake through
     CMAKE_PREFIX_PATH and HDF5_ROOT. With --sanitizers those of tools/packages-debian-sanitizers.txt too.
   - the PyPI packages of tools/requirements*.txt, in an environment of their own under the user's cache folder; among
-    them nvcc, where there is a GPU and no CUDA toolkit ($CUDA_HOME, /usr/local/cuda, nvcc on PATH).
+    them nvcc, where there is a GPU and no CUDA toolkit ($CUDA_HOME, /usr/local/cuda, nvcc on PATH). With --lint those of
+    tools/requirements-lint.txt too.
 
 Environment:
   BV_VENV      Python environment to use instead; made if it is not there, an existing one is left as it is
@@ -84,7 +85,7 @@ find_python() {
 # A folder of its own for every version of Python and of the lists, so that a change of either makes a new one.
 environment_for() {
     local python=$1 key
-    key=$({ cat tools/requirements*.txt && "$python" -c 'import sys; print(sys.version_info[:2])'; } | sha256sum)
+    key=$({ cat tools/requirements{-cuda,-model,}.txt && "$python" -c 'import sys; print(sys.version_info[:2])'; } | sha256sum)
     echo "${BV_VENV:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/bertvision/venv-${key:0:12}}"
 }
 
@@ -117,12 +118,29 @@ install_nvcc() {
     touch "$environment/.complete-nvcc"
 }
 
-case ${1:-} in
-    '') ;;
-    --sanitizers) lists+=(tools/packages-debian-sanitizers.txt) ;;
-    -h | --help) usage && exit 0 ;;
-    *) fail "unknown argument '$1'; see --help" ;;
-esac
+# These need no other package, and none needs them: they join an environment that is there.
+install_linters() {
+    local environment=$1 list=tools/requirements-lint.txt
+    exec {lock}>"$environment.lock"
+    flock "$lock"
+    if ! cmp -s "$list" "$environment/.complete-lint"; then
+        say "linters into $environment"
+        "$environment/bin/python" -m pip install --quiet --no-input -r "$list" >&2
+        cp "$list" "$environment/.complete-lint"
+    fi
+    exec {lock}>&-
+}
+
+lint=0
+while (($#)); do
+    case $1 in
+        --sanitizers) lists+=(tools/packages-debian-sanitizers.txt) ;;
+        --lint) lint=1 ;;
+        -h | --help) usage && exit 0 ;;
+        *) fail "unknown argument '$1'; see --help" ;;
+    esac
+    shift
+done
 
 install_system_packages
 python=$(find_python)
@@ -135,5 +153,8 @@ if [[ ! -e $environment/.complete ]]; then
         install_python_packages "$python" "$environment"
     fi
 fi
-[[ ! -e $environment/.complete ]] || install_nvcc "$environment"
+if [[ -e $environment/.complete ]]; then
+    install_nvcc "$environment"
+    ((!lint)) || install_linters "$environment"
+fi
 echo "$environment"

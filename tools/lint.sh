@@ -1,44 +1,111 @@
 #!/usr/bin/env bash
-# Checks format (clang-format), C++ (clang-tidy) and shell scripts (shellcheck).
+# Checks C++ (clang-format, clang-tidy), Python (ruff) and shell scripts (shellcheck).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'EOF'
-Usage: tools/lint.sh [--all | FILE...]
+Usage: tools/lint.sh [--quick | --changed | --all | FILE...]
 
-Checks the format of all C++ files and all shell scripts, and runs clang-tidy (slow) over the C++ sources that differ from
-the last commit; over all of them with --all; over the FILEs named otherwise. clang-tidy takes its flags from the release
-build (tools/build.sh). Uses clang-format 14, clang-tidy 16 (older ones do not know std::source_location) and shellcheck of
-the system.
+Checks the format of all C++ files (clang-format), all Python files (ruff, rules in .ruff.toml) and all shell scripts
+(shellcheck); seconds. Then clang-tidy (rules in .clang-tidy), half a minute a file, over the C++ sources that changed:
+
+  --quick    none
+  --changed  clang-tidy alone: what differs from where this branch left its origin's main branch, or, on that branch itself,
+             from the commit before the last one. A clone without that history: what differs from the last commit. A tarball
+             without git: none. It begins no file after BV_TIDY_SECONDS [240], and names those that are left.
+  --all      clang-tidy alone, over every source
+  FILE...    clang-tidy alone, over these
+  (nothing)  --quick, then --changed
+
+clang-tidy takes its flags from the release build (tools/build.sh). Missing tools are installed by tools/install.sh --lint.
 EOF
 }
 
-build=build/release
-case ${1:-} in
-    -h | --help) usage && exit 0 ;;
-    --all) mapfile -t tidied < <(find src tests -name '*.cpp') ;;
-    '') mapfile -t tidied < <(git status --porcelain --untracked-files=all -- src tests | sed 's/^...//; s/.* -> //') ;;
-    *) tidied=("$@") ;;
-esac
-for tool in clang-format clang-tidy-16 shellcheck; do
-    command -v "$tool" >/dev/null || { echo "error: lint.sh: $tool is missing: apt-get install $tool" >&2 && exit 2; }
+fail() {
+    echo "error: lint.sh: $*" >&2
+    exit 2
+}
+
+check_quickly() {
+    local failed=0 formatted
+    mapfile -t formatted < <(find src tests -name '*.cpp' -o -name '*.hpp' -o -name '*.cu')
+    clang-format --dry-run -Werror "${formatted[@]}" || failed=1
+    ruff check --no-cache --quiet . || failed=1
+    find launch slurm tests tools .ci \( -name '*.sh' -o -path .ci/run \) -print0 | xargs -0r shellcheck -x -s bash || failed=1
+    return "$failed"
+}
+
+# The commit since which files count as changed.
+base() {
+    local origin
+    origin=$(git merge-base HEAD origin/HEAD 2>/dev/null || git merge-base HEAD main 2>/dev/null || git rev-parse HEAD)
+    if [[ $origin != "$(git rev-parse HEAD)" ]]; then
+        echo "$origin"
+    else
+        git rev-parse --verify --quiet HEAD~1 || echo HEAD
+    fi
+}
+
+changed_sources() {
+    if ! git rev-parse --verify --quiet HEAD >/dev/null 2>&1; then
+        echo "lint: no git history here: no changed files" >&2
+        return
+    fi
+    { git diff --name-only "$(base)" -- src tests && git ls-files --others --exclude-standard -- src tests; } | sort -u
+}
+
+# shellcheck disable=SC2329  # xargs calls it
+tidy() {
+    local file=$1
+    if (($(date +%s) >= deadline)); then
+        echo "not checked, for want of time: $file"
+        return
+    fi
+    echo "clang-tidy $file"
+    clang-tidy -p "$flags" --quiet --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-unknown-pragmas "$file" 2>/dev/null |
+        sed '/^Resource filename:/d'
+}
+
+# Of the files given, those that the release build compiles.
+check_deeply() {
+    local database=build/release/compile_commands.json file compiled=()
+    for file in "$@"; do
+        [[ $file == *.cpp && -e $file ]] || continue
+        [[ -e $database ]] || fail "$database is missing: tools/build.sh release"
+        if grep -qF "\"$PWD/$file\"" "$database"; then
+            compiled+=("$file")
+        else
+            echo "not checked, as the release build does not compile it: $file"
+        fi
+    done
+    ((${#compiled[@]})) || return 0
+    # A precompiled header is of no use to another compiler, nor has it this one's omp.h: flags without them.
+    flags=$(mktemp -d)
+    trap 'rm -r "$flags"' EXIT
+    sed -E 's/ -Winvalid-pch -include [^ "]*cmake_pch\.hxx| -fopenmp//g' "$database" >"$flags/compile_commands.json"
+    export flags deadline
+    export -f tidy
+    # shellcheck disable=SC2016  # the inner bash expands it
+    printf '%s\0' "${compiled[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -o pipefail -c 'tidy "$1"' tidy
+}
+
+what=${1:-}
+[[ $what != -h && $what != --help ]] || { usage && exit 0; }
+[[ $what != -* || $what == --quick || $what == --changed || $what == --all ]] || fail "unknown argument '$what'; see --help"
+environment=$(tools/install.sh --lint)
+PATH=$environment/bin:$PATH
+for tool in clang-format clang-tidy ruff shellcheck; do
+    command -v "$tool" >/dev/null || fail "$tool is missing in $environment (tools/requirements-lint.txt)"
 done
 
 failed=0
-mapfile -t formatted < <(find src tests -name '*.cpp' -o -name '*.hpp' -o -name '*.cu')
-for file in "${formatted[@]}"; do
-    clang-format --dry-run -Werror "$file" 2>/dev/null || { echo "not formatted: clang-format -i $file" && failed=1; }
-done
-find launch slurm tests tools .ci \( -name '*.sh' -o -path .ci/run \) -print0 | xargs -0r shellcheck -x -s bash || failed=1
-# A precompiled header is of no use to another compiler, nor has it this one's omp.h: flags without them.
-flags=$(mktemp -d)
-trap 'rm -r "$flags"' EXIT
-sed -E 's/ -Winvalid-pch -include [^ "]*cmake_pch\.hxx| -fopenmp//g' "$build/compile_commands.json" >"$flags/compile_commands.json"
-for source in "${tidied[@]}"; do
-    [[ $source == *.cpp && -e $source ]] || continue
-    echo "clang-tidy $source"
-    clang-tidy-16 -p "$flags" --quiet --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-unknown-pragmas \
-        "$source" 2>/dev/null || failed=1
-done
+deadline=$(($(date +%s) + ${BV_TIDY_SECONDS:-240}))
+[[ -n $what && $what != --quick ]] || check_quickly || failed=1
+case $what in
+    --quick) ;;
+    '' | --changed) mapfile -t files < <(changed_sources) && { check_deeply ${files[@]+"${files[@]}"} || failed=1; } ;;
+    --all) mapfile -t files < <(find src tests -name '*.cpp') && deadline=$((deadline + 1000000)) && { check_deeply "${files[@]}" || failed=1; } ;;
+    *) deadline=$((deadline + 1000000)) && { check_deeply "$@" || failed=1; } ;;
+esac
 exit "$failed"

@@ -2,7 +2,7 @@
 """Reads heads of bv_train (format: src/heads/FORMAT.md) into PyTorch.
 
     head = Head.load("heads/adapter_64_shared/epoch-3/lr-0.001-seed-1")
-    head(states)             # (N, 2) logits from the states (L, N, H) of a sequence
+    head(states)             # (N, 2) logits from the states (L, N, H) of a sequence, a numpy array or a tensor
     head(states, starts)     # of several: the rows at which they begin, and N
 
 As a program, computes a head's logits over an embedding store, in the file format of bv_eval:
@@ -48,7 +48,12 @@ class Head:
         return head
 
     def __call__(self, states, starts=None):
-        """states (L, N, H) of sequences that begin at rows `starts`, whose last is N -> logits (N, 2)."""
+        """states (L, N, H) of sequences that begin at rows `starts`, whose last is N -> logits (N, 2), a tensor.
+
+        States may be a numpy array, of any floating-point type, or a tensor of the type of the head's tensors, float32.
+        """
+        if not torch.is_tensor(states):
+            states = torch.from_numpy(states).float()
         self.states = states
         self.lengths = torch.diff(torch.as_tensor(starts)).tolist() if starts is not None else [states.shape[1]]
         return self._run_chain(self.blocks, "", states)
@@ -140,7 +145,7 @@ def logits_of(head, store):
     wanted = [*range(before), *(before + layers.index(layer) for layer in head.about["layers"])]
     wanted = wanted[-head.about["states"]:]  # a head for each layer reads its state alone
     with torch.no_grad():
-        return torch.cat([head(torch.from_numpy(store.states(feature)[wanted]).float()) for feature in range(len(store))])
+        return torch.cat([head(store.states(feature)[wanted]) for feature in range(len(store))])
 
 
 def main():

@@ -22,19 +22,20 @@ class Encoder {
 
     const BertConfig& config() const { return config_; }
 
-    /// Matrix products run in `precision` (float32 or bfloat16) from now on; weights, gradients, sums,
+    /// From now on matrix products run in `precision` (float32 or bfloat16). Weights, gradients, sums,
     /// LayerNorm and hidden states stay float32.
     void multiply_in(at::ScalarType precision) { precision_ = precision; }
 
-    /// Whether training keeps only each layer's input and computes the layer again in the backward pass: much
-    /// less memory, a third more time, the same gradients.
+    /// Whether training keeps only the input of each layer and computes the layer again in the backward
+    /// pass. This needs much less memory and a third more time, and gives the same gradients.
     void recompute_layers(bool recompute) { recompute_ = recompute; }
 
-    /// Weights, device and precision change no more, and no gradients are wanted: passes are faster from now
-    /// on, for one more copy of the layers' weights.
+    /// Makes passes faster, at the cost of one more copy of the layers' weights. From now on weights,
+    /// device and precision must not change, and no gradients can be computed.
     void freeze();
 
-    /// Called with each hidden state (N, H) as it is made: 0 the embedding output, then each layer's output.
+    /// A function that gets each hidden state (N, H) when it is made: first number 0, the embedding output,
+    /// then the output of each layer.
     using OnState = std::function<void(std::int64_t state, const at::Tensor& values)>;
 
     /// The last hidden state (N, H).

@@ -4,13 +4,14 @@
 
 namespace bv {
 
-/// x W^T + b with x (N, in), W (out, in) and b (out) of one type: at::linear, but that on CPUs in bfloat16
-/// the bias is added within the product, for which at::linear copies it N times first. Differentiable.
+/// x W^T + b with x (N, in), W (out, in) and b (out), all of one type. It does what at::linear does. In
+/// bfloat16 on CPUs it adds the bias within the product; at::linear would copy the bias N times before.
+/// Differentiable.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
-/// `linear` with W and b that no longer change: rounded once, and on CPUs in bfloat16 laid
-/// out as oneDNN's matrix products read them, which takes 5 to 8 % less time there than at::linear. Without
-/// gradients.
+/// `linear` with W and b that no longer change, without gradients. They are rounded once. In bfloat16 on
+/// CPUs they are stored in the order in which oneDNN's matrix products read them; that takes 5 to 8 % less
+/// time than at::linear.
 class FrozenLinear {
   public:
     FrozenLinear() = default;
@@ -19,7 +20,7 @@ class FrozenLinear {
     /// Whether there is one.
     explicit operator bool() const { return weight_.defined(); }
 
-    /// x (N, in) in the precision; (N, out).
+    /// Returns (N, out) from x (N, in), which must be in the precision.
     at::Tensor operator()(const at::Tensor& x) const;
 
   private:

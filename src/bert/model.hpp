@@ -17,16 +17,16 @@
 
 namespace bv {
 
-/// What a model is loaded for, which decides what its folder must hold.
+/// The purpose for which a model is loaded. It decides which weights the folder must hold.
 enum class Use {
-    tuning,  ///< a head, and in the classification task a pooler, that the folder does not hold is new
-    states,  ///< no head is needed; in the classification task the pooler is
-    logits   ///< the task's head is needed, and in the classification task the pooler
+    tuning,  ///< a head (and in classification a pooler) that the folder lacks is drawn
+    states,  ///< needs no head; in the classification task it needs the pooler
+    logits   ///< needs the task's head, and in the classification task the pooler
 };
 
-/// BERT with the reference's head for a task: span, Linear(H -> 2) on every token's last state;
-/// classification, Linear(H -> 2) on the pooled CLS, class 1 = no answer. New models have a pooler in both;
-/// the span task does nothing with it.
+/// BERT with the reference's head for a task. Span: Linear(H -> 2) on the last state of every token.
+/// Classification: Linear(H -> 2) on the pooled state of the CLS token; class 1 = no answer. New models
+/// have a pooler for both tasks, but the span task does not use it.
 class Model {
   public:
     /// New weights: N(0, initializer_range), zero biases, unit LayerNorm, drawn from `seed`.
@@ -41,12 +41,13 @@ class Model {
     /// Writes config.json and model.safetensors for Hugging Face's from_pretrained into an existing folder.
     void save(const std::filesystem::path& folder) const;
 
-    /// As `save`, of the weights as they are now: holds a copy of them on the CPU; to be called later, on any
-    /// thread. Returns the fingerprint of model.safetensors.
+    /// Returns a function that does what `save` does, with the weights as they are now. It holds a copy of
+    /// them on the CPU, and may be called later, on any thread. It returns the fingerprint of
+    /// model.safetensors.
     std::function<std::string(const std::filesystem::path&)> snapshot() const;
 
-    /// Moves all weights, and sets what the encoder's matrix products run in: float32 (as made) or bfloat16.
-    /// Forbidden once a flat buffer holds the weights.
+    /// Moves all weights to a device, and sets the precision of the encoder's matrix products: float32 (as
+    /// after construction) or bfloat16. Must not be called once a flat buffer holds the weights.
     void to(at::Device device, at::ScalarType precision);
 
     /// See Encoder::freeze.
@@ -59,16 +60,17 @@ class Model {
     Task task() const { return task_; }
     at::Device device() const;
 
-    /// All parameters it has, pooler and head included, in the order of the forward pass.
+    /// All parameters, pooler and head included, in the order of the forward pass.
     const std::vector<Parameter>& parameters() const { return parameters_; }
 
-    /// Names of the weights that the folder given to `load` does not hold, so that they were drawn.
+    /// The names of the weights that were drawn because the folder given to `load` does not hold them.
     const std::vector<std::string>& drawn() const { return drawn_; }
 
-    /// Those the task trains: all but the pooler in the span task, which gets no gradient there.
+    /// The parameters that the task trains: all of them, but in the span task not the pooler, which gets no
+    /// gradient there.
     std::vector<Parameter> trainable() const;
 
-    /// Number of elements of all parameters.
+    /// The number of values in all parameters.
     std::int64_t parameter_count() const;
 
     /// All hidden states, L of (N, H): embedding output, then each layer's. Without dropout; under NoGrad if

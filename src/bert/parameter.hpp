@@ -7,13 +7,14 @@
 
 namespace bv {
 
-/// A trained tensor and the Hugging Face names it is stored under. Query, key and value are one tensor here,
-/// for one matrix product, and three names there: the tensor's rows split evenly over its names.
+/// A trained tensor and the Hugging Face names under which it is stored. Query, key and value are one
+/// tensor here, for one matrix product, but three tensors in the files: the rows are divided equally among
+/// the names.
 struct Parameter {
     std::vector<std::string> names;
     at::Tensor tensor;
 
-    /// Whether weight decay applies: not to biases and LayerNorm.
+    /// Whether weight decay applies. It does not to biases and LayerNorm.
     bool decays() const { return tensor.dim() > 1; }
 };
 

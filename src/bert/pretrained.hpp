@@ -19,8 +19,8 @@ std::vector<Parameter> read_weights(const std::filesystem::path& folder,
                                     const std::vector<std::string>& optional,
                                     const std::vector<std::string>& unused = {});
 
-/// Throws Error where the folder's weight files are too small for a model of this configuration: before
-/// memory is taken for it.
+/// Throws Error when the folder's weight files are too small for a model of this configuration. Called
+/// before memory is allocated for the model.
 void require_size(const std::filesystem::path& folder, const BertConfig& config);
 
 /// Fingerprint of a folder's weights: that of model.safetensors, or of its shards' together. Throws Error as

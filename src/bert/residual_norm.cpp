@@ -73,11 +73,16 @@ class KernelNorm : public torch::autograd::Function<KernelNorm<Element>> {
             piece.mask = plan.keep_bits(piece.sequence, piece.first * weight.numel(),
                                         (piece.first + piece.rows) * weight.numel());
             const std::int64_t row = piece.row;
-            residual_norm(piece.of<Element>(weight), row_of<const Element>(in, row),
-                          row_of<const float>(rest, row), bias.const_data_ptr<float>(),
-                          static_cast<float>(epsilon), row_of<float>(sum, row), row_of<float>(output, row),
-                          row_of<Element>(rounded, row), row_of<float>(means, row),
-                          row_of<float>(deviations, row));
+            const NormForward<Element> pass{.x = row_of<const Element>(in, row),
+                                            .residual = row_of<const float>(rest, row),
+                                            .bias = bias.const_data_ptr<float>(),
+                                            .epsilon = static_cast<float>(epsilon),
+                                            .sum = row_of<float>(sum, row),
+                                            .output = row_of<float>(output, row),
+                                            .rounded = row_of<Element>(rounded, row),
+                                            .means = row_of<float>(means, row),
+                                            .deviations = row_of<float>(deviations, row)};
+            residual_norm(piece.of<Element>(weight), pass);
         });
         context->save_for_backward({sum, means, deviations, weight});
         context->set_materialize_grads(false);
@@ -102,11 +107,16 @@ class KernelNorm : public torch::autograd::Function<KernelNorm<Element>> {
         for_each(pieces, [&](const Piece& piece) {
             const std::int64_t row = piece.row;
             float* own_sums = sums.data_ptr<float>() + 2 * weight.numel() * at::get_thread_num();
-            residual_norm_backward(
-                piece.of<Element>(weight), row_of<const float>(sum, row), row_of<const float>(saved[1], row),
-                row_of<const float>(saved[2], row), row_of<const float>(gradients[0], row),
-                row_of<const Element>(rounded_gradient, row), row_of<Element>(x_gradient, row),
-                row_of<float>(residual_gradient, row), own_sums, own_sums + weight.numel());
+            const NormBackward<Element> pass{.sum = row_of<const float>(sum, row),
+                                             .means = row_of<const float>(saved[1], row),
+                                             .deviations = row_of<const float>(saved[2], row),
+                                             .output_gradient = row_of<const float>(gradients[0], row),
+                                             .rounded_gradient = row_of<const Element>(rounded_gradient, row),
+                                             .x_gradient = row_of<Element>(x_gradient, row),
+                                             .residual_gradient = row_of<float>(residual_gradient, row),
+                                             .weight_gradient = own_sums,
+                                             .bias_gradient = own_sums + weight.numel()};
+            residual_norm_backward(piece.of<Element>(weight), pass);
         });
         const at::Tensor of_weight_and_bias = sums.sum(0);
         return {x_gradient, residual_gradient, of_weight_and_bias[0], of_weight_and_bias[1], {}, {}};

@@ -6,8 +6,8 @@
 
 namespace bv {
 
-/// A hidden state (N, H) in float32, and its copy in the precision of matrix products: the same tensor where
-/// that is float32.
+/// A hidden state (N, H) in float32, and its copy in the precision of matrix products. If that is float32,
+/// both are the same tensor.
 struct HiddenState {
     at::Tensor values;
     at::Tensor rounded;

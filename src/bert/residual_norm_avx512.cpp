@@ -15,9 +15,8 @@ namespace {
 using simd::kLanes;
 
 template <typename Element>
-void norm_by_avx512(const NormRows<Element>& rows, const Element* x, const float* residual, const float* bias,
-                    float epsilon, float* sum, float* output, Element* rounded, float* means,
-                    float* deviations) {
+void norm_by_avx512(const NormRows<Element>& rows, const NormForward<Element>& pass) {
+    auto [x, residual, bias, epsilon, sum, output, rounded, means, deviations] = pass;
     const std::int64_t hidden = rows.hidden;
     const float share = 1.0F / static_cast<float>(hidden);
     const KeepBits& mask = rows.mask;
@@ -59,10 +58,9 @@ void norm_by_avx512(const NormRows<Element>& rows, const Element* x, const float
 }
 
 template <typename Element>
-void norm_backward_by_avx512(const NormRows<Element>& rows, const float* sum, const float* means,
-                             const float* deviations, const float* output_gradient,
-                             const Element* rounded_gradient, Element* x_gradient, float* residual_gradient,
-                             float* weight_gradient, float* bias_gradient) {
+void norm_backward_by_avx512(const NormRows<Element>& rows, const NormBackward<Element>& pass) {
+    auto [sum, means, deviations, output_gradient, rounded_gradient, x_gradient, residual_gradient,
+          weight_gradient, bias_gradient] = pass;
     const std::int64_t hidden = rows.hidden;
     const float share = 1.0F / static_cast<float>(hidden);
     const KeepBits& mask = rows.mask;
@@ -111,45 +109,32 @@ void norm_backward_by_avx512(const NormRows<Element>& rows, const float* sum, co
 BV_AVX512_END
 
 template <typename Element>
-void residual_norm(const NormRows<Element>& rows, const Element* x, const float* residual, const float* bias,
-                   float epsilon, float* sum, float* output, Element* rounded, float* means,
-                   float* deviations) {
-    norm_by_avx512(rows, x, residual, bias, epsilon, sum, output, rounded, means, deviations);
+void residual_norm(const NormRows<Element>& rows, const NormForward<Element>& pass) {
+    norm_by_avx512(rows, pass);
 }
 
 template <typename Element>
-void residual_norm_backward(const NormRows<Element>& rows, const float* sum, const float* means,
-                            const float* deviations, const float* output_gradient,
-                            const Element* rounded_gradient, Element* x_gradient, float* residual_gradient,
-                            float* weight_gradient, float* bias_gradient) {
-    norm_backward_by_avx512(rows, sum, means, deviations, output_gradient, rounded_gradient, x_gradient,
-                            residual_gradient, weight_gradient, bias_gradient);
+void residual_norm_backward(const NormRows<Element>& rows, const NormBackward<Element>& pass) {
+    norm_backward_by_avx512(rows, pass);
 }
 
 #else
 
 template <typename Element>
-void residual_norm(const NormRows<Element>&, const Element*, const float*, const float*, float, float*,
-                   float*, Element*, float*, float*) {
+void residual_norm(const NormRows<Element>&, const NormForward<Element>&) {
     BV_EXPECT(false);
 }
 
 template <typename Element>
-void residual_norm_backward(const NormRows<Element>&, const float*, const float*, const float*, const float*,
-                            const Element*, Element*, float*, float*, float*) {
+void residual_norm_backward(const NormRows<Element>&, const NormBackward<Element>&) {
     BV_EXPECT(false);
 }
 
 #endif
 
-template void residual_norm(const NormRows<float>&, const float*, const float*, const float*, float, float*,
-                            float*, float*, float*, float*);
-template void residual_norm(const NormRows<c10::BFloat16>&, const c10::BFloat16*, const float*, const float*,
-                            float, float*, float*, c10::BFloat16*, float*, float*);
-template void residual_norm_backward(const NormRows<float>&, const float*, const float*, const float*,
-                                     const float*, const float*, float*, float*, float*, float*);
-template void residual_norm_backward(const NormRows<c10::BFloat16>&, const float*, const float*, const float*,
-                                     const float*, const c10::BFloat16*, c10::BFloat16*, float*, float*,
-                                     float*);
+template void residual_norm(const NormRows<float>&, const NormForward<float>&);
+template void residual_norm(const NormRows<c10::BFloat16>&, const NormForward<c10::BFloat16>&);
+template void residual_norm_backward(const NormRows<float>&, const NormBackward<float>&);
+template void residual_norm_backward(const NormRows<c10::BFloat16>&, const NormBackward<c10::BFloat16>&);
 
 }  // namespace bv

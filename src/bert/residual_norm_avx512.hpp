@@ -16,20 +16,39 @@ struct NormRows {
     const float* weight;   ///< (H)
 };
 
-/// sum = dropped(x) + residual; output = LayerNorm(sum), and `rounded` the same as Element (not written if
-/// null). `means` and `deviations` (a row each) get the rows' mean and 1 / sqrt(variance + epsilon). Needs
-/// has_avx512.
+/// What the forward pass of some rows reads and writes.
 template <typename Element>
-void residual_norm(const NormRows<Element>& rows, const Element* x, const float* residual, const float* bias,
-                   float epsilon, float* sum, float* output, Element* rounded, float* means,
-                   float* deviations);
+struct NormForward {
+    const Element* x;
+    const float* residual;
+    const float* bias;  ///< (H)
+    float epsilon;
+    float* sum;         ///< dropped(x) + residual
+    float* output;      ///< LayerNorm(sum)
+    Element* rounded;   ///< the same as Element; not written if null
+    float* means;       ///< of each row
+    float* deviations;  ///< of each row: 1 / sqrt(variance + epsilon)
+};
 
-/// From the gradients of output and of rounded (either may be null) that of x and of the residual; adds to
-/// those of weight and bias.
+/// What the backward pass of some rows reads and writes; names as in NormForward.
 template <typename Element>
-void residual_norm_backward(const NormRows<Element>& rows, const float* sum, const float* means,
-                            const float* deviations, const float* output_gradient,
-                            const Element* rounded_gradient, Element* x_gradient, float* residual_gradient,
-                            float* weight_gradient, float* bias_gradient);
+struct NormBackward {
+    const float* sum;
+    const float* means;
+    const float* deviations;
+    const float* output_gradient;     ///< may be null
+    const Element* rounded_gradient;  ///< may be null
+    Element* x_gradient;
+    float* residual_gradient;
+    float* weight_gradient;  ///< (H); added to
+    float* bias_gradient;    ///< (H); added to
+};
+
+/// Both need has_avx512.
+template <typename Element>
+void residual_norm(const NormRows<Element>& rows, const NormForward<Element>& pass);
+
+template <typename Element>
+void residual_norm_backward(const NormRows<Element>& rows, const NormBackward<Element>& pass);
 
 }  // namespace bv

@@ -13,7 +13,7 @@
 namespace bv {
 namespace {
 
-// MPI counts are 32 bit, and pieces of this size keep Open MPI's temporary buffers small.
+// MPI counts have 32 bits. Pieces of this size also keep Open MPI's temporary buffers small.
 constexpr std::int64_t kPiece = std::int64_t{1} << 24;
 
 template <typename Work>
@@ -68,7 +68,7 @@ Collective& make_collective(const Communicator& ranks, int device) {
 #ifdef BV_CUDA
     return ranks.keep(std::make_shared<NcclCollective>(ranks));
 #else
-    fail("this build has no CUDA: configure it where nvcc is found, or use --device cpu");
+    fail("this build has no CUDA: configure the build on a machine that has nvcc, or use --device cpu");
 #endif
 }
 

@@ -38,7 +38,7 @@ void Mpi::abort(int code) {
             _exit(code);
         }).detach();
     } catch (const std::system_error&) {
-        // No further thread is allowed: MPI_Abort goes on without one.
+        // The system allows no further thread: MPI_Abort is called without one.
     }
     MPI_Abort(MPI_COMM_WORLD, code);
     _exit(code);

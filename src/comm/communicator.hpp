@@ -13,7 +13,8 @@
 
 namespace bv {
 
-/// MPI from MPI_Init_thread to MPI_Finalize. One per process, made by `run_on_ranks`.
+/// The time from MPI_Init_thread to MPI_Finalize. One object per process, made by `run_on_ranks`. Its
+/// constructor throws std::runtime_error when MPI does not start.
 class Mpi {
   public:
     Mpi();
@@ -21,38 +22,40 @@ class Mpi {
     Mpi(const Mpi&) = delete;
     Mpi& operator=(const Mpi&) = delete;
 
-    /// Local: ends all ranks with this exit code; this process at any rate, should MPI_Abort not return.
+    /// Local: ends all ranks with this exit code. It ends this process even if MPI_Abort should return.
     [[noreturn]] static void abort(int code);
 };
 
-/// A user's mistake that every rank knows of: printed once, and every rank ends through MPI_Finalize.
+/// A user's mistake that every rank knows of. It is printed once, and every rank ends through MPI_Finalize.
 class AgreedError : public Error {
   public:
     using Error::Error;
 };
 
-/// The ranks of a job: a duplicate of MPI_COMM_WORLD, for control messages.
+/// The ranks of a job. Its messages travel over a duplicate of MPI_COMM_WORLD. All its collective calls
+/// throw std::runtime_error when MPI fails.
 class Communicator {
   public:
-    /// Collective: all ranks of the job.
+    /// Collective: all ranks of the job must call it.
     Communicator();
     ~Communicator();
     Communicator(const Communicator&) = delete;
     Communicator& operator=(const Communicator&) = delete;
 
-    /// Local: this rank, the number of ranks, and this rank's number among those of its host.
+    /// Local: this rank's number and the number of ranks, then the same two among the ranks of this host
+    /// alone.
     int rank() const { return rank_; }
     int size() const { return size_; }
     int local_rank() const { return local_rank_; }
     int local_size() const { return local_size_; }
 
-    /// Local: whether this is rank 0, which prints and writes what there is one of.
+    /// Local: whether this is rank 0, which prints, and writes the files of which there is one.
     bool is_root() const { return rank_ == 0; }
 
-    /// Local: keeps `resource` until this object ends, and returns it. This object ends when all ranks leave
-    /// the program together: at its end, or by an error or a stop that they agreed on. A rank that fails
-    /// alone ends all by MPI_Abort and releases nothing. Handles whose release waits for other ranks belong
-    /// here.
+    /// Local: keeps `resource` until this object ends, and returns it. This object ends when all ranks
+    /// leave the program together: at the program's end, or by an error or a stop on which they agreed. A
+    /// rank that fails alone ends all ranks by MPI_Abort and releases nothing. So this is the place for
+    /// handles whose release waits for other ranks.
     template <class T>
     T& keep(std::shared_ptr<T> resource) const {
         kept_.push_back(resource);
@@ -62,28 +65,29 @@ class Communicator {
     /// Local: the MPI handle, for MPI-IO and collectives.
     MPI_Comm handle() const { return handle_; }
 
-    /// Collective: all ranks.
+    /// Collective: returns when all ranks have called it.
     void barrier() const;
 
-    /// Collective: runs `check` on every rank; if it throws Error anywhere, throws AgreedError with the
-    /// message of the lowest such rank on all of them. The place for everything a user may have got wrong.
+    /// Collective: runs `check` on every rank. If it throws Error on any rank, all ranks throw AgreedError
+    /// with the message of the lowest of these ranks. Whatever a user may have got wrong is checked inside
+    /// such a call.
     void agree(const std::function<void()>& check) const;
 
-    /// Collective: as `agree`, with `work` run by rank 0 alone.
+    /// Collective: does the same, but only rank 0 runs `work`.
     void root_only(const std::function<void()>& work) const;
 
-    /// Collective: `text` of rank `root` on every rank.
+    /// Collective: returns the `text` of rank `root` on every rank.
     std::string broadcast(std::string text, int root = 0) const;
 
-    /// Collective: everybody's `text` in the order of ranks, on every rank.
+    /// Collective: returns the `text` of every rank, in the order of ranks, on every rank.
     std::vector<std::string> gather(const std::string& text) const;
 
-    /// Collective: the sum, or maximum, over ranks on every rank.
+    /// Collective: returns the sum, or the maximum, over all ranks on every rank.
     double sum(double value) const;
     std::int64_t sum(std::int64_t value) const;
     double max(double value) const;
 
-    /// Collective: replaces each value by its sum over ranks, on every rank.
+    /// Collective: replaces each value by its sum over all ranks, on every rank.
     void sum(std::span<double> values) const;
 
   private:

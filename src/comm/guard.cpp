@@ -38,8 +38,8 @@ struct World {
 
 /// Runs the program to its end, once MPI has started.
 int run_watched(const std::function<void(const Communicator&)>& program) {
-    // Where anything fails, abort_all ends the process without destroying them: that would wait for other
-    // ranks.
+    // When anything fails, abort_all ends the process without destroying these objects, because their
+    // destructors would wait for other ranks.
     std::optional<Watchdog> watchdog;
     std::optional<Communicator> ranks;
     try {

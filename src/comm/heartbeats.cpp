@@ -8,7 +8,8 @@
 namespace bv {
 namespace {
 
-/// Seconds within which the ranks of a host fall silent one after the other: one line names them all.
+/// The ranks of one host may fall silent one after the other. Those that do so within this many seconds are
+/// named in one line.
 constexpr double kTogether = 1;
 
 void add(std::string& list, const std::string& item) {
@@ -56,7 +57,7 @@ std::string Heartbeats::complaint(double timeout) const {
 }
 
 bool Heartbeats::all_wait() const {
-    // What a silent rank said last may be long past: whether it hangs, its silence tells.
+    // The last words of a silent rank may be out of date. Its silence alone tells whether it hangs.
     return std::all_of(ranks_.begin(), ranks_.end(),
                        [](const Rank& rank) { return rank.beat.waiting && rank.silent <= kTogether; });
 }

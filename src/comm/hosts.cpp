@@ -18,7 +18,7 @@ std::vector<int> hosts_of(const Communicator& ranks) {
     int lowest = ranks.rank();
     {
         const Waiting waiting;
-        // Names would not do: several hosts may have the same one.
+        // Names cannot tell hosts apart: several hosts may have the same name.
         MPI_Comm host = MPI_COMM_NULL;
         if (MPI_Comm_split_type(ranks.handle(), MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host) !=
                 MPI_SUCCESS ||

@@ -8,7 +8,8 @@
 
 namespace bv {
 
-/// Throws std::runtime_error in MPI's own words unless `code`, which `call` returned, says success.
+/// Throws std::runtime_error with MPI's message, unless `code`, the result of the MPI function `call`, is
+/// MPI_SUCCESS.
 inline void check_mpi(int code, const char* call) {
     if (code == MPI_SUCCESS) return;
     char text[MPI_MAX_ERROR_STRING];

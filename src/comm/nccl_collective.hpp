@@ -11,15 +11,16 @@ using cudaEvent_t = struct CUevent_st*;
 
 namespace bv {
 
-/// Collective over the memory of one GPU a rank, ordered with CUDA's default stream, where Torch computes: a
-/// sum starts when the kernels queued before it are done, and those queued after it (after `wait`, for
-/// started sums, which run on a stream of their own beside the backward pass) wait for it.
+/// Sums and copies in the memory of GPUs, one GPU for each rank. They are ordered with CUDA's default
+/// stream, on which Torch computes. A sum starts when the kernels that were queued before it are done, and
+/// the kernels that are queued after it wait for it. Sums of `start_all_reduce` run on a stream of their
+/// own beside the backward pass: only the kernels that are queued after `wait` wait for them.
 class NcclCollective final : public Collective {
   public:
-    /// Collective: the communicator's id travels over MPI. The rank's GPU must be current. Throws
-    /// std::runtime_error with NCCL's reason.
+    /// Collective: connects the GPUs of all ranks; the id that NCCL needs travels over MPI. The rank's GPU
+    /// must be the current one. Throws std::runtime_error with NCCL's reason.
     explicit NcclCollective(const Communicator& ranks);
-    /// Collective: releasing NCCL's handle waits for the other ranks of the node.
+    /// Collective: the release of NCCL's handle waits for the other ranks of the node.
     ~NcclCollective() override;
     NcclCollective(const NcclCollective&) = delete;
     NcclCollective& operator=(const NcclCollective&) = delete;
@@ -33,10 +34,10 @@ class NcclCollective final : public Collective {
 
   private:
     ncclComm_t handle_ = nullptr;
-    cudaStream_t stream_ = nullptr;   // of started sums
+    cudaStream_t stream_ = nullptr;   // on which started sums run
     cudaEvent_t ready_ = nullptr;     // what a started sum waits for
     cudaEvent_t summed_ = nullptr;    // what the default stream waits for
-    std::optional<Watched> watched_;  // its asynchronous errors, which no call of the main thread would tell
+    std::optional<Watched> watched_;  // finds errors that no call of the main thread returns
 };
 
 }  // namespace bv

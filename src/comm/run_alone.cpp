@@ -19,7 +19,10 @@ int run_alone(const std::function<void()>& program) {
         start_logging(0, 1);
         const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
         if (ranks != nullptr && std::string(ranks) != "1") {
-            fail("this program is one process with threads; start it without mpirun (found {} ranks)", ranks);
+            fail(
+                "this program runs as a single process: start it without mpirun (mpirun started {} "
+                "processes)",
+                ranks);
         }
         program();
         return kSuccess;

@@ -4,9 +4,9 @@
 
 namespace bv {
 
-/// Runs a program that is one process, on main's first line: prints what it `Answered` (--help), an Error as
-/// one line (exit code 2) or any other exception (exit code 1). Refuses to run as several ranks. Returns the
-/// exit code.
+/// Runs a program that is a single process and returns the exit code. The first line of main calls it. It
+/// prints the text of an `Answered` (--help), an Error as one line (exit code 2), and any other exception
+/// (exit code 1). Refuses to run when mpirun has started several ranks.
 int run_alone(const std::function<void()>& program);
 
 }  // namespace bv

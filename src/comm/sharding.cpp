@@ -9,7 +9,7 @@
 namespace bv {
 namespace {
 
-/// SplitMix64: one step from state `x`.
+/// One step of the generator SplitMix64 from state `x`.
 std::uint64_t mix(std::uint64_t x) {
     x += 0x9E3779B97F4A7C15ULL;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;

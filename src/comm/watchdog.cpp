@@ -18,14 +18,14 @@ using Clock = std::chrono::steady_clock;
 constexpr int kTag = 1;
 constexpr std::chrono::milliseconds kBeat{500};
 constexpr double kBeatSeconds = std::chrono::duration<double>(kBeat).count();
-/// Between looks for the others' last beats.
+/// The time between two looks for the last beats of the others.
 constexpr std::chrono::milliseconds kEndingBeat{5};
-/// Seconds for every rank to find and print the same, before the first ends all.
+/// Before the first rank ends all, every rank has this many seconds to find and print the same.
 constexpr double kGrace = 3;
 
 std::atomic<double> hang_timeout{120};
 
-/// Of this process.
+/// The questions of all `Watched` objects of this process.
 struct Questions {
     std::mutex mutex;
     std::list<std::function<std::string()>> all;
@@ -61,8 +61,8 @@ struct Watchdog::Sending {
     Beat beat;  // MPI reads it until the request is done
     MPI_Request request = MPI_REQUEST_NULL;
 
-    /// Sends `next`, unless the beat before is still under way or was the last. Returns whether the last one
-    /// has been sent.
+    /// Sends `next`, unless the previous beat is still under way or was the last one. Returns whether the
+    /// last beat has been sent.
     bool send(const Beat& next) {
         int done = 0;
         MPI_Test(&request, &done, MPI_STATUS_IGNORE);
@@ -121,7 +121,8 @@ void Watchdog::run() {
 
 void Watchdog::receive() {
     for (const Sending& other : sendings_) {
-        // After a rank's last beat may come those of its next watchdog: they are for ours.
+        // After the last beat of a rank, beats of its next watchdog may come. They are for this rank's next
+        // watchdog.
         while (!heartbeats_.has_ended(other.to)) {
             int come = 0;
             MPI_Iprobe(other.to, kTag, MPI_COMM_WORLD, &come, MPI_STATUS_IGNORE);
@@ -133,14 +134,14 @@ void Watchdog::receive() {
     }
 }
 
-/// Returns whether every other rank has been sent the last beat.
+/// Returns whether the last beat has been sent to every other rank.
 bool Watchdog::send(const Beat& beat) {
     bool all = true;
     for (Sending& sending : sendings_) all = sending.send(beat) && all;
     return all;
 }
 
-/// Ends all ranks where one hangs.
+/// Ends all ranks if one of them hangs.
 void Watchdog::judge() {
     if (const std::string wrong = what_is_wrong(); !wrong.empty()) {
         print(fmt::format("failure: rank {} of {}: {}", rank_, size_, wrong));

@@ -12,24 +12,29 @@
 
 namespace bv {
 
-/// Gives a hung rank a name. A thread of each rank tells all others twice a second what its main thread does
-/// (core/activity.hpp), and listens to theirs: over MPI_COMM_WORLD, which is the watchdogs' own
-/// (`Communicator` duplicates it), so that every collective call after MPI_Init is watched, those of set-up
-/// too. Where a rank hangs (comm/heartbeats.hpp), every other rank prints a line naming it, then MPI_Abort
-/// ends all with exit code 1. Rank to rank rather than round a ring: two stopped ranks would cut a ring, and
-/// the ranks between them would be blamed. One per process, made by `run_on_ranks`.
+/// Finds a rank that hangs and names it. A thread of each rank tells all other ranks twice a second what
+/// its main thread does (core/activity.hpp), and listens to them. If a rank hangs (comm/heartbeats.hpp),
+/// every other rank prints a line that names it; then MPI_Abort ends all ranks with exit code 1. One object
+/// per process, made by `run_on_ranks`.
+///
+/// The beats travel over MPI_COMM_WORLD, which only the watchdogs use (`Communicator` has a duplicate). So
+/// every collective call after MPI_Init is watched, also those that set the program up. Each rank sends to
+/// each other rank, and not round a ring: two stopped ranks would cut a ring, and the ranks between them
+/// would be blamed.
 class Watchdog {
   public:
-    /// Local: does not wait for the others.
+    /// Local: starts the thread, and does not wait for other ranks.
     Watchdog();
 
-    /// Collective: waits for every rank's last beat; a rank that hangs before it is named as ever.
+    /// Collective: waits for the last beat of every rank. A rank that hangs before its last beat is still
+    /// named.
     ~Watchdog();
     Watchdog(const Watchdog&) = delete;
     Watchdog& operator=(const Watchdog&) = delete;
 
   private:
-    /// The way to another rank: one beat at a time is under way, so that a stopped rank holds up nobody.
+    /// Sends beats to one other rank. At most one beat is under way at a time, so that a stopped rank
+    /// delays no other.
     struct Sending;
 
     void run();
@@ -41,21 +46,23 @@ class Watchdog {
     int size_ = 1;
     Heartbeats heartbeats_;
     std::vector<Sending> sendings_;
-    double grace_ = 0;  ///< seconds since this rank named who hangs
+    double grace_ = 0;  ///< seconds since this rank named the ranks that hang
     std::mutex mutex_;
     std::condition_variable wake_;
     bool ending_ = false;
     std::thread thread_;
 };
 
-/// Local: the seconds of silence that are taken for a hang, 120 unless told; 0 = nothing is.
+/// Local: sets after how many seconds of silence a rank counts as hung. The default is 120; 0 switches the
+/// watchdog's judgement off.
 void set_hang_timeout(double seconds);
 
-/// While it lives, this rank's watchdog asks it twice a second what is wrong; an answer ends all ranks as a
-/// failure.
+/// A question that this rank's watchdog asks twice a second, as long as this object lives: is anything
+/// wrong? An answer ends all ranks, as a failure does.
 class Watched {
   public:
-    /// Local. `wrong` returns an empty text where nothing is; it is called by the watchdog's thread.
+    /// Local. `wrong` returns the problem, or an empty text when there is none. The watchdog's thread calls
+    /// it.
     explicit Watched(std::function<std::string()> wrong);
     ~Watched();
     Watched(const Watched&) = delete;

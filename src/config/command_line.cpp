@@ -38,11 +38,23 @@ std::string text_of(const toml::node& node, const std::string& place, std::strin
     fail("{}: '{}': expected a string, a number or a boolean", place, key);
 }
 
+/// Other names by which users look for options, and the options' own.
+using SoughtAs = std::map<std::string, std::string>;
+
+/// The option that a user who wrote `name` most likely means.
+std::string likely(const std::string& name, const std::vector<std::string>& known,
+                   const SoughtAs& sought_as) {
+    const auto found = sought_as.find(name);
+    return found == sought_as.end() ? nearest(name, known) : found->second;
+}
+
 /// Hands one program's table of a study file to CLI11, whose own reader understands only part of TOML.
 class TomlConfig : public CLI::Config {
   public:
-    TomlConfig(std::string program, std::vector<std::string> known)
-        : table_(program.substr(program.find('_') + 1)), known_(std::move(known)) {}
+    TomlConfig(const std::string& program, std::vector<std::string> known, SoughtAs sought_as)
+        : table_(program.substr(program.find('_') + 1)),
+          known_(std::move(known)),
+          sought_as_(std::move(sought_as)) {}
 
     std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
 
@@ -74,7 +86,7 @@ class TomlConfig : public CLI::Config {
                                             [&](const auto& option) { return key_of(option) == key; });
             if (found == known_.end()) {
                 fail("{}: unknown key '{}' in [{}]; the nearest known one is '{}'", place, name.str(), table_,
-                     key_of(nearest(key, known_)));
+                     key_of(likely(key, known_, sought_as_)));
             }
             for (const CLI::ConfigItem& other : entries) {  // a_b and a-b are two keys in TOML, one here
                 if (other.name == *found) fail("{}: '{}' in [{}] stands there twice", place, key, table_);
@@ -94,6 +106,7 @@ class TomlConfig : public CLI::Config {
   private:
     std::string table_;
     std::vector<std::string> known_;
+    SoughtAs sought_as_;
     std::string path_;
 };
 
@@ -113,7 +126,7 @@ void require_utf8(const CLI::Option& option) {
 
 bool is_own_option(const CLI::Option* option) {
     return !option->get_lnames().empty() && option->get_lnames()[0] != "help" &&
-           option->get_lnames()[0] != "config";
+           option->get_lnames()[0] != "config" && option->get_lnames()[0] != "version";
 }
 
 /// The type of one value of an option, which may hold several.
@@ -217,6 +230,9 @@ CommandLine::CommandLine(std::string program, std::string description, std::stri
     app_->set_config("--config", "",
                      "TOML study file; this program reads its table [" +
                          program_.substr(program_.find('_') + 1) + "], flags override it");
+    // Declared for --help alone: main answers it before MPI starts.
+    const std::string help = "Print version, commit, compiler and versions of libraries, and end";
+    app_->add_flag("--version", help);
     app_->footer(std::move(examples));
     app_->option_defaults()->always_capture_default();
 }
@@ -272,12 +288,16 @@ template Option CommandLine::option(const std::string&, std::vector<std::filesys
 template Option CommandLine::argument(const std::string&, std::string&, const std::string&);
 template Option CommandLine::argument(const std::string&, std::filesystem::path&, const std::string&);
 
+void CommandLine::sought_as(const std::string& name, const std::string& known) {
+    sought_as_.emplace(name, known);
+}
+
 void CommandLine::parse(int argc, const char* const* argv) {
     std::vector<std::string> known;
     for (const CLI::Option* option : app_->get_options()) {
         if (is_own_option(option)) known.push_back(option->get_lnames()[0]);
     }
-    auto reader = std::make_shared<TomlConfig>(program_, known);
+    auto reader = std::make_shared<TomlConfig>(program_, known, sought_as_);
     for (int i = 1; i < argc; ++i) {
         const std::string word = argv[i];
         if (word == "--config" && i + 1 < argc) reader->read_from(argv[i + 1]);
@@ -295,7 +315,7 @@ void CommandLine::parse(int argc, const char* const* argv) {
         const std::string extra = app_->remaining().empty() ? "" : app_->remaining().front();
         if (!extra.starts_with("--")) fail("unexpected argument '{}'; see {} --help", extra, program_);
         const std::string name = extra.substr(2, extra.find('=') - 2);
-        fail("unknown flag '{}'; the nearest known one is '--{}'", extra, nearest(name, known));
+        fail("unknown flag '{}'; the nearest known one is '--{}'", extra, likely(name, known, sought_as_));
     } catch (const CLI::ParseError& wrong) {
         fail("{}; see {} --help", wrong.what(), program_);
     }

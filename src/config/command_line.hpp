@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -85,6 +86,10 @@ class CommandLine {
     template <class T>
     Option argument(const std::string& name, T& value, const std::string& help);
 
+    /// An unknown flag or key `name` is answered with the flag `known`, whatever names are nearer to it:
+    /// users look for `known` by that name.
+    void sought_as(const std::string& name, const std::string& known);
+
     /// Throws Answered for --help, Error for anything wrong: an unknown flag, a bad value, an unknown key of
     /// the program's table (naming the nearest known one, the file and the line).
     void parse(int argc, const char* const* argv);
@@ -108,6 +113,7 @@ class CommandLine {
                            const std::string& help);
 
     std::string program_;
+    std::map<std::string, std::string> sought_as_;
     std::unique_ptr<CLI::App> app_;
     std::unique_ptr<Settings> settings_;
 };

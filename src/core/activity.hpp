@@ -7,24 +7,26 @@
 
 namespace bv {
 
-/// What this process's main thread is doing: told by that thread, read by a watchdog's.
+/// What this process's main thread is doing. That thread reports it, and the watchdog's thread reads it.
 struct Activity {
-    std::int64_t reports = 0;  ///< made so far; where it stands still, so does the main thread
-    bool waiting = false;      ///< for other ranks, in a collective call
-    std::string text;          ///< "fine-tuning: 17 of 60 steps, backward"
+    std::int64_t reports =
+        0;                 ///< reports so far; while this number stays the same, the main thread stands still
+    bool waiting = false;  ///< whether it waits for other ranks, in a collective call
+    std::string text;      ///< "fine-tuning: 17 of 60 steps, backward"
 };
 
-/// A copy of what was told last.
+/// A copy of the last report.
 Activity activity();
 
-/// Tells how far the work at hand is ("fine-tuning: 17 of 60 steps"). `Progress` calls it.
+/// Reports how far the current work is ("fine-tuning: 17 of 60 steps"). `Progress` calls it.
 void report_work(std::string work);
 
-/// Tells what of its next unit is done now ("backward"); it holds until the work advances.
+/// Names the part of the next unit of work that is done now ("backward"). The name holds until the work
+/// advances.
 void report_phase(std::string_view phase);
 
-/// While it lives, the main thread is in a collective call and waits for other ranks. The log says at level
-/// debug which: `where` is the call's own function.
+/// As long as this object lives, the main thread is in a collective call and waits for other ranks. At
+/// level debug the log names the call: `where` is its function.
 class Waiting {
   public:
     explicit Waiting(std::source_location where = std::source_location::current());

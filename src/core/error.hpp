@@ -11,8 +11,8 @@ namespace bv {
 /// what was found and what was expected; programs print it and end with exit code 2.
 class Error : public std::runtime_error {
   public:
-    /// Names that files hold may be in `message`: characters that would end the line or steer a terminal
-    /// become \n or \x1b, and the middle of a very long message is left out.
+    /// `message` may contain names that come from files: characters that would end the line or control a
+    /// terminal become \n or \x1b, and the middle of a very long message is left out.
     explicit Error(const std::string& message);
 };
 

@@ -8,26 +8,26 @@
 
 namespace bv {
 
-/// Seconds spent in each phase of a training step, and of all steps so far; and between steps in waiting for
-/// what rank 0 saves, and in evaluation. Reports as this rank's activity the phase that follows the one ended
-/// last.
+/// Counts the seconds of each phase of a training step, and their sums over all steps so far. It also
+/// counts the seconds between steps: those of evaluation, and those of waiting until rank 0 has saved. When
+/// a phase ends, it reports the next one as this rank's activity.
 class PhaseClock {
   public:
     enum Phase { data, forward, backward, all_reduce, optimizer, saving, evaluation, count };
 
-    /// Starts a step, or what comes between two.
+    /// Starts a step, or the time between two steps.
     void begin(Phase first = data);
 
     /// Counts the time since the last call for `phase`. Returns its seconds.
     double end(Phase phase);
 
-    /// Adds what was counted since `begin` to the sums of all so far.
+    /// Adds the seconds counted since `begin` to the sums.
     void add();
 
     /// Continues from the sums of an earlier run, as `all` returns them.
     void restore(const nlohmann::json& all);
 
-    /// Seconds by phase name: of the last step, and of all steps and what came between them.
+    /// Seconds by the name of the phase: of the last step, and of everything so far.
     nlohmann::json step() const;
     nlohmann::json all() const;
 

@@ -11,7 +11,8 @@ namespace bv {
 /// where its working folder was removed.
 void prepare_process();
 
-/// What the exception says that ends the process through std::terminate: a thread's, or a destructor's.
+/// The message of the exception that ends the process through std::terminate, for example one of a thread
+/// or of a destructor.
 std::string terminating_text();
 
 }  // namespace bv

@@ -1,6 +1,7 @@
 #include "core/progress.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/activity.hpp"
 #include "core/log.hpp"
@@ -17,7 +18,7 @@ std::string rate_text(double rate) {
 
 std::string duration_text(double seconds) {
     if (seconds < 9.95) return fmt::format("{:.1f} s", seconds);
-    const auto whole = static_cast<std::int64_t>(seconds + 0.5);
+    const auto whole = std::lround(seconds);
     if (whole < 3600) return fmt::format("{}:{:02d}", whole / 60, whole % 60);
     return fmt::format("{}:{:02d}:{:02d}", whole / 3600, whole / 60 % 60, whole % 60);
 }

@@ -9,9 +9,9 @@ namespace bv {
 /// "1:23:45", "2:05" or "3.2 s".
 std::string duration_text(double seconds);
 
-/// Progress of one long piece of work: a log line with share, rate and time left every few seconds, and a
-/// closing line with the whole time; on every rank it is reported as its activity. Silent for work shorter
-/// than the first interval.
+/// The progress of one long piece of work. Every few seconds it logs a line with share, rate and remaining
+/// time, and at the end a line with the whole time. On every rank it is reported as the rank's activity.
+/// Work that is shorter than the first interval logs nothing.
 class Progress {
   public:
     /// `total` counts `unit`s ("features", "steps"), of which an interrupted run did `before`; `quiet` prints
@@ -25,7 +25,7 @@ class Progress {
     /// The closing line. Returns the seconds since construction.
     double finish();
 
-    /// Takes `seconds` spent on something else out of all rates and times.
+    /// Leaves `seconds` that were spent on something else out of all rates and times.
     void leave_out(double seconds);
 
     /// Seconds since construction.

@@ -8,9 +8,9 @@
 
 namespace bv {
 
-/// Collective: bytes of `device` that are free for a rank just now: of its GPU, with what Torch's allocator
-/// keeps for new tensors, or its part of what its host's ranks have together (device/host_memory.hpp); the
-/// least of all ranks. 0 where the host does not say.
+/// Collective: the bytes that are free for a rank now; the smallest number of all ranks. On a GPU: its free
+/// memory, and the memory that Torch's allocator holds for new tensors. On a CPU: the rank's equal part of
+/// the memory that is left to all ranks of its host (device/host_memory.hpp). 0 when the host does not say.
 std::int64_t available_memory(at::Device device, const Communicator& ranks);
 
 }  // namespace bv

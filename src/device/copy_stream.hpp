@@ -7,21 +7,25 @@
 
 namespace bv {
 
-/// Copies tensors between a rank's device and host memory, on a GPU beside what it computes.
+/// Copies tensors between a rank's device and the memory of the host. On a GPU the copies run at the same
+/// time as its computations.
 class CopyStream {
   public:
     explicit CopyStream(at::Device device);
 
-    /// Local: starts copying `source`, which may be of another element type, into `target`, host memory.
+    /// Local: starts to copy `source` into `target`, which is host memory and may have another element
+    /// type.
     void to_host(const at::Tensor& source, const at::Tensor& target);
 
-    /// Local: waits for all copies started.
+    /// Local: returns when all started copies are done.
     void wait();
 
-    /// Local: starts copying `host` to the device: not to be used before `hand_over`. `host` itself on a CPU.
+    /// Local: starts to copy `host` to the device and returns the copy, which must not be used before
+    /// `hand_over`. On a CPU it returns `host` itself.
     at::Tensor to_device(const at::Tensor& host);
 
-    /// Local: lets what the device is given to compute from now on use `copy`, made by `to_device`.
+    /// Local: allows the use of `copy`, a result of `to_device`: computations that the device gets from now
+    /// on wait until the copy is done.
     void hand_over(const at::Tensor& copy);
 
   private:
@@ -31,8 +35,8 @@ class CopyStream {
     std::optional<c10::Stream> stream_;  // of the copies, on a GPU
 };
 
-/// Local: uninitialised host memory for copies from and to `device`: page-locked for a GPU, which cannot copy
-/// beside its work otherwise.
+/// Local: uninitialised host memory for copies from and to `device`. For a GPU it is page-locked: otherwise
+/// the GPU could not copy while it computes.
 at::Tensor host_memory(at::IntArrayRef shape, at::ScalarType type, at::Device device);
 
 }  // namespace bv

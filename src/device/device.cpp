@@ -74,21 +74,22 @@ std::string place_text(const Compute& compute) {
 
 void declare(CommandLine& line, ComputeOptions& options) {
     line.option("device", options.device,
-                "auto takes a GPU for each rank where all ranks see one, and the CPU where none does")
+                "auto takes a GPU for each rank if all ranks see one, and the CPU if none does")
         .one_of({"auto", "cpu", "cuda"});
     line.option(
             "precision", options.precision,
-            "of BERT's matrix products; auto keeps the precision of unfinished work that goes on; else it "
-            "takes bfloat16 where every rank's GPU has it, and on CPUs the precision that measures "
-            "faster in the model's shapes. Weights, sums and optimizer are float32 always")
+            "precision of BERT's matrix products; auto keeps the precision of unfinished work; otherwise it "
+            "takes bfloat16 if every rank's GPU supports it, and on CPUs the precision that measures "
+            "faster in the model's shapes. Weights, sums and optimizer are always float32")
         .one_of({"auto", "float32", "bfloat16"});
     line.option("threads", options.threads,
                 "threads of a rank on the CPU; 0 takes the rank's share of the cores")
         .check(within(0, kMostThreads));
     line.option("hang-timeout", options.hang_timeout,
-                "seconds without a sign of a rank after which it is named and all end; as many where all "
-                "ranks wait for each other, ten times as many where some work and none gets any further; 0 "
-                "never (for debuggers)")
+                "after so many seconds without a sign from a rank, it is named and all ranks end; also after "
+                "so many if all ranks wait for each other, and after ten times as many if no rank gets any "
+                "further; 0 "
+                "means never (for debuggers)")
         .check(zero_or(2));  // a few beats of comm/watchdog.hpp at least
 }
 

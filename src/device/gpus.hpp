@@ -17,9 +17,9 @@ inline constexpr bool kBuiltForGpus = true;
 inline constexpr bool kBuiltForGpus = false;
 #endif
 
-/// Local: the UUIDs of the GPUs that this process sees, in CUDA's order; empty where it sees none, or this
-/// build has no CUDA. Throws Error with CUDA's reason where the host has GPUs that CUDA refuses, of an old
-/// driver say: such a host must not be taken for one without GPUs.
+/// Local: the UUIDs of the GPUs that this process sees, in CUDA's order. Empty when it sees none, or when
+/// this build has no CUDA. Throws Error with CUDA's reason when the host has GPUs but CUDA refuses them,
+/// for example because the driver is too old: such a host must not count as one without GPUs.
 std::vector<std::string> visible_gpus();
 
 /// Local: whether the host has an NVIDIA GPU, as the driver's files in `devices` tell; a build without CUDA
@@ -36,14 +36,15 @@ struct RanksGpus {
     std::vector<std::string> gpus;
 };
 
-/// Gives each of `ranks` a GPU of its own, as a place among those it sees: the first that no lower rank has.
-/// So ranks that see all GPUs of their host take them in order, and a rank to which a launcher shows a single
-/// GPU takes that one, although it has the number 0 on every rank. Empty where no rank sees any. Throws Error
-/// naming hosts where some ranks see GPUs and others none, or ranks that would share a GPU.
+/// Gives each of `ranks` a GPU of its own, as a place in the list of GPUs that it sees: the first one that
+/// no lower rank has. So ranks that see all GPUs of their host take them in order. A rank to which a
+/// launcher shows a single GPU takes that one, although its number is 0 on every rank. Empty when no rank
+/// sees a GPU. Throws Error, which names the hosts, when some ranks see GPUs and others none, or when ranks
+/// would share a GPU.
 std::vector<int> assign_gpus(const std::vector<RanksGpus>& ranks);
 
-/// Collective: this rank's GPU by that rule, where `mine` is what it sees; nothing where no rank sees a GPU.
-/// Throws AgreedError.
+/// Collective: this rank's GPU by that rule. `mine` is what this rank sees. No value when no rank sees a
+/// GPU. Throws AgreedError in the same cases.
 std::optional<int> agree_on_gpu(const RanksGpus& mine, const Communicator& ranks);
 
 }  // namespace bv

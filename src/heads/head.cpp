@@ -30,11 +30,12 @@ Head::Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_s
     const BlockDefinition& last = definition_.blocks.back();
     if (blocks_.output() != BlockShape{0, 2}) {
         fail(
-            "{}: a head must end in two values a row, as after {{ type = \"linear\", width = 2 }}; this "
+            "{}: a head must end in two values a row, for example by {{ type = \"linear\", width = 2 }}; "
+            "this "
             "block gives {}",
             last.place, to_string(blocks_.output()));
     }
-    if (parameters_.empty()) fail("{}: a head needs a block that can be trained", last.place);
+    if (parameters_.empty()) fail("{}: a head needs at least one block that can be trained", last.place);
 }
 
 at::Tensor Head::forward(const StateBatch& batch, std::optional<std::int64_t> step,

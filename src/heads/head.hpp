@@ -13,14 +13,15 @@
 
 namespace bv {
 
-/// A small model over the hidden states of a BERT: its definition's blocks, one after another. Or K such
-/// heads, alike but for their seeds, as one batched computation: each as by itself, but for rounding.
+/// A small model over the hidden states of a BERT: the blocks of its definition, one after another. It may
+/// also stand for K heads that differ only in their seeds and are computed as one batch. Each of them gives
+/// what it gives alone, except for rounding.
 class Head {
   public:
-    /// New heads, one for each of `seeds` (K), over `states` states (L; the pooled output included, in the
-    /// classification task) of width `hidden_size`. Initial values and dropout masks of each are drawn from
-    /// its seed alone. Throws Error naming file and line of a block that cannot follow the one before it, or
-    /// when the head does not end in two values a row.
+    /// Makes new heads, one for each of the K `seeds`. They read `states` states of width `hidden_size`: L
+    /// states, and in the classification task the pooled output before them. The initial values and dropout
+    /// masks of a head are drawn from its own seed alone. Throws Error, which names file and line, when a
+    /// block cannot follow the one before it, or when the head does not end in two values a row.
     Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_size,
          const std::vector<std::uint64_t>& seeds);
 
@@ -29,30 +30,35 @@ class Head {
     std::int64_t hidden_size() const { return hidden_size_; }
     std::int64_t heads() const { return heads_; }  ///< K
 
-    /// Whether it takes states as they were read, in float16 or bfloat16 too; others take float32.
+    /// Whether `forward` takes states in float16 and bfloat16 too. Otherwise it takes only float32.
     bool reads_any_type() const { return blocks_.reads_any_type(); }
 
-    /// Logits (K, N, 2): start and end of every token in the span task; the two classes of every sequence in
-    /// the classification task, class 1 = no answer. With a `step`, counted from 0, as training computes
-    /// them: with dropout, whose masks follow seed, step and example, and with batch normalisation by the
-    /// statistics of all shares of the step's batch, which the buffers follow. Without, as evaluation does.
-    /// Where `share` sums over processes, this call and the backward pass are collective.
+    /// Computes logits (K, N, 2): the start and the end at every token in the span task, the two classes of
+    /// every sequence in the classification task, where class 1 means no answer.
+    ///
+    /// With a `step`, counted from 0, it computes as training does. The dropout masks then follow from
+    /// seed, step and example. Batch normalisation uses the statistics of the step's whole batch, all
+    /// shares together, and updates its buffers with them. Without a `step` it computes as evaluation does.
+    ///
+    /// If `share` sums over processes, this call and its backward pass are collective.
     at::Tensor forward(const StateBatch& batch, std::optional<std::int64_t> step = std::nullopt,
                        const Share& share = {}) const;
 
-    /// Trained tensors in the order of the blocks, named "<place>.<block type>.<tensor>": "0.adapter.weight".
+    /// The trained tensors in the order of the blocks, named "<place>.<block type>.<tensor>":
+    /// "0.adapter.weight".
     const std::vector<NamedTensor>& parameters() const { return parameters_; }
 
-    /// Running statistics that training keeps beside the parameters: the same in every process.
+    /// The running statistics that training keeps beside the parameters. They are the same in every
+    /// process.
     const std::vector<NamedTensor>& buffers() const { return buffers_; }
 
-    /// Number of trained elements of one head.
+    /// The number of trained values of one head.
     std::int64_t parameter_count() const;
 
-    /// What the learned poolings of head `k` learned, in the order of the blocks.
+    /// The layer weights that the learned poolings of head `k` have learned, in the order of the blocks.
     std::vector<LayerWeights> layer_weights(std::int64_t k) const { return blocks_.layer_weights(k); }
 
-    /// Moves parameters and buffers; forbidden once flat buffers hold them.
+    /// Moves parameters and buffers to `device`. Must not be called once FlatParameters holds them.
     void to(at::Device device);
 
   private:

@@ -20,7 +20,7 @@ std::string place_in(const std::string& file, const toml::node& node) {
 void require_known(const std::string& place, const std::string& what, const std::string& name,
                    const std::vector<std::string>& known) {
     if (std::find(known.begin(), known.end(), name) != known.end()) return;
-    if (known.empty()) fail("{}: unknown {} '{}'; there is none", place, what, name);
+    if (known.empty()) fail("{}: unknown {} '{}'; none is known here", place, what, name);
     fail("{}: unknown {} '{}'; the nearest known one is '{}'", place, what, name, nearest(name, known));
 }
 
@@ -41,13 +41,15 @@ BlockDefinition::Chain read_chain(const toml::array& array, const std::string& f
     return chain;
 }
 
-/// One chain from an array of blocks; several from an array of such arrays.
+/// Reads an array of blocks as one chain, and an array of such arrays as several chains.
 std::vector<BlockDefinition::Chain> read_chains(const toml::array& array, const std::string& file,
                                                 const std::string& key) {
     if (array.empty() || !array.front().is_array()) return {read_chain(array, file, key)};
     std::vector<BlockDefinition::Chain> chains;
     for (const toml::node& chain : array) {
-        if (!chain.is_array()) fail("{}: '{}' mixes blocks and arrays of blocks", place_in(file, chain), key);
+        if (!chain.is_array())
+            fail("{}: '{}' mixes blocks and arrays of blocks; expected only one of the two",
+                 place_in(file, chain), key);
         chains.push_back(read_chain(*chain.as_array(), file, key));
     }
     return chains;
@@ -60,7 +62,8 @@ BlockDefinition read_block(const toml::node& node, const std::string& file) {
     if (table == nullptr)
         fail("{}: a block must be a table such as {{ type = \"linear\", width = 2 }}", block.place);
     const toml::node* type = table->get("type");
-    if (type == nullptr || !type->is_string()) fail("{}: the block has no 'type', a string", block.place);
+    if (type == nullptr || !type->is_string())
+        fail("{}: the block has no 'type'; expected a string", block.place);
     block.type = type->value_or(std::string());
 
     std::vector<std::string> types;
@@ -102,12 +105,13 @@ HeadDefinition parse_head(std::string name, std::string text, const std::string&
                       {"task", "blocks", "each_layer"});
     }
     const toml::node* task = table.get("task");
-    if (task == nullptr || !task->is_string()) fail("{}: no 'task', \"span\" or \"classification\"", place);
+    if (task == nullptr || !task->is_string())
+        fail("{}: there is no 'task'; expected \"span\" or \"classification\"", place);
     const std::string word = task->value_or(std::string());
     require_known(place_in(place, *task), "task", word, words_of<Task>());
     head.task = parse<Task>(word);
     const toml::array* blocks = table.get_as<toml::array>("blocks");
-    if (blocks == nullptr) fail("{}: no 'blocks', an array of at least one block", place);
+    if (blocks == nullptr) fail("{}: there is no 'blocks'; expected an array of at least one block", place);
     head.blocks = read_chain(*blocks, place, "blocks");
     if (const toml::node* each = table.get("each_layer")) {
         if (!each->is_boolean()) fail("{}: 'each_layer' must be true or false", place_in(place, *each));

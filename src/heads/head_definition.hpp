@@ -9,31 +9,32 @@
 
 namespace bv {
 
-/// What a head is made of: its task and its blocks, first to last. Its TOML holds `task` ("span" or
-/// "classification"), `blocks`, an array of tables with a `type` each, and perhaps `each_layer`; FORMAT.md of
-/// this folder describes them.
+/// The parts of a head: its task and its blocks, first to last. In TOML these are `task` ("span" or
+/// "classification") and `blocks`, an array of tables that each have a `type`. `each_layer` may be there
+/// too. FORMAT.md of this folder describes them.
 struct HeadDefinition {
     std::string name;  ///< the file's name without .toml
     Task task = Task::span;
     BlockDefinition::Chain blocks;
-    bool each_layer = false;  ///< one such head for every hidden state, which it reads alone
+    bool each_layer = false;  ///< makes one head for each hidden state, which reads only this state
     std::string text;         ///< the TOML it was read from
 };
 
-/// Reads a definition from `text`; `place` names its file in messages. Throws Error "FILE:LINE: ..." for TOML
-/// that does not parse, an unknown key, type or task (naming the nearest known one), or a value of the wrong
-/// type.
+/// Reads a definition from `text`; `place` names its file in messages. Throws Error "FILE:LINE: ..." when
+/// the TOML does not parse, when a key, type or task is unknown (the message names the nearest known one),
+/// or when a value has the wrong type.
 HeadDefinition parse_head(std::string name, std::string text, const std::string& place);
 
-/// The heads that configs/heads held when the program was built, by name.
+/// A head of configs/heads, compiled into the program. `name` is its file's name without .toml, `text` its
+/// TOML.
 struct BuiltInHead {
     std::string_view name;
     std::string_view text;
 };
 const std::vector<BuiltInHead>& built_in_heads();
 
-/// The head --heads asks for: the path of a TOML file (it ends in .toml), or the name of a built-in head.
-/// Throws Error naming the nearest known name, or the file.
+/// Finds the head that --heads names: by the path of a TOML file (it ends in .toml), or by the name of a
+/// built-in head. Throws Error, which names the file, or the nearest known name.
 HeadDefinition find_head(const std::string& name_or_file);
 
 }  // namespace bv

@@ -49,7 +49,7 @@ OrderedJson to_json(const Head& head, std::int64_t k, const HeadOrigin& origin) 
 }
 
 Head build_head(const JsonObject& json) {
-    constexpr std::int64_t kLargest = 1'000'000;  // more than any BERT has of either
+    constexpr std::int64_t kLargest = 1'000'000;  // no BERT has as many states, or such wide ones
     const auto states = json.whole("states", 1, kLargest);
     const auto hidden_size = json.whole("hidden_size", 1, kLargest);
     return Head(parse_head(json.get<std::string>("head"), json.get<std::string>("definition"),
@@ -67,14 +67,14 @@ HeadOrigin read_origin(const JsonObject& json) {
     origin.seed = json.get<std::uint64_t>("seed");
     origin.data_seed = json.get<std::uint64_t>("data_seed");
     origin.held_out = json.get<double>("held_out");
-    origin.share = json.get<double>("share", 1.0);  // heads from before there were shares have none
+    origin.share = json.get<double>("share", 1.0);  // heads of older programs do not have it
     origin.learning_rate = json.get<double>("learning_rate");
     origin.batch = json.get<std::int64_t>("batch");
     origin.epochs = json.get<std::int64_t>("epochs");
     return origin;
 }
 
-/// Reads head.json. Throws Error where it is damaged or of another version.
+/// Reads head.json. Throws Error when it is damaged or has another version.
 JsonObject read_description(const std::filesystem::path& path) {
     JsonObject json(path);
     require_seal(json.all(), json.name());
@@ -84,13 +84,14 @@ JsonObject read_description(const std::filesystem::path& path) {
     return json;
 }
 
-/// Throws Error where the tensors are not those of the description. Older programs recorded no fingerprint.
+/// Throws Error when the tensors are not those that the description names by their fingerprint. Older
+/// programs recorded no fingerprint.
 void require_tensors(const JsonObject& description, const std::filesystem::path& path) {
     if (!description.has("tensors")) return;
     const auto promised = description.get<std::string>("tensors");
     const std::string found = fingerprint(MappedFile(path).bytes());
     if (promised != found) {
-        fail("{}: it is damaged or was changed: its fingerprint is {}, {} says {}", path.string(), found,
+        fail("{}: it is damaged or was changed: its fingerprint is {}, but {} says {}", path.string(), found,
              kDescription, promised);
     }
 }
@@ -120,14 +121,15 @@ TrainedHead load_head(const std::filesystem::path& folder) {
     wanted.insert(wanted.end(), trained.head.buffers().begin(), trained.head.buffers().end());
     for (const NamedTensor& own : wanted) {
         const auto found = tensors.find(own.name);
-        if (found == tensors.end()) fail("{}: no tensor '{}'", path.string(), own.name);
+        if (found == tensors.end()) fail("{}: there is no tensor '{}'", path.string(), own.name);
         const at::Tensor place = own.tensor[0];
         if (found->second.sizes() != place.sizes()) {
-            fail("{}: tensor '{}' has {} elements, its head.json wants {}", path.string(), own.name,
+            fail("{}: tensor '{}' has {} elements, but its head.json says {}", path.string(), own.name,
                  found->second.numel(), place.numel());
         }
         if (!all_finite(DType::f32, found->second.const_data_ptr(), found->second.numel())) {
-            fail("{}: tensor '{}' holds NaN or infinity: the head has diverged", path.string(), own.name);
+            fail("{}: tensor '{}' holds NaN or infinity: the head's training diverged", path.string(),
+                 own.name);
         }
         place.copy_(found->second);
     }

@@ -5,35 +5,18 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <utility>
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include "core/error.hpp"
+#include "io/descriptor.hpp"
 #include "io/paths.hpp"
 
 namespace bv {
 namespace {
-
-/// Owns a file descriptor from birth.
-class Descriptor {
-  public:
-    Descriptor(const std::filesystem::path& path, int flags, mode_t mode = 0644)
-        : fd_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-    bool ok() const { return fd_ >= 0; }
-
-  private:
-    int fd_;
-};
 
 std::string reason() {
     return std::strerror(errno);
@@ -41,6 +24,10 @@ std::string reason() {
 
 std::string text_of(XXH128_hash_t hash) {
     return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+    return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
 /// Returns whether all of `bytes` was written; errno says why not.
@@ -79,22 +66,12 @@ void write_file(const std::filesystem::path& path, std::string_view content) {
 }
 
 std::string write_file(const std::filesystem::path& path, std::span<const std::string_view> pieces) {
-    const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
-    std::error_code created;
-    std::filesystem::create_directories(parent, created);
-    if (created) fail("cannot create folder {}: {}", parent.string(), created.message());
-    std::filesystem::path aside = path;
-    aside += ".partial";
-    auto give_up = [&] {
-        const std::string why = reason();
-        std::error_code ignored;
-        std::filesystem::remove(aside, ignored);
-        fail("cannot write {}: {}", path.string(), why);
-    };
+    AsideFile aside(path);
+    const auto give_up = [&] { fail("cannot write {}: {}", path.string(), reason()); };
     const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> hash(XXH3_createState(), XXH3_freeState);
     XXH3_128bits_reset(hash.get());
     {
-        Descriptor file(aside, O_WRONLY | O_CREAT | O_TRUNC);
+        const Descriptor file(aside.path(), O_WRONLY | O_CREAT | O_TRUNC);
         if (!file.ok()) give_up();
         constexpr std::size_t kChunk = std::size_t{1} << 20;  // still in the cache after it was hashed
         for (const std::string_view piece : pieces) {
@@ -106,9 +83,29 @@ std::string write_file(const std::filesystem::path& path, std::span<const std::s
         }
         if (::fsync(file.get()) != 0) give_up();
     }
-    if (std::rename(aside.c_str(), path.c_str()) != 0) give_up();
-    flush_to_disk(parent);
+    aside.take_place();
     return text_of(XXH3_128bits_digest(hash.get()));
+}
+
+AsideFile::AsideFile(std::filesystem::path path) : target_(std::move(path)), path_(target_) {
+    path_ += ".partial";
+    const std::filesystem::path parent = folder_of(target_);
+    std::error_code wrong;
+    std::filesystem::create_directories(parent, wrong);
+    if (wrong) fail("cannot create folder {}: {}", parent.string(), wrong.message());
+}
+
+AsideFile::~AsideFile() {
+    std::error_code ignored;
+    if (!in_place_) std::filesystem::remove(path_, ignored);
+}
+
+void AsideFile::take_place() {
+    std::error_code wrong;
+    std::filesystem::rename(path_, target_, wrong);
+    if (wrong) fail("cannot write {}: {}", target_.string(), wrong.message());
+    in_place_ = true;
+    flush_to_disk(folder_of(target_));
 }
 
 void remove_file(const std::filesystem::path& path) {

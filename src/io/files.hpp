@@ -23,6 +23,31 @@ void write_file(const std::filesystem::path& path, std::string_view content);
 /// fingerprint of the file. Throws Error as above.
 std::string write_file(const std::filesystem::path& path, std::span<const std::string_view> pieces);
 
+/// A file that is written beside its place (PATH.partial) and moved there once it is whole and on disk:
+/// readers find all of it or none.
+class AsideFile {
+  public:
+    /// Creates missing parent folders. Throws Error naming them.
+    explicit AsideFile(std::filesystem::path path);
+
+    /// Removes what was written unless it took its place.
+    ~AsideFile();
+    AsideFile(const AsideFile&) = delete;
+    AsideFile& operator=(const AsideFile&) = delete;
+
+    /// Where it is to be written.
+    const std::filesystem::path& path() const { return path_; }
+
+    /// Replaces what stands at its place by what was written, which the caller has flushed to disk. Throws
+    /// Error naming the place.
+    void take_place();
+
+  private:
+    std::filesystem::path target_;
+    std::filesystem::path path_;
+    bool in_place_ = false;
+};
+
 /// Flushes a file or folder to disk (fsync). Throws Error naming the path.
 void flush_to_disk(const std::filesystem::path& path);
 

@@ -13,7 +13,7 @@
 
 namespace bv::h5 {
 
-/// Thrown for a file whose content one of its checksums does not fit.
+/// Thrown when the content of a file does not match one of its checksums.
 class Damaged : public Error {
   public:
     using Error::Error;
@@ -119,7 +119,7 @@ class File {
     /// begin at multiples of it, and metadata take pieces of this size. Throws Error naming the path.
     static File create(const std::filesystem::path& path, hsize_t alignment = 0);
 
-    /// Whether a file that ends before its last array does is opened: what is left of it can be read.
+    /// Whether to open also a file that ends before its last array does. The rest of it can still be read.
     enum class Truncated { refuse, open };
 
     /// Opens `path` for reading alone, by the default driver without file locks. Throws Error naming the

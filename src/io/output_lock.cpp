@@ -81,23 +81,6 @@ Answer ask(int descriptor, const fs::path& path) {
     fail("cannot lock {}: {}", path.string(), std::strerror(why));
 }
 
-/// Closes what was opened unless it is handed on.
-class Opened {
-  public:
-    explicit Opened(const fs::path& path)
-        : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {}
-    ~Opened() {
-        if (descriptor_ >= 0) ::close(descriptor_);
-    }
-    Opened(const Opened&) = delete;
-    Opened& operator=(const Opened&) = delete;
-    int get() const { return descriptor_; }
-    int hand_on() { return std::exchange(descriptor_, -1); }
-
-  private:
-    int descriptor_;
-};
-
 void warn_of_no_locks(const fs::path& output) {
     static std::atomic<bool> warned{false};
     if (!warned.exchange(true)) {
@@ -107,7 +90,7 @@ void warn_of_no_locks(const fs::path& output) {
 }
 
 /// Opens and locks `path`, in a folder that may have to be made first.
-int take(const fs::path& output, const fs::path& path, std::vector<fs::path>& made) {
+Descriptor take(const fs::path& output, const fs::path& path, std::vector<fs::path>& made) {
     const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
     std::string holder;
     // A process that has just taken a lock has yet to write its name, perhaps over that of a dead process;
@@ -116,12 +99,12 @@ int take(const fs::path& output, const fs::path& path, std::vector<fs::path>& ma
     for (int looks = 1; looks <= kLooks; ++looks) {
         if (looks > 1) std::this_thread::sleep_for(kPause);
         make_folder(folder, made);
-        Opened file(path);
-        if (file.get() < 0 && errno == ENOENT && looks < kLooks) continue;
-        if (file.get() < 0) fail("cannot create {}: {}", path.string(), std::strerror(errno));
+        Descriptor file(path, O_RDWR | O_CREAT);
+        if (!file.ok() && errno == ENOENT && looks < kLooks) continue;
+        if (!file.ok()) fail("cannot create {}: {}", path.string(), std::strerror(errno));
         const Answer answer = ask(file.get(), path);
         if (answer == Answer::no_locks) warn_of_no_locks(output);
-        if (answer == Answer::no_locks || answer == Answer::taken) return file.hand_on();
+        if (answer == Answer::no_locks || answer == Answer::taken) return file;
         std::string text = answer == Answer::held ? text_of(file.get()) : "";
         if (text != holder) looks = 1;
         holder = std::move(text);
@@ -155,7 +138,7 @@ OutputLock OutputLock::of_folder(const fs::path& folder) {
 OutputLock::OutputLock(const fs::path& output, fs::path lock_file) : path_(std::move(lock_file)) {
     try {
         descriptor_ = take(output, path_, made_);
-        write_description(descriptor_, path_);
+        write_description(descriptor_.get(), path_);
     } catch (...) {
         release();
         throw;
@@ -165,7 +148,7 @@ OutputLock::OutputLock(const fs::path& output, fs::path lock_file) : path_(std::
 OutputLock::OutputLock(OutputLock&& other) noexcept
     : path_(std::move(other.path_)),
       made_(std::move(other.made_)),
-      descriptor_(std::exchange(other.descriptor_, -1)) {
+      descriptor_(std::move(other.descriptor_)) {
     other.made_.clear();
 }
 
@@ -174,10 +157,8 @@ OutputLock::~OutputLock() {
 }
 
 void OutputLock::release() noexcept {
-    if (descriptor_ >= 0) {
-        ::unlink(path_.c_str());
-        ::close(descriptor_);
-    }
+    if (descriptor_.ok()) ::unlink(path_.c_str());
+    descriptor_ = {};
     for (; !made_.empty(); made_.pop_back()) ::rmdir(made_.back().c_str());  // fails where something is in it
 }
 

@@ -3,11 +3,13 @@
 #include <filesystem>
 #include <vector>
 
+#include "io/descriptor.hpp"
+
 namespace bv {
 
-/// The right to write a file or a folder: a lock file, locked by the kernel (flock) and holding host, pid and
-/// job for people. The kernel frees it however the process ends, so a dead writer's file blocks nobody. Where
-/// a file system has no locks, a warning takes their place.
+/// The right to write a file or a folder. It is a lock file that is locked by the kernel (flock); it holds
+/// host, pid and job, for messages. The kernel frees the lock however the process ends, so the file of a
+/// dead writer blocks nobody. If a file system has no locks, a warning is logged instead.
 class OutputLock {
   public:
     /// Local: locks FILE.lock, beside the file. Throws Error naming the holder when another process has it.
@@ -21,8 +23,10 @@ class OutputLock {
     ~OutputLock();
     OutputLock(OutputLock&& other) noexcept;
     OutputLock& operator=(OutputLock&&) = delete;
+    OutputLock(const OutputLock&) = delete;
+    OutputLock& operator=(const OutputLock&) = delete;
 
-    /// Local: whether nothing else stands in the lock file's folder.
+    /// Local: whether the lock file's folder holds nothing else.
     bool stands_alone() const;
 
   private:
@@ -31,7 +35,7 @@ class OutputLock {
 
     std::filesystem::path path_;
     std::vector<std::filesystem::path> made_;  ///< folders, the outermost first
-    int descriptor_ = -1;
+    Descriptor descriptor_;
 };
 
 }  // namespace bv

@@ -60,61 +60,85 @@ void check_coverage(const std::map<std::string, TensorView>& tensors, std::strin
     if (end != data.size()) fail("{}: has {} data bytes, but its tensors end at {}", file, data.size(), end);
 }
 
+struct Parts {
+    std::string_view header;  ///< JSON
+    std::string_view data;    ///< of all tensors
+};
+
+Parts parts_of(std::string_view all, const std::string& file) {
+    std::uint64_t header_bytes = 0;
+    if (all.size() < sizeof(header_bytes))
+        fail("{}: truncated: {} bytes hold no safetensors header", file, all.size());
+    std::memcpy(&header_bytes, all.data(), sizeof(header_bytes));
+    if (header_bytes > all.size() - sizeof(header_bytes)) {
+        fail("{}: truncated or no safetensors file: its header claims {} bytes, the file has {}", file,
+             header_bytes, all.size());
+    }
+    return {all.substr(sizeof(header_bytes), header_bytes), all.substr(sizeof(header_bytes) + header_bytes)};
+}
+
+/// An entry of a header that describes a tensor, and where it stands.
+struct Entry {
+    const std::string& file;
+    const std::string& key;
+    const Json& json;
+};
+
+DType dtype_of(const Entry& entry) {
+    const auto text = entry.json.at("dtype").get<std::string>();
+    for (const Code& code : kCodes) {
+        if (code.text == text) return code.dtype;
+    }
+    fail("{}: tensor '{}' has element type {}, which is not supported", entry.file, entry.key, text);
+}
+
+/// Bytes of a tensor of `shape`.
+std::uint64_t bytes_of(const Entry& entry, DType dtype, const std::vector<std::int64_t>& shape) {
+    std::uint64_t bytes = size_of(dtype);
+    for (const std::int64_t extent : shape) {
+        if (extent < 0 || (extent > 0 && bytes > std::numeric_limits<std::uint64_t>::max() /
+                                                     static_cast<std::uint64_t>(extent))) {
+            fail("{}: tensor '{}' has an impossible shape", entry.file, entry.key);
+        }
+        bytes *= static_cast<std::uint64_t>(extent);
+    }
+    return bytes;
+}
+
+/// The tensor among `data`. Throws Json::exception where a member is missing or has another type.
+TensorView view_of(const Entry& entry, std::string_view data) {
+    const Json& places = entry.json.at("data_offsets");
+    if (!holds_whole_numbers(entry.json.at("shape")) || !holds_whole_numbers(places) || places.size() != 2)
+        fail("{}: the header's entry '{}' is malformed", entry.file, entry.key);
+    TensorView view{dtype_of(entry), entry.json.at("shape").get<std::vector<std::int64_t>>(), {}};
+    const std::uint64_t bytes = bytes_of(entry, view.dtype, view.shape);
+    const auto [begin, end] = places.get<std::array<std::uint64_t, 2>>();
+    if (end < begin || end > data.size()) {
+        fail("{}: truncated: tensor '{}' ends at byte {} of {} data bytes", entry.file, entry.key, end,
+             data.size());
+    }
+    if (end - begin != bytes) {
+        fail("{}: tensor '{}' has {} bytes where its shape needs {}", entry.file, entry.key, end - begin,
+             bytes);
+    }
+    view.bytes = data.substr(begin, bytes);
+    return view;
+}
+
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path), file_(path) {
-    const std::string_view all = file_.bytes();
     const std::string name = path.string();
-    std::uint64_t header_bytes = 0;
-    if (all.size() < sizeof(header_bytes))
-        fail("{}: truncated: {} bytes hold no safetensors header", name, all.size());
-    std::memcpy(&header_bytes, all.data(), sizeof(header_bytes));
-    if (header_bytes > all.size() - sizeof(header_bytes)) {
-        fail("{}: truncated or no safetensors file: its header claims {} bytes, the file has {}", name,
-             header_bytes, all.size());
-    }
-    const std::string_view text = all.substr(sizeof(header_bytes), header_bytes);
-    const std::string_view data = all.substr(sizeof(header_bytes) + header_bytes);
+    const auto [text, data] = parts_of(file_.bytes(), name);
     const Json header = parse_json(text, name + ": header");
     if (!header.is_object()) fail("{}: no safetensors file: its header is no JSON object", name);
     for (const auto& [key, entry] : header.items()) {
         try {
-            if (key == "__metadata__" && entry.is_null()) continue;  // null counts as absent
-            if (key == "__metadata__") {
+            if (key != "__metadata__") {
+                tensors_.emplace(key, view_of({name, key, entry}, data));
+            } else if (!entry.is_null()) {  // null counts as absent
                 metadata_ = entry.get<std::map<std::string, std::string>>();
-                continue;
             }
-            if (!holds_whole_numbers(entry.at("shape")) || !holds_whole_numbers(entry.at("data_offsets")) ||
-                entry["data_offsets"].size() != 2) {
-                fail("{}: the header's entry '{}' is malformed", name, key);
-            }
-            const auto code = entry.at("dtype").get<std::string>();
-            const Code* known = nullptr;
-            for (const Code& candidate : kCodes) {
-                if (candidate.text == code) known = &candidate;
-            }
-            if (known == nullptr)
-                fail("{}: tensor '{}' has element type {}, which is not supported", name, key, code);
-            TensorView view{known->dtype, entry.at("shape").get<std::vector<std::int64_t>>(), {}};
-            const auto offsets = entry.at("data_offsets").get<std::array<std::uint64_t, 2>>();
-            std::uint64_t bytes = size_of(view.dtype);
-            for (const std::int64_t extent : view.shape) {
-                if (extent < 0 || (extent > 0 && bytes > std::numeric_limits<std::uint64_t>::max() /
-                                                             static_cast<std::uint64_t>(extent))) {
-                    fail("{}: tensor '{}' has an impossible shape", name, key);
-                }
-                bytes *= static_cast<std::uint64_t>(extent);
-            }
-            if (offsets[1] < offsets[0] || offsets[1] > data.size()) {
-                fail("{}: truncated: tensor '{}' ends at byte {} of {} data bytes", name, key, offsets[1],
-                     data.size());
-            }
-            if (offsets[1] - offsets[0] != bytes) {
-                fail("{}: tensor '{}' has {} bytes where its shape needs {}", name, key,
-                     offsets[1] - offsets[0], bytes);
-            }
-            view.bytes = data.substr(offsets[0], bytes);
-            tensors_.emplace(key, std::move(view));
         } catch (const Json::exception&) {
             fail("{}: the header's entry '{}' is malformed", name, key);
         }

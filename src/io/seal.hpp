@@ -10,7 +10,7 @@ namespace bv {
 /// layout in the file.
 inline constexpr const char* kSeal = "seal";
 
-/// The value that `object` has, or is to have, under kSeal.
+/// The value that `object` must have under kSeal.
 std::string seal_of(nlohmann::json object);
 
 /// Throws Error naming `file` when `object` has a seal that is not that of its other keys. Objects of older

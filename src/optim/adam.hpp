@@ -10,12 +10,12 @@
 
 namespace bv {
 
-/// Adam (Kingma and Ba 2015) adds weight decay to the gradient; AdamW (Loshchilov and Hutter 2019) takes it
-/// off the weights.
+/// Adam (Kingma and Ba 2015) adds weight decay to the gradient. AdamW (Loshchilov and Hutter 2019)
+/// subtracts it from the weights.
 enum class AdamKind { adam, adamw };
 
-/// Where epsilon stands in the update m^ / (sqrt(v^) + epsilon): torch adds it after the bias correction of
-/// v, Keras before.
+/// How epsilon stands in the update m^ / (sqrt(v^) + epsilon): torch adds it after the bias correction of
+/// v, Keras before it.
 enum class EpsilonKind { keras, torch };
 
 template <>
@@ -36,17 +36,17 @@ struct AdamOptions {
     double beta2 = 0.999;
     double epsilon = 1e-8;
     EpsilonKind epsilon_kind = EpsilonKind::torch;
-    double weight_decay = 0.0;  ///< of the segments that decay
+    double weight_decay = 0.0;  ///< applies to the segments with `decay`
 };
 
-/// Adam over flat parameters: one fused call for each segment of the rows of one learning rate, on the
-/// parameters' device.
+/// Adam over flat parameters, on their device. All rows with the same learning rate take one fused call for
+/// each segment.
 class Adam {
   public:
     /// `parameters` must outlive this object.
     Adam(FlatParameters& parameters, const AdamOptions& options);
 
-    /// One update of the values from the gradients, at a learning rate for each row.
+    /// Updates the values from the gradients once, with one learning rate for each row.
     void step(const std::vector<double>& rates);
 
     /// Updates done so far.

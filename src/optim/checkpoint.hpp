@@ -11,26 +11,26 @@
 
 namespace bv {
 
-/// What checkpoint.json says of the model folder it stands in.
+/// The content of checkpoint.json about the model folder that it lies in.
 struct CheckpointInfo {
     EpochFraction epoch;
     std::int64_t step = 0;  ///< training steps done
     std::int64_t steps_per_epoch = 0;
     std::uint64_t seed = 0;
     Task task = Task::span;
-    std::string data_fingerprint;   ///< of the features it was trained on
-    std::string model_fingerprint;  ///< of model.safetensors; write_checkpoint fills it in
+    std::string data_fingerprint;   ///< fingerprint of the features it was trained on
+    std::string model_fingerprint;  ///< fingerprint of model.safetensors; write_checkpoint sets it
     std::string started_from;       ///< fingerprint of the weights training began with
     std::string config;             ///< the resolved configuration, TOML
-    std::string precision;          ///< of the matrix products; empty where an older file does not say
+    std::string precision;          ///< precision of the matrix products; empty in older files
 };
 
-/// Local: writes a checkpoint that exists only once it is whole. `write_model(path)` fills the folder it is
-/// given with a Hugging Face model, and returns the fingerprint of model.safetensors there:
-/// FOLDER.partial is flushed to disk and renamed to `folder`; checkpoint.json, the marker, comes last and
-/// holds a fingerprint of every other file and of itself. Replaces what stands at `folder`. If `write_model`
-/// throws, the partial folder is removed. Returns `info` with the model's fingerprint. Throws Error naming
-/// the path (a full disk, say).
+/// Local: writes a checkpoint so that it exists only when it is whole. `write_model(path)` writes a Hugging
+/// Face model into the folder `path` and returns the fingerprint of its model.safetensors. That folder is
+/// FOLDER.partial; it is flushed to disk and renamed to `folder`. checkpoint.json, the marker, is written
+/// last and holds a fingerprint of every other file and of itself. Whatever was at `folder` is replaced. If
+/// `write_model` throws, the partial folder is removed. Returns `info` with the model's fingerprint. Throws
+/// Error, which names the path, for example when the disk is full.
 CheckpointInfo write_checkpoint(const std::filesystem::path& folder, CheckpointInfo info,
                                 const std::function<std::string(const std::filesystem::path&)>& write_model);
 
@@ -38,16 +38,17 @@ CheckpointInfo write_checkpoint(const std::filesystem::path& folder, CheckpointI
 /// path.
 void remove_checkpoint(const std::filesystem::path& folder);
 
-/// Local: what `folder` says of itself; nothing where it is a model folder of other making, without
-/// checkpoint.json. Throws Error: naming file and key when checkpoint.json is malformed, the file when it or
-/// another file is not as it was written (weights are not looked at), or the folder when there is none.
+/// Local: reads the checkpoint.json of `folder`. No value when there is none, as in a model folder that
+/// another program made. Throws Error: it names file and key when checkpoint.json is malformed, the file
+/// when it or another file is not as it was written (weights are not checked here), and the folder when
+/// that does not exist.
 std::optional<CheckpointInfo> read_checkpoint(const std::filesystem::path& folder);
 
-/// Local: throws Error naming `folder` when its checkpoint.json has weights of another fingerprint than
-/// `found`, that of the weights there.
+/// Local: throws Error, which names `folder`, when the fingerprint of the weights in its checkpoint.json is
+/// not `found`, the fingerprint that the weights have.
 void require_weights(const std::filesystem::path& folder, const std::string& found);
 
-/// Local: whether `folder` holds a finished checkpoint, its weights included.
+/// Local: whether `folder` holds a finished checkpoint with its weights.
 bool is_whole(const std::filesystem::path& folder);
 
 }  // namespace bv

@@ -99,7 +99,7 @@ EpochFraction EpochFraction::parse(std::string_view text) {
         }
         return EpochFraction(*numerator, *denominator);
     }(without_spaces(text));
-    if (!parsed) fail("'{}' is no fraction of an epoch; expected one like 0.3, 3/10 or 1", text);
+    if (!parsed) fail("'{}' is not a fraction of an epoch; expected a number such as 0.3, 3/10 or 1", text);
     return *parsed;
 }
 

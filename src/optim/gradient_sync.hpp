@@ -15,21 +15,22 @@ struct Node;
 
 namespace bv {
 
-/// Sums gradients over all ranks, a bucket as soon as the backward pass has finished its gradients (Li et al.
-/// 2020, PyTorch Distributed), so that the sums run beside the rest of it.
+/// Sums gradients over all ranks. The sum of a bucket starts as soon as the backward pass has finished all
+/// gradients of this bucket, and runs beside the rest of the pass (Li et al. 2020, PyTorch Distributed).
 class GradientSync {
   public:
-    /// Local. Both must outlive this object.
+    /// Local. `parameters` and `ranks` must outlive this object.
     GradientSync(FlatParameters& parameters, Collective& ranks);
     ~GradientSync();
     GradientSync(const GradientSync&) = delete;
     GradientSync& operator=(const GradientSync&) = delete;
 
-    /// Local: says that the next backward pass is the step's last, so that buckets may be summed during it.
+    /// Local: says that the next backward pass is the last one of the step. Its buckets may be summed while
+    /// it runs.
     void begin_last_pass();
 
-    /// Collective: returns when every gradient is its sum over all ranks, whether or not this rank had a
-    /// pass.
+    /// Collective: returns when every gradient is its sum over all ranks. A rank that had no pass calls it
+    /// too. Throws std::runtime_error when MPI or NCCL fails.
     void finish();
 
   private:
@@ -50,12 +51,12 @@ class GradientSync {
 /// Local: the Euclidean norm of all gradients together.
 double gradient_norm(const FlatParameters& parameters);
 
-/// Local: what gradients of norm `norm` are multiplied with to have at most norm `max_norm`, as torch's
+/// Local: the factor that gives gradients of norm `norm` at most norm `max_norm`, like torch's
 /// clip_grad_norm_: max_norm / (norm + 1e-6), at most 1.
 double clip_factor(double norm, double max_norm);
 
-/// Local: clips all gradients together. The same gradients on every rank give the same bits. Returns the norm
-/// before.
+/// Local: clips all gradients together and returns the norm that they had before. If all ranks have the
+/// same gradients, the results are the same bits.
 double clip_gradients(FlatParameters& parameters, double max_norm);
 
 }  // namespace bv

@@ -16,6 +16,7 @@
 #include "io/files.hpp"
 #include "io/json.hpp"
 #include "io/paths.hpp"
+#include "io/seal.hpp"
 #include "tensor/tensor_files.hpp"
 
 namespace bv {
@@ -36,7 +37,7 @@ fs::path prepared_place_of(const fs::path& folder, std::int64_t step) {
     return place_of(folder, step) += ".prepared";
 }
 
-/// Everything in `folder` that is, or has begun to be, a state: by name.
+/// The names of everything in `folder` that is a state or the beginning of one.
 std::vector<fs::path> states_in(const fs::path& folder) {
     std::vector<fs::path> states;
     if (!is_folder(folder)) return states;
@@ -46,7 +47,7 @@ std::vector<fs::path> states_in(const fs::path& folder) {
     return states;
 }
 
-/// Steps of the states in `folder`, by their names, the most first.
+/// The numbers of steps of the states in `folder`, as their names say, largest first.
 std::vector<std::int64_t> steps_in(const fs::path& folder) {
     std::vector<std::int64_t> steps;
     for (const fs::path& path : states_in(folder)) {
@@ -60,12 +61,13 @@ std::vector<std::int64_t> steps_in(const fs::path& folder) {
     return steps;
 }
 
-/// The totals in the state's marker. Throws Error where any part of the state is not as it was written.
+/// The totals in the state's marker. Throws Error when any part of the state is not as it was written.
 std::string checked_totals(const fs::path& state, std::int64_t step) {
     const fs::path path = state / kStateMarker;
     const Json marker = read_json(path);
+    require_seal(marker, path.string());
     try {
-        if (marker.at("step").get<std::int64_t>() != step) fail("{} is of another step", path.string());
+        if (marker.at("step").get<std::int64_t>() != step) fail("{} belongs to another step", path.string());
         if (fingerprint(MappedFile(state / kTensors).bytes()) != marker.at("fingerprint").get<std::string>())
             fail("{} is not what was written", (state / kTensors).string());
         return marker.at("totals").dump();
@@ -74,7 +76,7 @@ std::string checked_totals(const fs::path& state, std::int64_t step) {
     }
 }
 
-/// The result of `read` for the newest state in `folder` for which it does not throw Error.
+/// The result of `read` for the newest state in `folder` for which `read` does not throw Error.
 template <class Read>
 auto of_newest(const fs::path& folder, const Read& read) {
     std::optional<decltype(read(std::int64_t{}))> found;
@@ -83,7 +85,7 @@ auto of_newest(const fs::path& folder, const Read& read) {
             found.emplace(read(step));
             break;
         } catch (const Error& damage) {
-            spdlog::warn("{} is damaged and passed over: {}", place_of(folder, step).string(), damage.what());
+            spdlog::warn("{} is damaged and is not used: {}", place_of(folder, step).string(), damage.what());
         }
     }
     return found;
@@ -95,11 +97,11 @@ void write_to(const fs::path& place, const ResumeState& state) {
                                                   {"first_moments", state.first_moments},
                                                   {"second_moments", state.second_moments}};
         if (state.buffers.defined()) tensors["buffers"] = state.buffers;
-        return Json{{"step", state.step},
+        Json marker{{"step", state.step},
                     {"totals", Json::parse(state.totals)},
-                    {"fingerprint", save_tensors(path / kTensors, tensors)}}
-                   .dump(2) +
-               "\n";
+                    {"fingerprint", save_tensors(path / kTensors, tensors)}};
+        marker[kSeal] = seal_of(marker);
+        return marker.dump(2) + "\n";
     });
 }
 

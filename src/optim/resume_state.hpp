@@ -9,40 +9,41 @@
 
 namespace bv {
 
-/// Where training stands between two steps: with it, training goes on as if it had never stopped.
+/// The state of training between two steps. With it, training goes on as if it had never stopped.
 struct ResumeState {
     std::int64_t step = 0;      ///< training steps done
-    std::string totals = "{}";  ///< JSON: what the log has summed up so far
-    at::Tensor values;          ///< (elements) the flat parameters, float32 on the CPU, as the others
-    at::Tensor first_moments;   ///< (elements) of Adam
-    at::Tensor second_moments;  ///< (elements)
-    at::Tensor buffers;         ///< (elements) running statistics beside the parameters; undefined = none
+    std::string totals = "{}";  ///< JSON: the sums for the next line of the log
+    at::Tensor values;          ///< (elements) flat parameters; all tensors here are float32 on the CPU
+    at::Tensor first_moments;   ///< (elements) Adam's first moments
+    at::Tensor second_moments;  ///< (elements) Adam's second moments
+    at::Tensor buffers;         ///< (elements) running statistics of heads; undefined if there are none
 };
 
-/// Local: writes FOLDER/step-<step>/, which exists only once it is whole, beside the older states there.
-/// Throws Error naming the path (a full disk, say).
+/// Local: writes FOLDER/step-<step>/ so that it exists only when it is whole. Older states there stay.
+/// Throws Error, which names the path, for example when the disk is full.
 void write_resume_state(const std::filesystem::path& folder, const ResumeState& state);
 
-/// Local: write a state in two parts, for states that are to count together. A prepared state lies in
-/// FOLDER/step-<step>.prepared/, whole and on disk, but does not count until it is taken: then it is the only
-/// state in `folder`. To take a state a second time changes nothing. Both throw Error naming the path.
+/// Local: these two write a state in two parts, for several states that count only together. A prepared
+/// state is in FOLDER/step-<step>.prepared/, whole and on disk, but does not count until it is taken. Then
+/// it is the only state in `folder`. Taking a state a second time changes nothing. Both throw Error, which
+/// names the path.
 void prepare_resume_state(const std::filesystem::path& folder, const ResumeState& state);
 void take_resume_state(const std::filesystem::path& folder, std::int64_t step);
 
-/// Local: whether the state after `step` steps is prepared and not taken yet.
+/// Local: whether the state after `step` steps is prepared and not yet taken.
 bool is_prepared(const std::filesystem::path& folder, std::int64_t step);
 
-/// Local: the state of the most steps in `folder` that is whole and undamaged; nothing where there is none.
-/// The newest by name is read; one that is damaged is warned of, and the one before it is read.
+/// Local: reads the state with the most steps in `folder` that is whole and undamaged. No value when there
+/// is none. For each newer state that is damaged it logs a warning.
 std::optional<ResumeState> newest_resume_state(const std::filesystem::path& folder);
 
-/// Local: only the number of steps of that state; no tensor of it stays in memory.
+/// Local: only the number of steps of that state. Its tensors do not stay in memory.
 std::optional<std::int64_t> newest_resume_step(const std::filesystem::path& folder);
 
-/// Local: the state after `step` steps. Throws Error naming what is absent or damaged.
+/// Local: reads the state after `step` steps. Throws Error, which names the missing or damaged file.
 ResumeState read_resume_state(const std::filesystem::path& folder, std::int64_t step);
 
-/// Local: removes all states in `folder` but the one after `kept` steps, and what is prepared.
+/// Local: removes all states in `folder` except the one after `kept` steps, and all prepared states.
 void remove_resume_states(const std::filesystem::path& folder, std::optional<std::int64_t> kept = {});
 
 }  // namespace bv

@@ -38,17 +38,14 @@ namespace {
 /// to = from times the mask of a whole example, on the CPU.
 template <typename From, typename To>
 void mask_on_cpu(const From* from, To* to, std::int64_t count, const DropoutStream& stream) {
-    constexpr std::int64_t kChunk = 32;  // groups whose bits are drawn at a time
-    const std::int64_t groups = (count + kPhiloxGroup - 1) / kPhiloxGroup;
-    at::parallel_for(0, (groups + kChunk - 1) / kChunk, 8, [&](std::int64_t first, std::int64_t last) {
-        std::uint8_t bits[kChunk * kPhiloxGroup / 8];
+    constexpr std::int64_t kChunk = 32 * kPhiloxGroup;  // elements whose bits are drawn at a time
+    at::parallel_for(0, (count + kChunk - 1) / kChunk, 8, [&](std::int64_t first, std::int64_t last) {
         for (std::int64_t chunk = first; chunk < last; ++chunk) {
-            draw_keep_bits(stream, chunk * kChunk, std::min((chunk + 1) * kChunk, groups), bits);
-            const std::int64_t begin = chunk * kChunk * kPhiloxGroup;
-            const std::int64_t size = std::min(kChunk * kPhiloxGroup, count - begin);
+            const std::int64_t begin = chunk * kChunk;
+            const std::int64_t size = std::min(kChunk, count - begin);
+            const KeepBits mask(stream, begin, begin + size);
             for (std::int64_t i = 0; i < size; ++i) {
-                const bool kept = (bits[i / 8] >> (i % 8) & 1) != 0;
-                to[begin + i] = kept ? static_cast<float>(from[begin + i]) * stream.scale : 0.0F;
+                to[begin + i] = mask.kept(i) ? static_cast<float>(from[begin + i]) * mask.scale : 0.0F;
             }
         }
     });

@@ -20,6 +20,12 @@ struct KeepBits {
     /// Of elements [begin, end) of the stream's example.
     KeepBits(const DropoutStream& stream, std::int64_t begin, std::int64_t end);
 
+    /// Whether element `begin + i` is kept. Not for KeepBits without bits.
+    bool kept(std::int64_t i) const {
+        const std::int64_t at = offset + i;
+        return (bits[static_cast<std::size_t>(at / 8)] >> (at % 8) & 1) != 0;
+    }
+
     std::vector<std::uint8_t> bits;  ///< empty where all are kept; readable 4 bytes past the last element
     std::int64_t offset = 0;         ///< of element `begin` among the bits
     float scale = 1.0F;              ///< of kept elements

@@ -16,7 +16,7 @@ struct MaskedRows {
     std::int64_t width;      ///< elements of a row
 };
 
-/// Counters that an example of `rows` rows takes.
+/// The number of counters that an example of `rows` rows takes.
 BV_HOST_DEVICE inline std::int64_t counters_of(const MaskedRows& of, std::int64_t rows) {
     return (rows * of.width + kPhiloxGroup - 1) / kPhiloxGroup * kPhiloxLanes;
 }

@@ -32,7 +32,7 @@ struct DropoutStream {
     float scale;               ///< 1 / keep probability
 };
 
-/// What one counter gives.
+/// The four words of one counter.
 struct PhiloxWords {
     std::uint32_t c[4];
 };

@@ -14,18 +14,23 @@ void require_tokenizer(const FeatureSettings& settings, const std::filesystem::p
     const bool same_vocabulary = settings.vocabulary == tokenizer.vocabulary();
     if (settings.tokenizer.empty() ? same_vocabulary : settings.tokenizer == tokenizer.fingerprint()) return;
     if (!same_vocabulary) {
-        fail("{} was made with another vocabulary ({}) than {} has ({}); prepare features with --model {}",
-             features_path.string(), settings.vocabulary, tokenizer.source().string(), tokenizer.vocabulary(),
-             folder.string());
+        fail(
+            "{} was made with vocabulary {}, but {} has vocabulary {}; prepare the features again with "
+            "--model {}",
+            features_path.string(), settings.vocabulary, tokenizer.source().string(), tokenizer.vocabulary(),
+            folder.string());
     }
     if (settings.lower_case != tokenizer.basic().lower_case) {
-        fail("{} was made {} lower-casing, the tokenizer of {} works {} it; prepare features with --model {}",
-             features_path.string(), settings.lower_case ? "with" : "without", folder.string(),
-             settings.lower_case ? "without" : "with", folder.string());
+        fail(
+            "{} was made {} lower-casing, but the tokenizer of {} works {} it; prepare the features again "
+            "with --model {}",
+            features_path.string(), settings.lower_case ? "with" : "without", folder.string(),
+            settings.lower_case ? "without" : "with", folder.string());
     }
     fail(
-        "{} was made with other added tokens or tokenizer settings ({}) than {} has ({}); prepare features "
-        "with "
+        "{} was made with other added tokens or tokenizer settings ({}) than {} has ({}); prepare the "
+        "features "
+        "again with "
         "--model {}",
         features_path.string(), settings.tokenizer, folder.string(), tokenizer.fingerprint(),
         folder.string());
@@ -38,14 +43,16 @@ void require_fit(const Features& features, const std::filesystem::path& features
     require_tokenizer(features.settings, features_path, folder);
     const auto largest = std::max_element(features.ids.begin(), features.ids.end());
     if (largest != features.ids.end() && *largest >= config.vocabulary) {
-        fail("{} holds token id {}, the word embedding of {} has {} rows", features_path.string(), *largest,
-             folder.string(), config.vocabulary);
+        fail("{} holds token id {}, but the word embedding of {} has {} rows", features_path.string(),
+             *largest, folder.string(), config.vocabulary);
     }
     std::int64_t longest = 0;
     for (std::int64_t f = 0; f < features.count(); ++f) longest = std::max(longest, features.tokens_of(f));
     if (longest > config.positions) {
-        fail("{} holds a sequence of {} tokens, {} takes at most {}; prepare features with --max-tokens {}",
-             features_path.string(), longest, folder.string(), config.positions, config.positions);
+        fail(
+            "{} holds a sequence of {} tokens, but {} takes at most {}; prepare the features again with "
+            "--max-tokens {}",
+            features_path.string(), longest, folder.string(), config.positions, config.positions);
     }
 }
 

@@ -7,9 +7,10 @@
 
 namespace bv {
 
-/// Throws Error, naming both, unless the features of file `features_path` can be fed to the model in
-/// `folder`: made with the same tokenizer (features files of older programs record the vocabulary alone), and
-/// no sequence longer than the model's positions.
+/// Throws Error, which names both paths, unless the features of file `features_path` fit the model in
+/// `folder`: they must be made with the same tokenizer, and no sequence may have more tokens than the model
+/// has positions. Features files of older programs record only the vocabulary; for these only the
+/// vocabulary is compared.
 void require_fit(const Features& features, const std::filesystem::path& features_path,
                  const std::filesystem::path& folder, const BertConfig& config);
 

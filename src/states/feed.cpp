@@ -24,7 +24,7 @@ StateFeed::StateFeed(const StateSource& source, std::vector<FeatureBatches> grou
         if (source.worth_reading_ahead()) {
             groups_.push_back(std::move(group));
         } else {
-            // What is computed anyway need not lie in memory.
+            // States that are computed when they are needed do not have to be kept in memory.
             for (auto& batch : group) groups_.push_back({std::move(batch)});
         }
     }
@@ -38,7 +38,7 @@ void StateFeed::start_reading() {
     ++next_;
 }
 
-/// Starts the next batch's way to the device, read first where it has to be.
+/// Starts to copy the next batch to the device. Reads its group before, if that has not been read yet.
 void StateFeed::upload() {
     while (read_.empty()) {
         BV_EXPECT(reading_.valid());

@@ -13,19 +13,20 @@
 
 namespace bv {
 
-/// Batches of states in a given order: while those of one group are used, the next group is read in a thread,
-/// where that pays. The states of two groups are held, no more. While a batch is computed with, the group's
-/// next one goes to the device.
+/// Gives out batches of states in a given order, and reads ahead. Batches come in groups. While the batches
+/// of one group are used, a thread reads the next group if the source says that this pays
+/// (`worth_reading_ahead`). The states of at most two groups are in memory. While heads compute with one
+/// batch, the next batch of the group is copied to the device.
 class StateFeed {
   public:
-    /// Local. `groups[g]` are batches that are read together (a batch may be empty); `source` must outlive
-    /// this object. States come out as they were read, on `device`.
+    /// Local. `groups[g]` are the batches that are read together; a batch may be empty. `source` must
+    /// outlive this object. The batches are on `device` and have the source's element type.
     StateFeed(const StateSource& source, std::vector<FeatureBatches> groups, at::Device device);
 
-    /// Local: the next batch. Throws Error when reading failed.
+    /// Local: returns the next batch. Throws what reading it threw: Error for a damaged store.
     StateBatch next();
 
-    /// Local: seconds spent in `next`, waiting for states.
+    /// Local: the seconds that calls of `next` have waited for states.
     double seconds_waited() const { return seconds_waited_; }
 
   private:
@@ -38,11 +39,11 @@ class StateFeed {
     std::size_t next_ = 0;
     std::future<std::vector<StateBatch>> reading_;
     std::deque<StateBatch> read_;
-    std::optional<StateBatch> uploaded_;  // or on its way to the device
+    std::optional<StateBatch> uploaded_;  // it may still be on its way to the device
     double seconds_waited_ = 0;
 };
 
-/// `batches` in groups of about `bytes` of `source`'s states.
+/// Local: cuts `batches`, in their order, into groups with about `bytes` bytes of states each.
 std::vector<FeatureBatches> group_batches(const StateSource& source, FeatureBatches batches,
                                           std::int64_t bytes);
 

@@ -49,8 +49,8 @@ class PartSource final : public StateSource {
     const StateSource& whole_;
     Features features_;
     StoreInfo info_;
-    std::vector<std::int64_t> feature_of_;  // in the whole
-    StoreLayout layout_;                    // in the whole's order, as one block
+    std::vector<std::int64_t> feature_of_;  // (F) the number of each feature in the whole
+    StoreLayout layout_;                    // one block, in the order of the whole
 };
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace bv {
 std::vector<std::vector<std::int64_t>> reading_windows(const StoreLayout& layout, std::uint64_t seed,
                                                        std::int64_t epoch) {
     const std::vector<std::int64_t> blocks = epoch_order(seed, epoch, layout.blocks());
-    // (blocks) the window of each block
+    // For each block the number of its window.
     std::vector<std::size_t> window_of(blocks.size());
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         window_of[static_cast<std::size_t>(blocks[i])] = i / static_cast<std::size_t>(kWindowBlocks);
@@ -22,8 +22,8 @@ std::vector<std::vector<std::int64_t>> reading_windows(const StoreLayout& layout
                 window_of[static_cast<std::size_t>(b)];
         }
     }
-    // One shuffle of all features orders them within their windows; a store of one window has just that
-    // order.
+    // The features of all windows are shuffled at once. If the store is one window, their order is exactly
+    // this shuffle.
     std::vector<std::vector<std::int64_t>> windows(
         window_of.empty() ? 0 : window_of[static_cast<std::size_t>(blocks.back())] + 1);
     for (const std::int64_t feature : epoch_order(seed, epoch, layout.features())) {

@@ -16,57 +16,73 @@
 
 namespace bv {
 
-/// Batches, each as the indices of its features in their features file.
+/// A list of batches. A batch is the list of its features, as numbers in their features file.
 using FeatureBatches = std::vector<std::vector<std::int64_t>>;
 
-/// Hidden states of features, from a store or computed on the way: heads cannot tell which.
+/// The numbers of the layers to read, ascending. They must be among the layers that the source has. Without
+/// a value all are read.
+using Layers = std::optional<std::vector<std::int64_t>>;
+
+/// Hidden states of features, read from a store or computed when they are needed. Heads cannot tell which.
 class StateSource {
   public:
     virtual ~StateSource() = default;
 
-    /// What the states are and what they were made from.
+    /// Local: says which states these are, and which checkpoint and features they were made from.
     virtual const StoreInfo& info() const = 0;
 
-    /// The table of the features, whose indices `read` takes.
+    /// Local: the table of the features. `read` takes their numbers in this table.
     virtual const Features& features() const = 0;
 
-    /// How the features lie in the store, or would lie in one of usual block size: the order of training
-    /// follows from it (states/reading_order.hpp), so that it is the same for both.
+    /// Local: how the features lie in the store. A source without a store gives the layout that a store of
+    /// the usual block size would have. The order of training follows from it (states/reading_order.hpp),
+    /// and so is the same for both kinds of sources.
     virtual const StoreLayout& layout() const = 0;
 
-    /// Whether `read` waits for a disk rather than for a processor, so that reading ahead in a thread pays.
+    /// Local: whether `read` waits for a disk and not for a processor. Only then does reading ahead in a
+    /// thread pay.
     virtual bool worth_reading_ahead() const = 0;
 
-    /// Bytes of states that it keeps in this process's memory all the time.
+    /// Local: how many bytes of states this source keeps in the process's memory as long as it lives.
     virtual std::int64_t kept_bytes() const { return 0; }
 
-    /// Local: the states of batches, which are read together, in the source's element type and on its device.
-    /// An empty batch has no states.
+    /// Local: reads or computes the states of several batches together. They have the source's element type
+    /// and are on its device. An empty batch gives a batch without states. Throws Error, which names the
+    /// file, when the store is damaged.
     virtual std::vector<StateBatch> read(const FeatureBatches& batches) const = 0;
 
-    /// Local: sets the precision of the products that compute the states; without effect where the states are
-    /// stored. To be called before anything is read.
+    /// Local: sets the precision of the matrix products that compute the states. Must be called before
+    /// anything is read. It has no effect on a store.
     virtual void multiply_in(at::ScalarType /*precision*/) {}
 
-    /// Where the states come from, for messages.
+    /// Local: the name of the place that the states come from, for messages.
     virtual std::string name() const = 0;
 
-    /// Rows of each feature: tokens in the span task, else one.
+    /// Local: (F) the number of rows of states of each feature: its tokens in the span task, 1 in the
+    /// classification task.
     std::vector<std::int64_t> rows_of_features() const;
+
+  protected:
+    /// Makes a batch that still lacks its states: examples, starts and labels of the features `which`.
+    static StateBatch describe(const Features& features, const std::vector<std::int64_t>& which,
+                               bool row_is_token);
+
+    /// The states to read, as places among those of `info`: what stands before the layers (in the
+    /// classification task the pooled output), then `layers`, which become those of `info`. Throws Error
+    /// naming `name` and a layer that it does not hold.
+    static std::vector<std::int64_t> pick(const Layers& layers, StoreInfo& info, const std::string& name);
 };
 
-/// Layers to read, all where there is no value: a subset of the source's, ascending.
-using Layers = std::optional<std::vector<std::int64_t>>;
-
-/// Local: the states of a store; of `layers` alone the bytes are read, each checked against its checksum. A
-/// store whose wanted states are at most `cache_gib` GiB is read into memory as a whole. Throws Error naming
-/// the file when it is no complete store or lacks a layer. Batches are read into memory that copies to
-/// `device` want.
+/// Local: opens the store at `path`. Only the bytes of `layers` are read, and each block of them is checked
+/// against its checksum. If the wanted states have at most `cache_gib` GiB, the whole of them is read into
+/// memory now. Batches are put into memory from which copies to `device` are fast. Throws Error, which
+/// names the file, when it is no complete store or lacks a layer.
 std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, double cache_gib,
                                         const Layers& layers = {}, at::Device device = at::kCPU);
 
-/// Local: the states that the model in folder `checkpoint` makes of the features in file `features` for
-/// `task` on `device`; call multiply_in before reading. Throws Error naming folder and file.
+/// Local: opens the model in folder `checkpoint` and the file `features`, to compute the states that heads
+/// of `task` read, on `device`. Call multiply_in before reading. Throws Error, which names folder or file,
+/// when they cannot be read, do not fit each other, or do not fit the task.
 std::unique_ptr<StateSource> open_checkpoint(const std::filesystem::path& checkpoint,
                                              const std::filesystem::path& features, Task task,
                                              at::Device device, const Layers& layers = {});

@@ -20,7 +20,9 @@ std::vector<std::int64_t> parse_layers(const std::string& list) {
         std::int64_t layer = -1;
         const auto [end, wrong] = std::from_chars(item.data(), item.data() + item.size(), layer);
         if (wrong != std::errc() || end != item.data() + item.size() || layer < 0) {
-            fail("--layers {}: '{}' is no hidden state; give 'all' or a list such as 0,12,24", list, item);
+            fail(
+                "--layers {}: '{}' is not the number of a hidden state; give 'all' or a list such as 0,12,24",
+                list, item);
         }
         layers.insert(layer);
     }
@@ -61,7 +63,7 @@ std::optional<std::string> question_not_finite(const at::Tensor& state, const Ba
     const std::int64_t row =
         std::find(rows.const_data_ptr<bool>(), rows.const_data_ptr<bool>() + rows.numel(), false) -
         rows.const_data_ptr<bool>();
-    // Either a row is a token, or each sequence has one.
+    // A row belongs to a token, or to a whole sequence.
     std::size_t b = static_cast<std::size_t>(row);
     if (state.size(0) != batch.sequences()) {
         b = static_cast<std::size_t>(std::ranges::upper_bound(batch.starts, row) - batch.starts.begin() - 1);
@@ -73,13 +75,13 @@ std::optional<std::string> question_not_finite(const at::Tensor& state, const Ba
 }
 
 void require_finite(const std::vector<at::Tensor>& states, const Batch& batch, const Features& features) {
-    // A value that is not finite in one layer makes the layers after it not finite. The pooled output comes
-    // first.
+    // If a value in one layer is not finite, the layers after it are not finite either. The pooled output
+    // is the first element here.
     for (const at::Tensor* state : {&states.front(), &states.back()}) {
         if (const auto question = question_not_finite(*state, batch, features)) {
             fail(
-                "question {}: the model's hidden states for it are not finite in float32: the model's "
-                "weights are too large, as after training that diverged; give another checkpoint",
+                "question {}: the model's hidden states are NaN or infinite in float32: the model's "
+                "weights are too large, perhaps because its training diverged; give another checkpoint",
                 *question);
         }
     }

@@ -13,30 +13,32 @@
 
 namespace bv {
 
-/// The hidden states that a list such as "0,12,24" names (0 = embedding output), ascending, each once. Throws
-/// Error naming what is no number.
+/// The numbers of the hidden states that a list such as "0,12,24" names, ascending, each once. 0 is the
+/// embedding output. Throws Error, which names the item that is not a number.
 std::vector<std::int64_t> parse_layers(const std::string& list);
 
-/// (F) Rows of states that each feature has: its tokens in the span task, else one.
+/// (F) The number of rows of states of each feature: its tokens in the span task, 1 in the classification
+/// task.
 std::vector<std::int64_t> state_rows(const Features& features, Task task);
 
-/// Where the states `info` of features lie in a store of blocks of about `block_bytes`; with 0 of the usual
-/// size (see features_per_block), as if all `model_states` hidden states of the model were kept: so the order
-/// of training, which follows from it, is the same whichever are.
+/// Where the states that `info` describes lie in a store with blocks of about `block_bytes` bytes. 0 means
+/// the usual size (see features_per_block) of a store that keeps all `model_states` hidden states of the
+/// model. The order of training follows from that layout, so it is the same whichever states are kept.
 StoreLayout lay_out_states(const StoreInfo& info, std::int64_t model_states, const Features& features,
                            std::int64_t block_bytes);
 
-/// What heads of the model's task read of a batch, without dropout. Span: all hidden states, L of (N, H).
-/// Classification: the pooled output, then each hidden state's CLS, L + 1 of (B, H).
+/// Local: the states of a batch that heads of the model's task read, computed without dropout. Span: all
+/// hidden states, L tensors of (N, H). Classification: the pooled output, then the state of the CLS token
+/// in each layer, L + 1 tensors of (B, H).
 std::vector<at::Tensor> task_states(const Model& model, const Batch& batch);
 
-/// The id of the first question of `batch` with a value in `state`, one of its task_states, that is NaN or
-/// infinite; nothing where there is none.
+/// The id of the first question of `batch` that has NaN or infinity in `state`, which is one tensor of
+/// task_states. No value when all are finite.
 std::optional<std::string> question_not_finite(const at::Tensor& state, const Batch& batch,
                                                const Features& features);
 
-/// Throws Error naming the first question of `batch` for which `states`, the batch's task_states, are not
-/// finite.
+/// Throws Error, which names the first question of `batch` with NaN or infinity in `states`, the result of
+/// task_states for this batch.
 void require_finite(const std::vector<at::Tensor>& states, const Batch& batch, const Features& features);
 
 }  // namespace bv

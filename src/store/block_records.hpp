@@ -8,9 +8,9 @@
 
 namespace bv {
 
-/// The records of a store's blocks, as `block_records` holds them: for each block a mark, then for each of
-/// its features in turn the CRC-32C of that feature's rows of each state. So whoever reads one feature of one
-/// layer can check just that.
+/// The records of a store's blocks, as `block_records` holds them. A record is a mark, and then, for each
+/// feature of the block in turn, the CRC-32C of the feature's rows in each state. So a reader of one
+/// feature in one layer can check just these rows.
 class BlockRecords {
   public:
     /// All zero: no block is written.
@@ -33,7 +33,8 @@ class BlockRecords {
         return record(block)[static_cast<std::size_t>(1 + i * states_ + state)];
     }
 
-    /// The record of a written block with these states, (states, rows of the block, H) of the store's dtype.
+    /// The record of a written block. `states` are its states: (states, rows of the block, H) of the
+    /// store's dtype.
     static std::vector<std::uint32_t> of(const StoreInfo& info, const StoreLayout& layout, std::int64_t block,
                                          const void* states);
 

@@ -10,17 +10,18 @@
 
 namespace bv {
 
-/// What a store says of itself: what its states are, and what they were made from.
+/// What a store says about itself: which states it holds, and which weights and features they were made
+/// from.
 struct StoreInfo {
     Task task = Task::span;
     DType dtype = DType::f16;          ///< f16, f32 or bf16
     std::vector<std::int64_t> layers;  ///< hidden states kept, ascending; 0 = embedding output
     std::int64_t hidden_size = 0;      ///< H
     std::string checkpoint;            ///< fingerprint of the weights that made the states
-    std::string precision;             ///< what BERT's matrix products ran in: "float32" or "bfloat16"
-    std::string epoch;                 ///< how long they were fine-tuned, as an exact fraction ("3/10")
-    std::string features;              ///< fingerprint of the features file
-    std::string config;                ///< the resolved configuration of the run, TOML
+    std::string precision;             ///< precision of BERT's matrix products: "float32" or "bfloat16"
+    std::string epoch;     ///< how many epochs these were fine-tuned, as an exact fraction ("3/10")
+    std::string features;  ///< fingerprint of the features file
+    std::string config;    ///< the resolved configuration of the run, TOML
     std::string checkpoint_path = {};  ///< the folder of these weights; empty where nobody recorded it
     std::string features_path = {};    ///< the features file; empty where nobody recorded it
     std::int64_t batch_tokens = 0;     ///< most tokens that the encoder took at once; 0 = nobody recorded it
@@ -70,9 +71,10 @@ struct StoreLayout {
 /// `rows_of[f]` is the number of rows of feature f. A function of its arguments alone.
 StoreLayout lay_out(std::span<const std::int64_t> rows_of, std::int64_t block_features);
 
-/// Size of a block unless the user wants another: pieces large enough for a disk, small enough to keep an
-/// encoder's caches; enough features for a window of blocks to mix, and few enough to lose with a killed rank
-/// and to go round among ranks where a feature is one row.
+/// The size of a block unless the user gives another. Blocks must be large enough for a disk to read fast,
+/// and small enough for an encoder's caches. They need enough features for a window of blocks to mix well.
+/// They must have so few features that a killed rank loses little, and that every rank gets blocks even if
+/// a feature is only one row.
 inline constexpr std::int64_t kBlockBytes = std::int64_t{16} << 20;
 inline constexpr std::int64_t kLeastBlockFeatures = 16;
 inline constexpr std::int64_t kMostBlockFeatures = 128;

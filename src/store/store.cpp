@@ -69,12 +69,8 @@ Store::Store(const std::filesystem::path& path, Accept accept, const h5::File& f
     for (std::int64_t b = 0; b < layout_.blocks(); ++b) {
         block_of_.insert(block_of_.end(), static_cast<std::size_t>(layout_.positions_of(b)), b);
     }
-    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor_ < 0) fail("cannot open {}: {}", path.string(), std::strerror(errno));
-}
-
-Store::~Store() {
-    ::close(descriptor_);
+    descriptor_ = Descriptor(path, O_RDONLY);
+    if (!descriptor_.ok()) fail("cannot open {}: {}", path.string(), std::strerror(errno));
 }
 
 void Store::require_complete() const {
@@ -94,7 +90,8 @@ std::vector<std::int64_t> Store::read_and_check(std::int64_t state, std::int64_t
         parts.push_back({targets[static_cast<std::size_t>(i)], bytes_at(first + i)});
     }
     const std::int64_t row = state * rows() + layout_.row_at(first);
-    std::int64_t left = read_into(descriptor_, offset_ + row * info_.row_bytes(), std::move(parts), path_);
+    std::int64_t left =
+        read_into(descriptor_.get(), offset_ + row * info_.row_bytes(), std::move(parts), path_);
 
     std::vector<std::int64_t> damaged;
     for (std::int64_t i = 0; i < count; ++i) {

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "io/descriptor.hpp"
 #include "store/block_records.hpp"
 #include "store/layout.hpp"
 
@@ -18,13 +19,12 @@ class File;
 /// The features' table is the group kFeaturesGroup of the same file.
 class Store {
   public:
-    /// What a reader can do with: a whole store, or whatever can be opened.
+    /// Which stores a reader accepts: only a complete one, or also a damaged one that can still be opened.
     enum class Accept { complete, damaged };
 
     /// Throws Error naming the file when it is missing, no store, of another version, or contradicts itself;
     /// and, unless `accept` is damaged, when it is truncated or not complete yet.
     explicit Store(const std::filesystem::path& path, Accept accept = Accept::complete);
-    ~Store();
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
 
@@ -48,7 +48,7 @@ class Store {
     /// the disk fails or the bytes are not those that were written.
     void read(std::int64_t state, std::int64_t first, std::span<void* const> targets) const;
 
-    /// Whether every byte of a block is on disk as it was written. Throws Error when the disk fails.
+    /// Whether every byte of a block on disk is as it was written. Throws Error when the disk fails.
     bool sound(std::int64_t block) const;
 
   private:
@@ -66,7 +66,7 @@ class Store {
     BlockRecords records_;
     std::vector<std::int64_t> block_of_;  // (F) block of each position
     std::int64_t offset_ = 0;             // of `states` in the file
-    int descriptor_ = -1;
+    Descriptor descriptor_;
 };
 
 /// Group of a store that holds the table of its features, in the features file's order.

@@ -13,6 +13,7 @@
 #include "core/background.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "io/descriptor.hpp"
 #include "io/files.hpp"
 #include "io/paths.hpp"
 #include "store/store.hpp"
@@ -25,27 +26,15 @@ constexpr hsize_t kAlignment = hsize_t{1}
                                << 20;  // of large arrays: file systems stripe and lock by ranges this wide
 
 /// A descriptor of ours for what HDF5 has no call for.
-class Descriptor {
-  public:
-    explicit Descriptor(const std::filesystem::path& path) : fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {
-        if (fd_ < 0) fail("cannot open {}: {}", path.string(), std::strerror(errno));
-    }
-    ~Descriptor() { ::close(fd_); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-
-  private:
-    int fd_;
-};
-
-std::filesystem::path parent_of(const std::filesystem::path& path) {
-    return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+Descriptor descriptor_of(const std::filesystem::path& path) {
+    Descriptor file(path, O_RDWR);
+    if (!file.ok()) fail("cannot open {}: {}", path.string(), std::strerror(errno));
+    return file;
 }
 
 // Takes the disk's space for a file of `size` bytes; what the file holds stays.
 void reserve(const std::filesystem::path& path, std::uintmax_t size, const std::filesystem::path& shown) {
-    const Descriptor file(path);
+    const Descriptor file = descriptor_of(path);
     int why = EINTR;  // some file systems let the stop signal interrupt this call
     while (why == EINTR) {
         if (::fallocate(file.get(), 0, 0, static_cast<off_t>(size)) == 0) return;
@@ -65,28 +54,18 @@ void reserve(const std::filesystem::path& path, std::uintmax_t size, const std::
 // incomplete one.
 void create(const std::filesystem::path& path, const StoreInfo& info, const StoreLayout& layout,
             const StoreWriter::WriteTable& write_table) {
-    auto aside = path;
-    aside += ".partial";
-    try {
-        // Metadata come in one piece before the states, so that a file cut short has lost states alone.
-        h5::File file = h5::File::create(aside, kAlignment);
-        {
-            h5::Group root = file.root();
-            write_table(root);
-        }
-        write_head(file, info, layout);
-        file.close();
-        reserve(aside, file_bytes(aside), path);
-        flush_to_disk(aside);
-        std::error_code wrong;
-        std::filesystem::rename(aside, path, wrong);
-        if (wrong) fail("cannot rename {} to {}: {}", aside.string(), path.string(), wrong.message());
-        flush_to_disk(parent_of(path));
-    } catch (...) {
-        std::error_code failed;
-        std::filesystem::remove(aside, failed);
-        throw;
+    AsideFile aside(path);
+    // Metadata come in one piece before the states, so that a file cut short has lost states alone.
+    h5::File file = h5::File::create(aside.path(), kAlignment);
+    {
+        h5::Group root = file.root();
+        write_table(root);
     }
+    write_head(file, info, layout);
+    file.close();
+    reserve(aside.path(), file_bytes(aside.path()), path);
+    flush_to_disk(aside.path());
+    aside.take_place();
 }
 
 // Throws Error unless the store at `path` is, or was to become, what is about to be written.
@@ -148,7 +127,7 @@ struct StoreWriter::Open {
     explicit Open(std::optional<OutputLock> held) : lock(std::move(held)) {}
 
     std::optional<OutputLock> lock;  // of rank 0; outlives the file
-    std::optional<Descriptor> descriptor;
+    Descriptor descriptor;
     std::optional<h5::File> file;
     h5::Handle states, records, type;
     std::mutex hdf5;        // which is not thread-safe
@@ -199,7 +178,7 @@ StoreWriter::StoreWriter(const Communicator& ranks, std::optional<OutputLock> lo
             open_->states = open_states(*open_->file);
             open_->records = open_records(*open_->file);
             open_->type = state_type(info.dtype);
-            open_->descriptor.emplace(path);
+            open_->descriptor = descriptor_of(path);
             missing_ = read_records(*open_->file, info, layout).missing();
         });
     } catch (...) {
@@ -245,7 +224,7 @@ void StoreWriter::commit(std::int64_t block, const std::vector<std::uint32_t>& r
     with_space(path_, [&] {
         const std::string what = fmt::format("cannot write block {} of {}", block, path_.string());
         // A record vouches for its data, so it must not reach the disk before them.
-        if (::fdatasync(open_->descriptor->get()) != 0) fail("{}: {}", what, std::strerror(errno));
+        if (::fdatasync(open_->descriptor.get()) != 0) fail("{}: {}", what, std::strerror(errno));
         const std::scoped_lock alone(open_->hdf5);
         write_part<2>(open_->records, H5T_NATIVE_UINT32, {static_cast<hsize_t>(block), 0}, {1, record.size()},
                       record.data(), what);
@@ -255,7 +234,7 @@ void StoreWriter::commit(std::int64_t block, const std::vector<std::uint32_t>& r
 void StoreWriter::close() {
     BV_EXPECT(open_ != nullptr);
     open_->committing.wait();
-    if (::fdatasync(open_->descriptor->get()) != 0) {
+    if (::fdatasync(open_->descriptor.get()) != 0) {
         fail("cannot flush {} to disk: {}", path_.string(), std::strerror(errno));
     }
     open_->states = {};

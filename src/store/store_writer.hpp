@@ -20,22 +20,22 @@ namespace bv {
 /// space.
 void mark_missing(const std::filesystem::path& path, std::span<const std::int64_t> blocks);
 
-/// An embedding store being written by R ranks through MPI-IO, each block by any one of them.
+/// An embedding store that R ranks write through MPI-IO. Any rank may write any block.
 class StoreWriter {
   public:
     /// Writes the table of the features as group kFeaturesGroup of `root`. Called on rank 0 alone.
     using WriteTable = std::function<void(h5::Group& root)>;
 
-    /// Collective: creates `path`, or opens it to write its missing blocks (none, where it is complete),
-    /// where it is a store of equal `info` (but for its config) and `layout`. The disk's space is taken now,
+    /// Collective: creates `path`, or opens it to write its missing blocks (none, where it is complete), if
+    /// it is a store with the same `info` (except the config) and `layout`. The disk's space is taken now,
     /// so that a full disk is found before any work is spent. `force` replaces whatever stands at `path`.
     /// `lock` is that of the file, which rank 0 took before it looked at `path`. Throws AgreedError naming
     /// the path: it is something else, no space.
     StoreWriter(const Communicator& ranks, std::optional<OutputLock> lock, const std::filesystem::path& path,
                 const StoreInfo& info, const StoreLayout& layout, bool force, const WriteTable& write_table);
 
-    /// Local: a writer that was not closed abandons the file: closing takes all ranks, and not all may come
-    /// any more. The blocks written so far stay.
+    /// Local: a writer that was not closed abandons the file without closing it, because closing needs all
+    /// ranks, and some may never come. The blocks written so far stay in the file.
     ~StoreWriter();
     StoreWriter(const StoreWriter&) = delete;
     StoreWriter& operator=(const StoreWriter&) = delete;

@@ -30,9 +30,9 @@ TEST_F(CommunicatorTest, ReductionsReachEveryRank) {
 
 TEST_F(CommunicatorTest, EveryRootsTextReachesEveryRank) {
     for (int root = 0; root < ranks_.size(); ++root) {
-        const std::string mine =
-            ranks_.rank() == root ? std::string(1000 * root, 'x') + std::string("\0end", 4) : "other";
-        EXPECT_EQ(ranks_.broadcast(mine, root), std::string(1000 * root, 'x') + std::string("\0end", 4));
+        const std::string text =
+            std::string(std::size_t{1000} * static_cast<std::size_t>(root), 'x') + std::string("\0end", 4);
+        EXPECT_EQ(ranks_.broadcast(ranks_.rank() == root ? text : "other", root), text);
     }
     EXPECT_EQ(ranks_.broadcast(ranks_.is_root() ? "" : "stale"), "");
 }

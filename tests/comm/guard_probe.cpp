@@ -1,4 +1,5 @@
 // A program that fails in the way its first argument names, for guard_test.py.
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +19,8 @@ namespace {
 /// A handle whose release waits for the other ranks.
 struct Kept {
     explicit Kept(const bv::Communicator& all) : ranks(all) {}
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
     ~Kept() {
         ranks.barrier();
         std::printf("released\n");
@@ -26,6 +29,17 @@ struct Kept {
 };
 
 std::string how;
+
+/// Waits until this rank's watchdog has sent so many beats: two in a second.
+void wait_for_beats(int count) {
+    std::atomic<int> beats = 0;
+    const bv::Watched watched([&] {
+        ++beats;
+        beats.notify_all();
+        return std::string();
+    });
+    for (int seen = beats; seen < count; seen = beats) beats.wait(seen);
+}
 
 void on_ranks(const bv::Communicator& ranks) {
     const bool last = ranks.rank() == ranks.size() - 1;
@@ -44,7 +58,7 @@ void on_ranks(const bv::Communicator& ranks) {
     std::optional<bv::Watched> watched;
     if (how.starts_with("hang-")) {
         bv::set_hang_timeout(3);
-        std::this_thread::sleep_for(std::chrono::seconds(2));  // for a first beat
+        wait_for_beats(2);  // which the others hear before this rank falls silent
     }
     if (how == "hang-watched" && last) {
         watched.emplace([] { return "the network is gone"; });
@@ -56,7 +70,7 @@ void on_ranks(const bv::Communicator& ranks) {
         const bv::Waiting waiting;  // as in another collective call than the others
         std::this_thread::sleep_for(std::chrono::hours(1));
     }
-    if (how == "hang-busy" && last) std::this_thread::sleep_for(std::chrono::seconds(6));
+    if (how == "hang-busy" && last) wait_for_beats(12);  // twice the timeout
     // Where the last rank failed, the others wait here until they are ended.
     if (how != "nothing") ranks.barrier();
     if (how == "hang-at-end" && last) std::raise(SIGSTOP);

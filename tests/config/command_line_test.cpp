@@ -36,6 +36,7 @@ class Program {
         line_.option("task", options_.task, "what to train for");
         line_.option("other", options_.other, "what else to train for");
         line_.option("folder", options_.folder, "for results");
+        line_.sought_as("lr", "learning-rate");
     }
 
     const Options& parse(std::vector<std::string> words) {
@@ -147,6 +148,14 @@ TEST_F(CommandLineTest, AnUnknownFlagNamesTheNearestKnownOne) {
     BV_EXPECT_ERROR(typo.parse({"--bach-size", "3"}), "'--bach-size'", "'--batch-size'");
     Program stray;
     BV_EXPECT_ERROR(stray.parse({"stray"}), "'stray'", "--help");
+}
+
+TEST_F(CommandLineTest, AnotherNameOfAnOptionNamesTheOption) {
+    Program flag;
+    BV_EXPECT_ERROR(flag.parse({"--lr", "0.1"}), "'--lr'", "'--learning-rate'");
+    Program key;
+    const std::string path = study("[train]\nlr = 0.1\n");
+    BV_EXPECT_ERROR(key.parse({"--config", path}), path + ":2", "'lr'", "'learning_rate'");
 }
 
 TEST_F(CommandLineTest, HelpTeachesDescriptionDefaultsAndExamples) {

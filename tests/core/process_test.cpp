@@ -19,7 +19,10 @@ namespace {
 /// Calls a function that throws in its destructor, where nothing may be thrown.
 struct Sink {
     std::function<void()> action;
+    explicit Sink(std::function<void()> at_end) : action(std::move(at_end)) {}
     ~Sink() { action(); }
+    Sink(const Sink&) = delete;
+    Sink& operator=(const Sink&) = delete;
 };
 
 TEST(Process, TakesTheStopSignal) {

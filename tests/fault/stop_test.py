@@ -1,6 +1,7 @@
 """SIGUSR1 at any moment of a program's life, from before main until it is gone, once or many times: exit code 85 with the state
 saved, or 0 when the work is done anyway; the signal never kills a program, and nothing is ever half written."""
 
+import contextlib
 import os
 import random
 import signal
@@ -64,10 +65,8 @@ def wait_until(condition, process):
 
 
 def tell(pid):
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGUSR1)
-    except ProcessLookupError:
-        pass
 
 
 def assert_ended_in_order(process, out):

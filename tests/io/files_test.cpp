@@ -42,6 +42,23 @@ TEST(Files, AFullDiskIsAnErrorThatNamesTheFileAndLeavesTheOldOne) {
     EXPECT_FALSE(fs::is_symlink(folder / "file.partial"));
 }
 
+TEST(Files, AFileWrittenAsideReplacesTheOldOneOrIsGone) {
+    const TemporaryFolder folder;
+    const fs::path path = folder / "deep/file";
+    write_file(path, "old");
+    {
+        const AsideFile aside(path);
+        write_file(aside.path(), "half");
+    }
+    EXPECT_EQ(read_file(path), "old");
+    AsideFile aside(path);
+    write_file(aside.path(), "new");
+    EXPECT_EQ(read_file(path), "old");
+    aside.take_place();
+    EXPECT_EQ(read_file(path), "new");
+    EXPECT_EQ(std::distance(fs::directory_iterator(path.parent_path()), {}), 1);
+}
+
 TEST(Files, AFolderThatCannotBeMadeIsAnErrorThatNamesIt) {
     const TemporaryFolder folder;
     write_file(folder / "file", "");

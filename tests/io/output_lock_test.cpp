@@ -1,6 +1,5 @@
 #include "io/output_lock.hpp"
 
-#include <chrono>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -9,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +21,25 @@ namespace bv {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Knows when somebody has opened a lock file, found it locked, and closed it.
+class Looks {
+  public:
+    explicit Looks(const fs::path& lock_file) {
+        EXPECT_GE(::inotify_add_watch(events_, lock_file.c_str(), IN_CLOSE), 0);
+    }
+    ~Looks() { ::close(events_); }
+    Looks(const Looks&) = delete;
+    Looks& operator=(const Looks&) = delete;
+
+    void wait_for_one() {
+        inotify_event event{};
+        EXPECT_EQ(::read(events_, &event, sizeof(event)), static_cast<ssize_t>(sizeof(event)));
+    }
+
+  private:
+    int events_ = ::inotify_init1(IN_CLOEXEC);
+};
 
 class OutputLockTest : public testing::Test {
   protected:
@@ -59,6 +78,7 @@ TEST_F(OutputLockTest, OfAKilledWriterIsReplaced) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
+        // NOLINTNEXTLINE(clang-analyzer-deadcode.DeadStores): it is held
         const OutputLock lock = OutputLock::of_file(store_);
         if (::write(ready[1], "x", 1) == 1) ::pause();
         ::_exit(1);
@@ -112,8 +132,9 @@ TEST_F(OutputLockTest, MovesToAnOwnerThatFreesIt) {
 
 TEST_F(OutputLockTest, AHolderThatEndsAtThatMomentIsNoHindrance) {
     const int holder = hold(lock_);
+    Looks looks(lock_);
     std::jthread ending([&] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        looks.wait_for_one();
         ::unlink(lock_.c_str());
         ::close(holder);
     });
@@ -124,8 +145,9 @@ TEST_F(OutputLockTest, AHolderThatEndsAtThatMomentIsNoHindrance) {
 TEST_F(OutputLockTest, ADeadHoldersNameIsNotToldForOneThatHasJustTakenOver) {
     write_file(lock_, "host gone pid 1 job 2\n");
     const int holder = hold(lock_);
+    Looks looks(lock_);
     std::jthread beginning([&] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        looks.wait_for_one();
         EXPECT_EQ(::ftruncate(holder, 0), 0);
         EXPECT_EQ(::pwrite(holder, "host here pid 3 job 4\n", 22, 0), 22);
     });

@@ -116,6 +116,18 @@ TEST_F(ResumeStateTest, ADamagedStateIsPassedOver) {
     EXPECT_FALSE(newest_resume_step(folder_.path()));
 }
 
+TEST_F(ResumeStateTest, AStateWhoseTotalsWereChangedIsPassedOver) {
+    write_resume_state(folder_.path(), state_of(5));
+    write_resume_state(folder_.path(), state_of(6));
+    const fs::path marker = folder_ / "step-6/resume.json";
+    std::string text = read_file(marker);
+    const std::string tokens = "\"tokens\": 5";
+    ASSERT_NE(text.find(tokens), std::string::npos) << text;
+    write_file(marker, text.replace(text.find(tokens), tokens.size(), "\"tokens\": 7"));
+    BV_EXPECT_ERROR(read_resume_state(folder_.path(), 6), "step-6/resume.json");
+    EXPECT_EQ(newest_resume_step(folder_.path()), 5);
+}
+
 /// While it lives, no file of this process grows beyond so many bytes: writing fails as on a full disk.
 class FileSizeLimit {
   public:

@@ -1,11 +1,16 @@
 """tools/read_head.py and bv_eval read the same head from the files of bv_train, whatever its blocks."""
 
 import re
+import sys
 
 import bv
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+
+sys.path.insert(0, str(bv.SOURCE / "tools"))
+from read_head import Head  # noqa: E402
 
 BLOCKS = """\
     { type = "conv", filters = 4, kernel = 3, %s bias = false },
@@ -41,6 +46,17 @@ def test_the_head_here_has_every_type_of_block():
     assert names == set(re.findall(r'type = "(\w+)"', BLOCKS))
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_head_takes_numpy_arrays_as_well_as_tensors(dtype):
+    tensors = {"1.linear.weight": torch.randn(2, 3 * 8), "1.linear.bias": torch.randn(2)}
+    head = Head('blocks = [{ type = "flatten" }, { type = "linear", width = 2 }]', tensors)
+    states = np.random.default_rng(1).standard_normal((3, 5, 8)).astype(dtype)
+    expected = head(torch.from_numpy(states.astype(np.float32)))
+    assert expected.shape == (5, 2)
+    assert torch.equal(head(states), expected)
+    assert torch.equal(head(states, np.array([0, 2, 5])), expected)
+
+
 @pytest.mark.parametrize("task, layers, each", [("span", "0,2", False), ("classification", "all", False), ("span", "0,2", True),
                                                 ("classification", "all", True)])
 def test_bv_eval_and_python_compute_the_same_logits(task, layers, each, tiny_model, corpus, tmp_path):
@@ -59,7 +75,7 @@ def test_bv_eval_and_python_compute_the_same_logits(task, layers, each, tiny_mod
         # Ours names the fingerprint of its numbers beside them, which Python does not.
         assert {**theirs.metadata(), "data": ours.metadata()["data"]} == ours.metadata()
         assert set(ours.keys()) == set(theirs.keys())
-        for name in ours.keys():
+        for name in ours.keys():  # noqa: SIM118  (it is no dict)
             found, expected = ours.get_tensor(name), theirs.get_tensor(name)
             assert found.std() > 1e-3
             assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5), name

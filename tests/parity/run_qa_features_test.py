@@ -28,8 +28,8 @@ def run_qa_features(path, tokenizer):
                     yield ids, start, end
 
 
-def test_windows_and_labels_are_those_of_run_qa(shared, model, tmp_path):
-    squad = shared / "squad" / "train.json"
+def test_windows_and_labels_are_those_of_run_qa(references, model, tmp_path):
+    squad = references / "squad" / "train.json"
     output = tmp_path / "features.h5"
     bv.run("bv_prepare", "--squad", squad, "--model", model, "--output", output, "--max-tokens", MAX_TOKENS, "--stride", OVERLAP,
            "--stride-means", "overlap", "--label-rule", "offsets")

@@ -11,16 +11,17 @@ import torch
 from transformers import BertModel
 
 sys.path.insert(0, str(bv.SOURCE / "tools"))
-from read_store import Store  # noqa: E402
+from read_store import Store
 
 COUNT = 40
 
 
 @pytest.fixture(scope="module")
-def excerpts(shared, model, tmp_path_factory):
-    """Features of the first questions of the real excerpts."""
+def excerpts(references, model, tmp_path_factory):
+    """Features of the first dev questions."""
     path = tmp_path_factory.mktemp("excerpts") / "dev.h5"
-    bv.run("bv_prepare", "--squad", shared / "squad" / "dev.json", "--model", model, "--limit", COUNT, "--output", path)
+    bv.run("bv_prepare", "--squad", references / "squad" / "dev.json", "--model", model, "--limit", COUNT,
+           "--output", path, "--unfound", "keep")
     return path
 
 

@@ -49,8 +49,8 @@ def assert_file_equal(squad, pairs, model, tmp_path):
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
-def test_real_text_is_tokenized_as_by_hugging_face(split, shared, model, tmp_path):
-    squad = shared / "squad" / f"{split}.json"
+def test_questions_and_contexts_are_tokenized_as_by_hugging_face(split, references, model, tmp_path):
+    squad = references / "squad" / f"{split}.json"
     pairs = [(question["question"], paragraph["context"]) for article in bv.read_json(squad)["data"]
              for paragraph in article["paragraphs"] for question in paragraph["qas"]]
     contexts = {}
@@ -62,7 +62,7 @@ def test_real_text_is_tokenized_as_by_hugging_face(split, shared, model, tmp_pat
             contexts[text] = encode(text)
         return contexts[text]
 
-    features = prepared(squad, model, tmp_path / "features.h5")
+    features = prepared(squad, model, tmp_path / "features.h5", "--unfound", "keep")
     assert len(features) == len(pairs)
     for feature, (question, context) in zip(features, pairs, strict=True):
         assert_equal(feature, question, context, remembered, (tokenizer.cls_token_id, tokenizer.sep_token_id))

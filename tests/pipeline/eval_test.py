@@ -1,5 +1,6 @@
 """bv_eval on checkpoints: the logits of transformers on any number of ranks, and refusals of what does not fit."""
 
+import json
 import shutil
 
 import bv
@@ -144,3 +145,55 @@ def test_refusals_are_one_line_and_leave_nothing(tiny_model, features, tmp_path,
         lines = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
         assert refused.rc == 2 and len(lines) == 1 and word in lines[0], (flags, refused.stderr)
         assert not (tmp_path / "out").exists()
+
+
+def test_show_prints_the_first_questions_with_gold_answers_and_predictions(fine_tuned, features, corpus, tmp_path):
+    task, folder, _ = fine_tuned
+    common = ["--checkpoint", folder, "--task", task, "--features", features, "--threads", 1, "--device", "cpu"]
+    quiet = bv.run("bv_eval", *common, "--output", tmp_path / "quiet")
+    shown = bv.run("bv_eval", *common, "--output", tmp_path / "shown", "--show", 3, ranks=2)
+    assert quiet.stdout == ""
+    asked = [question for article in bv.read_json(corpus / "dev.json")["data"] for paragraph in article["paragraphs"]
+             for question in paragraph["qas"]]
+    blocks = shown.stdout.strip().split("\n\n")
+    assert len(blocks) == 3
+    for place, (block, question) in enumerate(zip(blocks, asked, strict=False)):
+        lines = block.splitlines()
+        assert lines[0] == f"{place + 1} of 3, {question['id']}"
+        assert lines[1].split(None, 1) == ["question", question["question"]]
+        golds = list(dict.fromkeys(answer["text"] for answer in question["answers"])) or ["(no answer)"]
+        assert lines[2].split(None, 1) == ["gold", " | ".join(golds)]
+        verdicts = ["official", "reference"] if task == "span" else ["reference"]
+        assert [line.split()[0] for line in lines[3:]] == ["predicted", *verdicts]
+        if task == "span":
+            answer = bv.read_json(tmp_path / "shown" / "predictions.json")[question["id"]] or "(no answer)"
+            assert lines[3].startswith(f"  predicted  {answer} (null odds ")
+            assert ("no exact match" not in lines[4]) == (answer in golds)
+        else:
+            none = bv.read_json(tmp_path / "shown" / "na_probs.json")[question["id"]]
+            assert f"P(no answer) = {none:.3f}" in lines[3]
+            assert lines[3].endswith("right" if (none > 0.5) == (not question["answers"]) else "wrong")
+    for name in ("predictions.json" if task == "span" else "na_probs.json", "metrics.json"):
+        assert (tmp_path / "quiet" / name).read_bytes() == (tmp_path / "shown" / name).read_bytes()
+
+
+def test_show_prints_the_questions_of_a_predictions_file_before_its_scores(corpus, tmp_path):
+    squad = bv.read_json(corpus / "dev.json")
+    asked = [question for article in squad["data"] for paragraph in article["paragraphs"] for question in paragraph["qas"]]
+    (tmp_path / "predictions.json").write_text(json.dumps({asked[0]["id"]: "a\x1b[31m\ttrain"}))
+    given = ["--predictions", tmp_path / "predictions.json", "--squad", corpus / "dev.json"]
+    shown = bv.run("bv_eval", *given, "--show", 2).stdout
+    scores = bv.run("bv_eval", *given).stdout
+    assert shown.endswith(scores) and json.loads(scores)["total"] == 1
+    first, second = shown.removesuffix(scores).strip().split("\n\n")
+    assert "  predicted  a [31m train\n  official   no exact match, F1 " in first
+    assert second.endswith("  predicted  (not in the file)")
+
+
+def test_the_log_calls_scores_what_they_are(fine_tuned, features, tmp_path):
+    log = evaluate(fine_tuned, features, tmp_path / "out").stderr
+    if fine_tuned[0] == "span":
+        assert "official EM " in log and "reference EM " in log and "reference scores follow the study of 2020" in log
+    else:
+        assert "classification accuracy " in log and "EM" not in log
+    assert "reference scores follow the study of 2020" in bv.run("bv_eval", "--help").stdout.replace("\n", " ")

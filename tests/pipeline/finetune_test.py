@@ -115,6 +115,7 @@ def test_a_users_mistake_is_one_line_with_exit_code_2_at_every_rank_count(tiny_m
     config.write_text("[finetune]\nlerning_rate = 1e-4\n")
     (tmp_path / "run" / "checkpoints" / "epoch-1").mkdir(parents=True)
     cases = [(("--config", config), ("study.toml:2", "lerning_rate", "learning_rate")),
+             (("--epochs", 3), ("'--epochs'", "'--checkpoints'")),
              (("--checkpoints", "1"), ("epoch-1", "--force")),
              (("--checkpoints", "fast"), ("fast",)),
              (("--task", "translation"), ("translation",))]
@@ -143,9 +144,9 @@ def test_a_damaged_recipe_is_called_damaged_and_a_checkpoint_without_weights_is_
             result = finetune(run, tiny_model, features, "--checkpoints", "0.5", ranks=ranks, check=False)
             (error,) = bv.error_lines(result.stderr)
             assert result.rc == 2
-            assert "damaged" in error and str(recipe) in error and "--resume never --force" in error
+            assert "damaged" in error and str(recipe) in error and "; --force starts anew" in error
             assert "another run" not in error
-    finetune(run, tiny_model, features, "--checkpoints", "0.5", "--resume", "never", "--force")
+    finetune(run, tiny_model, features, "--checkpoints", "0.5", "--force")
     assert weights.read_bytes() == first
 
 

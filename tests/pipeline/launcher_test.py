@@ -1,6 +1,7 @@
 """The launcher of all scripts, under the real mpirun and, for Open MPI's banners, under one that only prints them."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -132,6 +133,13 @@ def test_stop_signal_reaches_every_rank_and_their_exit_code_comes_back(tmp_path)
         assert process.wait(timeout=20) == 85
     finally:
         process.kill()
+
+
+@pytest.mark.parametrize("script", ["launch/debug.sh", "launch/road.sh", "launch/made.sh", "launch/stages.sh", "slurm/job.sh"])
+def test_scripts_with_traps_expand_nothing_that_a_signal_breaks(script):
+    """bash 5.2 ends with exit code 2 where a trapped signal comes while it parses one of $(..), <(..) and >(..)."""
+    lines = [line for line in (bv.SOURCE / script).read_text().splitlines() if not line.lstrip().startswith("#")]
+    assert not [line for line in lines if re.search(r"\$\((?!\()|[<>]\(", line)]
 
 
 def test_help_teaches():

@@ -59,7 +59,7 @@ def test_a_start_is_recorded(tmp_path):
     assert "2 ranks of bv_eval (build " in done.stderr and "on 1 node by mpirun" in done.stderr
     assert record["command"] == [str(bv.BIN / "bv_eval"), "--help"]
     assert [rank["rank"] for rank in record["ranks"]] == [0, 1] and record["ranks"][0]["host"]
-    assert "Open MPI" in record["mpi"] and record["torch"].startswith("2.")
+    assert "Open MPI" in record["versions"]["MPI"] and record["versions"]["LibTorch"].startswith("2.")
     assert Path(record["libraries"]["libtorch_cpu.so"]).is_file()
     assert record["environment"]["NCCL_DEBUG"] == "WARN"
     if shutil.which("git") and (bv.SOURCE / ".git").exists():

@@ -1,6 +1,7 @@
 """The report shows a run's own numbers, says what is missing, and names a malformed file."""
 
 import re
+import sys
 
 import bv
 import pytest
@@ -177,3 +178,11 @@ def test_a_malformed_evaluation_in_training_is_an_error_that_names_its_file(run)
     result = bv.run_tool("report/report.py", "--run", run, check=False)
     assert result.rc == 2
     assert str(path) in result.stderr and "'rank_hours'" in result.stderr
+
+
+def test_a_python_without_the_packages_names_the_one_that_has_them(run):
+    report = bv.SOURCE / "tools" / "report" / "report.py"
+    told = bv.run_command([sys.executable, "-S", report, "--run", run], check=False)  # -S: without installed packages
+    assert told.rc == 2 and told.stdout == ""
+    (line,) = told.stderr.splitlines()
+    assert line.startswith("error: report: ") and "'altair'" in line and str(bv.SOURCE / "tools" / "install.sh") in line

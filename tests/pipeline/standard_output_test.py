@@ -72,7 +72,7 @@ def test_a_working_folder_that_is_gone_is_named(program, tmp_path):
     gone.mkdir()
     process = subprocess.run(
         ["bash", "-c", f"cd {gone} && rmdir {gone} && exec {bv.BIN / program} --help"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=60,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert process.returncode == 2

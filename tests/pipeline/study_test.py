@@ -187,14 +187,17 @@ def test_a_head_that_diverged_is_made_and_no_comparison_waits_for_it(study):
     assert "diverged in epoch 1, by step 2" in (study.run / "report" / "index.html").read_text()
 
 
-@pytest.mark.parametrize("change, words", [
-    (("shares = [0.5, 1]", "shares = [0.5, 1.5]"), "shares: 1.5 is not"),
-    (('mixed = ["0.5:1"]', 'mixed = ["0.4:1"]'), "mixed: '0.4:1' is not"),
-    (("learned_pooling+BERT", "learned_poling+BERT"), "span_ensembles: 'learned_poling+BERT' is not"),
-    (("layer_atlas", "layer_atlass"), "unknown key 'layer_atlass'"),
+@pytest.mark.parametrize("change, line, words", [
+    (("shares = [0.5, 1]", "shares = [0.5, 1.5]"), 10, "[study] shares: found 1.5, expected a number above 0 and at most 1"),
+    (("corpus_dev = 12", 'corpus_dev = "12"'), 4, "[study] corpus_dev must be a whole number; found: string"),
+    (('mixed = ["0.5:1"]', 'mixed = ["0.4:1"]'), 13, "[study] mixed: '0.4:1': epoch 2/5 is not one of states_at"),
+    (("learned_pooling+BERT", "learned_poling+BERT"), 14,
+     "[study] span_ensembles: 'learned_poling' is neither a head of the study nor BERT; the nearest known one is 'learned_pooling'"),
+    (("layer_atlas", "layer_atlass"), 12, "unknown key 'layer_atlass' in [study]; the nearest known one is 'layer_atlas'"),
+    (("batch", "bach"), 18, "unknown key 'bach' in [finetune]; the nearest known one is 'batch'"),
 ])
-def test_mistakes_in_the_table_are_one_line(tmp_path, tiny_model, change, words):
+def test_mistakes_in_the_study_are_one_line_that_names_theirs(tmp_path, tiny_model, change, line, words):
     study = Study(tmp_path, tiny_model, change=change)
     refused = study.make(check=False)
-    assert refused.rc == 2 and refused.stderr.count("\n") == 1 and words in refused.stderr and str(study.config) in refused.stderr
+    assert (refused.rc, refused.stderr) == (2, f"error: {study.config}:{line}: {words}\n")
     assert not study.run.exists()

@@ -44,6 +44,58 @@ def scores(task, exact):
     }
 
 
+def write_heads(folder, task, heads, label, epoch, exact):
+    """Results of heads (name to number of parameters) at one checkpoint."""
+    for index, (head, parameters) in enumerate(heads.items()):
+        place = folder / "heads" / head / f"epoch-{label}" / "lr-0.001-seed-1"
+        write_json(
+            place / "metrics.json",
+            {
+                "head": head,
+                "task": task,
+                "parameters": parameters,
+                "epoch": epoch,
+                "dev_epoch": epoch,
+                **scores(task, exact + 3 * index),
+            },
+        )
+        states = 7 if task == "span" else 8  # the pooled output before the layers
+        weights = [2 * (i + 1) / states / (states + 1) for i in range(states)]
+        write_json(
+            place / "head.json",
+            {
+                "head": head,
+                "layers": list(range(7)),
+                "layer_weights": [{"weights": weights, "gamma": 1.25}] if index == 0 else [],
+            },
+        )
+
+
+def write_fine_tuning_metrics(path, task):
+    """Evaluations in training, and what the run took."""
+    path.parent.mkdir()
+    path.write_text(
+        '{"step":1,"loss":5.9}\n'
+        + "".join(
+            json.dumps({"evaluation": {"epoch": epoch, "rank_hours": hours, **scores(task, exact)}}) + "\n"
+            for epoch, hours, exact in (("0", 0, 30.0), ("3/10", 0.05, 32.3), ("1", 0.15, 31.3))
+        )
+        + json.dumps(
+            {
+                "done": True,
+                "seconds": 120.0,
+                "sequences": 1920,
+                "tokens": 240_000,
+                "ranks": 2,
+                "compute": "CPU, 1 thread, bfloat16",
+                "phases": {"data": 1, "forward": 40, "backward": 60, "all_reduce": 9, "optimizer": 10},
+            }
+        )
+        + "\n",
+        encoding="utf-8",
+    )
+
+
 def write_run(run):
     """A synthetic run: both tasks, four checkpoints each, heads at two of them."""
     for task, heads in (
@@ -62,51 +114,8 @@ def write_run(run):
                 {"task": task, "epoch": epoch, "parameters": BERT_PARAMETERS, **scores(task, exact)},
             )
         for label, epoch, exact in (("0.3", "3/10", 42.0), ("1", "1", 55.0)):
-            for index, (head, parameters) in enumerate(heads.items()):
-                place = folder / "heads" / head / f"epoch-{label}" / "lr-0.001-seed-1"
-                write_json(
-                    place / "metrics.json",
-                    {
-                        "head": head,
-                        "task": task,
-                        "parameters": parameters,
-                        "epoch": epoch,
-                        "dev_epoch": epoch,
-                        **scores(task, exact + 3 * index),
-                    },
-                )
-                states = 7 if task == "span" else 8  # the pooled output before the layers
-                weights = [2 * (i + 1) / states / (states + 1) for i in range(states)]
-                write_json(
-                    place / "head.json",
-                    {
-                        "head": head,
-                        "layers": list(range(7)),
-                        "layer_weights": [{"weights": weights, "gamma": 1.25}] if index == 0 else [],
-                    },
-                )
-        metrics = folder / "metrics" / "finetune.jsonl"
-        metrics.parent.mkdir()
-        metrics.write_text(
-            '{"step":1,"loss":5.9}\n'
-            + "".join(
-                json.dumps({"evaluation": {"epoch": epoch, "rank_hours": hours, **scores(task, exact)}}) + "\n"
-                for epoch, hours, exact in (("0", 0, 30.0), ("3/10", 0.05, 32.3), ("1", 0.15, 31.3))
-            )
-            + json.dumps(
-                {
-                    "done": True,
-                    "seconds": 120.0,
-                    "sequences": 1920,
-                    "tokens": 240_000,
-                    "ranks": 2,
-                    "compute": "CPU, 1 thread, bfloat16",
-                    "phases": {"data": 1, "forward": 40, "backward": 60, "all_reduce": 9, "optimizer": 10},
-                }
-            )
-            + "\n",
-            encoding="utf-8",
-        )
+            write_heads(folder, task, heads, label, epoch, exact)
+        write_fine_tuning_metrics(folder / "metrics" / "finetune.jsonl", task)
         (folder / "finetune.toml").write_text(
             "[finetune]\nlearning_rate = 1e-4  # <tuned>\n", encoding="utf-8"
         )

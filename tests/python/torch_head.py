@@ -7,7 +7,7 @@ import bv
 import torch
 
 sys.path.insert(0, str(bv.SOURCE / "tools"))
-from read_head import Head  # noqa: E402
+from read_head import Head
 
 
 class TorchHead(Head):

@@ -159,7 +159,7 @@ def programs(tmp_path, cluster):
     def replace(name, script):
         folder = tmp_path / f"programs-{tmp_path.name}"
         folder.mkdir(exist_ok=True)
-        for real in ("bv_prepare", "bv_finetune", "bv_extract", "bv_train", "bv_eval"):
+        for real in ("bv_prepare", "bv_finetune", "bv_extract", "bv_train", "bv_eval", "bv_plan"):
             if not (folder / real).exists():
                 (folder / real).symlink_to(bv.BIN / real)
         (folder / name).unlink()

@@ -46,7 +46,7 @@ def test_a_preempted_job_over_two_nodes_saves_is_requeued_and_ends_with_the_same
         assert [rank["host"] for rank in record["ranks"]] == ["n1", "n2"]
         assert len({rank["build"] for rank in record["ranks"]}) == 1
         assert record["environment"]["SLURM_JOB_ID"] == job and record["launcher"] == launcher
-        assert {"libtorch_cpu.so", "libmpi.so.40"} <= record["libraries"].keys() and record["torch"]
+        assert {"libtorch_cpu.so", "libmpi.so.40"} <= record["libraries"].keys() and record["versions"]["LibTorch"]
     assert (tuning.output / "finetune.toml").exists()
     assert not list(tuning.run.rglob("*.job"))
 

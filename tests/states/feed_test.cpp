@@ -1,7 +1,6 @@
 #include "states/feed.hpp"
 
-#include <chrono>
-#include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -29,17 +28,15 @@ TEST(StateFeed, GivesTheBatchesInOrderWhateverTheirGroups) {
 }
 
 TEST(StateFeed, ReadsOneGroupAheadAndNoMore) {
-    const RandomSource source;
-    StateFeed feed(source, {{{1}, {2}}, {{3}}, {{4}}, {{5}}}, at::kCPU);
-    feed.next();
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    EXPECT_EQ(source.reads, 2);
-    feed.next();
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    EXPECT_EQ(source.reads, 2);
-    feed.next();
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    EXPECT_EQ(source.reads, 3);
+    const std::vector<std::pair<int, int>> reads_after{{0, 1}, {1, 2}, {2, 2}, {3, 3}, {4, 4}, {5, 4}};
+    for (const auto& [batches, reads] : reads_after) {
+        const RandomSource source;
+        {
+            StateFeed feed(source, {{{1}, {2}}, {{3}}, {{4}}, {{5}}}, at::kCPU);
+            for (int taken = 0; taken < batches; ++taken) feed.next();
+        }  // its end waits for all that it has begun to read
+        EXPECT_EQ(source.reads, reads) << batches;
+    }
 }
 
 TEST(GroupBatches, AreOfAboutTheWantedSizeInOrder) {

@@ -11,8 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from programs import CORES, REPOSITORY, BenchError, run
 from table import text_table
+
+from programs import CORES, REPOSITORY, BenchError, run
 
 DTYPES = ("float32", "float16", "bfloat16")
 

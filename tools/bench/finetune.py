@@ -29,8 +29,9 @@ from pathlib import Path
 import scaling
 from bert_sizes import BERT_LARGE
 from jobs import JOBS, Bench
-from programs import CORES, REPOSITORY, bench_and_report, say, spread
 from table import text_table
+
+from programs import CORES, REPOSITORY, bench_and_report, say, spread
 
 OURS_FP32 = ("ours_fp32_2x1", "ours_fp32_1x2")
 OURS = ("ours_bf16_2x1", "ours_bf16_1x2", *OURS_FP32)  # some processors are faster in float32

@@ -25,8 +25,9 @@ import time
 import traceback
 from pathlib import Path
 
-from programs import REPOSITORY, BenchError
 from table import text_table
+
+from programs import REPOSITORY, BenchError
 
 try:
     from gpu_bench import Bench, Missing, OutOfTime
@@ -62,7 +63,7 @@ def arguments():
 
 def count_gpus():
     try:
-        return subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True).stdout.count("GPU ")
+        return subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False).stdout.count("GPU ")
     except OSError:
         return 0
 
@@ -71,7 +72,7 @@ def card():
     """Names and driver of the GPUs."""
     try:
         return subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True,
-                              text=True).stdout.splitlines()
+                              text=True, check=False).stdout.splitlines()
     except OSError:
         return []
 

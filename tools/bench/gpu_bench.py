@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from bert_sizes import BERT_LARGE, BertSizes
+
 from programs import REPOSITORY, BenchError, text_in
 
 RECIPE = ("--task", "span", "--optimizer", "adamw", "--epsilon-kind", "torch", "--learning-rate", "3e-5")

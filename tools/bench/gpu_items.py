@@ -9,16 +9,16 @@ import math
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
-import statistics
 import sys
 import time
-import tomllib
 from pathlib import Path
 
 from gpu_bench import Missing, OutOfTime, read_json
 from jobs import read_lines, read_steps
+
 from programs import HERE, REPOSITORY, BenchError
 
 WARM_UP_STEPS = 5
@@ -114,9 +114,10 @@ def parity(bench, numbers):
         raise BenchError(f"too far from transformers: {', '.join(wrong)}")
 
 
-def zoo():
+def zoo(bench):
     """The heads of the span task that the README's study trains."""
-    return tomllib.loads((REPOSITORY / "configs/minilm.toml").read_text(encoding="utf-8"))["study"]["span_heads"]
+    said = bench.run(bench.program("bv_plan"), "--config", REPOSITORY / "configs/minilm.toml", "--print")
+    return shlex.split(re.search(r"^study_span_heads=\((.*)\)$", said, re.MULTILINE)[1])
 
 
 def extract(bench, store, features, *flags):
@@ -146,7 +147,7 @@ def heads(bench, numbers):
     extract(bench, store, features, "--dtype", "float32")
     trained = {device: bench.folder / f"heads-on-{device}" for device in ("cpu", "gpu")}
     for device, output in trained.items():
-        train_heads(bench, store, output, "cpu" if device == "cpu" else bench.device, "--heads", ",".join(zoo()))
+        train_heads(bench, store, output, "cpu" if device == "cpu" else bench.device, "--heads", ",".join(zoo(bench)))
     wrong = []
     for folder in sorted(path.parent for path in trained["cpu"].glob("*/*/*/head.safetensors")):
         place, evaluated = folder.relative_to(trained["cpu"]), bench.folder / "head-on-gpu"
@@ -280,7 +281,7 @@ def extraction(bench, numbers):
     small, seeds = "learned_pooling", ",".join(map(str, range(1, 21)))
     numbers["head_seconds"] = {}
     for name, flags in {"one": ("--heads", small), "20 alike": ("--heads", small, "--seed", seeds),
-                        "all of the zoo": ("--heads", ",".join(zoo()))}.items():
+                        "all of the zoo": ("--heads", ",".join(zoo(bench)))}.items():
         numbers["head_seconds"][name] = train_heads(bench, store, bench.folder / "epoch", bench.device, *flags)
     store.unlink()
 

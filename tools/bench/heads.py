@@ -26,8 +26,9 @@ from pathlib import Path
 
 import h5py
 from disk import SlowDisk, drop_from_memory, read_through
-from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, run, say, spread, text_in
 from table import text_table
+
+from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, run, say, spread, text_in
 
 MB = 1e6
 DTYPES = ("float16", "bfloat16", "float32")

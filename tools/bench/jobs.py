@@ -10,6 +10,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 from bert_sizes import BertSizes
+
 from programs import CORES, HERE, REPOSITORY, BenchError, Programs, run, text_in
 
 

@@ -22,7 +22,7 @@ from transformers import BertForQuestionAnswering, BertTokenizerFast, get_linear
 
 
 def read_questions(path):
-    for article in json.load(open(path, encoding="utf-8"))["data"]:
+    for article in json.loads(Path(path).read_text(encoding="utf-8"))["data"]:
         for paragraph in article["paragraphs"]:
             for question in paragraph["qas"]:
                 yield question, paragraph["context"]
@@ -106,7 +106,7 @@ def predict(model, features, args):
     return predictions, best_texts, null_odds
 
 
-def main():
+def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="Hugging Face BERT folder")
     parser.add_argument("--train", required=True, help="SQuAD 2.0 JSON to train on")
@@ -127,44 +127,44 @@ def main():
     args = parser.parse_args()
     if not args.steps and not args.dev:
         parser.error("--dev is missing: what to predict after training")
+    return args
 
-    random.seed(args.seed)
-    torch.manual_seed(args.seed)
-    tokenizer = BertTokenizerFast.from_pretrained(args.model)
-    model = BertForQuestionAnswering.from_pretrained(args.model).to(args.device)
-    train = build_features(tokenizer, args.train, args)
-    print(f"{len(train)} training features, {torch.get_num_threads()} threads", flush=True)
 
+def train_step(model, batch, args):
+    """Adds up the gradients of a batch's micro-batches; returns its loss and the computed positions, padding too."""
+    total, positions = 0.0, 0
+    size = -(-len(batch) // args.micro_batches)
+    for first in range(0, len(batch), size):
+        rows = batch[first:first + size]
+        inputs = collate(rows, args.pad_to)
+        positions += inputs["input_ids"].numel()
+        for name in ("start", "end"):
+            inputs[f"{name}_positions"] = torch.tensor([f[name] for f in rows])
+        with torch.autocast(args.device, torch.bfloat16, enabled=args.bf16):
+            out = model(**to_device(inputs, args))
+        loss = out.loss * len(rows) / len(batch)
+        loss.backward()
+        total += loss.item()
+    return total, positions
+
+
+def train_model(model, train, metrics, args):
+    """Trains, and writes a line a step into the file `metrics`; returns the steps done and the real tokens."""
     plain = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
     decayed = [p for n, p in model.named_parameters() if not (n.endswith("bias") or "LayerNorm" in n)]
     optimizer = torch.optim.AdamW([dict(params=decayed, weight_decay=0.01), dict(params=plain, weight_decay=0.0)],
                                   lr=args.learning_rate, fused=True)
     steps = args.epochs * -(-len(train) // args.batch)
     schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
-
-    args.output.mkdir(parents=True, exist_ok=True)
-    metrics = open(args.output / "steps.jsonl", "w", encoding="utf-8", buffering=1)
     done, tokens, began = 0, 0, time.time()
-    for epoch in range(args.epochs):
+    for _ in range(args.epochs):
         model.train()
         order = list(range(len(train)))
         random.shuffle(order)
         for at in range(0, len(order), args.batch):
             step_began = time.perf_counter()
             batch = sorted((train[i] for i in order[at:at + args.batch]), key=lambda f: len(f["ids"]))
-            total, positions = 0.0, 0
-            size = -(-len(batch) // args.micro_batches)
-            for first in range(0, len(batch), size):
-                rows = batch[first:first + size]
-                inputs = collate(rows, args.pad_to)
-                positions += inputs["input_ids"].numel()
-                for name in ("start", "end"):
-                    inputs[f"{name}_positions"] = torch.tensor([f[name] for f in rows])
-                with torch.autocast(args.device, torch.bfloat16, enabled=args.bf16):
-                    out = model(**to_device(inputs, args))
-                loss = out.loss * len(rows) / len(batch)
-                loss.backward()
-                total += loss.item()
+            total, positions = train_step(model, batch, args)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
@@ -180,7 +180,25 @@ def main():
                 print(f"step {done}/{steps} loss {total:.4f} {tokens / spent:.0f} tokens/s "
                       f"{done * args.batch / spent:.1f} sequences/s", flush=True)
             if done == args.steps:
-                return
+                return done, tokens
+    return done, tokens
+
+
+def main():
+    args = parse_args()
+    random.seed(args.seed)
+    torch.manual_seed(args.seed)
+    tokenizer = BertTokenizerFast.from_pretrained(args.model)
+    model = BertForQuestionAnswering.from_pretrained(args.model).to(args.device)
+    train = build_features(tokenizer, args.train, args)
+    print(f"{len(train)} training features, {torch.get_num_threads()} threads", flush=True)
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    began = time.time()
+    with open(args.output / "steps.jsonl", "w", encoding="utf-8", buffering=1) as metrics:
+        done, tokens = train_model(model, train, metrics, args)
+    if done == args.steps:
+        return
     seconds = time.time() - began
     predictions, best_texts, null_odds = predict(model, build_features(tokenizer, args.dev, args), args)
     for name, value in dict(predictions=predictions, best_texts=best_texts, null_odds=null_odds,

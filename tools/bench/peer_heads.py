@@ -25,8 +25,8 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from read_head import Head  # noqa: E402
-from read_store import Store  # noqa: E402
+from read_head import Head
+from read_store import Store
 
 
 def write(store, path, max_tokens):

@@ -28,8 +28,9 @@ from pathlib import Path
 
 import h5py
 from disk import SlowDisk, drop_from_memory
-from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, run, say, spread, text_in
 from table import text_table
+
+from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, run, say, spread, text_in
 
 MB = 1e6
 
@@ -104,7 +105,7 @@ def checksum_rate(piece=128 * 1024, pieces=16, passes=50):
 
 
 def measure_encoding(bench):
-    jobs = {"python": lambda: bench.python_states(), "encoder_1x2": lambda: bench.encode(1), "encoder_2x1": lambda: bench.encode(2),
+    jobs = {"python": bench.python_states, "encoder_1x2": lambda: bench.encode(1), "encoder_2x1": lambda: bench.encode(2),
             "extract_1x2": lambda: bench.extract(1), "extract_2x1": lambda: bench.extract(2)}
     rounds = {name: [] for name in jobs}
     for number in range(bench.options.rounds):

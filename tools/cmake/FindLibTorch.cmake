@@ -1,7 +1,9 @@
 # Imported targets for LibTorch, from PyPI's `torch` package or an unpacked LibTorch: torch's own find_package(Torch)
 # needs a CUDA toolkit even where only its CPU part is used.
-#   torch::cpu   libtorch_cpu and libc10, and the libgomp that torch loads (a second one would not share its threads)
-#   torch::cuda  what CUDA sources need at link time; libtorch_cuda itself is loaded when a GPU is used
+#   torch::cpu   libtorch_cpu and libc10, and the libgomp that torch loads (a second one would not share its threads);
+#                with clang its libomp in place of that
+#   torch::nccl  the NCCL that torch loads, where torch has one: the toolkit's would be a second one in the same process
+# libtorch_cuda itself is loaded when a GPU is used.
 # Hint: LibTorch_ROOT, a folder with include/torch and lib/libtorch_cpu.so.
 find_path(LibTorch_INCLUDE_DIR ATen/ATen.h PATH_SUFFIXES include HINTS "${LibTorch_ROOT}")
 find_library(LibTorch_CPU_LIBRARY torch_cpu PATH_SUFFIXES lib HINTS "${LibTorch_ROOT}")
@@ -30,13 +32,19 @@ if(LibTorch_FOUND AND NOT TARGET torch::cpu)
     set_target_properties(torch::cpu PROPERTIES
         INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_OWN_INCLUDE_DIR};${LibTorch_OWN_INCLUDE_DIR}/torch/csrc/api/include"
         INTERFACE_COMPILE_OPTIONS "$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>"
-        # clang's OpenMP calls a library of its own, which torch's calls of libgomp work with too.
-        INTERFACE_LINK_OPTIONS "-Wl,-rpath,${LibTorch_LIBRARY_DIR};$<$<CXX_COMPILER_ID:Clang>:-fopenmp>"
+        # clang's OpenMP calls a library of its own. It knows all calls of libgomp too, and comes first: torch's calls
+        # and ours find it, and libgomp is not used.
+        INTERFACE_LINK_OPTIONS "$<$<CXX_COMPILER_ID:Clang>:-lomp;-fopenmp>"
         INTERFACE_LINK_LIBRARIES "${LibTorch_CPU_LIBRARY};${LibTorch_C10_LIBRARY};${LibTorch_GOMP}")
 
-    # The NCCL that torch itself loads: the toolkit's would be a second one in the same process.
     get_filename_component(LibTorch_SITE_PACKAGES "${LibTorch_LIBRARY_DIR}/../.." ABSOLUTE)
     file(GLOB LibTorch_NCCL_DIR "${LibTorch_SITE_PACKAGES}/nvidia/nccl")
     find_library(LibTorch_NCCL_LIBRARY NAMES nccl libnccl.so.2 NAMES_PER_DIR PATH_SUFFIXES lib HINTS "${LibTorch_NCCL_DIR}")
     find_path(LibTorch_NCCL_INCLUDE_DIR nccl.h PATH_SUFFIXES include HINTS "${LibTorch_NCCL_DIR}")
+    if(LibTorch_NCCL_LIBRARY AND LibTorch_NCCL_INCLUDE_DIR)
+        add_library(torch::nccl UNKNOWN IMPORTED)
+        set_target_properties(torch::nccl PROPERTIES
+            IMPORTED_LOCATION "${LibTorch_NCCL_LIBRARY}"
+            INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_NCCL_INCLUDE_DIR}")
+    endif()
 endif()

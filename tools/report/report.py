@@ -8,9 +8,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from run_files import RunError
-from run_folder import read_run
-from sections import write_report
+try:
+    from run_files import RunError
+    from run_folder import read_run
+    from sections import write_report
+except ModuleNotFoundError as missing:
+    install = Path(__file__).resolve().parents[1] / "install.sh"
+    print(f"error: report: {sys.executable} has no package '{missing.name}'; $({install})/bin/python has all that is needed",
+          file=sys.stderr)
+    sys.exit(2)
 
 
 def main():

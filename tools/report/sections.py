@@ -42,6 +42,13 @@ def add_curve(page, task, berts, questions):
         + (' F1 of the answerable questions shows what of F1 is not owed to the answer "none".' if task == "span" else "")
         + (dashed if line is not None else ""),
     )
+    add_bert_table(page, task, berts, majority, (none, source))
+
+
+def add_bert_table(page, task, berts, majority, of_none):
+    """`majority`: a result that knows the accuracy of the more frequent class, or None. `of_none`: the F1 of "none"
+    everywhere and the result that tells it, or two None."""
+    none, source = of_none
     header = [
         ("epoch", True),
         ("seed", True),

@@ -15,20 +15,20 @@ namespace bv {
 at::Tensor packed_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
                             const DropoutPlan& dropout);
 
-/// Whether flash attention has kernels, backward ones too, for heads of a size in a precision on a GPU of a
-/// compute capability (80 = 8.0).
+/// Whether flash attention has kernels, also for the backward pass, for this head size and precision on a
+/// GPU of this compute capability (80 = 8.0).
 bool has_flash_attention(at::ScalarType precision, std::int64_t head_size, int capability);
 
 /// Local: whether packed_attention computes by flash attention on `device`.
 bool takes_flash_attention(at::Device device, at::ScalarType precision, std::int64_t head_size);
 
-/// packed_attention by FlashAttention-2 (Dao 2023), where takes_flash_attention says so. Its kernel draws its
-/// own mask, not that of the dropout law: a function of the plan and of the first example, the same each
-/// time, but another for other batches.
+/// Computes packed_attention by FlashAttention-2 (Dao 2023). Call it only if takes_flash_attention is true.
+/// Its kernel draws its own mask and not that of the dropout law. This mask is a function of the plan and
+/// of the first example: it is the same each time, but differs between batches.
 at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
                            const DropoutPlan& dropout);
 
-/// packed_attention by plain operations on any device, whatever kernels it has.
+/// Computes packed_attention by plain operations, on any device, whatever kernels that has.
 at::Tensor plain_attention(const at::Tensor& query_key_value, std::int64_t heads, const DropoutPlan& dropout);
 
 }  // namespace bv

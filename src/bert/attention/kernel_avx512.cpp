@@ -158,87 +158,118 @@ void attend_by_avx512(const HeadRows<Element>& head, Element* output, float* log
     }
 }
 
+/// Memory of the backward pass of one head.
+template <typename Element>
+struct BackwardPanels {
+    explicit BackwardPanels(const Head<Element>& head)
+        : memory(2 * head.size_words * head.padded + 3 * head.token_words * head.size +
+                 2 * head.token_words * head.padded + kQueries * 3 * head.padded + head.padded * head.size),
+          keys_turned(memory.take(head.size_words, head.padded)),
+          values_turned(memory.take(head.size_words, head.padded)),
+          keys(memory.take(head.token_words, head.size)),
+          queries(memory.take(head.token_words, head.size)),
+          outputs(memory.take(head.token_words, head.size)),
+          used(memory.take(head.token_words, head.padded)),
+          score_gradients(memory.take(head.token_words, head.padded)),
+          scores(memory.template take<float>(kQueries, head.padded)),
+          inner(memory.template take<float>(kQueries, head.padded)),
+          gradient_rows(memory.take(kQueries, head.padded)),
+          sums(memory.template take<float>(head.padded, head.size)) {}
+
+    Workspace memory;
+    Panel<Word> keys_turned, values_turned;
+    Panel<Word> keys, queries, outputs;  ///< outputs: their gradients
+    /// Probabilities with the mask, and gradients of scores. Transposed: word (u, k) holds queries u (or 2 u
+    /// and 2 u + 1) of key k.
+    Panel<Word> used, score_gradients;
+    Panel<float> scores, inner;  ///< of the queries held now, then probabilities and their gradients
+    Panel<Word> gradient_rows;   ///< of scores, of the same queries
+    Panel<float> sums;
+};
+
+/// In place: scores of query q to probabilities, `inner` (output gradient times values) to their gradients.
+/// Returns the inner product of the two.
+template <typename Element>
+float probabilities_of_row(const Head<Element>& own, std::int64_t q, float log_sum, float* scores,
+                           float* inner) {
+    __m512 dot = _mm512_setzero_ps();
+    for (std::int64_t k = 0; k < own.padded; k += kLanes) {
+        const __m512 shifted =
+            _mm512_fmsub_ps(simd::load(scores + k), _mm512_set1_ps(own.scale), _mm512_set1_ps(log_sum));
+        const __m512 p = _mm512_maskz_mov_ps(simd::first_lanes(own.tokens - k), simd::exp(shifted));
+        const __m512 g = own.masked(simd::load(inner + k), q, k);
+        dot = _mm512_fmadd_ps(p, g, dot);
+        simd::store(scores + k, p);
+        simd::store(inner + k, g);
+    }
+    return _mm512_reduce_add_ps(dot);
+}
+
+/// `words` of 16 keys with the values of query `i` of each word.
+template <typename Element>
+__m512i with_query(__m512i words, std::int64_t i, __m512 values) {
+    if constexpr (std::is_same_v<Element, float>) {
+        return _mm512_castps_si512(values);
+    } else {
+        const __m512i halves = _mm512_cvtepu16_epi32(simd::narrowed(values));
+        return _mm512_or_si512(words, _mm512_slli_epi32(halves, static_cast<unsigned>(16 * i)));
+    }
+}
+
+/// The softmax's backward pass for queries q to q + count - 1, which share a word: rows r and on of what is
+/// held now.
+template <typename Element>
+void score_gradients_of_word(const Head<Element>& own, const BackwardPanels<Element>& panels,
+                             const float* log_sums, std::int64_t q, std::int64_t r, std::int64_t count) {
+    const std::int64_t padded = own.padded;
+    float dots[2] = {};
+    for (std::int64_t i = 0; i < count; ++i) {
+        dots[i] = probabilities_of_row(own, q + i, log_sums[q + i], panels.scores.data + (r + i) * padded,
+                                       panels.inner.data + (r + i) * padded);
+    }
+    const std::int64_t unit = q / kPerWord<Element>;
+    for (std::int64_t k = 0; k < padded; k += kLanes) {
+        __m512i used_words = _mm512_setzero_si512();
+        __m512i gradient_words = _mm512_setzero_si512();
+        for (std::int64_t i = 0; i < count; ++i) {
+            const __m512 p = simd::load(panels.scores.data + (r + i) * padded + k);
+            const __m512 g = simd::load(panels.inner.data + (r + i) * padded + k);
+            const __m512 s = _mm512_mul_ps(p, _mm512_sub_ps(g, _mm512_set1_ps(dots[i])));
+            put(reinterpret_cast<Element*>(panels.gradient_rows.data + (r + i) * padded), k, s);
+            used_words = with_query<Element>(used_words, i, own.masked(p, q + i, k));
+            gradient_words = with_query<Element>(gradient_words, i, s);
+        }
+        _mm512_storeu_si512(panels.used.data + unit * padded + k, used_words);
+        _mm512_storeu_si512(panels.score_gradients.data + unit * padded + k, gradient_words);
+    }
+}
+
 template <typename Element>
 void attend_backward_by_avx512(const HeadRows<Element>& head, const Element* output_gradient,
                                const float* log_sums, Element* query_key_value_gradient) {
     const Head<Element> own(head);
     const auto& [tokens, size, padded, size_words, token_words, stride, scale, mask] = own;
-    Workspace workspace(2 * size_words * padded + 3 * token_words * size + 2 * token_words * padded +
-                        kQueries * 3 * padded + padded * size);
-    const auto keys_turned = workspace.take(size_words, padded);
-    const auto values_turned = workspace.take(size_words, padded);
-    const auto keys = workspace.take(token_words, size);
-    const auto queries = workspace.take(token_words, size);
-    const auto outputs = workspace.take(token_words, size);
-    // Transposed: word (u, k) holds queries u (or 2 u and 2 u + 1) of key k.
-    const auto used = workspace.take(token_words, padded);
-    const auto score_gradients = workspace.take(token_words, padded);
-    const auto scores = workspace.take<float>(kQueries, padded);
-    const auto inner = workspace.take<float>(kQueries, padded);
-    const auto gradient_rows = workspace.take(kQueries, padded);
-    const auto sums = workspace.take<float>(padded, size);
+    const BackwardPanels<Element> panels(own);
+    const Panel<float> sums = panels.sums;
     const Element* in = head.query_key_value;
-    turn(in + head.hidden, stride, tokens, size, keys_turned);
-    turn(in + 2 * head.hidden, stride, tokens, size, values_turned);
-    stack(in + head.hidden, stride, tokens, keys);
-    stack(in, stride, tokens, queries);
-    stack(output_gradient, head.hidden, tokens, outputs);
+    turn(in + head.hidden, stride, tokens, size, panels.keys_turned);
+    turn(in + 2 * head.hidden, stride, tokens, size, panels.values_turned);
+    stack(in + head.hidden, stride, tokens, panels.keys);
+    stack(in, stride, tokens, panels.queries);
+    stack(output_gradient, head.hidden, tokens, panels.outputs);
     for (std::int64_t first = 0; first < tokens; first += kQueries) {
         const std::int64_t rows = std::min(kQueries, tokens - first);
         multiply<Element>({reinterpret_cast<const char*>(in + first * stride), stride / kPerWord<Element>, 1},
-                          read(keys_turned), size_words, scores, rows);
+                          read(panels.keys_turned), size_words, panels.scores, rows);
         multiply<Element>({reinterpret_cast<const char*>(output_gradient + first * head.hidden),
                            head.hidden / kPerWord<Element>, 1},
-                          read(values_turned), size_words, inner, rows);
+                          read(panels.values_turned), size_words, panels.inner, rows);
         for (std::int64_t r = 0; r < rows; r += kPerWord<Element>) {
-            const std::int64_t together = std::min(kPerWord<Element>, rows - r);
-            float dots[2] = {};
-            for (std::int64_t i = 0; i < together;
-                 ++i) {  // scores to probabilities, inner to their gradients
-                float* p_row = scores.data + (r + i) * padded;
-                float* g_row = inner.data + (r + i) * padded;
-                const __m512 log_sum = _mm512_set1_ps(log_sums[first + r + i]);
-                __m512 dot = _mm512_setzero_ps();
-                for (std::int64_t k = 0; k < padded; k += kLanes) {
-                    const __m512 shifted =
-                        _mm512_fmsub_ps(simd::load(p_row + k), _mm512_set1_ps(scale), log_sum);
-                    const __m512 p = _mm512_maskz_mov_ps(simd::first_lanes(tokens - k), simd::exp(shifted));
-                    const __m512 g = own.masked(simd::load(g_row + k), first + r + i, k);
-                    dot = _mm512_fmadd_ps(p, g, dot);
-                    simd::store(p_row + k, p);
-                    simd::store(g_row + k, g);
-                }
-                dots[i] = _mm512_reduce_add_ps(dot);
-            }
-            const std::int64_t unit = (first + r) / kPerWord<Element>;
-            for (std::int64_t k = 0; k < padded; k += kLanes) {
-                __m512i used_words = _mm512_setzero_si512();
-                __m512i gradient_words = _mm512_setzero_si512();
-                for (std::int64_t i = 0; i < together; ++i) {
-                    const __m512 p = simd::load(scores.data + (r + i) * padded + k);
-                    const __m512 g = simd::load(inner.data + (r + i) * padded + k);
-                    const __m512 s = _mm512_mul_ps(p, _mm512_sub_ps(g, _mm512_set1_ps(dots[i])));
-                    const __m512 d = own.masked(p, first + r + i, k);
-                    auto* row = reinterpret_cast<Element*>(gradient_rows.data + (r + i) * padded);
-                    put(row, k, s);
-                    if constexpr (std::is_same_v<Element, float>) {
-                        used_words = _mm512_castps_si512(d);
-                        gradient_words = _mm512_castps_si512(s);
-                    } else {
-                        const auto shift = static_cast<unsigned>(16 * i);
-                        used_words = _mm512_or_si512(
-                            used_words, _mm512_slli_epi32(_mm512_cvtepu16_epi32(simd::narrowed(d)), shift));
-                        gradient_words = _mm512_or_si512(
-                            gradient_words,
-                            _mm512_slli_epi32(_mm512_cvtepu16_epi32(simd::narrowed(s)), shift));
-                    }
-                }
-                _mm512_storeu_si512(used.data + unit * padded + k, used_words);
-                _mm512_storeu_si512(score_gradients.data + unit * padded + k, gradient_words);
-            }
+            const std::int64_t count = std::min(kPerWord<Element>, rows - r);
+            score_gradients_of_word(own, panels, log_sums, first + r, r, count);
         }
-        multiply<Element>({reinterpret_cast<const char*>(gradient_rows.data), padded, 1}, read(keys),
-                          token_words, {sums.data, size}, rows);
+        multiply<Element>({reinterpret_cast<const char*>(panels.gradient_rows.data), padded, 1},
+                          read(panels.keys), token_words, sums, rows);
         for (std::int64_t r = 0; r < rows; ++r)
             put_row(sums.data + r * size, size, scale, query_key_value_gradient + (first + r) * stride);
     }
@@ -248,8 +279,8 @@ void attend_backward_by_avx512(const HeadRows<Element>& head, const Element* out
         for (std::int64_t t = 0; t < own.tokens; ++t)
             put_row(sums.data + t * own.size, own.size, factor, to + t * own.stride);
     };
-    over_queries(score_gradients, queries, scale, query_key_value_gradient + head.hidden);
-    over_queries(used, outputs, 1.0F, query_key_value_gradient + 2 * head.hidden);
+    over_queries(panels.score_gradients, panels.queries, scale, query_key_value_gradient + head.hidden);
+    over_queries(panels.used, panels.outputs, 1.0F, query_key_value_gradient + 2 * head.hidden);
 }
 
 }  // namespace

@@ -12,19 +12,19 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Of each channel, over all shares of a batch.
+/// The statistics of each channel, over all shares of a batch.
 struct Statistics {
-    at::Tensor count;     // scalar, values a channel
+    at::Tensor count;     // scalar: how many values a channel has
     at::Tensor mean;      // (K, C)
-    at::Tensor variance;  // (K, C), biased
+    at::Tensor variance;  // (K, C), the biased variance
 };
 
-/// (K, C, N, W), or vectors' (K, N, W) as W channels (K, W, N, 1): a view.
+/// x as (K, C, N, W), a view; vectors (K, N, W) become W channels (K, W, N, 1).
 at::Tensor as_channels(const at::Tensor& x) {
     return x.dim() == 4 ? x : x.transpose(1, 2).unsqueeze(3);
 }
 
-/// (K, C) as it stands beside (K, C, N, W).
+/// Values (K, C) as a view that broadcasts over (K, C, N, W).
 at::Tensor beside(const at::Tensor& of_channels) {
     return of_channels.unsqueeze(2).unsqueeze(3);
 }
@@ -34,7 +34,8 @@ void sum_over(const Share& share, const at::Tensor& sums) {
     if (share.sum) share.sum(sums);
 }
 
-/// The mean first, then the squares about it: sums of plain squares would cancel.
+/// Computes the mean first, then the squares of the differences from it: sums of the plain squares would
+/// lose their digits when the two nearly cancel.
 Statistics statistics_of(const at::Tensor& x, const Share& share) {
     const c10::NoGradGuard no_graph;
     const at::Tensor own_count = at::full({1}, x.size(2) * x.size(3), x.options());
@@ -47,8 +48,9 @@ Statistics statistics_of(const at::Tensor& x, const Share& share) {
     return {count, mean, squares / count};
 }
 
-/// (x - mean) * inverse * scale + shift over x (K, C, N, W), where mean and inverse, the reciprocal
-/// deviation, are of all shares' x: every share's output depends on every share's input.
+/// Computes (x - mean) * inverse * scale + shift over x (K, C, N, W). `inverse` is 1 / standard deviation.
+/// `mean` and `inverse` come from the x of all shares, so every share's output depends on every share's
+/// input.
 class Normalise : public torch::autograd::Function<Normalise> {
   public:
     static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& scale,
@@ -92,14 +94,14 @@ BatchNorm::BatchNorm(const Context& context) : shape_(context.input) {
 
 at::Tensor BatchNorm::forward(const at::Tensor& x, const Pass& pass) const {
     constexpr double kEpsilon = 1e-3;
-    constexpr double kNewShare = 0.01;  // of the running statistics: 1 - momentum in Keras's sense
+    constexpr double kNewShare = 0.01;  // the share of the new value in a running one: 1 - Keras's momentum
     const at::Tensor channels = for_each_head(as_channels(x), scale_.size(0));
     at::Tensor y;
     if (pass.step) {
         const Statistics of = statistics_of(channels, pass.share);
         y = Normalise::apply(channels, scale_, shift_, of, (of.variance + kEpsilon).rsqrt(), pass.share);
         mean_.lerp_(of.mean, kNewShare);
-        // Unbiased; as in Keras's fused layer, a single value has the variance 0.
+        // The unbiased variance. As in Keras's fused layer, a single value has the variance 0.
         variance_.lerp_(of.variance * (of.count / (of.count - 1).clamp_min(1)), kNewShare);
     } else {
         const at::Tensor factor = scale_ * (variance_ + kEpsilon).rsqrt();

@@ -6,10 +6,10 @@
 
 namespace bv {
 
-/// Batch normalisation with Keras's epsilon 1e-3 and momentum 0.99, over all rows (and the width) of each
-/// channel of (C, N, W), or of each value of (N, W), for each of K heads. Scale 1 and shift 0 at first. In
-/// training by the statistics of the pass, which its buffers, the running mean and variance (0 and 1 at
-/// first), follow; in evaluation by those.
+/// Batch normalisation, for each of K heads, with Keras's epsilon 1e-3 and momentum 0.99. It normalises
+/// each channel of (C, N, W) over all rows and the width, or each value of (N, W) over all rows. Scale is 1
+/// and shift 0 at first. Training uses the statistics of the pass. The running mean and variance (0 and 1
+/// at first) are buffers that follow these statistics; evaluation uses them.
 class BatchNorm final : public Block {
   public:
     explicit BatchNorm(const Context& context);

@@ -28,9 +28,10 @@ std::string to_string(const BlockShape& shape) {
 void Block::Context::require_channels() const {
     if (input.channels == 0) {
         fail(
-            "{}: block '{}' works on channels (the layers, at first), but a block before it has already "
+            "{}: block '{}' works on channels (at first these are the layers), but a block before it has "
+            "already "
             "pooled "
-            "or flattened them; unflatten makes channels of a vector",
+            "or flattened them; put 'unflatten' before it, which makes channels from a vector",
             definition.place, definition.type);
     }
 }
@@ -38,7 +39,7 @@ void Block::Context::require_channels() const {
 void Block::Context::require_vectors() const {
     if (input.channels > 0) {
         fail(
-            "{}: block '{}' works on one vector a row, but there are {}; put learned_pooling, "
+            "{}: block '{}' works on one vector a row, but its input has {}; put learned_pooling, "
             "average_pooling, "
             "flatten or global_average_pool before it",
             definition.place, definition.type, to_string(input));

@@ -15,9 +15,10 @@
 
 namespace bv {
 
-/// Shape of what flows from block to block: (K, C, N, width) where there are channels, else (K, N, width),
-/// for K heads that are computed together; 1 instead of K while all have the same, as the states are. The L
-/// states are the first channels; convolutions see an image of N rows (tokens) whose pixels have C values.
+/// The shape of a tensor between two blocks: (K, C, N, width) if it has channels, otherwise (K, N, width),
+/// for K heads that are computed together. The first dimension is 1 instead of K as long as all heads have
+/// the same values, as is so for the states. The L states are the first channels. Convolutions see an image
+/// of N rows (tokens) whose pixels have C values.
 struct BlockShape {
     std::int64_t channels = 0;  ///< C; 0 = one vector a row
     std::int64_t width = 0;
@@ -28,85 +29,89 @@ struct BlockShape {
 /// "12 channels of width 7", or "width 7".
 std::string to_string(const BlockShape& shape);
 
-/// A tensor of the blocks or heads computed together (a leaf, float32): (K, ...), head k's is `tensor[k]`.
+/// A tensor (a leaf, float32) of K blocks or heads that are computed together. Its shape is (K, ...);
+/// `tensor[k]` belongs to head k.
 struct NamedTensor {
     std::string name;
     at::Tensor tensor;
-    bool trained = true;  ///< by gradients, or a buffer that `forward` keeps in training
+    bool trained = true;  ///< true: trained by gradients; false: a buffer that `forward` updates in training
 };
 
-/// What a learned pooling made of its layers.
+/// The weights of the layers that a learned pooling has learned.
 struct LayerWeights {
     std::vector<double> weights;  ///< (L) softmax of the learned weights
     double gamma = 1;             ///< learned scale of their mix
 };
 
-/// The part of a step's batch that a process trains a head on, beside others which have the other parts.
+/// The part of a step's batch that one process trains a head on. Other processes have the other parts.
 struct Share {
-    /// Replaces a tensor by its sum over all shares, whose processes call it in the same order; none = this
-    /// share is the whole batch.
+    /// Replaces a tensor by its sum over all shares. The processes of all shares call it in the same order.
+    /// Empty when this share is the whole batch.
     std::function<void(const at::Tensor&)> sum;
-    /// False where the share is empty: some batch goes through the head for the sums' sake, but counts
-    /// nothing.
+    /// False when this share has no sequence. Then some other batch goes through the head, so that this
+    /// process takes part in the sums, but it adds nothing to them.
     bool counts = true;
 };
 
-/// What every block of a head knows of the call it is in.
+/// The call that a block is part of, as every block of a head sees it.
 struct Pass {
     const StateBatch& batch;
-    std::optional<std::int64_t> step;  ///< of training, counted from 0; none = evaluation
-    Share share = {};                  ///< in training
+    std::optional<std::int64_t> step;  ///< training step, counted from 0; no value = evaluation
+    Share share = {};                  ///< used in training
 };
 
-/// A building block of K heads of one definition, computed together: a function of what flows through each,
-/// with tensors of its own for each. The results of one are those that it has by itself, but for rounding.
+/// A building block of K heads that have the same definition and are computed together. It is a function of
+/// a tensor, and has tensors of its own for each head. Each head gives what it gives alone, except for
+/// rounding.
 class Block {
   public:
-    /// What a block is made from.
+    /// Everything that a block is made from.
     struct Context {
         const BlockDefinition& definition;
-        BlockShape input;                        ///< what the block before it hands on
+        BlockShape input;                        ///< the output shape of the block before it
         std::int64_t hidden_size = 0;            ///< H of the states
-        std::vector<at::Generator>& generators;  ///< (K) where the initial values of each come from
+        std::vector<at::Generator>& generators;  ///< (K) each head's initial values are drawn from its own
 
         std::int64_t heads() const { return static_cast<std::int64_t>(generators.size()); }
 
-        /// Throws Error naming the place unless the input has channels, or one vector a row.
+        /// These throw Error, which names the place, unless the input has channels, or one vector a row.
         void require_channels() const;
         void require_vectors() const;
     };
 
     virtual ~Block() = default;
 
-    /// x of the shape `input`, of K or of all alike; float32, unless it `reads_any_type`. In training it may
-    /// change the block's buffers.
+    /// Computes the output of shape `output()` from x of shape `input`, whose first dimension is K, or 1
+    /// when all heads have the same x. x is float32, unless the block `reads_any_type`. In training this
+    /// may change the block's buffers.
     virtual at::Tensor forward(const at::Tensor& x, const Pass& pass) const = 0;
 
-    /// Whether it takes states as they were read, in float16 or bfloat16 too. What comes out is float32.
+    /// Whether `forward` takes float16 and bfloat16 too. The result is float32 always.
     virtual bool reads_any_type() const { return false; }
 
-    /// The shape of what `forward` returns.
+    /// The shape of the result of `forward`.
     virtual BlockShape output() const = 0;
 
-    /// Its tensors, named within the block.
+    /// The tensors of the block. Their names are unique within the block.
     virtual std::vector<NamedTensor> tensors() const { return {}; }
 
-    /// What head `k` learned of its layers, for every learned pooling in it.
+    /// The layer weights that head `k` has learned, one element for every learned pooling in this block.
     virtual std::vector<LayerWeights> layer_weights(std::int64_t /*k*/) const { return {}; }
 };
 
-/// A type of block, the keys its definition may have beside "type", and its maker.
+/// A type of block: its name, the keys that its definition may have beside "type", and the function that
+/// makes it.
 struct BlockType {
     std::string name;
     std::vector<std::string> keys;
     std::unique_ptr<Block> (*make)(const Block::Context&);
 };
 
-/// Every type of block there is.
+/// All types of blocks.
 const std::vector<BlockType>& block_types();
 
-/// The block `context.definition` describes. Throws Error naming its place when it cannot follow what comes
-/// before it.
+/// Makes the block that `context.definition` describes. Throws Error, which names its place, when it cannot
+/// follow the block before it.
 std::unique_ptr<Block> make_block(const Block::Context& context);
 
 }  // namespace bv

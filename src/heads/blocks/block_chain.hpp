@@ -8,10 +8,11 @@
 
 namespace bv {
 
-/// Blocks one after another: a head, or part of one. None at all hand on what they get.
+/// Blocks one after another: a whole head, or a part of one. An empty chain returns its input.
 class BlockChain {
   public:
-    /// Throws Error naming the place of a block that cannot follow the one before it.
+    /// Makes the blocks for an input of shape `input`. Throws Error, which names the place, when a block
+    /// cannot follow the one before it.
     BlockChain(const BlockDefinition::Chain& definitions, BlockShape input, std::int64_t hidden_size,
                std::vector<at::Generator>& generators);
 
@@ -19,10 +20,10 @@ class BlockChain {
     bool reads_any_type() const { return !links_.empty() && links_.front().block->reads_any_type(); }
     BlockShape output() const { return output_; }
 
-    /// Tensors in the order of the blocks, named "<place>.<block type>.<tensor>": "0.adapter.weight".
+    /// The tensors in the order of the blocks, named "<place>.<block type>.<tensor>": "0.adapter.weight".
     std::vector<NamedTensor> tensors() const;
 
-    /// What the learned poolings of head `k` learned, in the order of the blocks.
+    /// The layer weights that the learned poolings of head `k` have learned, in the order of the blocks.
     std::vector<LayerWeights> layer_weights(std::int64_t k) const;
 
   private:

@@ -10,9 +10,9 @@ namespace bv {
 std::int64_t BlockDefinition::positive(const std::string& key) const {
     const auto found = settings.find(key);
     const std::int64_t* value = found == settings.end() ? nullptr : std::get_if<std::int64_t>(&found->second);
-    constexpr std::int64_t kMost = 1'000'000;  // products of several stay below 2^63
+    constexpr std::int64_t kMost = 1'000'000;  // so that the product of three stays below 2^63
     if (value == nullptr || *value < 1 || *value > kMost) {
-        fail("{}: block '{}' needs '{}', a whole number from 1 to {}", place, type, key, kMost);
+        fail("{}: block '{}' needs the key '{}': a whole number from 1 to {}", place, type, key, kMost);
     }
     return *value;
 }
@@ -25,7 +25,7 @@ double BlockDefinition::fraction(const std::string& key) const {
     const auto found = settings.find(key);
     const double* value = found == settings.end() ? nullptr : std::get_if<double>(&found->second);
     if (value == nullptr || !(*value > 0 && *value < 1)) {
-        fail("{}: block '{}' needs '{}', a number above 0 and below 1", place, type, key);
+        fail("{}: block '{}' needs the key '{}': a number above 0 and below 1", place, type, key);
     }
     return *value;
 }
@@ -55,7 +55,7 @@ std::string BlockDefinition::choice(const std::string& key, const std::vector<st
 const BlockDefinition::Chain& BlockDefinition::blocks(const std::string& key) const {
     const auto found = chains.find(key);
     if (found == chains.end() || found->second.size() != 1) {
-        fail("{}: block '{}' needs '{}', an array of at least one block", place, type, key);
+        fail("{}: block '{}' needs the key '{}': an array of at least one block", place, type, key);
     }
     return found->second.front();
 }
@@ -63,7 +63,8 @@ const BlockDefinition::Chain& BlockDefinition::blocks(const std::string& key) co
 const std::vector<BlockDefinition::Chain>& BlockDefinition::branches(const std::string& key) const {
     const auto found = chains.find(key);
     if (found == chains.end() || found->second.size() < 2) {
-        fail("{}: block '{}' needs '{}', an array of at least two arrays of blocks", place, type, key);
+        fail("{}: block '{}' needs the key '{}': an array of at least two arrays of blocks", place, type,
+             key);
     }
     return found->second;
 }

@@ -16,31 +16,33 @@ struct BlockDefinition {
     std::string type;
     std::string place;  ///< "FILE:LINE", for messages
     std::map<std::string, Value> settings;
-    std::map<std::string, std::vector<Chain>> chains;  ///< keys that hold blocks, or several chains of them
+    std::map<std::string, std::vector<Chain>>
+        chains;  ///< the values of keys that hold blocks: one chain, or several
 
     bool has(const std::string& key) const { return settings.contains(key) || chains.contains(key); }
 
-    // What follows throws Error naming the place where the value is missing or something else.
+    // The functions below throw Error, which names the place, when the value is missing or is not as
+    // described.
 
-    /// The positive whole number `key`, a million at most.
+    /// The whole number of `key`, from 1 to a million.
     std::int64_t positive(const std::string& key) const;
 
-    /// The positive whole number `key`, or `otherwise` where it is missing.
+    /// The whole number of `key`, from 1 to a million; `otherwise` if the key is missing.
     std::int64_t positive(const std::string& key, std::int64_t otherwise) const;
 
-    /// The number `key`, above 0 and below 1.
+    /// The number of `key`, above 0 and below 1.
     double fraction(const std::string& key) const;
 
-    /// The boolean `key`, or `otherwise` where it is missing.
+    /// The boolean of `key`; `otherwise` if the key is missing.
     bool truth(const std::string& key, bool otherwise) const;
 
-    /// The string `key`, one of `choices`; the first of them where it is missing.
+    /// The string of `key`, which is one of `choices`; the first of them if the key is missing.
     std::string choice(const std::string& key, const std::vector<std::string>& choices) const;
 
-    /// The blocks `key`, at least one: key = [{ type = ... }, ...].
+    /// The blocks of `key`, at least one: key = [{ type = ... }, ...].
     const Chain& blocks(const std::string& key) const;
 
-    /// The chains of blocks `key`, at least two: key = [[{ type = ... }, ...], ...].
+    /// The chains of blocks of `key`, at least two: key = [[{ type = ... }, ...], ...].
     const std::vector<Chain>& branches(const std::string& key) const;
 };
 

@@ -16,7 +16,7 @@ BlockChain chain_of(const Block::Context& context, const BlockDefinition::Chain&
     return {definitions, input, context.hidden_size, context.generators};
 }
 
-/// The chain `key`; none where it is missing.
+/// Makes the chain of `key`; an empty chain if the key is missing.
 BlockChain optional_chain(const Block::Context& context, const std::string& key) {
     return chain_of(context,
                     context.definition.has(key) ? context.definition.blocks(key) : BlockDefinition::Chain(),
@@ -66,8 +66,10 @@ Residual::Residual(const Context& context)
     : blocks_(chain_of(context, context.definition.blocks("blocks"), context.input)),
       shortcut_(optional_chain(context, "shortcut")) {
     if (!(blocks_.output() == shortcut_.output())) {
-        fail("{}: the two sums of a residual need one shape, but its blocks give {} and its shortcut {}",
-             context.definition.place, to_string(blocks_.output()), to_string(shortcut_.output()));
+        fail(
+            "{}: the two parts of a residual must have the same shape, but its blocks give {} and its "
+            "shortcut gives {}",
+            context.definition.place, to_string(blocks_.output()), to_string(shortcut_.output()));
     }
 }
 
@@ -100,8 +102,10 @@ Branches::Branches(const Context& context) {
         const bool vectors = output_.channels == 0 && shape.channels == 0;
         const bool images = output_.channels > 0 && shape.channels > 0 && output_.width == shape.width;
         if (!vectors && !images) {
-            fail("{}: branches need channels of one width, or no channels, but give {} and {}",
-                 branch.back().place, to_string(branches_.front().output()), to_string(shape));
+            fail(
+                "{}: all branches must give channels of one width, or all must give vectors, but they give "
+                "{} and {}",
+                branch.back().place, to_string(branches_.front().output()), to_string(shape));
         }
         (vectors ? output_.width : output_.channels) += vectors ? shape.width : shape.channels;
     }
@@ -116,7 +120,7 @@ at::Tensor Branches::forward(const at::Tensor& x, const Pass& pass) const {
     }
     for (at::Tensor& output : outputs) {
         output = for_each_head(output, heads);
-        // As convolutions leave images, a pixel's values together.
+        // Laid out in memory as convolutions lay out images: the values of a pixel are neighbours.
         if (output_.channels > 0) output = output.permute({0, 2, 3, 1});
     }
     const at::Tensor joined = at::cat(outputs, -1);

@@ -8,7 +8,7 @@
 
 namespace bv {
 
-/// A chain of blocks several times over, each time with tensors of its own.
+/// The same chain of blocks several times, one after another. Each time it has tensors of its own.
 class Repeat final : public Block {
   public:
     explicit Repeat(const Context& context);
@@ -21,7 +21,7 @@ class Repeat final : public Block {
     std::vector<BlockChain> turns_;
 };
 
-/// blocks(x) + shortcut(x), of equal shape; without a shortcut blocks(x) + x.
+/// blocks(x) + shortcut(x), which must have the same shape. Without a shortcut, blocks(x) + x.
 class Residual final : public Block {
   public:
     explicit Residual(const Context& context);
@@ -35,8 +35,8 @@ class Residual final : public Block {
     BlockChain shortcut_;
 };
 
-/// Several chains on the same x, their outputs side by side: their channels, where all have channels of one
-/// width, or their vectors.
+/// Several chains that all get the same x. Their outputs are concatenated: along the channels if all have
+/// channels of one width, along the width if all have vectors.
 class Branches final : public Block {
   public:
     explicit Branches(const Context& context);

@@ -11,7 +11,7 @@
 namespace bv {
 namespace {
 
-/// The bias of `filters` outputs, zeros, unless the definition goes without.
+/// Makes the bias for `filters` outputs, zeros; undefined if the definition says `bias = false`.
 at::Tensor initial_bias(const Block::Context& context, std::int64_t filters) {
     if (!context.definition.truth("bias", true)) return {};
     return at::zeros({context.heads(), filters}, at::kFloat);
@@ -41,7 +41,8 @@ SeparableConvolution::SeparableConvolution(const Context& context) : window_(con
     const std::int64_t filters = context.definition.positive("filters");
     const std::int64_t channels = context.input.channels;
     const std::int64_t pixels = window_.tokens * window_.kernel;
-    // Keras counts all channels as inputs of a depthwise kernel, and one as its output.
+    // For the initial values Keras counts all channels as inputs of a depthwise kernel, and one channel as
+    // its output.
     depthwise_ = glorot_uniform({channels, 1, window_.tokens, window_.kernel}, pixels, channels * pixels,
                                 context.generators);
     pointwise_ = glorot_uniform({filters, channels, 1, 1}, filters, channels, context.generators);

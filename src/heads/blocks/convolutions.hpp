@@ -7,9 +7,10 @@
 
 namespace bv {
 
-// Shapes below are those of one head: K of them have K in front, see BlockShape.
+// The shapes below are those of one head. K heads have K as their first dimension (see BlockShape).
 
-/// Convolution of an image: (C, N, W) to (filters, N, outputs), see Window. Weights Glorot uniform, biases 0.
+/// Convolution of an image: (C, N, W) to (filters, N, outputs); Window says how many outputs there are.
+/// Weights start Glorot uniform, biases at 0.
 class Convolution final : public Block {
   public:
     explicit Convolution(const Context& context);
@@ -23,8 +24,8 @@ class Convolution final : public Block {
     at::Tensor bias_;    // (K, filters), or undefined
 };
 
-/// Depthwise separable convolution: each channel convolved for itself, then a Linear over the channels of
-/// each pixel. (C, N, W) to (filters, N, outputs). Weights Glorot uniform, biases 0.
+/// Depthwise separable convolution: first each channel is convolved by itself, then a Linear works on the
+/// channels of each pixel. (C, N, W) to (filters, N, outputs). Weights start Glorot uniform, biases at 0.
 class SeparableConvolution final : public Block {
   public:
     explicit SeparableConvolution(const Context& context);

@@ -6,33 +6,18 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include "random/philox.hpp"
+#include "random/dropout_bits.hpp"
 
 namespace bv {
 namespace {
 
 constexpr double kSteps = 65536.0;
 
-/// The mask of `count` values: 0, or the stream's scale.
-void draw_mask(const DropoutStream& stream, float* mask, std::int64_t count) {
-    for (std::int64_t first = 0; first < count; first += kPhiloxGroup) {
-        for (std::int64_t lane = 0; lane < kPhiloxLanes && first + lane < count; ++lane) {
-            const auto counter = static_cast<std::uint32_t>(first / kPhiloxGroup * kPhiloxLanes + lane);
-            const PhiloxWords drawn = philox(stream, counter);
-            for (std::int64_t i = first + lane, half = 0; half < kPhiloxGroup / kPhiloxLanes && i < count;
-                 ++half, i += kPhiloxLanes) {
-                const bool kept = half_word(drawn, static_cast<int>(half)) >= stream.threshold;
-                mask[i] = kept ? stream.scale : 0.0F;
-            }
-        }
-    }
-}
-
 }  // namespace
 
 Dropout::Dropout(const Context& context)
     : shape_(context.input),
-      // At most one step short of all, which would have no scale.
+      // Below 65536, because a rate of 1 would have no scale.
       threshold_(static_cast<std::uint32_t>(
           std::min(std::lround(context.definition.fraction("rate") * kSteps), 65535L))) {
     for (at::Generator& generator : context.generators) {
@@ -51,7 +36,7 @@ at::Tensor Dropout::forward(const at::Tensor& x, const Pass& pass) const {
     float* values = mask.mutable_data_ptr<float>();
     at::parallel_for(0, sizes.front() * channels * sequences, 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t part = begin; part < end; ++part) {
-            const std::int64_t plane = part / sequences;  // of a head's channel
+            const std::int64_t plane = part / sequences;  // number of the head's channel
             const std::uint64_t seed = seeds_[static_cast<std::size_t>(plane / channels)];
             const auto b = static_cast<std::size_t>(part % sequences);
             const std::int64_t rows = pass.batch.starts[b + 1] - pass.batch.starts[b];
@@ -62,8 +47,9 @@ at::Tensor Dropout::forward(const at::Tensor& x, const Pass& pass) const {
                                        static_cast<std::uint32_t>(*pass.step),
                                        threshold_,
                                        static_cast<float>(kSteps / (kSteps - threshold_))};
-            draw_mask(stream, values + (plane * pass.batch.rows() + pass.batch.starts[b]) * shape_.width,
-                      rows * shape_.width);
+            float* to = values + (plane * pass.batch.rows() + pass.batch.starts[b]) * shape_.width;
+            const KeepBits drawn(stream, 0, rows * shape_.width);
+            for (std::int64_t i = 0; i < rows * shape_.width; ++i) to[i] = drawn.kept(i) ? drawn.scale : 0.0F;
         }
     });
     return x * mask.to(x.options());

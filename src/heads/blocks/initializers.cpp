@@ -30,7 +30,8 @@ at::Tensor normal(at::IntArrayRef shape, double deviation, std::vector<at::Gener
 }
 
 at::Tensor truncated_normal(at::IntArrayRef shape, double deviation, std::vector<at::Generator>& generators) {
-    // The inverse of the distribution function; 2 / sqrt(2) is the bound of two deviations.
+    // The inverse of the normal distribution function makes normal values from uniform ones. Two deviations
+    // become 2 / sqrt(2) in erf.
     const double bound = std::erf(std::numbers::sqrt2);
     return stack(generators, [&](at::Generator& generator) {
         const at::Tensor quantiles = at::empty(shape, at::kDouble).uniform_(-bound, bound, generator);

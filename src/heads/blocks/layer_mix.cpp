@@ -17,8 +17,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Elements of a layer that are worked on together. Fixed, so that sums do not depend on the number of
-/// threads; on GPUs as many as keep what is converted of them within the cache.
+/// How many elements of a layer are worked on together. On CPUs the number is fixed, so that sums do not
+/// depend on the number of threads. On GPUs it is such that the converted elements fit into the cache.
 std::int64_t piece_size(const at::Tensor& states) {
     return states.is_cpu() ? 1 << 15 : 1 << 18;
 }
@@ -28,13 +28,13 @@ std::int64_t pieces(const at::Tensor& states) {
     return (states[0].numel() + size - 1) / size;
 }
 
-/// Calls `work` with each piece and its place.
+/// Calls `work` with each piece of the elements and the place of the piece.
 void for_each_piece(const at::Tensor& states,
                     const std::function<void(std::int64_t, const LayerElements&)>& work) {
     const std::int64_t size = piece_size(states);
     const std::int64_t stride = states[0].numel();
     const auto range = [&](std::int64_t first, std::int64_t last) {
-        const c10::NoGradGuard no_graph;  // of this thread
+        const c10::NoGradGuard no_graph;  // it holds for this thread only
         for (std::int64_t i = first; i < last; ++i) {
             work(i, {states.const_data_ptr(), states.scalar_type(), states.size(0), stride, i * size,
                      std::min(size, stride - i * size)});
@@ -51,7 +51,7 @@ bool has_kernel(const at::Tensor& states) {
     return states.is_cpu() && has_layer_mix_kernel(states.scalar_type());
 }
 
-/// The elements of a piece in every layer, (L, elements) in float32.
+/// The elements of one piece in all layers: (L, elements) in float32.
 at::Tensor as_floats(const at::Tensor& states, const LayerElements& piece) {
     return states.flatten(1).narrow(1, piece.first, piece.count).to(at::kFloat);
 }

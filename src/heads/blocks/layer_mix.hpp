@@ -4,11 +4,12 @@
 
 namespace bv {
 
-/// K mixes of L layers: sum_l mixes[k, l] * states[k, l] for each k, as (K, N, W) in float32, from `states`
-/// (K, L, N, W), or (1, L, N, W) for all of them, and `mixes` (K, L) in float32; differentiable in both. Such
-/// states of all, without a gradient of their own, are read where they lie, in float32, float16 or bfloat16:
-/// no copy of them is made. On CPUs with AVX-512 each mix of them, and its gradient, has the same bits
-/// whatever the others and however many the threads.
+/// Makes K mixes of L layers: sum_l mixes[k, l] * states[k, l] for each k, as (K, N, W) in float32.
+/// `states` is (K, L, N, W), or (1, L, N, W) if all heads have the same states. `mixes` is (K, L) in
+/// float32. The result is differentiable in both. If all heads have the same states and these need no
+/// gradient, they may be float32, float16 or bfloat16 and are read without a copy. On CPUs with AVX-512
+/// each of these mixes, and its gradient, has the same bits whatever the other mixes are and however many
+/// threads there are.
 at::Tensor layer_mix(const at::Tensor& states, const at::Tensor& mixes);
 
 }  // namespace bv

@@ -39,7 +39,8 @@ const char* place(const LayerElements& of, std::int64_t layer, std::int64_t elem
     return static_cast<const char*>(of.states) + (layer * of.stride + element) * Type::kBytes;
 }
 
-/// kMixes mixes of all elements, kVectors vectors of them at a time: as many sums as registers hold.
+/// Computes kMixes mixes of all elements, kVectors vectors of elements at a time: as many sums as the
+/// registers hold.
 template <typename Type, int kMixes, int kVectors>
 void mix(const LayerElements& of, const float* mixes, float* out) {
     const std::int64_t end = of.first + of.count;
@@ -64,8 +65,9 @@ void mix(const LayerElements& of, const float* mixes, float* out) {
     }
 }
 
-/// Adds sums over at most kTile elements to `sums`, 16 lanes for each of the kMixes mixes and the layers.
-/// Vector v of the elements goes to sum v % kSums: independent sums are added at the same time.
+/// Adds sums over at most kTile elements to `sums`, which has 16 lanes for each of the kMixes mixes and
+/// each layer. Vector v of the elements goes to sum v % kSums, because the processor can add independent
+/// sums at the same time.
 template <typename Type, int kMixes, int kSums>
 void add_products(const LayerElements& of, std::int64_t first, std::int64_t count, const float* gradients,
                   float* sums) {
@@ -95,8 +97,9 @@ void add_products(const LayerElements& of, std::int64_t first, std::int64_t coun
 
 template <typename Type, int kMixes>
 void sum_products(const LayerElements& of, const float* gradients, double* sums) {
-    constexpr std::int64_t kTile = 1024;  // elements whose gradients stay in the first cache for all layers
-    // The same sums for any number of mixes, so that each mix has its bits in any company.
+    constexpr std::int64_t kTile = 1024;  // so few elements that their gradients stay in the first cache
+    // The sums are computed in the same way for any number of mixes, so that each mix has the same bits
+    // whatever the others are.
     constexpr int kSums = 4;
     std::vector<float> own(static_cast<std::size_t>(kMixes * of.layers * kLanes), 0.0F);
     for (std::int64_t e = 0; e < of.count; e += kTile) {
@@ -107,7 +110,7 @@ void sum_products(const LayerElements& of, const float* gradients, double* sums)
         sums[i] = _mm512_reduce_add_ps(simd::load(own.data() + i * kLanes));
 }
 
-/// All mixes, as many at a time as registers hold.
+/// Computes all mixes, as many at a time as the registers hold.
 template <typename Type>
 void mix_all(const LayerElements& of, const float* mixes, std::int64_t count, float* out) {
     for (std::int64_t k = 0; k < count;) {

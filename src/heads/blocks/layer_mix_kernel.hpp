@@ -6,13 +6,13 @@
 
 namespace bv {
 
-/// Some elements of every layer, as kernels read them.
+/// A range of elements in every layer, as kernels read them.
 struct LayerElements {
-    const void* states;    ///< of layer 0; in `type`
+    const void* states;    ///< the states of layer 0, of element type `type`
     c10::ScalarType type;  ///< float32, float16 or bfloat16
     std::int64_t layers;   ///< L
-    std::int64_t stride;   ///< elements from a layer to the next
-    std::int64_t first;    ///< of the elements within a layer
+    std::int64_t stride;   ///< number of elements from one layer to the next
+    std::int64_t first;    ///< number of the first element within its layer
     std::int64_t count;
 };
 

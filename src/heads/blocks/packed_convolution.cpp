@@ -17,19 +17,19 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Convolutions of K images: the sizes of a padded image and kernel, how that runs over the width, and
-/// whether there is a bias.
+/// The sizes of a convolution of K images: those of a padded image and of the kernel, how the kernel moves
+/// over the width, and whether there is a bias.
 struct Shape {
     std::int64_t images;
     std::int64_t rows, width, channels;
     std::int64_t filters, tokens, kernel;
-    std::int64_t before, after;  // padding within the width
+    std::int64_t before, after;  // padding of the width
     std::int64_t stride, dilation;
     bool biased;
 
     std::int64_t outputs() const { return (width - (kernel - 1) * dilation - 1) / stride + 1; }
     std::int64_t rows_out() const { return rows - tokens + 1; }
-    /// Whether every window is one pixel, and every pixel a window.
+    /// Whether each window is exactly one pixel, and each pixel has a window.
     bool pointwise() const { return kernel == 1 && stride == 1; }
 };
 
@@ -40,7 +40,7 @@ at::Tensor padded(const at::Tensor& image, const Shape& s) {
     return wider;
 }
 
-/// The values `first` to `first + count` of each window: (K, rows, outputs, count, C), a view of image
+/// The values `first` to `first + count` of each window: (K, rows, outputs, count, C), a view of the image
 /// (K, rows, W, C).
 at::Tensor windows(const at::Tensor& image, const Shape& s, std::int64_t first, std::int64_t count) {
     return image.as_strided({s.images, s.rows, s.outputs(), count, s.channels},
@@ -49,18 +49,18 @@ at::Tensor windows(const at::Tensor& image, const Shape& s, std::int64_t first, 
                             image.storage_offset() + first * s.dilation * s.channels);
 }
 
-/// The windows `token` rows below those of the outputs: (K, rows_out * outputs, kernel * C), a view of the
-/// unfolded images.
+/// The windows that lie `token` rows below those of the outputs: (K, rows_out * outputs, kernel * C), a
+/// view of the unfolded images.
 at::Tensor below(const at::Tensor& unfolded, const Shape& s, std::int64_t token) {
     return unfolded.narrow(1, token * s.outputs(), s.rows_out() * s.outputs());
 }
 
-/// The transpose of unfolding: each pixel is the sum of the windows' values that saw it.
+/// The transpose of unfolding: each pixel is the sum of the values of all windows that contain it.
 at::Tensor fold(const at::Tensor& unfolded, const Shape& s) {
     if (s.pointwise()) return unfolded.view({s.images, s.rows, s.width, s.channels});
     at::Tensor image = at::zeros({s.images, s.rows, s.width, s.channels}, unfolded.options());
     const at::Tensor values = unfolded.view({s.images, s.rows, s.outputs(), s.kernel, s.channels});
-    // So many values of a window meet none of them in another.
+    // As long as each window writes only so many values at a time, no two windows write to the same pixel.
     const std::int64_t apart = s.stride / std::gcd(s.stride, s.dilation);
     for (std::int64_t first = 0; first < s.kernel; first += apart) {
         const std::int64_t count = std::min(apart, s.kernel - first);
@@ -69,9 +69,9 @@ at::Tensor fold(const at::Tensor& unfolded, const Shape& s) {
     return image;
 }
 
-/// Convolutions of images (K, rows, W, C), or of one (1, rows, W, C), with K weights (K, F, C, tokens,
-/// kernel), by matrix products over the unfolded rows: (K, rows - tokens + 1, outputs, F). A kernel of
-/// several tokens is a sum of products, one for each of its rows.
+/// Convolves images (K, rows, W, C), or (1, rows, W, C), with K weights (K, F, C, tokens, kernel), by
+/// matrix products over the unfolded rows: (K, rows - tokens + 1, outputs, F). A kernel of several tokens
+/// is a sum of products, one for each row of the kernel.
 class ImageProducts : public torch::autograd::Function<ImageProducts> {
   public:
     static at::Tensor forward(AutogradContext* context, const at::Tensor& image, const at::Tensor& weight,
@@ -144,11 +144,12 @@ class ImageProducts : public torch::autograd::Function<ImageProducts> {
     }
 };
 
-/// The convolutions of each channel of images (1, N, W, C) or (K, N, W, C): (K, N, outputs, C).
+/// Convolves each channel of images (1, N, W, C) or (K, N, W, C) by itself: (K, N, outputs, C).
 at::Tensor channels_of_rows(const at::Tensor& image, const at::Tensor& weight, const Window& window) {
     const std::int64_t heads = weight.size(0);
     const std::int64_t channels = weight.size(1);
-    // As one image of the channels of all, a pixel's together: at::conv2d knows that by its strides.
+    // The channels of all heads form one image, in which the values of a pixel are neighbours. at::conv2d
+    // sees that from its strides.
     const at::Tensor one =
         at::constant_pad_nd(for_each_head(image, heads), {0, 0, window.before, window.after})
             .permute({1, 2, 0, 3})
@@ -163,8 +164,8 @@ at::Tensor channels_of_rows(const at::Tensor& image, const at::Tensor& weight, c
         .permute({2, 0, 1, 3});
 }
 
-/// The sequences of images (K, N, W, C), zeros standing for `above` rows before the first and `gap` rows
-/// after each.
+/// The sequences of images (K, N, W, C), with zeros between them: `above` rows before the first sequence
+/// and `gap` rows after each.
 at::Tensor spread(const at::Tensor& image, const std::vector<std::int64_t>& lengths, std::int64_t above,
                   std::int64_t gap) {
     const auto zeros = [&](std::int64_t rows) {
@@ -179,7 +180,7 @@ at::Tensor spread(const at::Tensor& image, const std::vector<std::int64_t>& leng
     return at::cat(parts, 1);
 }
 
-/// The sequences of images that stand `gap` rows apart, without what is between them.
+/// Takes the sequences, which stand `gap` rows apart, and leaves out the rows between them.
 at::Tensor gather(const at::Tensor& image, const std::vector<std::int64_t>& lengths, std::int64_t gap) {
     std::vector<std::int64_t> parts;
     for (const std::int64_t length : lengths) {
@@ -193,13 +194,13 @@ at::Tensor gather(const at::Tensor& image, const std::vector<std::int64_t>& leng
     return at::cat(sequences, 1);
 }
 
-/// `convolve_rows`, which takes and gives images (K, N, W, C), of x (1, C, N, W) or (K, C, N, W), whose
-/// sequences do not see each other.
+/// Applies `convolve_rows`, which takes and gives images (K, N, W, C), to x (1, C, N, W) or (K, C, N, W),
+/// so that sequences do not see each other.
 at::Tensor convolve_each(const at::Tensor& x, const Window& window, const StateBatch& batch,
                          const std::function<at::Tensor(const at::Tensor&)>& convolve_rows) {
     at::Tensor image = x.permute({0, 2, 3, 1});
     if (window.tokens > 1) {
-        // Sequences stand a gap apart, which is the padding after one and before the next.
+        // Between two sequences there is one gap: it is the padding after the one and before the other.
         const std::int64_t above = (window.tokens - 1) / 2;
         const std::int64_t gap = window.tokens - 1 - above;
         std::vector<std::int64_t> lengths(batch.starts.size() - 1);
@@ -215,8 +216,8 @@ at::Tensor convolve_each(const at::Tensor& x, const Window& window, const StateB
 
 at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                     const Window& window, const StateBatch& batch) {
-    // at::conv2d is slower on CPUs at these kernels, which are narrow and far apart, than plain products; on
-    // GPUs it would plan anew for every number of rows.
+    // On CPUs at::conv2d is slower than plain products for these narrow, widely spaced kernels. On GPUs it
+    // would make a new plan for every number of rows.
     return convolve_each(x, window, batch, [&](const at::Tensor& image) -> at::Tensor {
         return ImageProducts::apply(image, weight, bias.defined() ? std::optional(bias) : std::nullopt,
                                     window);

@@ -13,16 +13,16 @@
 namespace bv {
 namespace {
 
-/// How a pool's windows lie along the width: window o sees the values from o * stride - before on.
+/// How the windows of a pool lie along the width: window o begins at value o * stride - before.
 struct Windows {
     std::int64_t kernel, stride, before;
-    bool ceil;  ///< the last window may stand over the end
+    bool ceil;  ///< whether the last window may reach beyond the end
 };
 
-/// The gradient of x (..., W) where only the maxima (..., O) of its windows were taken: each value gathers
-/// the gradients of the windows that see it, in their order. Torch's own kernel scatters on a GPU, by atomic
-/// additions, so that overlapping windows give other bits each time. `places` (..., O) says which value of
-/// its window each maximum was.
+/// The gradient of x (..., W), when the result holds only the maxima (..., O) of its windows. Each value
+/// gathers the gradients of the windows that see it, in the order of the windows. On a GPU Torch's own
+/// kernel scatters them by atomic additions, so that overlapping windows give other bits each time.
+/// `places` (..., O) says which value of its window each maximum was.
 at::Tensor gradient_of_maxima(const at::Tensor& gradient, const at::Tensor& places, std::int64_t width,
                               const Windows& windows) {
     std::vector<std::int64_t> shape = gradient.sizes().vec();
@@ -50,7 +50,8 @@ class Maxima : public torch::autograd::Function<Maxima> {
         const std::int64_t width = x.size(-1);
         auto [maxima, chosen] = at::max_pool2d_with_indices(x, {1, windows.kernel}, {1, windows.stride},
                                                             {0, windows.before}, 1, windows.ceil);
-        // Torch counts values through all rows of a channel; a place in a window needs fewer bytes.
+        // Torch numbers the values of a channel through all its rows. A place within a window needs fewer
+        // bytes.
         const at::Tensor begins =
             at::arange(maxima.size(-1), chosen.options()).mul_(windows.stride).sub_(windows.before);
         context->save_for_backward({chosen.remainder_(width).sub_(begins).to(at::kShort)});
@@ -80,7 +81,8 @@ at::Tensor Pool::forward(const at::Tensor& x, const Pass& /*pass*/) const {
     const std::int64_t size[] = {1, window_.kernel};
     const std::int64_t stride[] = {1, window_.stride};
     const std::int64_t padding[] = {0, window_.before};
-    // Ceil mode lets the last window stand over the end by the one value that it may get more than the first.
+    // In ceil mode the last window may reach one value beyond the end, which is the one value more that the
+    // padding there may have.
     const bool ceil = window_.same;
     return maximum_ ? Maxima::apply(x, Windows{window_.kernel, window_.stride, window_.before, ceil})
                     : at::avg_pool2d(x, size, stride, padding, ceil, false);

@@ -5,10 +5,10 @@
 
 namespace bv {
 
-// Shapes below are those of one head: K of them have K in front, see BlockShape.
+// The shapes below are those of one head. K heads have K as their first dimension (see BlockShape).
 
-/// Mean or maximum of the values a window sees along the width, padding left out as in Keras: (C, N, W) to
-/// (C, N, outputs).
+/// Mean or maximum of the values that a window sees along the width: (C, N, W) to (C, N, outputs). As in
+/// Keras, padding does not count.
 class Pool final : public Block {
   public:
     explicit Pool(const Context& context);

@@ -15,8 +15,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// The tanh-approximated GELU. Its gradient is brought into the order of x first: where the two differ, as
-/// after Flatten, at::gelu_backward takes one value at a time.
+/// The tanh-approximated GELU. Its gradient is first brought into the memory order of x. If the two orders
+/// differ, as they do after Flatten, at::gelu_backward takes one value at a time.
 class Gelu : public torch::autograd::Function<Gelu> {
   public:
     static at::Tensor forward(AutogradContext* context, const at::Tensor& x) {
@@ -80,7 +80,7 @@ at::Tensor Adapter::projected(const at::Tensor& x) const {
     if (shared_) return linears(x, weight_, bias_);
     const std::int64_t heads = weight_.size(0);
     if (x.size(0) == 1) {
-        // For each layer one as wide as those of all heads together.
+        // For each layer one Linear that is as wide as those of all heads together.
         const at::Tensor weight = weight_.transpose(0, 1).flatten(1, 2);
         const at::Tensor bias = bias_.transpose(0, 1).flatten(1, 2);
         return at::baddbmm(bias.unsqueeze(1), x[0], weight.transpose(1, 2))
@@ -109,7 +109,7 @@ Unflatten::Unflatten(const Context& context) {
     output_.channels = context.definition.positive("channels");
     output_.width = context.input.width / output_.channels;
     if (output_.width * output_.channels != context.input.width) {
-        fail("{}: {} channels do not divide the width before them, {}", context.definition.place,
+        fail("{}: {} channels do not divide the width of this block's input, {}", context.definition.place,
              output_.channels, context.input.width);
     }
 }

@@ -9,10 +9,10 @@
 
 namespace bv {
 
-// Shapes below are those of one head: K of them have K in front, see BlockShape.
+// The shapes below are those of one head. K heads have K as their first dimension (see BlockShape).
 
-/// gamma * sum_l softmax(w)_l x_l (scalar mix, Tenney et al. 2019): (L, N, W) to (N, W). w ~ N(0, 0.05),
-/// gamma = 1.
+/// gamma * sum_l softmax(w)_l x_l (scalar mix, Tenney et al. 2019): (L, N, W) to (N, W). w starts from N(0,
+/// 0.05), gamma at 1.
 class LearnedPooling final : public Block {
   public:
     explicit LearnedPooling(const Context& context);
@@ -41,9 +41,9 @@ class AveragePooling final : public Block {
 };
 
 /// Linear(W -> width) and tanh-approximated GELU on every layer (after Houlsby et al. 2019, without their
-/// up-projection): (L, N, W) to (L, N, width), by one Linear for all layers (`shared`, the default) or one
-/// for each; (N, W) to (N, width) where no layers are left. Weights from a truncated normal of deviation
-/// 1e-3, biases 0.
+/// up-projection): (L, N, W) to (L, N, width). All layers share one Linear (`shared`, the default), or each
+/// has its own. After a pooling there is one vector a row: (N, W) to (N, width). Weights start from a
+/// truncated normal distribution with deviation 1e-3, biases at 0.
 class Adapter final : public Block {
   public:
     explicit Adapter(const Context& context);
@@ -61,7 +61,8 @@ class Adapter final : public Block {
     at::Tensor bias_;    // (K, width), or (K, L, width) unshared
 };
 
-/// All layers of a row side by side: (L, N, W) to (N, W * L), element w * L + l being layer l's element w.
+/// Puts all layers of a row into one vector: (L, N, W) to (N, W * L). Element w * L + l is element w of
+/// layer l.
 class Flatten final : public Block {
   public:
     explicit Flatten(const Context& context);
@@ -72,8 +73,8 @@ class Flatten final : public Block {
     BlockShape input_;
 };
 
-/// The inverse of Flatten: (N, channels * W) to (channels, N, W). One channel makes an image of a vector, as
-/// many as it is wide make a channel of each of its values.
+/// The inverse of Flatten: (N, channels * W) to (channels, N, W). With one channel a vector becomes an
+/// image of one channel; with as many channels as values each value becomes a channel.
 class Unflatten final : public Block {
   public:
     explicit Unflatten(const Context& context);
@@ -84,7 +85,7 @@ class Unflatten final : public Block {
     BlockShape output_;
 };
 
-/// The last state concatenated behind: (N, W) to (N, W + H).
+/// Appends the last hidden state to each row: (N, W) to (N, W + H).
 class Skip final : public Block {
   public:
     explicit Skip(const Context& context);
@@ -95,7 +96,7 @@ class Skip final : public Block {
     std::int64_t width_;
 };
 
-/// Linear(W -> width): (N, W) to (N, width). Weights Glorot uniform, biases 0.
+/// Linear(W -> width): (N, W) to (N, width). Weights start Glorot uniform, biases at 0.
 class Linear final : public Block {
   public:
     explicit Linear(const Context& context);

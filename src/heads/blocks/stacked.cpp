@@ -13,8 +13,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// x (K, M, I) times the transposes of weights (K, O, I), plus biases (K, O): (K, M, O). at::baddbmm's own
-/// gradient makes that of the transposed weights, which is slower and has to be transposed again.
+/// x (K, M, I) times the transposes of weights (K, O, I), plus biases (K, O): (K, M, O). The gradient of
+/// at::baddbmm is not used: it computes the gradient of the transposed weights, which is slower and has to
+/// be transposed again.
 class BatchedLinear : public torch::autograd::Function<BatchedLinear> {
   public:
     static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weights,
@@ -59,7 +60,7 @@ at::Tensor linears(const at::Tensor& x, const at::Tensor& weights, const at::Ten
     const std::int64_t outputs = weights.size(1);
     if (heads == 1) return at::linear(x, weights[0], biases.defined() ? biases[0] : at::Tensor());
     if (x.size(0) == 1) {
-        // One as wide as all of them together.
+        // One product that is as wide as those of all heads together.
         const at::Tensor bias = biases.defined() ? biases.flatten() : at::Tensor();
         return at::linear(x[0], weights.flatten(0, 1), bias)
             .unflatten(-1, {heads, outputs})

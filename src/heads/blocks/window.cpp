@@ -22,7 +22,7 @@ Window::Window(const Block::Context& context)
         after = padding - before;
     } else {
         if (reach > width) {
-            fail("{}: block '{}' sees {} values at a time, but the width before it is {}",
+            fail("{}: block '{}' sees {} values at a time, but the width of its input is only {}",
                  context.definition.place, context.definition.type, reach, width);
         }
         outputs = (width - reach) / stride + 1;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -14,6 +15,14 @@
 namespace bv {
 
 class CommandLine;
+
+/// What bv_eval evaluates. It follows from the flags that are given.
+enum class EvalMode {
+    checkpoint,   ///< a model, on features: --checkpoint --features
+    head,         ///< a head, on states: --head, and --store or --checkpoint --features
+    logits,       ///< files of logits, several as one ensemble: --logits --features
+    predictions,  ///< a file of answers: --predictions --squad
+};
 
 /// Flags of bv_eval.
 struct EvalOptions {
@@ -30,6 +39,7 @@ struct EvalOptions {
     std::filesystem::path na_probs;
     double na_prob_threshold = 1.0;
     AnswerOptions answers;
+    std::int64_t show = 0;  ///< questions to print
     std::filesystem::path output;
     ComputeOptions compute;
     bool force = false;
@@ -42,7 +52,7 @@ struct EvalOptions {
 /// logits.safetensors (where they were computed); predictions.json, nbest_predictions.json and null_odds.json
 /// (span) or na_probs.json (classification, P(no answer) of each question); config.toml; and, last,
 /// metrics.json. A bare predictions file is scored as the official script does, on standard output and, with
-/// OUTPUT, in metrics.json.
+/// OUTPUT, in metrics.json. With --show it prints the first questions, their answers and predictions.
 void eval(const EvalOptions& options, const CommandLine& line, const Communicator& ranks);
 
 }  // namespace bv

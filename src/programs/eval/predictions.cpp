@@ -8,6 +8,8 @@
 #include "core/error.hpp"
 #include "core/standard_streams.hpp"
 #include "io/files.hpp"
+#include "programs/eval/evaluation.hpp"
+#include "programs/eval/show.hpp"
 #include "squad/features/dataset.hpp"
 #include "squad/scoring/official_scorer.hpp"
 
@@ -15,10 +17,6 @@ namespace bv {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json source_of(const std::filesystem::path& path) {
-    return {{"path", path.string()}, {"fingerprint", fingerprint(read_file(path))}};
-}
 
 void write_metrics(const EvalOptions& options, const CommandLine& line, const Json& scores) {
     Json metrics{{"predictions", source_of(options.predictions)}, {"squad", source_of(options.squad)}};
@@ -44,7 +42,8 @@ void score_predictions(const EvalOptions& options, const CommandLine& line) {
              none_scores ? " with " + options.na_probs.string() : "", options.squad.string(), wrong.what());
     }
     if (!options.output.empty()) write_metrics(options, line, scores);
-    print_results(scores.dump(2) + "\n");
+    const std::string shown = show_predictions(dataset, predictions, options.show);
+    print_results(shown + scores.dump(2) + "\n");
 }
 
 }  // namespace bv

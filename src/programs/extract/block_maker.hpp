@@ -11,23 +11,23 @@
 
 namespace bv {
 
-/// Computes the blocks of a store. What a block holds depends on nothing but its own features.
+/// Computes the blocks of a store. The content of a block depends on nothing but its own features.
 class BlockMaker {
   public:
-    /// Local. All arguments must outlive this object; `batch_tokens` are the most tokens the encoder takes at
+    /// Local. All arguments must outlive this object. The encoder takes at most `batch_tokens` tokens at
     /// once.
     BlockMaker(const Features& features, const Model& model, const StoreInfo& info, const StoreLayout& layout,
                std::int64_t batch_tokens);
 
-    /// Local: host memory for any block's states.
+    /// Local: allocates host memory that is large enough for any block's states.
     at::Tensor buffer() const;
 
-    /// Local: puts a block's states into `buffer`: (states, rows of the block, H) of the store's element
-    /// type, contiguous from its first element on. Throws Error naming the first question with a state that
-    /// is not finite, or leaves that type's range.
+    /// Local: writes a block's states into `buffer`: (states, rows of the block, H) of the store's element
+    /// type, contiguous from its first element on. Throws Error, which names the first question with a
+    /// state that is not finite or is outside the range of that type.
     void make(std::int64_t block, const at::Tensor& buffer);
 
-    /// Local: tokens the encoder sees for a block.
+    /// Local: the number of tokens that the encoder computes for a block.
     std::int64_t tokens(std::int64_t block) const;
 
   private:

@@ -75,7 +75,9 @@ void ExtractOptions::declare(CommandLine& line) {
         .required();
     line.option("features", features, "features file of bv_prepare").required();
     line.option("store", store, "embedding store to write (HDF5)").required();
-    line.option("task", task, "span keeps all tokens; classification the pooled output and each state's CLS");
+    line.option("task", task,
+                "span, where is the answer: keeps all tokens; classification, has the question an answer "
+                "(answerability; class 1 = no answer): keeps the pooled output and each state's CLS");
     line.option("dtype", dtype, "element type of the stored states")
         .one_of({"float16", "float32", "bfloat16"});
     line.option("layers", layers,

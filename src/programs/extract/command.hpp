@@ -28,10 +28,10 @@ struct ExtractOptions {
     void declare(CommandLine& line);
 };
 
-/// Collective: writes the hidden states that a checkpoint makes of features into one embedding store, or the
-/// blocks that an interrupted run left out of it. Every rank computes and writes its own blocks; what a block
-/// holds depends neither on R nor on other blocks. Throws AgreedError before any work for what the user got
-/// wrong.
+/// Collective: writes the hidden states of a checkpoint over features into one embedding store, or only the
+/// blocks that an interrupted run left out. Every rank computes and writes its own blocks. The content of a
+/// block depends neither on R nor on other blocks. Throws AgreedError before any work when the user made a
+/// mistake.
 void extract(const ExtractOptions& options, const CommandLine& line, const Communicator& ranks);
 
 }  // namespace bv

@@ -9,31 +9,32 @@
 
 namespace bv {
 
-/// What one rank needs for one step of training.
+/// The data that one rank needs for one step of training.
 struct StepBatch {
     std::vector<std::int64_t> share;  ///< the rank's examples
-    std::vector<Batch> passes;   ///< the same in host memory, as many as the memory for one pass asks for
-    std::int64_t sequences = 0;  ///< of the global batch
-    std::int64_t tokens = 0;     ///< of the global batch
-    double imbalance = 0;        ///< of tokens over the ranks, see `token_imbalance`
+    std::vector<Batch> passes;        ///< the share in host memory, cut so that each pass fits
+    std::int64_t sequences = 0;       ///< of the global batch
+    std::int64_t tokens = 0;          ///< of the global batch
+    double imbalance = 0;             ///< of tokens over the ranks, see `token_imbalance`
 };
 
-/// The batches of a rank by the sharding law (comm/sharding.hpp), each prepared by a thread while the step
-/// before it computes.
+/// The batches of a rank by the sharding law (comm/sharding.hpp). While one step computes, a thread
+/// prepares the batch of the next.
 class BatchFeed {
   public:
     struct Options {
         std::uint64_t seed;
-        std::int64_t batch;        ///< sequences a step, over all ranks
+        std::int64_t batch;        ///< sequences of a step, over all ranks
         std::int64_t pass_tokens;  ///< most tokens of a pass; 0 = no limit
         int rank;
-        int sharing;  ///< the first so many ranks get examples
+        int sharing;  ///< how many ranks, from rank 0 on, get examples
     };
 
     /// Local. `features` must outlive this object.
     BatchFeed(const Features& features, const Options& options);
 
-    /// Local: the batch of `step` (counted from the beginning of training); then prepares that of the next.
+    /// Local: returns the batch of `step` (counted from the beginning of training), and starts to prepare
+    /// that of the next step.
     StepBatch take(std::int64_t step);
 
   private:

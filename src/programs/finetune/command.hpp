@@ -46,6 +46,12 @@ struct FinetuneOptions {
     bool self_test = false;
 
     void declare(CommandLine& line);
+
+  private:
+    void declare_inputs(CommandLine& line);
+    void declare_optimizer(CommandLine& line);
+    void declare_evaluation(CommandLine& line);
+    void declare_running(CommandLine& line);
 };
 
 /// Collective: under --self-test, trains a few steps with all ranks sharing each batch and again with rank 0

@@ -17,17 +17,18 @@ namespace bv {
 
 struct FinetuneOptions;
 
-/// Scores the model in training at its checkpoints, on features it is not trained on, as bv_eval would.
+/// Scores the model in training at its checkpoints, as bv_eval would, on features on which it is not
+/// trained.
 class TuningEvaluation {
   public:
     /// Local: reads --eval-features. Throws Error naming file or flag unless they have gold answers and fit
     /// the model, and the metric fits the task.
     TuningEvaluation(const FinetuneOptions& options, const BertConfig& config);
 
-    /// Local: the evaluations of the run that left `state`. Throws Error where they were of other features.
+    /// Local: the evaluations of the run that left `state`. Throws Error when they used other features.
     EvaluationHistory history_of(const ResumeState& state) const;
 
-    /// Local: goes on after those.
+    /// Local: takes these evaluations as the ones before its own.
     void restore(const ResumeState& state) { history_ = history_of(state); }
 
     /// Collective: scores `model` (equal on all ranks), which is the checkpoint of `epoch` after `step` steps

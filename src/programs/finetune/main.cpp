@@ -1,8 +1,10 @@
 #include "comm/guard.hpp"
 #include "config/command_line.hpp"
 #include "programs/finetune/command.hpp"
+#include "programs/shared/version.hpp"
 
 int main(int argc, char** argv) {
+    if (const auto code = bv::answer_version(argc, argv)) return *code;
     return bv::run_on_ranks([&](const bv::Communicator& ranks) {
         bv::CommandLine line(
             "bv_finetune",

@@ -73,7 +73,8 @@ EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std:
             return {.replaces = true};
         }
         if (resume == "must" || !force) {
-            fail("{}; --resume never --force starts anew, or name another --output", objection);
+            fail("{}; {}--force starts anew, or name another --output", objection,
+                 resume == "must" ? "without --resume must, " : "");
         }
     }
     if (resume == "must") fail("--resume must: there is no run to resume in {}", output.string());

@@ -18,35 +18,37 @@
 
 namespace bv {
 
-/// What a run of fine-tuning leaves in its output folder: checkpoints/, resume/ and metrics/. Rank 0 alone
-/// has one. Weights are written in the background, from copies.
+/// The files that a run of fine-tuning writes into its output folder: checkpoints/, resume/ and metrics/.
+/// Only rank 0 has this object. Weights are written in the background, from copies.
 class TuningFiles {
   public:
-    /// `model` is the folder training began with, whose tokenizer goes into every checkpoint.
-    /// The checkpoints of `replaced` epochs, which an earlier run may have left, go before training begins.
+    /// `model` is the folder with which training began. Its tokenizer is copied into every checkpoint. The
+    /// checkpoints of `replaced` epochs, which an earlier run may have left, are removed before training
+    /// begins.
     TuningFiles(std::filesystem::path output, std::filesystem::path model, const nlohmann::json& recipe,
                 std::vector<EpochFraction> replaced);
 
-    /// Begins the log: anew, or after `steps` steps of an interrupted run, whose lines stay. Throws Error.
+    /// Begins the log. After `steps` steps of an interrupted run its lines are kept; with 0 the log is
+    /// empty. Throws Error.
     void begin(std::int64_t steps);
 
     /// Appends a line to metrics/finetune.jsonl. Throws Error.
     void log(const nlohmann::json& line) { metrics_->append(line); }
 
-    /// Starts to write checkpoints/epoch-<fraction>/. Throws what went wrong with the writing before.
+    /// Starts to write checkpoints/epoch-<fraction>/. Throws the error of the previous write, if it failed.
     void write_checkpoint(const CheckpointInfo& info, const Model& model);
 
-    /// Starts to write a resume state. `copy` makes it once the writing before is done, so that there are
-    /// never two copies in memory. Throws what went wrong with the writing before.
+    /// Starts to write a resume state. `copy` makes the state when the previous write is done, so that
+    /// there are never two copies in memory. Throws the error of the previous write, if it failed.
     void write_state(const std::function<ResumeState()>& copy);
 
-    /// Throws what went wrong with the writing before, if it has ended; does not wait.
+    /// Throws the error of the previous write, if that has ended and failed. Does not wait.
     void check() { background_.check(); }
 
-    /// Waits until everything is on disk, and throws what went wrong.
+    /// Waits until everything is on disk. Throws the error of a write that failed.
     void wait() { background_.wait(); }
 
-    /// Waits, and removes the resume states: training is over.
+    /// Waits in the same way, then removes the resume states, because training is over.
     void finish();
 
   private:
@@ -58,19 +60,19 @@ class TuningFiles {
     Background background_;
 };
 
-/// What an output folder says of a run before this one.
+/// What an output folder tells about an earlier run.
 struct EarlierRun {
     bool replaces = false;  ///< --force lets a new run replace its checkpoints
     bool finished = false;  ///< all wanted checkpoints are there, or it stopped early
-    /// Where it can go on, or stopped early. Rank 0 alone has the tensors.
+    /// The state from which it can go on, or at which it stopped early. Only rank 0 has the tensors.
     std::optional<ResumeState> state;
-    std::string precision;  ///< of that state's matrix products; empty where there is none, or no record
+    std::string precision;  ///< precision of the state's matrix products; empty if not recorded
 };
 
-/// Collective: rank 0 looks into `output` for a run of the same recipe, and tells the others. `resume` is
-/// auto, never or must; `stopped_early` says whether a run that got as far as a state shall end there. Throws
-/// AgreedError when there is something of another run that `force` does not allow to replace, or nothing to
-/// resume where there must be.
+/// Collective: rank 0 looks for a run of the same recipe in `output`, and tells the others. `resume` is
+/// auto, never or must. `stopped_early` says whether a run that has come as far as a state is to end there.
+/// Throws AgreedError when `output` holds something of another run that `force` does not allow to replace,
+/// or when there is nothing to resume and `resume` is must.
 EarlierRun find_earlier_run(const std::filesystem::path& output, const nlohmann::json& recipe,
                             const std::vector<EpochFraction>& plan, const std::string& resume, bool force,
                             const std::function<bool(const ResumeState&)>& stopped_early,

@@ -30,34 +30,55 @@ FlatParameters flatten(const Model& model) {
     return {tensors, decays, kBucket};
 }
 
+/// `model` where and as it is trained.
+Model& prepared(Model& model, const Compute& compute, const FinetuneOptions& options) {
+    model.to(compute.device, compute.precision);
+    model.recompute_layers(options.gradient_checkpointing);
+    return model;
+}
+
 }  // namespace
 
-FineTuning::FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
-                       Collective& collective, const Compute& compute, const Features& features,
-                       Origin origin, Model& model, std::vector<EpochFraction> plan, int sharing)
-    : options_(options),
-      config_(std::move(config)),
-      ranks_(ranks),
-      compute_(compute),
-      features_(features),
-      origin_(std::move(origin)),
-      model_(model),
-      plan_(std::move(plan)),
-      steps_per_epoch_(steps_per_epoch(features.count(), options.batch)),
+FineTuning::FineTuning(Setting setting, Model& model, int sharing)
+    : options_(setting.options),
+      config_(std::move(setting.config)),
+      ranks_(setting.ranks),
+      compute_(setting.compute),
+      features_(setting.features),
+      origin_(std::move(setting.origin)),
+      model_(prepared(model, compute_, options_)),
+      plan_(std::move(setting.plan)),
+      steps_per_epoch_(steps_per_epoch(features_.count(), options_.batch)),
       total_steps_(plan_.back().step(steps_per_epoch_)),
       flat_(flatten(model)),
-      collective_(collective),
+      collective_(setting.collective),
       sync_(flat_, collective_),
-      feed_(features, {options.seed, options.batch, options.pass_tokens, ranks.rank(), sharing}),
-      optimizer_(flat_, {options.optimizer, 0.9, 0.999, options.epsilon, options.epsilon_kind,
-                         options.weight_decay}),
-      schedule_(options.schedule, options.learning_rate, warm_up_steps(options.warm_up, total_steps_),
+      feed_(features_, {options_.seed, options_.batch, options_.pass_tokens, ranks_.rank(), sharing}),
+      optimizer_(flat_, {options_.optimizer, 0.9, 0.999, options_.epsilon, options_.epsilon_kind,
+                         options_.weight_decay}),
+      schedule_(options_.schedule, options_.learning_rate, warm_up_steps(options_.warm_up, total_steps_),
                 total_steps_) {}
 
 void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
                      std::optional<TuningEvaluation>& evaluation) {
     files_ = &files;
     if (evaluation) evaluation_ = &*evaluation;
+    begin(std::move(state));
+    Progress progress("fine-tuning", "steps", total_steps_, !ranks_.is_root(), steps_);
+    state_saved_ = std::chrono::steady_clock::now();
+    while (!is_finished()) {
+        const Outcome outcome = train(steps_++);
+        const double seconds = earlier_seconds_ + progress.seconds();
+        progress.advance(1, speed_text(outcome.loss, seconds));
+        progress.leave_out(reach_checkpoints(seconds));
+        save_where_due(outcome.stop, seconds);
+    }
+    save([&](TuningFiles& mine) { stopped_early() ? mine.wait() : mine.finish(); });
+    finish(earlier_seconds_ + progress.finish());
+}
+
+/// Collective: all ranks get the weights of rank 0, and what `state` holds where there is one.
+void FineTuning::begin(std::optional<ResumeState> state) {
     if (state) restore(*state);
     const bool resumed = state.has_value();
     state.reset();  // training needs the memory
@@ -69,37 +90,37 @@ void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles
     if (resumed) spdlog::info("resumed after {} steps", steps_);
     on_root([&](TuningFiles& mine) { mine.begin(steps_); });
     if (steps_ == 0) reach_checkpoints(0);
-    Progress progress("fine-tuning", "steps", total_steps_, !ranks_.is_root(), steps_);
-    auto last_state = std::chrono::steady_clock::now();
-    while (!is_finished()) {
-        const Outcome outcome = train(steps_++);
-        const double seconds = earlier_seconds_ + progress.seconds();
-        progress.advance(1, fmt::format("loss {:.4f}, {:.1f} sequences/s, {:.0f} tokens/s", outcome.loss,
-                                        static_cast<double>(sequences_) / seconds,
-                                        static_cast<double>(tokens_) / seconds));
-        progress.leave_out(reach_checkpoints(seconds));
-        const auto now = std::chrono::steady_clock::now();
-        const bool due =
-            options_.resume_every > 0 &&
-            now - last_state > std::chrono::duration<double, std::ratio<60>>(options_.resume_every);
-        const bool stopped_early = is_finished() && steps_ < total_steps_;
-        const bool stopped = outcome.stop && !is_finished();
-        save([&](TuningFiles& mine) {
-            mine.check();
-            if (due || stopped || stopped_early) mine.write_state([&] { return current_state(seconds); });
-            if (outcome.stop) mine.wait();
-        });
-        if (due) last_state = now;
-        if (stopped) {
-            throw Stopped(fmt::format("told to stop: state saved after {} of {} steps; start again to go on",
-                                      steps_, total_steps_));
-        }
+}
+
+std::string FineTuning::speed_text(double loss, double seconds) const {
+    return fmt::format("loss {:.4f}, {:.1f} sequences/s, {:.0f} tokens/s", loss,
+                       static_cast<double>(sequences_) / seconds, static_cast<double>(tokens_) / seconds);
+}
+
+/// Collective: saves a state after --resume-every minutes, when `told_to_stop`, and where patience is spent.
+/// Then throws Stopped where steps are left that ranks were told not to do.
+void FineTuning::save_where_due(bool told_to_stop, double seconds) {
+    const auto now = std::chrono::steady_clock::now();
+    const bool due =
+        options_.resume_every > 0 &&
+        now - state_saved_ > std::chrono::duration<double, std::ratio<60>>(options_.resume_every);
+    const bool stops = told_to_stop && !is_finished();
+    save([&](TuningFiles& mine) {
+        mine.check();
+        if (due || stops || stopped_early()) mine.write_state([&] { return current_state(seconds); });
+        if (told_to_stop) mine.wait();
+    });
+    if (due) state_saved_ = now;
+    if (stops) {
+        throw Stopped(fmt::format("told to stop: state saved after {} of {} steps; start again to go on",
+                                  steps_, total_steps_));
     }
-    const bool stopped_early = steps_ < total_steps_;
-    save([&](TuningFiles& mine) { stopped_early ? mine.wait() : mine.finish(); });
-    const double seconds = earlier_seconds_ + progress.finish();
+}
+
+/// Collective: says how `seconds` of training ended, in the log and in rank 0's metrics.
+void FineTuning::finish(double seconds) {
     spdlog::info("time of rank 0: {}", clock_.shares());
-    if (stopped_early)
+    if (stopped_early())
         spdlog::info("stopped early: {} checkpoints in a row were no better than the best",
                      options_.patience);
     if (evaluation_ != nullptr) spdlog::info("best: {}", evaluation_->history().best_text());
@@ -110,7 +131,7 @@ void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles
                         {"compute", compute_.text()},
                         {"precision", compute_.precision_name()}});
         if (evaluation_ != nullptr)
-            summary.update({{"best", evaluation_->history().best()}, {"stopped_early", stopped_early}});
+            summary.update({{"best", evaluation_->history().best()}, {"stopped_early", stopped_early()}});
         mine.log(summary);
     });
 }
@@ -203,17 +224,17 @@ double FineTuning::loss_scale(std::int64_t global_batch) const {
     return 1.0 / (heads * static_cast<double>(global_batch));
 }
 
-/// Collective: one step: forward and backward over this rank's share, the sum over ranks, one update.
-FineTuning::Outcome FineTuning::train(std::int64_t step) {
-    clock_.begin();
-    const StepBatch batch = feed_.take(step);
+/// Counts the time since the last call. A GPU is waited for, so that each phase has its own time; its next
+/// use would wait soon anyway.
+void FineTuning::end_phase(PhaseClock::Phase phase) {
+    if (compute_.device.is_cuda()) value_of(flat_.gradients().select(0, 0));
+    clock_.end(phase);
+}
+
+/// Collective: sums over ranks the gradients of their shares of the batch. Returns the loss of this rank's.
+double FineTuning::add_gradients(const StepBatch& batch, std::int64_t step) {
     flat_.zero_gradients();
     const DropoutKey key{options_.seed, step};
-    // A GPU is waited for, so that each phase has its own time; its next use would wait soon anyway.
-    const auto end = [&](PhaseClock::Phase phase) {
-        if (compute_.device.is_cuda()) value_of(flat_.gradients().select(0, 0));
-        clock_.end(phase);
-    };
     double loss = 0;
     for (std::size_t i = 0; i < batch.passes.size(); ++i) {
         const Batch pass = batch.passes[i].to(compute_.device);
@@ -225,14 +246,22 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
         clock_.end(PhaseClock::forward);
         if (i + 1 == batch.passes.size()) sync_.begin_last_pass();
         scaled.backward();
-        end(PhaseClock::backward);
+        end_phase(PhaseClock::backward);
     }
     sync_.finish();
+    return loss;
+}
+
+/// Collective: one step: forward and backward over this rank's share, the sum over ranks, one update.
+FineTuning::Outcome FineTuning::train(std::int64_t step) {
+    clock_.begin();
+    const StepBatch batch = feed_.take(step);
+    const double own_loss = add_gradients(batch, step);
     // One small sum carries the loss and whether to stop, so that all ranks stop after the same step.
-    std::array<double, 2> agreed{loss, stop_requested() ? 1.0 : 0.0};
+    std::array<double, 2> agreed{own_loss, stop_requested() ? 1.0 : 0.0};
     ranks_.sum(agreed);
-    const double own_loss = std::exchange(loss, agreed[0]);
-    end(PhaseClock::all_reduce);
+    const double loss = agreed[0];
+    end_phase(PhaseClock::all_reduce);
     const double norm = options_.clip > 0 ? clip_gradients(flat_, options_.clip) : gradient_norm(flat_);
     const double rate = schedule_.rate(step);
     if (std::isfinite(loss) && std::isfinite(norm)) {
@@ -240,7 +269,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     } else {
         report_non_finite(step, batch.share, own_loss);
     }
-    end(PhaseClock::optimizer);
+    end_phase(PhaseClock::optimizer);
     clock_.add();
     sequences_ += batch.sequences;
     tokens_ += batch.tokens;
@@ -290,8 +319,16 @@ double FineTuning::reach_checkpoints(double seconds) {
         if (epoch.step(steps_per_epoch_) != steps_) continue;
         due = &epoch;
         save([&](TuningFiles& mine) {
-            mine.write_checkpoint({epoch, steps_, steps_per_epoch_, options_.seed, options_.task,
-                                   origin_.features, "", origin_.weights, config_, compute_.precision_name()},
+            mine.write_checkpoint({.epoch = epoch,
+                                   .step = steps_,
+                                   .steps_per_epoch = steps_per_epoch_,
+                                   .seed = options_.seed,
+                                   .task = options_.task,
+                                   .data_fingerprint = origin_.features,
+                                   .model_fingerprint = "",
+                                   .started_from = origin_.weights,
+                                   .config = config_,
+                                   .precision = compute_.precision_name()},
                                   model_);
         });
     }

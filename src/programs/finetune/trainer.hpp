@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -27,30 +28,40 @@
 
 namespace bv {
 
-/// One run of training: what it reads, what it changes, and its steps.
+/// One run of training: the data that it reads, the model that it changes, and its steps.
 class FineTuning {
   public:
-    /// What training began with.
+    /// The model and the data with which training began.
     struct Origin {
         std::string weights;   ///< fingerprint
         std::string features;  ///< fingerprint
     };
 
-    /// Collective. `config` is the resolved configuration, for checkpoints; `plan` holds the epochs that get
-    /// one, the last of which ends training. The first `sharing` ranks share the batches. Everything handed
-    /// over by reference must outlive this object.
-    FineTuning(const FinetuneOptions& options, std::string config, const Communicator& ranks,
-               Collective& collective, const Compute& compute, const Features& features, Origin origin,
-               Model& model, std::vector<EpochFraction> plan, int sharing);
+    /// All that training takes but the model. What is named by reference must outlive the FineTuning.
+    struct Setting {
+        const FinetuneOptions& options;
+        std::string config;  ///< the resolved configuration, for checkpoints
+        const Communicator& ranks;
+        Collective& collective;
+        Compute compute;
+        const Features& features;
+        Origin origin;
+        std::vector<EpochFraction> plan;  ///< epochs that get a checkpoint; the last one ends training
+    };
 
-    /// Collective: trains to the end, from `state` on where there is one; only rank 0 needs its tensors.
-    /// `files` is rank 0's. `evaluation`, where there is one, scores the checkpoints and may end training
-    /// early: then the state stays, so that more patience can go on. Throws Stopped on all ranks after the
-    /// stop signal, with the state saved.
+    /// Collective. Brings `model`, which must outlive this object, to where it is trained. The first
+    /// `sharing` ranks share the batches.
+    FineTuning(Setting setting, Model& model, int sharing);
+
+    /// Collective: trains to the end, from `state` on if it is given; only rank 0 needs its tensors.
+    /// `files` is rank 0's. If `evaluation` is given, it scores the checkpoints and may end training early.
+    /// Then the state stays, so that a run with more patience can go on. After the stop signal it saves the
+    /// state and throws Stopped on all ranks.
     void run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
              std::optional<TuningEvaluation>& evaluation);
 
-    /// Collective: the global losses of the first `steps` steps. Writes nothing; the weights change.
+    /// Collective: trains the first `steps` steps and returns their global losses. Writes nothing; the
+    /// weights change.
     std::vector<double> losses(std::int64_t steps);
 
   private:
@@ -59,18 +70,25 @@ class FineTuning {
         bool stop;    ///< whether any rank was told to stop
     };
 
+    void begin(std::optional<ResumeState> state);
     void on_root(const std::function<void(TuningFiles&)>& work) const;
     void save(const std::function<void(TuningFiles&)>& work);
     std::int64_t trained_count() const;
     nlohmann::json totals(double seconds) const;
     bool is_finished() const;
+    bool stopped_early() const { return is_finished() && steps_ < total_steps_; }
     double rank_hours(double seconds) const;
     ResumeState current_state(double seconds) const;
     void restore(const ResumeState& state);
     double loss_scale(std::int64_t global_batch) const;
+    std::string speed_text(double loss, double seconds) const;
     Outcome train(std::int64_t step);
+    double add_gradients(const StepBatch& batch, std::int64_t step);
+    void end_phase(PhaseClock::Phase phase);
     void report_non_finite(std::int64_t step, const std::vector<std::int64_t>& share, double own_loss);
     double reach_checkpoints(double seconds);
+    void save_where_due(bool told_to_stop, double seconds);
+    void finish(double seconds);
 
     const FinetuneOptions& options_;
     std::string config_;
@@ -92,10 +110,11 @@ class FineTuning {
     std::optional<TuningFiles>* files_ = nullptr;
     TuningEvaluation* evaluation_ = nullptr;
     std::int64_t steps_ = 0;         ///< done
-    double earlier_seconds_ = 0;     ///< of training, without evaluations, as all seconds here
+    double earlier_seconds_ = 0;     ///< seconds of training; none here include evaluations
     double earlier_rank_hours_ = 0;  ///< an interrupted run may have had other ranks
     std::int64_t sequences_ = 0;
     std::int64_t tokens_ = 0;
+    std::chrono::steady_clock::time_point state_saved_;  ///< or training began
 };
 
 }  // namespace bv

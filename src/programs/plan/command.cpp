@@ -198,6 +198,8 @@ void PlanOptions::declare(CommandLine& line) {
     line.option("ranks", plan_ranks, "ranks (GPUs) the study shall run on; 0 = as many as bv_plan does")
         .check(at_least(0));
     line.option("output", output, "JSON file to write the figures to");
+    line.option("print", print,
+                "print the table [study] instead, with its defaults, as assignments of a shell: for scripts");
     bv::declare(line, compute);
     line.option("force", force, "replace an existing --output");
 }
@@ -212,10 +214,12 @@ void plan(const PlanOptions& options, const Communicator& ranks) {
     ranks.agree([&] {
         if (options.study.empty()) fail("--config is missing: the study to plan");
         plan.study = read_study(options.study);
+        if (options.print) return;
         plan.config = options.model.empty() ? bert_large() : read_bert_config(options.model);
         plan.data = data_of(options);
         if (!options.output.empty()) require_absent(options.output, options.force);
     });
+    if (options.print) return ranks.root_only([&] { print_results(shell_text(plan.study)); });
     plan.ranks = options.plan_ranks > 0 ? options.plan_ranks : ranks.size();
     const auto share = static_cast<double>(plan.ranks);
     if (options.measure) {

@@ -25,6 +25,7 @@ struct PlanOptions {
     double read_mbps = 0;
     std::int64_t plan_ranks = 0;  ///< 0 = those bv_plan runs on
     std::filesystem::path output;
+    bool print = false;  ///< the study itself, for scripts, instead of what it takes
     ComputeOptions compute;
     bool force = false;
 
@@ -32,8 +33,9 @@ struct PlanOptions {
 };
 
 /// Collective: prints what the study takes in bytes and, where rates are given or measured, in time and
-/// GPU hours, and whether computing states again for each pass of head training beats storing them. Writes
-/// nothing but --output. Throws AgreedError naming the file and key that are wrong.
+/// GPU hours, and whether computing states again for each pass of head training beats storing them; or, with
+/// --print, what the study is. Writes nothing but --output. Throws AgreedError naming the file and key that
+/// are wrong.
 void plan(const PlanOptions& options, const Communicator& ranks);
 
 }  // namespace bv

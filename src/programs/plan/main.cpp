@@ -1,8 +1,10 @@
 #include "comm/guard.hpp"
 #include "config/command_line.hpp"
 #include "programs/plan/command.hpp"
+#include "programs/shared/version.hpp"
 
 int main(int argc, char** argv) {
+    if (const auto code = bv::answer_version(argc, argv)) return *code;
     return bv::run_on_ranks([&](const bv::Communicator& ranks) {
         bv::CommandLine line(
             "bv_plan",
@@ -15,7 +17,8 @@ int main(int argc, char** argv) {
             "  mpirun -n 8 bv_plan --config configs/reference.toml --measure --folder /scratch/me\n"
             "  bv_plan --config configs/reference.toml --ranks 64 --train-rate 55000 --encode-rate 160000 "
             "--write-rate 5000 "
-            "--read-rate 8000\n");
+            "--read-rate 8000\n"
+            "  bv_plan --config configs/reference.toml --print\n");
         bv::PlanOptions options;
         options.declare(line);
         ranks.agree([&] {

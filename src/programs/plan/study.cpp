@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <functional>
-#include <optional>
-#include <type_traits>
+#include <set>
+#include <utility>
 
+#include <fmt/ranges.h>
 #include <toml++/toml.h>
 
 #include "config/command_line.hpp"
@@ -13,13 +14,14 @@
 #include "io/files.hpp"
 #include "programs/extract/command.hpp"
 #include "programs/finetune/command.hpp"
+#include "programs/plan/table_reader.hpp"
 #include "programs/train/command.hpp"
 #include "states/task_states.hpp"
 
 namespace bv {
 namespace {
 
-/// Keys of [study]; those that cost nothing to plan are read by the scripts that run a study.
+/// Keys of [study].
 const std::vector<std::string> kKeys{"seed",           "seeds",
                                      "tasks",          "states_at",
                                      "span_heads",     "classification_heads",
@@ -45,82 +47,121 @@ Options options_of(const std::string& program, const std::filesystem::path& path
     return options;
 }
 
-/// "FILE:LINE: [study] KEY": where `node` stands.
-std::string place_of(const toml::node& node, const std::string& key, const std::string& file) {
-    return fmt::format("{}:{}: [study] {}", file, node.source().begin.line, key);
+/// Throws where [finetune] keeps no checkpoint at `epoch`.
+void require_checkpoint(const Study& study, const EpochFraction& epoch) {
+    if (std::find(study.checkpoints.begin(), study.checkpoints.end(), epoch) != study.checkpoints.end())
+        return;
+    fail("found epoch {}, at which [finetune] keeps no checkpoint", epoch.text());
 }
 
-/// The value of `node`, where it is a T; a whole number is a double too.
-template <class T>
-std::optional<T> value_of(const toml::node& node) {
-    if (auto value = node.value_exact<T>()) return value;
-    if constexpr (std::is_same_v<T, double>) {
-        if (const auto whole = node.value_exact<std::int64_t>()) return static_cast<double>(*whole);
+/// "0.3:1": an epoch of `states_at`, and one that has a checkpoint.
+MixedEpochs parse_mixed(const std::string& text, const Study& study) {
+    const std::size_t colon = text.find(':');
+    if (colon == std::string::npos) {
+        fail("'{}' is not an epoch of states_at and the one to score on, such as \"0.3:1\"", text);
     }
-    return {};
+    const MixedEpochs pair{EpochFraction::parse(text.substr(0, colon)),
+                           EpochFraction::parse(text.substr(colon + 1))};
+    if (std::find(study.states_at.begin(), study.states_at.end(), pair.trained) == study.states_at.end()) {
+        fail("'{}': epoch {} is not one of states_at", text, pair.trained.text());
+    }
+    require_checkpoint(study, pair.scored);
+    return pair;
 }
 
-/// The values of `key`, each of which `check` may refuse by an Error; none where it is missing.
-template <class T>
-std::vector<T> list_of(const toml::table& table, const std::string& key, const std::string& file,
-                       const std::function<void(const T&)>& check) {
-    const toml::node* node = table.get(key);
-    if (node == nullptr) return {};
-    std::vector<T> values;
-    const auto add = [&](const toml::node& item) {
-        const auto value = value_of<T>(item);
-        if (!value) {
-            fail("{} must be a list of {}", place_of(item, key, file),
-                 std::is_same_v<T, std::string> ? "strings"
-                 : std::is_same_v<T, double>    ? "numbers"
-                                                : "whole numbers");
+/// A head is given to bv_train in a list, and named in lines and folders.
+void check_head(const std::string& head) {
+    if (head.empty() || head.find_first_of(",\t\r\n") != std::string::npos) {
+        fail("a head's name is empty, or holds a comma, a tab or a line break");
+    }
+}
+
+/// An ensemble is a sum of different members: `heads` by their names, and BERT.
+void check_ensemble(const std::string& text, const std::vector<std::string>& heads) {
+    std::vector<std::string> known{"BERT"};
+    for (const std::string& head : heads) {
+        const std::filesystem::path path(head);
+        known.push_back((path.extension() == ".toml" ? path.stem() : path.filename()).string());
+    }
+    std::set<std::string> members;
+    std::size_t begin = 0;
+    while (begin <= text.size()) {
+        const std::size_t end = std::min(text.find('+', begin), text.size());
+        const std::string member = text.substr(begin, end - begin);
+        if (std::find(known.begin(), known.end(), member) == known.end()) {
+            fail("'{}' is neither a head of the study nor BERT; the nearest known one is '{}'", member,
+                 nearest(member, known));
         }
-        try {
-            check(*value);
-        } catch (const Error& wrong) {
-            fail("{}: {}", place_of(item, key, file), wrong.what());
-        }
-        values.push_back(*value);
+        if (!members.insert(member).second) fail("'{}' names {} twice", text, member);
+        begin = end + 1;
+    }
+    if (members.size() < 2) fail("'{}' is one model; an ensemble is a sum, such as \"a_head+BERT\"", text);
+}
+
+std::function<void(const std::int64_t&)> at_least_whole(std::int64_t least) {
+    return [least](const std::int64_t& value) {
+        if (value < least) fail("found {}, expected a whole number, {} or more", value, least);
     };
-    if (const toml::array* array = node->as_array()) {
-        for (const toml::node& item : *array) add(item);
-    } else {
-        add(*node);
-    }
-    return values;
 }
 
-void read_table(const toml::table& table, const std::string& file, Study& study) {
-    for (const auto& [key, node] : table) {
-        const std::string name(key.str());
-        if (std::find(kKeys.begin(), kKeys.end(), name) != kKeys.end()) continue;
-        fail("{}:{}: unknown key '{}' in [study]; the nearest known one is '{}'", file,
-             node.source().begin.line, name, nearest(name, kKeys));
-    }
-    std::vector<Task> tasks;
-    list_of<std::string>(table, "tasks", file,
-                         [&](const std::string& task) { tasks.push_back(parse<Task>(task)); });
-    if (!tasks.empty()) study.tasks = tasks;
-    for (const char* key : {"seed", "seeds"}) {
-        const auto seeds = list_of<std::int64_t>(table, key, file, [](const std::int64_t& seed) {
-            if (seed < 0) fail("found {}, expected a whole number, 0 or more", seed);
-        });
-        if (!seeds.empty()) study.seeds.assign(seeds.begin(), seeds.end());
-    }
-    list_of<std::string>(table, "states_at", file, [&](const std::string& epoch) {
-        study.states_at.push_back(EpochFraction::parse(epoch));
-    });
-    if (const toml::node* keep = table.get("keep_stores")) {
-        if (!keep->is_boolean())
-            fail("{}:{}: 'keep_stores' must be true or false", file, keep->source().begin.line);
-        study.keep_stores = keep->value_or(true);
-    }
-    study.shares = list_of<double>(table, "shares", file, [](const double& share) {
+/// What experiments of the study are; the epochs and heads are known already.
+void read_experiments(const TableReader& table, Study& study) {
+    study.shares = table.list<double>("shares", [](const double& share) {
         if (!(share > 0 && share <= 1)) fail("found {}, expected a number above 0 and at most 1", share);
     });
     std::erase(study.shares, 1.0);  // all questions are trained on anyway
-    study.layer_subsets = list_of<std::string>(table, "layer_subsets", file,
-                                               [](const std::string& layers) { parse_layers(layers); });
+    study.layer_subsets =
+        table.list<std::string>("layer_subsets", [](const std::string& layers) { parse_layers(layers); });
+    table.truth("layer_atlas", study.layer_atlas);
+    table.each<std::string>(
+        "mixed", [&](const std::string& text) { study.mixed.push_back(parse_mixed(text, study)); });
+    study.span_ensembles = table.list<std::string>(
+        "span_ensembles", [&](const std::string& text) { check_ensemble(text, study.span_heads); });
+    study.classification_ensembles = table.list<std::string>(
+        "classification_ensembles",
+        [&](const std::string& text) { check_ensemble(text, study.classification_heads); });
+}
+
+void read_table(const TableReader& table, Study& study) {
+    std::vector<Task> tasks;
+    table.each<std::string>("tasks", [&](const std::string& task) { tasks.push_back(parse<Task>(task)); });
+    if (!tasks.empty()) study.tasks = tasks;
+    table.one<std::int64_t>("seed", study.corpus_seed, at_least_whole(0));
+    study.seeds = {static_cast<std::uint64_t>(study.corpus_seed)};
+    const auto seeds = table.list<std::int64_t>("seeds", at_least_whole(0));
+    if (!seeds.empty()) study.seeds.assign(seeds.begin(), seeds.end());
+    table.each<std::string>("states_at", [&](const std::string& text) {
+        const EpochFraction epoch = EpochFraction::parse(text);
+        require_checkpoint(study, epoch);
+        study.states_at.push_back(epoch);
+    });
+    study.span_heads = table.list<std::string>("span_heads", check_head);
+    study.classification_heads = table.list<std::string>("classification_heads", check_head);
+    table.truth("keep_stores", study.keep_stores);
+    table.one<double>("hold_out", study.hold_out, [](const double& share) {
+        if (!(share >= 0 && share < 1)) fail("found {}, expected a number from 0 to below 1", share);
+    });
+    table.one<std::int64_t>("corpus_train", study.corpus_train, at_least_whole(1));
+    table.one<std::int64_t>("corpus_dev", study.corpus_dev, at_least_whole(1));
+    read_experiments(table, study);
+}
+
+/// A word of the shell.
+std::string quoted(std::string text) {
+    for (std::size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4) {
+        text.replace(at, 1, R"('\'')");
+    }
+    return fmt::format("'{}'", text);
+}
+
+/// Values as a list of the shell's.
+std::string shell_list(const auto& values, const auto& text_of) {
+    std::vector<std::string> words;
+    for (const auto& value : values) words.push_back(quoted(text_of(value)));
+    return fmt::format("({})", fmt::join(words, " "));
+}
+std::string shell_list(const auto& values) {
+    return shell_list(values, [](const auto& value) { return fmt::format("{}", value); });
 }
 
 }  // namespace
@@ -139,14 +180,38 @@ Study read_study(const std::filesystem::path& path) {
     study.classification_head_epochs =
         heads.epochs > 0 ? heads.epochs : default_head_epochs(Task::classification);
     const toml::table all = toml::parse(read_file(path), file);
-    if (const toml::table* table = all["study"].as_table()) read_table(*table, file, study);
-    for (const EpochFraction& epoch : study.states_at) {
-        if (std::find(study.checkpoints.begin(), study.checkpoints.end(), epoch) == study.checkpoints.end()) {
-            fail("{}: [study] states_at names epoch {}, at which [finetune] keeps no checkpoint", file,
-                 epoch.text());
-        }
-    }
+    if (const toml::table* table = all["study"].as_table())
+        read_table(TableReader(*table, file, kKeys), study);
     return study;
+}
+
+std::string shell_text(const Study& study) {
+    std::string text;
+    const auto add = [&](const char* key, const std::string& value) {
+        text += fmt::format("study_{}={}\n", key, value);
+    };
+    const auto truth = [](bool value) { return quoted(value ? "1" : ""); };
+    add("tasks", shell_list(study.tasks, [](Task task) { return to_string(task); }));
+    add("seed", quoted(std::to_string(study.corpus_seed)));
+    add("seeds", shell_list(study.seeds));
+    add("states_at", shell_list(study.states_at, [](const auto& epoch) { return epoch.label(); }));
+    add("span_heads", shell_list(study.span_heads));
+    add("classification_heads", shell_list(study.classification_heads));
+    add("keep_stores", truth(study.keep_stores));
+    add("hold_out", quoted(study.hold_out > 0 ? fmt::format("{}", study.hold_out) : ""));
+    add("corpus_train", quoted(std::to_string(study.corpus_train)));
+    add("corpus_dev", quoted(std::to_string(study.corpus_dev)));
+    add("shares", shell_list(study.shares));
+    add("layer_subsets", shell_list(study.layer_subsets));
+    add("layer_atlas", truth(study.layer_atlas));
+    add("mixed", shell_list(study.mixed, [](const auto& pair) {
+            return pair.trained.label() + ":" + pair.scored.label();
+        }));
+    add("span_ensembles", shell_list(study.span_ensembles));
+    add("classification_ensembles", shell_list(study.classification_ensembles));
+    add("stored_layers",
+        quoted(study.layers == "all" ? "" : std::to_string(parse_layers(study.layers).size())));
+    return text;
 }
 
 }  // namespace bv

@@ -79,11 +79,15 @@ void limit_questions(Dataset& dataset, std::int64_t limit) {
 void report(const std::string& path, const Features& features, std::size_t questions) {
     std::int64_t longest = 0;
     for (std::int64_t f = 0; f < features.count(); ++f) longest = std::max(longest, features.tokens_of(f));
-    spdlog::info("{}: {} questions, {} features, {} tokens ({:.1f} a feature, longest {}), {}", path,
-                 features.questions.size(), features.count(), features.tokens(),
+    const auto unanswerable = std::ranges::count_if(
+        features.questions, [](const Question& question) { return question.answers.empty(); });
+    spdlog::info("{}: {} questions ({}), {} features, {} tokens ({:.1f} a feature, longest {})", path,
+                 features.questions.size(),
+                 features.labelled ? fmt::format("{} unanswerable", unanswerable) : "no labels",
+                 features.count(), features.tokens(),
                  static_cast<double>(features.tokens()) /
                      static_cast<double>(std::max<std::int64_t>(features.count(), 1)),
-                 longest, features.labelled ? "labelled" : "no labels");
+                 longest);
     const std::size_t skipped = questions - features.questions.size();
     if (skipped > 0) {
         spdlog::warn(
@@ -140,7 +144,9 @@ void PrepareOptions::declare(CommandLine& line) {
         .check(within(0, 1));
     line.option("hold-out-output", hold_out_output, "features file for the held-out questions");
     line.option("seed", seed, "seed of the choice of held-out paragraphs");
-    line.option("limit", limit, "only the first N questions; 0 = all").check(at_least(0));
+    line.option("limit", limit,
+                "only the first N questions in the order of the file, which may all have an answer; 0 = all")
+        .check(at_least(0));
     line.option("threads", threads, "threads; 0 = all cores this process may run on")
         .check(within(0, kMostThreads));
     line.option("force", force, "replace existing outputs");

@@ -1,7 +1,9 @@
 #include "comm/run_alone.hpp"
 #include "programs/prepare/command.hpp"
+#include "programs/shared/version.hpp"
 
 int main(int argc, char** argv) {
+    if (const auto code = bv::answer_version(argc, argv)) return *code;
     return bv::run_alone([&] {
         bv::CommandLine line(
             "bv_prepare",

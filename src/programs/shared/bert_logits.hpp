@@ -12,10 +12,10 @@
 
 namespace bv {
 
-/// Collective: the logits of `model` (equal on all ranks) over all features, in the features' order, on every
-/// rank: the same bits on any number of ranks. Passes of features go to ranks so that their token counts
-/// balance. `fingerprint` is that of the features. `when` says whether the stop signal ends
-/// it: then throws Stopped on all ranks.
+/// Collective: the logits of `model` over all F features, in the features' order, on every rank. They are
+/// the same bits on any number of ranks. `model` must be equal on all ranks. Features go to ranks in
+/// passes, so that the ranks get about the same number of tokens. `fingerprint` is that of the features.
+/// `when` says whether the stop signal ends this work; if it does, all ranks throw Stopped.
 Logits predict(const Model& model, const Features& features, const std::string& fingerprint,
                const Communicator& ranks, Collective& collective, WhenTold when = WhenTold::go_on);
 

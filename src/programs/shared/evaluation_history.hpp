@@ -9,11 +9,11 @@
 
 namespace bv {
 
-/// The evaluations of a model or head in training, in order, judged by one metric: which was best, what the
-/// last one gained, and whether it is time to stop. An evaluation is {"epoch", and the score objects of
-/// metrics.json}. The epoch of a head is a whole number, that of fine-tuning the text of an exact fraction;
-/// evaluations of fine-tuning have "step", "features" (fingerprint) and "rank_hours" (of training so far)
-/// too.
+/// The evaluations of a model or head in training, in order, judged by one metric. This object knows which
+/// was best, what the last one gained, and whether it is time to stop. An evaluation is a JSON object with
+/// "epoch" and the score objects of metrics.json. The epoch of a head is a whole number; the epoch of
+/// fine-tuning is the text of an exact fraction. Evaluations of fine-tuning also have "step", "features" (a
+/// fingerprint) and "rank_hours" (hours of training so far times ranks).
 class EvaluationHistory {
   public:
     /// `metric` is em, f1 or best_f1 in the span task, accuracy or f1 in classification. `patience` is the
@@ -21,7 +21,7 @@ class EvaluationHistory {
     /// Throws Error naming the flag.
     EvaluationHistory(Task task, const std::string& metric, std::int64_t patience);
 
-    /// Takes the evaluations of an earlier run, as `all` returns them, in place of its own.
+    /// Replaces the evaluations by those of an earlier run, as `all` returns them.
     void restore(nlohmann::json evaluations) { all_ = std::move(evaluations); }
 
     void add(nlohmann::json evaluation) { all_.push_back(std::move(evaluation)); }
@@ -29,16 +29,16 @@ class EvaluationHistory {
     /// A JSON array.
     const nlohmann::json& all() const { return all_; }
 
-    /// Whether the last `patience` evaluations were no better than the best before them.
+    /// Whether the last `patience` evaluations were not better than the best one before them.
     bool out_of_patience() const;
 
     /// The number of the first evaluation with the highest value, from 1 on; 0 where there is none.
     std::int64_t best_place() const;
 
-    /// That evaluation: {"epoch", "metric", "value"}; null where there is none.
+    /// That evaluation: {"epoch", "metric", "value"}; null when there is no evaluation.
     nlohmann::json best() const;
 
-    /// "epoch 0.8, F1 61.23": `best` for people.
+    /// "epoch 0.8, F1 61.23": the best evaluation, as text for the log.
     std::string best_text() const;
 
     /// "epoch 0.3: EM 55.10, F1 60.30, has-answer F1 ..., best F1 61.02; +2.30 F1 in 0.05 rank-hours (46.0 F1

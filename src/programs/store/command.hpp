@@ -14,15 +14,16 @@ class CommandLine;
 struct StoreToolOptions {
     std::string action;  ///< info, verify or repair
     std::filesystem::path store;
-    std::filesystem::path checkpoint;  ///< for repair, where it is not at the place the store names
+    std::filesystem::path checkpoint;  ///< for repair, if it is not where the store says
     ComputeOptions compute;
 
     void declare(CommandLine& line);
 };
 
-/// Collective: says what is in a store (info), checks every byte of it on rank 0 (verify), or computes what
-/// is damaged or missing again on all ranks (repair). Throws AgreedError naming the store: it is none, it is
-/// damaged (verify), its tables are damaged, its checkpoint is gone or another (repair).
+/// Collective: prints what is in a store (info), checks every byte of it on rank 0 (verify), or computes
+/// damaged and missing blocks again on all ranks (repair). Throws AgreedError, which names the store, when
+/// the file is not a store, when it is damaged (verify), or when its tables are damaged or its checkpoint
+/// is missing or another one (repair).
 void run_store_tool(const StoreToolOptions& options, const Communicator& ranks);
 
 }  // namespace bv

@@ -90,6 +90,11 @@ std::int64_t default_head_epochs(Task task) {
 }
 
 void TrainOptions::declare(CommandLine& line) {
+    declare_heads_and_data(line);
+    declare_training(line);
+}
+
+void TrainOptions::declare_heads_and_data(CommandLine& line) {
     line.option("store", store, "store of bv_extract to train on");
     line.option("dev-store", dev_store, "store to score on after each epoch");
     line.option("checkpoint", checkpoint,
@@ -97,12 +102,15 @@ void TrainOptions::declare(CommandLine& line) {
     line.option("features", features, "with --checkpoint: features file to train on");
     line.option("dev-features", dev_features, "with --checkpoint: features file to score on");
     line.option("heads", heads,
-                "heads to train together: names of built-in heads, paths of TOML files; one with "
+                "heads to train together, all for span (where is the answer?) or all for classification (has "
+                "the question an answer? class 1 = no answer): names of built-in heads, paths of TOML files; "
+                "one with "
                 "each_layer = true is trained on every hidden state by itself")
         .delimiter(',')
         .required();
     line.option("learning-rate", learning_rates,
-                "of Adam, constant; of several, each head is trained at each")
+                "of Adam, constant; the default is the reference's, which configs/modern.toml keeps; of "
+                "several, each head is trained at each")
         .delimiter(',')
         .check(above_0());
     line.option("seed", seeds, "of initial values and dropout; of several, each head is trained with each")
@@ -121,6 +129,9 @@ void TrainOptions::declare(CommandLine& line) {
             "its own; the larger hold the smaller, whole questions drawn by --data-seed")
         .delimiter(',')
         .check(within(0, 1));
+}
+
+void TrainOptions::declare_training(CommandLine& line) {
     line.option("epochs", epochs, "passes over the training states; 0 = 1 for span, 10 for classification")
         .check(at_least(0));
     line.option("batch", batch, "sequences a step, over all ranks; 0 = 16 for span, 64 for classification")
@@ -150,7 +161,8 @@ void TrainOptions::declare(CommandLine& line) {
         .check(at_least(0));
     line.option(
         "allow-other-checkpoint", allow_other_checkpoint,
-        "score on states of another checkpoint than the training states'; head.json and metrics.json say so");
+        "score on states of another checkpoint than the training states', which head.json and metrics.json "
+        "say; take stores whose checkpoint has changed since they were made");
     bv::declare(line, compute);
     line.option("force", force,
                 "replace the results of an earlier run; one of the same recipe that was cut short goes on");

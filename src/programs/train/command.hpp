@@ -29,7 +29,7 @@ struct TrainOptions {
     std::vector<std::uint64_t> seeds{1};
     std::uint64_t data_seed = 1;
     double cache_gib = 4.0;
-    double memory_gib = 0;  ///< 0 = half of what is free
+    double memory_gib = 0;  ///< GiB of a rank; 0 = half of the free memory
     double held_out = 0;
     std::vector<double> shares{1};
     std::string eval_metric = "f1";
@@ -40,9 +40,13 @@ struct TrainOptions {
     bool force = false;
 
     void declare(CommandLine& line);
+
+  private:
+    void declare_heads_and_data(CommandLine& line);
+    void declare_training(CommandLine& line);
 };
 
-/// Passes over the training states where the user names no number: the reference's.
+/// The passes over the training states when the user gives no number: those of the reference.
 std::int64_t default_head_epochs(Task task);
 
 /// Collective: trains heads data-parallel over all ranks, each at every learning rate with every seed, all of

@@ -6,6 +6,7 @@
 #include "comm/sharding.hpp"
 #include "core/error.hpp"
 #include "io/files.hpp"
+#include "programs/shared/training_data.hpp"
 #include "programs/train/command.hpp"
 #include "states/part_source.hpp"
 #include "states/reading_order.hpp"
@@ -19,30 +20,50 @@ void require_labels(const StateSource& source) {
     if (!source.features().labelled) fail("{}: its features have no labels", source.name());
 }
 
-}  // namespace
+/// Throws Error naming the flag that is missing among those that go with `first`.
+void require_flag(const std::filesystem::path& value, const char* missing, const char* first) {
+    if (value.empty()) fail("{} is missing, which goes with {}", missing, first);
+}
 
-HeadData::HeadData(const TrainOptions& options, Task task, at::Device device) : seed_(options.data_seed) {
-    const bool stores = !options.store.empty() && !options.dev_store.empty();
+/// Whether the states come from stores rather than from a checkpoint. Throws Error where flags of both kinds
+/// are given, or one is missing.
+bool takes_stores(const TrainOptions& options) {
+    const bool stores = !options.store.empty() || !options.dev_store.empty();
     const bool computed =
-        !options.checkpoint.empty() && !options.features.empty() && !options.dev_features.empty();
-    const bool both =
-        (!options.store.empty() || !options.dev_store.empty()) &&
-        (!options.checkpoint.empty() || !options.features.empty() || !options.dev_features.empty());
-    if (both || stores == computed) {
+        !options.checkpoint.empty() || !options.features.empty() || !options.dev_features.empty();
+    if (stores == computed) {
         fail(
             "states come either from --store and --dev-store, or from --checkpoint, --features and "
             "--dev-features");
     }
+    if (stores) {
+        require_flag(options.store, "--store (states to train on)", "--dev-store");
+        require_flag(options.dev_store, "--dev-store (states to score on)", "--store");
+    } else {
+        require_flag(options.checkpoint, "--checkpoint", "--features and --dev-features");
+        require_flag(options.features, "--features (to train on)", "--checkpoint");
+        require_flag(options.dev_features, "--dev-features (to score on)", "--checkpoint");
+    }
+    return stores;
+}
+
+}  // namespace
+
+HeadData::HeadData(const TrainOptions& options, Task task, at::Device device) : seed_(options.data_seed) {
+    const bool stores = takes_stores(options);
     const Layers layers = options.layers == "all" ? Layers() : parse_layers(options.layers);
     if (stores) {
         train_ = open_store(options.store, options.cache_gib, layers, device);
         dev_ = open_store(options.dev_store, options.cache_gib, layers, device);
+        for (const StateSource* store : {train_.get(), dev_.get()})
+            require_unchanged_checkpoint(store->info(), store->name(), options.allow_other_checkpoint);
     } else {
         train_ = open_checkpoint(options.checkpoint, options.features, task, device, layers);
         dev_ = open_checkpoint(options.checkpoint, options.dev_features, task, device, layers);
     }
     require_labels(*train_);
     require_labels(*dev_);
+    if (task == Task::classification) warn_of_missing_class(train_->features(), train_->name());
     const auto questions = static_cast<std::int64_t>(train_->features().questions.size());
     place_of_.resize(static_cast<std::size_t>(questions));
     std::int64_t place = 0;

@@ -19,22 +19,22 @@
 
 namespace bv {
 
-/// Groups of heads alike but for seed and learning rate.
+/// Groups of heads; the heads of a group differ only in seed and learning rate.
 using AlikeJobs = std::vector<std::vector<HeadJob>>;
 
-/// One pass over the states for every epoch, in which several heads are trained on each batch read once.
+/// One pass over the states for each epoch. Each batch is read once, and all heads are trained on it.
 class HeadTraining {
   public:
-    /// Everything handed over by reference must outlive this object. Each group of `jobs` is one batched
-    /// computation; all are on the same share of the data and have the same steps done already. `label`, such
-    /// as "pass 1 of 2, ", begins what the log says of them.
+    /// Local. All arguments passed by reference must outlive this object. The heads of each group of `jobs`
+    /// are computed as one batch. All jobs have the same share of the data and the same number of steps
+    /// already done. `label`, for example "pass 1 of 2, ", begins the lines of the log.
     HeadTraining(const TrainOptions& options, const Communicator& ranks, const Compute& compute,
                  Collective& collective, const HeadData& data, AlikeJobs jobs, std::string label);
 
-    /// Collective: trains the heads to their ends, scores them after each epoch, and writes all results;
-    /// `config` is the resolved configuration. A head whose loss, weights or logits are not finite ends
-    /// there, with a warning, and its metrics.json says so; the others go on. Throws Stopped on all ranks
-    /// after the stop signal, with the states saved.
+    /// Collective: trains the heads to the end, scores them after each epoch, and writes all results.
+    /// `config` is the resolved configuration. If a head's loss, weights or logits are not finite, its
+    /// training ends there with a warning, and its metrics.json says so; the other heads go on. After the
+    /// stop signal it saves the states and throws Stopped on all ranks.
     void run(const std::string& config);
 
   private:
@@ -64,13 +64,13 @@ class HeadTraining {
     std::vector<HeadGroup> groups_;
     std::int64_t batch_;
     std::int64_t epochs_;
-    double share_;        // of the training questions
-    std::int64_t count_;  // features of an epoch
+    double share_;        // share (0 to 1) of the training questions
+    std::int64_t count_;  // number of features in an epoch
     std::int64_t steps_per_epoch_;
     std::int64_t steps_;  // done
     std::chrono::steady_clock::time_point saved_;
-    Background saving_;       // of all heads' states, on rank 0
-    bool regrouped_ = false;  // heads have left a group since states were saved
+    Background saving_;       // writes the states of all heads, on rank 0
+    bool regrouped_ = false;  // true: heads have left a group since the last saved states
 };
 
 }  // namespace bv

@@ -18,56 +18,56 @@
 
 namespace bv {
 
-/// Loss of a head, summed over all ranks since the epoch began.
+/// The loss of a head, summed over all ranks since the start of the epoch.
 struct LossSoFar {
-    std::int64_t step;  ///< of the epoch
+    std::int64_t step;  ///< steps since the start of the epoch
     double sum;
 };
 
-/// What is known of a head in training beside itself.
+/// What a group knows about one of its heads, besides the head itself.
 struct Trainee {
     HeadJob job;
-    std::optional<EvaluationHistory> history = {};  ///< on the held-out questions
-    /// Of the log, one an epoch; null until there is one, or a state.
+    std::optional<EvaluationHistory> history = {};  ///< its scores on the held-out questions
+    /// The lines of the log, one for each epoch. Null until there is a line or a state.
     nlohmann::json lines = nlohmann::json();
-    std::vector<LossSoFar> losses = {};   ///< of the epoch at hand, after every tenth
-    double step_seconds = 0;              ///< its steps of the epoch at hand took, on CPUs
-    std::optional<HeadFiles> files = {};  ///< rank 0 alone
+    std::vector<LossSoFar> losses = {};   ///< losses after each tenth of the current epoch
+    double step_seconds = 0;              ///< seconds of its steps in the current epoch, on CPUs
+    std::optional<HeadFiles> files = {};  ///< only on rank 0
 };
 
-/// Heads in training that are alike but for seed and learning rate: one batched computation.
+/// Heads in training that differ only in seed and learning rate and are computed as one batch.
 class HeadGroup {
   public:
     /// Local. `collective` must outlive this object.
     HeadGroup(std::vector<Trainee> trainees, std::int64_t hidden_size, at::Device device,
               Collective& collective);
 
-    /// (K) The heads' own, in the order of `head`.
+    /// Local: (K) what is known about each head, in the order of `head`.
     const std::vector<Trainee>& trainees() const { return trainees_; }
     std::vector<Trainee>& trainees() { return trainees_; }
 
     const Head& head() const { return trainer_->head(); }
     std::int64_t first_state() const { return trainees_.front().job.first_state; }
 
-    /// Collective: one step of all on a global batch of `global_batch` sequences, of which `share` is this
-    /// rank's part; they share its time.
+    /// Collective: one step of all heads on a global batch of `global_batch` sequences. `share` is this
+    /// rank's part of it. The time of the step is divided among the heads.
     void step(SharedBatch& share, std::int64_t global_batch);
 
-    /// Local: (K) this rank's losses since the epoch began, and none from here on.
+    /// Local: (K) this rank's losses since the start of the epoch. Sets them to 0.
     std::vector<double> losses() const { return trainer_->losses(); }
     void clear_losses();
 
-    /// Local: (K) whether all weights of a head are finite.
+    /// Local: (K) for each head whether all its weights are finite.
     std::vector<bool> finite() const { return trainer_->finite(); }
 
-    /// Local: a copy on the CPU of where head `k` stands, with the losses of all ranks.
+    /// Local: a copy of the training state of head `k` on the CPU, with the losses of all ranks.
     HeadState state(std::size_t k, const std::vector<double>& losses_of_ranks) const;
 
-    /// Collective: every head goes on from the state after `steps` steps in its folder, which rank 0 reads.
-    /// Throws AgreedError naming the folder.
+    /// Collective: sets every head to the state after `steps` steps in its folder, which rank 0 reads.
+    /// Throws AgreedError, which names the folder.
     void restore(std::int64_t steps, const Communicator& ranks);
 
-    /// Local: goes on with some of the heads alone, at least one, in a computation of their own.
+    /// Local: keeps only some of the heads, at least one. From here on these are computed as one batch.
     void keep(const std::vector<std::size_t>& some);
 
   private:
@@ -80,8 +80,8 @@ class HeadGroup {
     std::unique_ptr<HeadTrainer> trainer_;
 };
 
-/// Local: copies on the CPU of where all heads stand, group after group, with each rank's losses in that
-/// order.
+/// Local: copies of the training states of all heads on the CPU, group after group, with each rank's losses
+/// in the same order.
 std::vector<HeadState> states_of(const std::vector<HeadGroup>& groups,
                                  const std::vector<std::vector<double>>& losses_of_ranks);
 

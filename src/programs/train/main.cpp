@@ -3,9 +3,11 @@
 #include "comm/guard.hpp"
 #include "config/command_line.hpp"
 #include "heads/head_definition.hpp"
+#include "programs/shared/version.hpp"
 #include "programs/train/command.hpp"
 
 int main(int argc, char** argv) {
+    if (const auto code = bv::answer_version(argc, argv)) return *code;
     return bv::run_on_ranks([&](const bv::Communicator& ranks) {
         std::string names;
         for (const bv::BuiltInHead& head : bv::built_in_heads()) names.append("\n  ").append(head.name);

@@ -13,40 +13,43 @@
 
 namespace bv {
 
-/// Local: the most bytes that the tensors which `work` makes, its backward passes included, take at one time
-/// in the memory of `device`.
+/// Local: runs `work`, its backward passes included, and returns the largest number of bytes that its
+/// tensors take at one time in the memory of `device`.
 std::int64_t peak_bytes(at::Device device, const std::function<void()>& work);
 
-/// Collective: sets the memory of each of `jobs`, found by a step of throwaway heads over a batch of the
-/// longest features, so that no step takes more, and by the logits of an evaluation; the most of any rank.
+/// Collective: measures and sets the memory of each of `jobs`. It runs a step of heads that are thrown
+/// away, over a batch of the longest features, so that no real step takes more. It adds the logits of an
+/// evaluation. The largest number of all ranks counts.
 void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
                     const Communicator& ranks, Collective& collective);
 
-/// Memory that states take on a rank, in bytes.
+/// The bytes that states take on a rank.
 struct StateMemory {
-    std::int64_t kept = 0;        ///< stores that are held as a whole
-    std::int64_t read_ahead = 0;  ///< about: the windows that are used and read meanwhile
+    std::int64_t kept = 0;        ///< stores that are kept in memory as a whole
+    std::int64_t read_ahead = 0;  ///< about: the window in use and the one that is read meanwhile
     std::int64_t batches = 0;     ///< what is made of those for a step: on a GPU, in float32, or computed
 };
 
-/// Local: what the states of `data` take while `jobs`, whose memory is set, are trained on them.
+/// Local: the memory that the states of `data` take while `jobs`, whose memory is already set, are trained
+/// on them.
 StateMemory memory_of_states(const std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
                              const Communicator& ranks);
 
-/// Places of heads among jobs: groups of those that take their steps as one batched computation.
+/// The numbers of jobs, in groups. The heads of a group take their steps as one batch.
 using HeadGroups = std::vector<std::vector<std::size_t>>;
 
-/// Heads that are trained on each batch read once.
+/// Heads that are trained together: each batch is read once for all of them.
 struct HeadPass {
     HeadGroups groups;
-    std::int64_t kept = 0;     ///< bytes of all heads
-    std::int64_t working = 0;  ///< bytes during the step of the group that takes most: they take turns
+    std::int64_t kept = 0;     ///< bytes that all heads keep
+    std::int64_t working = 0;  ///< bytes of the group whose step takes most; groups take turns
 };
 
-/// As few passes over the states as take at most `limit` bytes each (0 = no limit), in the heads' order.
-/// Heads of one definition over the same states are a group, as many as fit beside what all heads keep. Heads
-/// on different shares of the data, or with different `steps` done already, go apart. Throws Error naming a
-/// head that alone takes more.
+/// Divides the heads, in their order, into as few passes over the states as possible. Each pass takes at
+/// most `limit` bytes (0 = no limit). Heads of one definition over the same states form a group, if they
+/// fit beside the memory that all heads keep. Heads on different shares of the data, or with different
+/// numbers of `steps` already done, come into different groups. Throws Error, which names a head that needs
+/// more than `limit` by itself.
 std::vector<HeadPass> plan_passes(const std::vector<HeadJob>& jobs, double limit);
 
 }  // namespace bv

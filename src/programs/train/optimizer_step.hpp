@@ -13,39 +13,40 @@
 
 namespace bv {
 
-/// A head in training, or K alike but for seeds and learning rates as one batched computation (see Head).
-/// Nothing of them depends on other heads trained beside them: their gradients are summed over the ranks in a
-/// buffer of their own.
+/// A head in training, or K heads that differ only in seeds and learning rates and are computed as one
+/// batch (see Head). No head depends on other heads that are trained at the same time: the gradients of
+/// these K heads are summed over the ranks in a buffer of their own.
 class HeadTrainer {
   public:
-    /// Local. Moves `head` to `device`; `collective` must outlive this object. Adam with Keras's epsilon
-    /// 1e-8, at a constant learning rate for each (K).
+    /// Local. Moves `head` to `device`. `collective` must outlive this object. Uses Adam with epsilon 1e-8
+    /// where Keras puts it, and one constant learning rate for each of the K heads.
     HeadTrainer(Head head, std::vector<double> learning_rates, at::Device device, Collective& collective);
     HeadTrainer(const HeadTrainer&) = delete;
     HeadTrainer& operator=(const HeadTrainer&) = delete;
     ~HeadTrainer() = default;
 
-    /// Collective: one update of each head from its mean loss over a global batch of `global_batch`
-    /// sequences, of which `share` is this rank's part, possibly without any. Statistics and dropout masks
-    /// are those of the whole batch: any number of ranks trains the same heads.
+    /// Collective: updates each head once, from its mean loss over a global batch of `global_batch`
+    /// sequences. `share` is this rank's part of the batch; it may be empty. Statistics and dropout masks
+    /// are those of the whole batch, so that any number of ranks trains the same heads.
     void step(const StateBatch& share, std::int64_t global_batch);
 
-    /// Local: (K) the loss of this rank's sequences, summed since it was set to 0.
+    /// Local: (K) the losses of this rank's sequences, summed since they were last set to 0.
     std::vector<double> losses() const;
     void set_loss(std::int64_t k, double loss);
 
-    /// Local: (K) whether all weights of a head are finite.
+    /// Local: (K) for each head whether all its weights are finite.
     std::vector<bool> finite() const;
 
-    /// Local: where training of head `k` stands, but for `totals`, copied to the CPU; and from there on, the
-    /// same number of steps for all. The loss is no part of it: each rank has its own.
+    /// Local: copies the training state of head `k`, without `totals`, to the CPU. The second function goes
+    /// on from such a state; all heads must have done the same number of steps. The loss is not part of it:
+    /// each rank has its own.
     ResumeState state(std::int64_t k) const;
     void restore(std::int64_t k, const ResumeState& state);
 
-    /// Collective: all ranks go on from where rank 0 stands, but for the losses.
+    /// Collective: sets all ranks to the state of rank 0, except for the losses.
     void share_state(const Communicator& ranks);
 
-    /// Local: bytes of parameters, gradients, Adam's moments and running statistics.
+    /// Local: the bytes of parameters, gradients, Adam's moments and running statistics.
     std::int64_t bytes() const;
 
     const Head& head() const { return head_; }
@@ -55,7 +56,7 @@ class HeadTrainer {
     Head head_;
     std::vector<double> learning_rates_;
     Collective& collective_;
-    StateBatch nothing_;  // what goes through the heads where a share has no sequence
+    StateBatch nothing_;  // goes through the heads when a share has no sequence
     FlatParameters parameters_;
     Adam optimizer_;
     at::Tensor losses_;  // (K) on the device, so that no step waits for it

@@ -16,19 +16,21 @@
 
 namespace bv {
 
-/// What the training of a head leaves in its folder. Rank 0 alone has one. All throw Error naming the path.
+/// The files that the training of a head writes into its folder. Only rank 0 has this object. All functions
+/// throw Error, which names the path.
 class HeadFiles {
   public:
     explicit HeadFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-    /// Begins anew, or from the state after `steps` steps of an interrupted run, whose lines of the log are
-    /// `lines` and whose best epoch so far was `best` (0 = none): the head of that epoch is put back where a
-    /// later one has taken its place. Removes all other states. `config` is the resolved configuration.
+    /// Begins from the start, or from the state after `steps` steps of an interrupted run. `lines` are the
+    /// lines that this run has written to its log. `best` was its best epoch so far (0 = none): if a later
+    /// head has taken the place of that epoch's head, it is put back. All other states are removed.
+    /// `config` is the resolved configuration.
     void begin(const nlohmann::json& recipe, const std::string& config, std::int64_t steps,
                const nlohmann::json& lines, std::int64_t best);
 
-    /// Says that a state is about to be written, before whose step `best` was the best epoch (0 = none). The
-    /// state written before it is on disk.
+    /// Says that a state is about to be written. `best` is the best epoch before the state's step (0 =
+    /// none). The state that was written before it is on disk.
     void begin_state(std::int64_t best) { of_states_ = {of_states_.back(), best}; }
 
     /// Appends an epoch's line to metrics.jsonl.
@@ -55,17 +57,18 @@ class HeadFiles {
     std::vector<std::int64_t> of_states_{0, 0};  // best epochs of the states that may be on disk
 };
 
-/// Where a head in training stands, and its folder.
+/// The state of a head in training, and its folder.
 struct HeadState {
     std::filesystem::path folder;
     ResumeState state;
 };
 
-/// Local: writes the states of heads trained together, all after the same number of steps, in place of their
-/// older ones and as one: a process killed at any moment leaves all heads the newer state or all the older
-/// one. Their folders lie in `output`, which holds a record of the heads (states-<fingerprint>-<step>.json)
-/// from the moment all states are on disk until all are in place. Throws Error naming the path (a full disk,
-/// say); then the older ones count.
+/// Local: writes the states of heads that are trained together, all after the same number of steps, in
+/// place of their older ones and as one: if the process is killed at any moment, either all heads have the
+/// newer state, or all have the older one. Their folders are in `output`. There a record of the heads
+/// (states-<fingerprint>-<step>.json) exists from the moment when all states are on disk until all are in
+/// place. Throws Error, which names the path, for example when the disk is full; then the older states
+/// count.
 void write_head_states(const std::filesystem::path& output, const std::vector<HeadState>& states);
 
 /// Local: puts the states in place that killed processes had recorded in `output` for heads among `folders`,
@@ -73,19 +76,21 @@ void write_head_states(const std::filesystem::path& output, const std::vector<He
 void finish_head_states(const std::filesystem::path& output,
                         const std::vector<std::filesystem::path>& folders);
 
-/// What a head's folder says of its training.
+/// What a head's folder tells about its training.
 struct EarlierHeadRun {
     bool finished = false;
-    std::int64_t steps = 0;  ///< done, where a state holds them: the newest
+    std::int64_t steps = 0;  ///< steps that the newest state has done
     std::string precision;   ///< in which the states that it read were computed
 };
 
-/// Local: looks into `folder` for a training of the same recipe. Throws Error where there is another that
-/// `force` does not allow to replace. With `force`, what is finished counts for nothing.
+/// Local: looks for a training of the same recipe in `folder`. Throws Error when a training of another
+/// recipe is there and `force` does not allow to replace it. With `force`, a finished training counts as
+/// not begun.
 EarlierHeadRun find_earlier_head_run(const std::filesystem::path& folder, const nlohmann::json& recipe,
                                      bool force);
 
-/// Local: the state in `folder` after `steps` steps. Throws Error naming what is absent or damaged.
+/// Local: reads the state in `folder` after `steps` steps. Throws Error, which names the missing or damaged
+/// file.
 ResumeState read_head_state(const std::filesystem::path& folder, std::int64_t steps);
 
 }  // namespace bv

@@ -21,7 +21,7 @@ struct Dataset {
 /// its offset.
 Dataset read_squad(const std::filesystem::path& path);
 
-/// The part of `dataset` whose contexts are marked: (contexts) true where one is kept.
+/// The part of `dataset` whose contexts are marked: (contexts) true for each context that is kept.
 Dataset part_of(const Dataset& dataset, const std::vector<bool>& keep);
 
 }  // namespace bv

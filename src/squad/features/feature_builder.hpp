@@ -9,7 +9,7 @@
 
 namespace bv {
 
-/// What becomes of a question whose answer the legacy rule cannot find in its context.
+/// How to treat a question whose answer the legacy rule cannot find in its context.
 enum class Unfound {
     skip,  ///< left out, as the legacy conversion does in training
     keep,  ///< labelled by the offsets rule: for evaluation, where no question may be missing
@@ -18,8 +18,8 @@ enum class Unfound {
 /// "skip" or "keep". Throws Error.
 Unfound unfound_named(std::string_view name);
 
-/// Throws Error when some question would leave too little room for its context, or the stride would skip
-/// tokens, or a name in `settings` is none.
+/// Throws Error when a question would leave too little room for its context, when the stride would skip
+/// tokens, or when a name in `settings` is unknown.
 void check_settings(const FeatureSettings& settings);
 
 /// Features of every question of `dataset` in its order, on `threads` threads; the result does not depend on

@@ -22,10 +22,10 @@ struct Question {
     bool impossible = false;
 };
 
-/// How features were made; two features files fit together when these agree.
+/// How features were made. Two features files fit together when these settings are equal.
 struct FeatureSettings {
     std::string vocabulary;  ///< fingerprint of the vocabulary (Tokenizer::vocabulary)
-    std::string tokenizer;   ///< of all that decides how a text is cut; empty in files older than this
+    std::string tokenizer;   ///< fingerprint of all that decides how a text is cut; empty in older files
     bool lower_case = true;
     std::int64_t max_tokens = 386;
     std::int64_t max_question_tokens = 64;
@@ -36,7 +36,7 @@ struct FeatureSettings {
     bool operator==(const FeatureSettings&) const = default;
 };
 
-/// What a position that is no context token has as offsets.
+/// The offset of every position that is not a token of the context.
 inline constexpr std::int32_t kNoOffset = -1;
 /// Label of a feature whose question has no labels at all (a test set).
 inline constexpr std::int32_t kUnlabelled = -1;

@@ -166,30 +166,6 @@ void check_table(const Features& features, const h5::Group& table) {
     check_labels_and_offsets(features, table);
 }
 
-/// Removes what is half-written unless it was kept.
-class Aside {
-  public:
-    explicit Aside(std::filesystem::path path) : path_(std::move(path)) { path_ += ".partial"; }
-    ~Aside() {
-        std::error_code ignored;
-        if (!kept_) std::filesystem::remove(path_, ignored);
-    }
-    Aside(const Aside&) = delete;
-    Aside& operator=(const Aside&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-    void rename_to(const std::filesystem::path& target) {
-        flush_to_disk(path_);
-        std::error_code wrong;
-        std::filesystem::rename(path_, target, wrong);
-        if (wrong) fail("cannot write {}: {}", target.string(), wrong.message());
-        kept_ = true;
-    }
-
-  private:
-    std::filesystem::path path_;
-    bool kept_ = false;
-};
-
 }  // namespace
 
 void write_features_table(h5::Group& root, const Features& features) {
@@ -213,11 +189,7 @@ void write_features_table(h5::Group& root, const Features& features) {
 
 void write_features(const std::filesystem::path& path, const Features& features, bool force) {
     require_absent(path, force);
-    const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
-    std::error_code wrong;
-    std::filesystem::create_directories(parent, wrong);
-    if (wrong) fail("cannot create folder {}: {}", parent.string(), wrong.message());
-    Aside aside(path);
+    AsideFile aside(path);
     {
         h5::File file = h5::File::create(aside.path());
         {
@@ -226,8 +198,8 @@ void write_features(const std::filesystem::path& path, const Features& features,
         }
         file.close();
     }
-    aside.rename_to(path);
-    flush_to_disk(parent);
+    flush_to_disk(aside.path());
+    aside.take_place();
 }
 
 Features read_features(const std::filesystem::path& path, h5::File::Truncated truncated) {

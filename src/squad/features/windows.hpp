@@ -21,15 +21,15 @@ struct Window {
     bool operator==(const Window&) const = default;
 };
 
-/// Windows of at most `capacity` tokens over a context of `tokens`; the last one ends with the context. There
-/// is always one, if need be empty. Requires that a step leaves no gap: 0 < stride <= capacity for `step`, 0
-/// <= stride < capacity for `overlap`.
+/// Cuts a context of `tokens` tokens into windows of at most `capacity` tokens; the last one ends with the
+/// context. There is always one window; for an empty context it is empty. A step must leave no gap: 0 <
+/// stride <= capacity for `step`, 0 <= stride < capacity for `overlap`.
 std::vector<Window> windows_over(std::int64_t tokens, std::int64_t capacity, std::int64_t stride,
                                  StrideMeans means);
 
-/// 1 for each token of window `which` that no other window gives more context, the first of equals winning.
-/// The context of a token is the smaller of those on its left and right, plus a hundredth of the window's
-/// size.
+/// 1 for each token of window `which` to which no other window gives more context; if several give the
+/// same, the first of them wins. The context of a token is the smaller of the numbers of tokens on its left
+/// and right, plus a hundredth of the window's size.
 std::vector<std::uint8_t> max_context_flags(const std::vector<Window>& windows, std::size_t which);
 
 }  // namespace bv

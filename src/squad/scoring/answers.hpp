@@ -14,7 +14,7 @@ namespace bv {
 struct AnswerOptions {
     std::int64_t n_best = 20;             ///< starts and ends tried per window, and answers kept per question
     std::int64_t max_answer_tokens = 30;  ///< longest answer, in tokens
-    double null_threshold = 0.0;          ///< null odds above it answer "none"
+    double null_threshold = 0.0;          ///< if the null odds are above it, the answer is "none"
 };
 
 /// One possible answer of a question.

@@ -83,9 +83,9 @@ struct Sums {
     double f1 = 0;
     std::int64_t total = 0;
 
-    void add(bool is_exact, double overlap) {
-        exact += is_exact ? 1 : 0;
-        f1 += overlap;
+    void add(const WordpieceVerdict& verdict) {
+        exact += verdict.exact ? 1 : 0;
+        f1 += verdict.f1;
         ++total;
     }
 
@@ -96,12 +96,6 @@ struct Sums {
         scores[prefix + "total"] = total;
     }
 };
-
-double best_overlap(const std::vector<Wordpieces>& golds, const Wordpieces& answer) {
-    double best = 0;
-    for (const Wordpieces& gold : golds) best = std::max(best, overlap_f1(gold, answer));
-    return best;
-}
 
 std::int64_t characters_in(const std::string& utf8) {
     return std::count_if(utf8.begin(), utf8.end(), [](char c) { return (c & 0xC0) != 0x80; });
@@ -148,6 +142,12 @@ std::vector<Wordpieces> gold_wordpieces(const Features& features, std::int64_t f
     return golds;
 }
 
+WordpieceVerdict judge(const Wordpieces& answer, const std::vector<Wordpieces>& golds) {
+    WordpieceVerdict verdict{std::find(golds.begin(), golds.end(), answer) != golds.end(), 0};
+    for (const Wordpieces& gold : golds) verdict.f1 = std::max(verdict.f1, overlap_f1(gold, answer));
+    return verdict;
+}
+
 nlohmann::ordered_json reference_scores(const Features& features, const SpanLogits& log_probabilities) {
     const std::vector<QuestionWindows> windows = windows_of_questions(features);
     const std::vector<ReferenceAnswer> answers = reference_answers(features, log_probabilities);
@@ -157,15 +157,11 @@ nlohmann::ordered_json reference_scores(const Features& features, const SpanLogi
     Sums second_best;
     for (std::size_t q = 0; q < answers.size(); ++q) {
         const auto golds = gold_wordpieces(features, windows[q].first, windows[q].last);
-        const auto is_exact = [&](const Wordpieces& answer) {
-            return std::find(golds.begin(), golds.end(), answer) != golds.end();
-        };
-        const bool exact = is_exact(answers[q].best);
-        const double f1 = best_overlap(golds, answers[q].best);
-        all.add(exact, f1);
+        const WordpieceVerdict best = judge(answers[q].best, golds);
+        all.add(best);
         const bool has_answer = !features.questions[at(answers[q].question)].answers.empty();
-        (has_answer ? with_answer : without_answer).add(exact, f1);
-        if (!exact) second_best.add(is_exact(answers[q].second), best_overlap(golds, answers[q].second));
+        (has_answer ? with_answer : without_answer).add(best);
+        if (!best.exact) second_best.add(judge(answers[q].second, golds));
     }
     nlohmann::ordered_json scores = nlohmann::ordered_json::object();
     all.write(scores, "");

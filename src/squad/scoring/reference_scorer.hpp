@@ -33,6 +33,13 @@ std::vector<ReferenceAnswer> reference_answers(const Features& features, const S
 /// none with a token) gives one empty list.
 std::vector<Wordpieces> gold_wordpieces(const Features& features, std::int64_t first, std::int64_t last);
 
+/// How right an answer is.
+struct WordpieceVerdict {
+    bool exact = false;  ///< it is one of the gold answers
+    double f1 = 0;       ///< the largest overlap with one of them, in [0, 1]
+};
+WordpieceVerdict judge(const Wordpieces& answer, const std::vector<Wordpieces>& golds);
+
 /// The reference work's scores in percent: exact (identical wordpieces), f1 (their overlap, best over gold
 /// answers), total, the same with HasAns_ and NoAns_; and over the questions whose best answer is not exact,
 /// second_best_exact, second_best_f1 and second_best_total. No normalisation, no null threshold.

@@ -1,5 +1,7 @@
 #include "squad/scoring/scores.hpp"
 
+#include <string_view>
+
 #include "core/log.hpp"
 #include "squad/scoring/class_scorer.hpp"
 #include "squad/scoring/official_scorer.hpp"
@@ -58,7 +60,8 @@ std::string summary(const nlohmann::ordered_json& scores) {
     std::string text;
     for (const char* scorer : {"official", "reference", "classification"}) {
         if (!scores.contains(scorer) || scores[scorer].is_null()) continue;
-        text += fmt::format("{}{} EM {:.2f} F1 {:.2f}", text.empty() ? "" : ", ", scorer,
+        const char* exact = std::string_view(scorer) == "classification" ? "accuracy" : "EM";
+        text += fmt::format("{}{} {} {:.2f} F1 {:.2f}", text.empty() ? "" : ", ", scorer, exact,
                             scores[scorer]["exact"].get<double>(), scores[scorer]["f1"].get<double>());
     }
     return text.empty() ? "unlabelled" : text;

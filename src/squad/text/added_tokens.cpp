@@ -15,6 +15,25 @@ bool same(const AddedToken& a, const AddedToken& b) {
            a.rstrip == b.rstrip && a.special == b.special && a.in_normalized_text() == b.in_normalized_text();
 }
 
+/// Whether [begin, end) of the text is part of a longer word.
+bool is_within_word(std::u32string_view text, std::size_t begin, std::size_t end) {
+    return (begin > 0 && as_bert::is_of_word(text[begin - 1])) ||
+           (end < text.size() && as_bert::is_of_word(text[end]));
+}
+
+/// Spaces that end at `end`, from `first` on.
+std::size_t spaces_before(std::u32string_view text, std::size_t end, std::size_t first) {
+    std::size_t count = 0;
+    while (end - count > first && as_bert::is_space(text[end - count - 1])) ++count;
+    return count;
+}
+
+std::size_t spaces_from(std::u32string_view text, std::size_t begin) {
+    std::size_t count = 0;
+    while (begin + count < text.size() && as_bert::is_space(text[begin + count])) ++count;
+    return count;
+}
+
 }  // namespace
 
 bool holds(const std::vector<AddedToken>& tokens, const std::string& content) {
@@ -91,20 +110,15 @@ std::vector<AddedTokens::Part> AddedTokens::Patterns::parts(std::u32string_view 
             ++i;
             continue;
         }
+        const AddedToken& token = found->token;
         std::size_t begin = i;
         std::size_t end = i + found->text.size();
         i = end;  // the search goes on behind the match, also where it does not count
-        if (skip_special && found->token.special) continue;
-        const bool within_word = (begin > 0 && as_bert::is_of_word(text[begin - 1])) ||
-                                 (end < text.size() && as_bert::is_of_word(text[end]));
-        if (found->token.single_word && within_word) continue;
-        if (found->token.lstrip) {
-            while (begin > done && as_bert::is_space(text[begin - 1])) --begin;
-            begin = std::max(begin, done);  // a token's own first blank may belong to the token before
-        }
-        if (found->token.rstrip) {
-            while (end < text.size() && as_bert::is_space(text[end])) ++end;
-        }
+        if (skip_special && token.special) continue;
+        if (token.single_word && is_within_word(text, begin, end)) continue;
+        // A token's own first blank may belong to the token before.
+        if (token.lstrip) begin = std::max(done, begin - spaces_before(text, begin, done));
+        if (token.rstrip) end += spaces_from(text, end);
         if (done < begin) parts.push_back({std::nullopt, done, begin});
         parts.push_back({found->id, begin, end});
         done = end;

@@ -36,20 +36,20 @@ class AddedTokens {
     /// A part of a text: an added token, or (without an id) text between them.
     struct Part {
         std::optional<std::int32_t> id;
-        std::size_t begin;
-        std::size_t end;
+        std::size_t begin = 0;
+        std::size_t end = 0;
     };
 
     /// Adds `tokens` as one call of `add_tokens` does. A token of the vocabulary keeps its id, a new token
     /// gets the next id; a token that was added before gets the new flags.
     void add(const std::vector<AddedToken>& tokens, const Pieces& vocabulary);
 
-    /// To be called once all tokens are added, before any text is cut. `skip_special`: special tokens written
-    /// out in a text are plain text. Throws Error naming `place` when nothing is left of a token after
-    /// `basic` normalized it.
+    /// Call it when all tokens are added and before any text is cut. With `skip_special`, special tokens
+    /// that are written out in a text are plain text. Throws Error, which names `place`, when a token is
+    /// empty after `basic` has normalized it.
     void finish(const BasicTokenizer& basic, bool skip_special, const std::string& place);
 
-    /// The id of an added token; nothing where `content` is none.
+    /// The id of the added token `content`; no value if there is no such token.
     std::optional<std::int32_t> id_of(const std::string& content) const;
 
     /// The parts of an original text, cut at tokens that are searched for there.
@@ -57,7 +57,8 @@ class AddedTokens {
     /// The parts of a normalized text.
     std::vector<Part> parts_of_normalized(std::u32string_view text) const { return normalized_.parts(text); }
 
-    /// A text of everything that decides how tokens are cut out: equal texts, equal behaviour.
+    /// A text that describes everything that decides how tokens are cut out. If two texts are equal, both
+    /// cut in the same way.
     std::string description() const;
 
   private:

@@ -11,7 +11,7 @@ namespace bv {
 /// Code points of `utf8`, which must be valid UTF-8 (JSON's strings are).
 std::u32string characters_of(std::string_view utf8);
 
-/// Offset (bytes) of the first sequence that is no valid UTF-8; nothing where all are valid.
+/// The offset in bytes of the first sequence that is not valid UTF-8; no value when all are valid.
 std::optional<std::size_t> first_wrong_byte(std::string_view utf8);
 
 /// `utf8`, which must be valid UTF-8, without Unicode's white space at its end.
@@ -23,9 +23,9 @@ std::string utf8_of(std::u32string_view characters);
 /// Byte offset in UTF-8 of each character, and the size in bytes at the end: (characters + 1).
 std::vector<std::int32_t> byte_offsets(std::u32string_view characters);
 
-/// What Hugging Face `tokenizers` takes characters for. It reads categories from tables of Unicode 8 and
-/// decompositions from tables of Unicode 9, whatever the system's ICU knows: characters younger than that are
-/// plain ones here too, and so are the few whose category was corrected since.
+/// How Hugging Face `tokenizers` classifies characters. It reads categories from tables of Unicode 8 and
+/// decompositions from tables of Unicode 9, whatever the system's ICU knows. Characters that are younger
+/// than these tables are plain characters here too, and so are the few whose category was corrected since.
 namespace as_bert {
 
 /// Dropped when text is cleaned: NUL, U+FFFD, control, format and private-use characters, but not tab and

@@ -159,22 +159,19 @@ Promises read_added_tokens(const JsonFile& file, const SpecialTokens& special) {
     return promises;
 }
 
-}  // namespace
+/// What the files promise, by id.
+Promises read_promises(const TokenizerFiles& files, const SpecialTokens& special,
+                       const std::vector<PromisedToken>& of_tokenizer) {
+    if (!files.older_ones_count())
+        return read_added_tokens_decoder(files.config.place().at("added_tokens_decoder"));
+    Promises promises = read_added_tokens(files.added_tokens, special);
+    for (const PromisedToken& token : of_tokenizer) promises.insert_or_assign(token.id, token);
+    return promises;
+}
 
-DeclaredTokens read_declared_tokens(const TokenizerFiles& files, const Pieces& vocabulary,
-                                    const std::vector<PromisedToken>& of_tokenizer, bool defaults) {
-    DeclaredTokens result;
-    const SpecialTokens special(files);
-    Promises promises = files.older_ones_count()
-                            ? read_added_tokens(files.added_tokens, special)
-                            : read_added_tokens_decoder(files.config.place().at("added_tokens_decoder"));
-    if (files.older_ones_count()) {
-        for (const PromisedToken& token : of_tokenizer) promises.insert_or_assign(token.id, token);
-    }
-    for (const auto& [id, promised] : promises) {
-        result.tokens.push_back(promised.token);
-        result.promised.push_back(promised);
-    }
+/// The special tokens that the files name. Notes in `result` those that BERT itself needs.
+std::vector<AddedToken> read_named(const SpecialTokens& special, const Pieces& vocabulary, bool defaults,
+                                   DeclaredTokens& result) {
     std::vector<AddedToken> named;
     for (const StandardToken& wanted : kStandard) {
         const auto token = special.standard(wanted, defaults);
@@ -192,6 +189,20 @@ DeclaredTokens read_declared_tokens(const TokenizerFiles& files, const Pieces& v
         }
         append_if_new(named, token);
     }
+    return named;
+}
+
+}  // namespace
+
+DeclaredTokens read_declared_tokens(const TokenizerFiles& files, const Pieces& vocabulary,
+                                    const std::vector<PromisedToken>& of_tokenizer, bool defaults) {
+    DeclaredTokens result;
+    const SpecialTokens special(files);
+    for (const auto& [id, promised] : read_promises(files, special, of_tokenizer)) {
+        result.tokens.push_back(promised.token);
+        result.promised.push_back(promised);
+    }
+    const std::vector<AddedToken> named = read_named(special, vocabulary, defaults, result);
     for (AddedToken& token : result.tokens) token.special = token.special || holds(named, token.content);
     for (const AddedToken& token : named) append_if_new(result.tokens, token);
     for (AddedToken token : special.extra()) {

@@ -39,7 +39,8 @@ class Tokenizer {
     std::int32_t sep() const { return sep_; }
     const BasicTokenizer& basic() const { return basic_; }
 
-    /// Fingerprint of vocab.txt; where there is none, of the pieces in the order of their ids, a line each.
+    /// The fingerprint of vocab.txt. If that file does not exist: the fingerprint of the pieces in the
+    /// order of their ids, one on a line.
     const std::string& vocabulary() const { return vocabulary_; }
     /// The file that the vocabulary was read from.
     const std::filesystem::path& source() const { return source_; }

@@ -12,7 +12,7 @@
 
 namespace bv {
 
-/// What the files of a model folder say of its tokenizer.
+/// The tokenizer that the files of a model folder define.
 struct TokenizerDefinition {
     std::filesystem::path source;  ///< the file that the vocabulary is read from
     Pieces vocabulary;

@@ -14,12 +14,13 @@ namespace bv {
 inline constexpr const char* kTokenizerFiles[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json",
                                                   "special_tokens_map.json", "added_tokens.json"};
 
-/// A JSON file of a model folder; an empty object where it is absent. Throws Error naming it.
+/// A JSON file of a model folder; an empty object if the file does not exist. Throws Error, which names the
+/// file.
 struct JsonFile {
     explicit JsonFile(const std::filesystem::path& path);
 
     JsonPlace place() const { return {json, name}; }
-    /// The value at `key`, unless it is absent or null.
+    /// The value at `key`; no value if it is absent or null.
     std::optional<JsonPlace> find(const std::string& key) const;
 
     std::string name;

@@ -142,5 +142,58 @@ TEST_F(StudyTest, NamesWhatIsWrong) {
     BV_EXPECT_ERROR(read_study(study("[study]\nlayer_subsets = [\"0,x\"]\n")), "study.toml:2", "'x'");
 }
 
+TEST_F(StudyTest, NamesTheLineAndTheKeyOfAWrongType) {
+    const auto refuses = [&](const char* line, const char* wanted, const char* found) {
+        SCOPED_TRACE(line);
+        BV_EXPECT_ERROR(read_study(study(fmt::format("# a study\n[study]\n\n{}\n", line))),
+                        "study.toml:4: [study] ", wanted, found);
+    };
+    refuses("keep_stores = \"yes\"", "keep_stores must be true or false", "found: string");
+    refuses("layer_atlas = 1", "layer_atlas must be true or false", "found: integer");
+    refuses("seed = \"1\"", "seed must be a whole number", "found: string");
+    refuses("corpus_train = 1.5", "corpus_train must be a whole number", "found: floating-point");
+    refuses("hold_out = \"0.02\"", "hold_out must be a number", "found: string");
+    refuses("span_heads = [1]", "span_heads must be a list of strings", "found: integer");
+    refuses("states_at = [0.3]", "states_at must be a list of strings", "found: floating-point");
+    refuses("tasks = { span = true }", "tasks must be a list of strings", "found: table");
+}
+
+TEST_F(StudyTest, NamesTheLineAndTheKeyOfAWrongExperiment) {
+    const std::string study_of_two =
+        "[study]\nstates_at = [\"0.3\"]\nspan_heads = [\"learned_pooling\", \"my/tiny.toml\"]\n{}\n"
+        "[finetune]\ncheckpoints = \"0.3,1\"\n";
+    const auto refuses = [&](const char* line, const auto&... words) {
+        SCOPED_TRACE(line);
+        BV_EXPECT_ERROR(read_study(study(fmt::format(fmt::runtime(study_of_two), line))),
+                        "study.toml:4: [study] ", words...);
+    };
+    refuses("mixed = [\"0.3\"]", "mixed", "0.3:1");
+    refuses("mixed = [\"1:0.3\"]", "states_at");
+    refuses("mixed = [\"0.3:2\"]", "epoch 2", "keeps no checkpoint");
+    refuses("span_ensembles = [\"learned_poling+BERT\"]", "'learned_poling'",
+            "nearest known one is 'learned_pooling'");
+    refuses("span_ensembles = [\"tiny\"]", "'tiny' is one model");
+    refuses("span_ensembles = [\"tiny+tiny\"]", "names tiny twice");
+    refuses("classification_ensembles = [\"tiny+BERT\"]", "classification_ensembles", "'tiny'");
+    refuses("hold_out = 1", "hold_out", "below 1");
+    refuses("corpus_dev = 0", "corpus_dev", "1 or more");
+    refuses("classification_heads = [\"a,b\"]", "classification_heads", "comma");
+}
+
+TEST_F(StudyTest, GivesScriptsItsKeysAsAssignments) {
+    const std::string text = shell_text(read_study(
+        study("[study]\nseeds = [3, 4]\nstates_at = [\"3/10\", \"1.0\"]\nspan_heads = [\"it's.toml\"]\n"
+              "keep_stores = false\nhold_out = 0.02\nshares = [0.5, 1]\nmixed = [\"0.30:1\"]\n"
+              "[finetune]\ncheckpoints = \"0.3,1\"\n[extract]\nlayers = \"0,3\"\n")));
+    for (const char* line :
+         {"study_tasks=('span' 'classification')", "study_seed='1'", "study_seeds=('3' '4')",
+          "study_states_at=('0.3' '1')", "study_span_heads=('it'\\''s.toml')",
+          "study_classification_heads=()", "study_keep_stores=''", "study_layer_atlas=''",
+          "study_hold_out='0.02'", "study_shares=('0.5')", "study_mixed=('0.3:1')",
+          "study_corpus_train='600'", "study_stored_layers='2'"}) {
+        EXPECT_NE(text.find(fmt::format("{}\n", line)), std::string::npos) << line << "\n" << text;
+    }
+}
+
 }  // namespace
 }  // namespace bv

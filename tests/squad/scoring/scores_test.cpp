@@ -67,7 +67,7 @@ TEST_F(Scores, TheSummaryNamesEachScorer) {
     EXPECT_EQ(summary(score(sample_.features(), logits_)),
               "official EM 100.00 F1 100.00, reference EM 100.00 F1 100.00");
     const ClassLogits classes{"", {1, 0, 0, 1}};
-    EXPECT_EQ(summary(score(sample_.features(), classes)), "classification EM 100.00 F1 100.00");
+    EXPECT_EQ(summary(score(sample_.features(), classes)), "classification accuracy 100.00 F1 100.00");
 }
 
 }  // namespace

@@ -1,0 +1,75 @@
+#include <memory>
+#include <optional>
+
+#include <ATen/ATen.h>
+
+#include "bert/config.hpp"
+#include "comm/collective.hpp"
+#include "core/error.hpp"
+#include "heads/head_file.hpp"
+#include "io/json.hpp"
+#include "io/paths.hpp"
+#include "programs/eval/evaluation.hpp"
+#include "programs/shared/precision.hpp"
+#include "states/state_source.hpp"
+
+namespace bv {
+namespace {
+
+/// Sequences a head reads at a time.
+constexpr std::int64_t kHeadBatch = 16;
+
+/// A head that diverged before it had an epoch to keep has no weights.
+void require_not_diverged(const std::filesystem::path& folder) {
+    const std::filesystem::path metrics = folder / "metrics.json";
+    if (is_there(folder / "head.json") || !is_there(metrics)) return;
+    if (const auto record = read_json(metrics); record.contains("diverged")) {
+        fail("{}: the training of this head diverged ({}): it has no weights to evaluate", folder.string(),
+             record["diverged"].dump());
+    }
+}
+
+}  // namespace
+
+Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) {
+    Compute compute = open_device(options.compute, ranks);
+    Evaluation evaluation;
+    std::optional<TrainedHead> trained;
+    std::unique_ptr<StateSource> source;
+    std::int64_t first = 0;
+    ranks.agree([&] {
+        require_not_diverged(options.head);
+        trained = load_head(options.head);
+        const Task task = trained->head.definition().task;
+        const std::vector<std::int64_t>& layers = trained->origin.layers;
+        source = options.store.empty()
+                     ? open_checkpoint(options.checkpoint, options.features, task, compute.device, layers)
+                     : open_store(options.store, 0, layers, compute.device);
+        const bool other =
+            require_fit(trained->head, trained->origin, *source, options.allow_other_checkpoint);
+        first = first_state(trained->head, trained->origin, source->info());
+        evaluation.features = source->features();
+        evaluation.fingerprint = source->info().features;
+        evaluation.origin = {{"head", trained->head.definition().name},
+                             {"head_folder", options.head.string()},
+                             {"parameters", trained->head.parameter_count()},
+                             {"epoch", trained->origin.epoch},
+                             {"dev_epoch", source->info().epoch},
+                             {"other_checkpoint", other},
+                             {"states", source_of(source->name(), source->info().checkpoint)}};
+    });
+    if (options.store.empty()) {
+        choose_precision(compute, options.compute.precision, "", read_bert_config(options.checkpoint), ranks);
+        source->multiply_in(compute.precision);
+    }
+    evaluation.origin["precision"] = source->info().precision;
+    trained->head.to(compute.device);
+    Collective& collective = make_collective(ranks, compute.gpu());
+    evaluation.sources.push_back(options.head.string());
+    evaluation.models = predict_heads({{&trained->head, first}}, *source, kHeadBatch, compute.device, ranks,
+                                      collective, WhenTold::end);
+    evaluation.computed = true;
+    return evaluation;
+}
+
+}  // namespace bv

@@ -1,0 +1,123 @@
+#include "programs/eval/show.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_map>
+
+#include <fmt/ranges.h>
+
+#include "squad/scoring/official_scorer.hpp"
+#include "squad/scoring/question_windows.hpp"
+#include "squad/scoring/reference_scorer.hpp"
+
+namespace bv {
+namespace {
+
+constexpr const char* kNoAnswer = "(no answer)";
+
+/// A text on one line of a terminal: control characters become spaces.
+std::string one_line(std::string text) {
+    std::ranges::replace_if(
+        text, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
+    return text;
+}
+
+std::string answer_text(const std::string& answer) {
+    return answer.empty() ? kNoAnswer : one_line(answer);
+}
+
+std::size_t shown_of(std::size_t questions, std::int64_t count) {
+    return std::min(questions, static_cast<std::size_t>(count));
+}
+
+/// The question and its gold answers, each once.
+std::string head_of(const Question& question, bool labelled, std::size_t place, std::size_t count) {
+    std::vector<std::string> golds;
+    for (const Answer& answer : question.answers) {
+        std::string text = one_line(answer.text);
+        if (std::ranges::find(golds, text) == golds.end()) golds.push_back(std::move(text));
+    }
+    if (golds.empty()) golds.emplace_back(labelled ? kNoAnswer : "(not in the file)");
+    return fmt::format("{} of {}, {}\n  question   {}\n  gold       {}\n", place + 1, count,
+                       one_line(question.id), one_line(question.text), fmt::join(golds, " | "));
+}
+
+/// What a scorer says of an answer; `f1` in percent.
+std::string verdict(const char* scorer, bool exact, double f1) {
+    return fmt::format("  {:<10} {}, F1 {:.2f}\n", scorer, exact ? "exact match" : "no exact match", f1);
+}
+
+std::string official_verdict(const Question& question, const std::string& answer) {
+    const auto scores = official_scores({&question, 1}, {{question.id, answer}}, std::nullopt);
+    return verdict("official", scores["exact"] == 100.0, scores["f1"].get<double>());
+}
+
+std::string class_line(const char* rule, bool says_none, const Question& question, bool labelled,
+                       const std::string& why) {
+    const char* right = says_none == question.answers.empty() ? ": right" : ": wrong";
+    return fmt::format("  {:<10} {}{}{}\n", rule,
+                       says_none ? "no answer (class 1)" : "has an answer (class 0)", why,
+                       labelled ? right : "");
+}
+
+}  // namespace
+
+std::string show_span(const Features& features, const std::vector<QuestionAnswers>& answers,
+                      double null_threshold, const SpanLogits& log_probabilities, std::int64_t count) {
+    const std::size_t shown = shown_of(answers.size(), count);
+    const std::vector<ReferenceAnswer> references = reference_answers(features, log_probabilities);
+    const std::vector<QuestionWindows> windows = windows_of_questions(features);
+    std::string text;
+    for (std::size_t i = 0; i < shown; ++i) {
+        const QuestionAnswers& own = answers[i];
+        const Question& question = features.questions[static_cast<std::size_t>(own.question)];
+        const std::string answer = own.text(null_threshold);
+        text += head_of(question, features.labelled, i, shown);
+        text += fmt::format("  predicted  {} (null odds {:.2f}{})\n", answer_text(answer), own.null_odds,
+                            answer.empty() ? "; best span: " + one_line(own.span_text()) : "");
+        if (features.labelled) {
+            const auto golds = gold_wordpieces(features, windows[i].first, windows[i].last);
+            const WordpieceVerdict reference = judge(references[i].best, golds);
+            text += official_verdict(question, answer);
+            text += verdict("reference", reference.exact, 100 * reference.f1);
+        }
+        text += "\n";
+    }
+    return text;
+}
+
+std::string show_classes(const Features& features, const std::vector<QuestionClass>& classes,
+                         std::int64_t count) {
+    const std::size_t shown = shown_of(classes.size(), count);
+    std::string text;
+    for (std::size_t i = 0; i < shown; ++i) {
+        const QuestionClass& own = classes[i];
+        const Question& question = features.questions[static_cast<std::size_t>(own.question)];
+        text += head_of(question, features.labelled, i, shown);
+        text += class_line("predicted", own.none_probability > 0.5, question, features.labelled,
+                           fmt::format(", P(no answer) = {:.3f}", own.none_probability));
+        text += class_line("reference", own.reference_none, question, features.labelled, "") + "\n";
+    }
+    return text;
+}
+
+std::string show_predictions(const Dataset& dataset, const PredictedTexts& predictions, std::int64_t count) {
+    const std::size_t shown = shown_of(dataset.questions.size(), count);
+    std::unordered_map<std::string_view, const std::string*> text_of;
+    for (const auto& [id, answer] : predictions) text_of.emplace(id, &answer);
+    std::string text;
+    for (std::size_t i = 0; i < shown; ++i) {
+        const Question& question = dataset.questions[i];
+        text += head_of(question, dataset.labelled, i, shown);
+        if (const auto found = text_of.find(question.id); found != text_of.end()) {
+            text += fmt::format("  predicted  {}\n", answer_text(*found->second));
+            text += official_verdict(question, *found->second);
+        } else {
+            text += "  predicted  (not in the file)\n";
+        }
+        text += "\n";
+    }
+    return text;
+}
+
+}  // namespace bv

@@ -1,0 +1,55 @@
+#include "programs/shared/training_data.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "io/paths.hpp"
+#include "optim/checkpoint.hpp"
+
+namespace bv {
+namespace {
+
+/// What has changed about the checkpoint in `folder` since states were made with weights of the fingerprint
+/// `made_with`; empty where nothing has.
+std::string change_of(const std::filesystem::path& folder, const std::string& made_with) {
+    try {
+        const auto found = read_checkpoint(folder);
+        if (!found || found->model_fingerprint == made_with) return "";
+        return fmt::format("its weights were {} and are {} (epoch {})", made_with, found->model_fingerprint,
+                           found->epoch.text());
+    } catch (const Error& damage) {
+        return damage.what();
+    }
+}
+
+}  // namespace
+
+void warn_of_missing_class(const Features& features, const std::string& name) {
+    const auto questions = std::ssize(features.questions);
+    const auto unanswerable = std::ranges::count_if(
+        features.questions, [](const Question& question) { return question.answers.empty(); });
+    if (unanswerable > 0 && unanswerable < questions) return;
+    spdlog::warn(
+        "{}: {} of its {} questions has an answer, so class {} ({}) is missing and cannot be learned; "
+        "bv_prepare --limit takes the first questions of a file",
+        name, unanswerable == 0 ? "each" : "none", questions, unanswerable == 0 ? 1 : 0,
+        unanswerable == 0 ? "no answer" : "has an answer");
+}
+
+void require_unchanged_checkpoint(const StoreInfo& info, const std::string& name,
+                                  bool allow_other_checkpoint) {
+    const std::filesystem::path folder = info.checkpoint_path;
+    if (folder.empty() || !is_folder(folder)) return;
+    const std::string change = change_of(folder, info.checkpoint);
+    if (change.empty()) return;
+    const std::string text = fmt::format("{} holds states of a checkpoint, {}, that has changed since: {}",
+                                         name, folder.string(), change);
+    if (!allow_other_checkpoint) {
+        fail("{}; make the store again (bv_extract --force), or take its states by --allow-other-checkpoint",
+             text);
+    }
+    spdlog::warn("{}", text);
+}
+
+}  // namespace bv

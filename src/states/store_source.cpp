@@ -1,0 +1,160 @@
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.hpp"
+#include "core/parallel.hpp"
+#include "device/copy_stream.hpp"
+#include "squad/features/features_file.hpp"
+#include "states/state_source.hpp"
+#include "store/store.hpp"
+#include "tensor/tensor_files.hpp"
+
+namespace bv {
+namespace {
+
+/// Reads of a store, or copies from memory, at one time.
+constexpr int kReaders = 4;
+
+class StoreSource final : public StateSource {
+  public:
+    StoreSource(const std::filesystem::path& path, double cache_gib, const Layers& layers, at::Device device)
+        : store_(path), features_(read_features(path)), info_(store_.info()) {
+        if (features_.count() != store_.features()) {
+            fail("{} has states of {} features, but a table of {} features", path.string(), store_.features(),
+                 features_.count());
+        }
+        position_of_.resize(store_.layout().original.size());
+        for (std::size_t p = 0; p < position_of_.size(); ++p) {
+            position_of_[static_cast<std::size_t>(store_.layout().original[p])] =
+                static_cast<std::int64_t>(p);
+        }
+        require_rows();
+        picked_ = pick(layers, info_, name());
+
+        const std::int64_t bytes = info_.states() * store_.rows() * info_.row_bytes();
+        if (static_cast<double>(bytes) <= cache_gib * 1024 * 1024 * 1024) {
+            FeatureBatches all{store_.layout().original};
+            memory_ = read_batches(all).front().states;  // not page-locked: it may be too large for that
+        }
+        device_ = device;
+    }
+
+    const StoreInfo& info() const override { return info_; }
+    const Features& features() const override { return features_; }
+    const StoreLayout& layout() const override { return store_.layout(); }
+    bool worth_reading_ahead() const override { return true; }
+    std::int64_t kept_bytes() const override {
+        return memory_.defined() ? static_cast<std::int64_t>(memory_.nbytes()) : 0;
+    }
+    std::string name() const override { return store_.path().string(); }
+
+    std::vector<StateBatch> read(const FeatureBatches& batches) const override {
+        return memory_.defined() ? copy_batches(batches) : read_batches(batches);
+    }
+
+  private:
+    /// Where the rows of one feature are to be put: from row `row` of `states` on.
+    struct Target {
+        std::int64_t position;
+        const at::Tensor* states;
+        std::int64_t row;
+    };
+
+    void require_rows() const {
+        const std::vector<std::int64_t> rows = rows_of_features();
+        for (std::size_t f = 0; f < rows.size(); ++f) {
+            const std::int64_t found = store_.layout().rows_at(position_of_[f]);
+            if (found != rows[f]) {
+                fail("{} has {} rows of states for feature {}, but its table says {}", name(), found, f,
+                     rows[f]);
+            }
+        }
+    }
+
+    /// Makes the batches, with memory for their states.
+    std::vector<StateBatch> prepare(const FeatureBatches& batches) const {
+        std::vector<StateBatch> prepared;
+        for (const std::vector<std::int64_t>& which : batches) {
+            StateBatch& batch = prepared.emplace_back();
+            if (which.empty()) continue;
+            batch = describe(features_, which, info_.task == Task::span);
+            batch.states = host_memory({info_.states(), batch.rows(), info_.hidden_size},
+                                       scalar_type_of(info_.dtype), device_);
+        }
+        return prepared;
+    }
+
+    /// All features of the batches, ordered by their places in the store.
+    std::vector<Target> targets_of(const std::vector<StateBatch>& batches) const {
+        std::vector<Target> targets;
+        for (const StateBatch& batch : batches) {
+            for (std::size_t b = 0; b < batch.examples.size(); ++b) {
+                targets.push_back({position_of_[static_cast<std::size_t>(batch.examples[b])], &batch.states,
+                                   batch.starts[b]});
+            }
+        }
+        std::sort(targets.begin(), targets.end(),
+                  [](const Target& a, const Target& b) { return a.position < b.position; });
+        return targets;
+    }
+
+    char* place(const Target& target, std::int64_t state) const {
+        return static_cast<char*>(target.states->data_ptr()) +
+               (state * target.states->size(1) + target.row) * info_.row_bytes();
+    }
+
+    std::vector<StateBatch> read_batches(const FeatureBatches& batches) const {
+        std::vector<StateBatch> result = prepare(batches);
+        const std::vector<Target> targets = targets_of(result);
+        // Features that are neighbours in the store are read at once, but never more than one block.
+        std::vector<std::size_t> runs;
+        for (std::size_t i = 0; i < targets.size(); ++i) {
+            if (i == 0 || targets[i].position != targets[i - 1].position + 1 ||
+                static_cast<std::int64_t>(i - runs.back()) == layout().positions_of(0)) {
+                runs.push_back(i);
+            }
+        }
+        runs.push_back(targets.size());
+        const auto states = info_.states();
+        parallel_for(static_cast<std::int64_t>(runs.size() - 1) * states, kReaders, [&](std::int64_t task) {
+            const auto run = static_cast<std::size_t>(task / states);
+            const std::int64_t s = task % states;
+            std::vector<void*> places;
+            for (std::size_t i = runs[run]; i < runs[run + 1]; ++i) places.push_back(place(targets[i], s));
+            store_.read(picked_[static_cast<std::size_t>(s)], targets[runs[run]].position, places);
+        });
+        return result;
+    }
+
+    std::vector<StateBatch> copy_batches(const FeatureBatches& batches) const {
+        std::vector<StateBatch> result = prepare(batches);
+        const std::vector<Target> targets = targets_of(result);
+        parallel_for(static_cast<std::int64_t>(targets.size()), kReaders, [&](std::int64_t task) {
+            const Target& target = targets[static_cast<std::size_t>(task)];
+            const std::int64_t rows = layout().rows_at(target.position);
+            const Target source{target.position, &memory_, layout().row_at(target.position)};
+            for (std::int64_t s = 0; s < info_.states(); ++s) {
+                std::memcpy(place(target, s), place(source, s),
+                            static_cast<std::size_t>(rows * info_.row_bytes()));
+            }
+        });
+        return result;
+    }
+
+    Store store_;
+    Features features_;
+    StoreInfo info_;                         // it lists only the layers that are read
+    std::vector<std::int64_t> picked_;       // the numbers of the store's states that are read
+    std::vector<std::int64_t> position_of_;  // (F) the place of each feature in the store
+    at::Device device_ = at::kCPU;           // the batches are copied there later
+    at::Tensor memory_;  // all states that are read, in the store's order; undefined without a cache
+};
+
+}  // namespace
+
+std::unique_ptr<StateSource> open_store(const std::filesystem::path& path, double cache_gib,
+                                        const Layers& layers, at::Device device) {
+    return std::make_unique<StoreSource>(path, cache_gib, layers, device);
+}
+
+}  // namespace bv

@@ -1,0 +1,105 @@
+"""slurm/study.sh says first what the study takes, counted from the text that was given, on the ranks that were given. The
+commands of Slurm are stand-ins: nothing is submitted."""
+
+import os
+import sys
+
+import bv
+import h5py
+import pytest
+
+STUDY = """
+[study]
+corpus_train = 24
+corpus_dev = 12
+tasks = ["span"]
+states_at = ["1"]
+span_heads = ["learned_pooling"]
+{more}
+[prepare]
+max_tokens = 96
+stride = 24
+[finetune]
+checkpoints = "1"
+"""
+
+
+class Submission:
+    """Runs slurm/study.sh for a run in a folder; `site` are lines of its site file."""
+
+    def __init__(self, folder, model, site="", more=""):
+        self.folder, self.run = folder, folder / "run"
+        for command, script in {"squeue": "true", "sbatch": f"echo x >>{folder}/submitted"}.items():
+            (folder / command).write_text(f"#!/usr/bin/env bash\n{script}\n")
+            (folder / command).chmod(0o755)
+        (folder / "site.sh").write_text(f"export BV_BIN={bv.BIN} BV_PYTHON={sys.executable}\n{site}\n")
+        (folder / "study.toml").write_text(STUDY.format(more=more))
+        (folder / "temporary").mkdir()
+        self.command = [bv.SOURCE / "slurm" / "study.sh", "--config", folder / "study.toml", "--model", model, "--run", self.run]
+
+    def dry(self, *flags, check=True):
+        done = bv.run_command([*self.command, "--dry-run", *flags], check=check, env={
+            "PATH": f"{self.folder}:{os.environ['PATH']}", "BV_SITE": str(self.folder / "site.sh"), "SLURM_JOB_ID": "",
+            "TMPDIR": str(self.folder / "temporary")})
+        assert not (self.folder / "submitted").exists() and not list((self.folder / "temporary").iterdir())
+        return done
+
+
+def features_in(path):
+    with h5py.File(path) as file:
+        return len(file["features/starts"]) - 1
+
+
+def prepare(text, model, output, *flags):
+    bv.run("bv_prepare", "--squad", text, "--model", model, "--max-tokens", 96, "--stride", 24, "--output", output, *flags)
+    return features_in(output)
+
+
+def test_features_are_counted_from_the_text_before_there_are_any(tmp_path, tiny_model, corpus):
+    submission = Submission(tmp_path, tiny_model, more="hold_out = 0.2")
+    dev = prepare(corpus / "dev.json", tiny_model, tmp_path / "dev.h5", "--unfound", "keep")
+    train = prepare(corpus / "train.json", tiny_model, tmp_path / "train.h5", "--hold-out", 0.2, "--hold-out-output", tmp_path / "held.h5")
+    assert f" {train} training and {dev} dev features" in submission.dry("--squad", corpus).stderr
+    assert not submission.run.exists()
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, tiny_model, corpus):
+    """A folder of a run's features: of some questions only."""
+    folder = tmp_path_factory.mktemp("features")
+    prepare(corpus / "dev.json", tiny_model, folder / "dev.h5", "--limit", 3)
+    prepare(corpus / "train.json", tiny_model, folder / "train.h5", "--limit", 5)
+    return folder
+
+
+def test_features_of_the_run_are_counted_where_there_are_some(tmp_path, tiny_model, corpus, prepared):
+    submission = Submission(tmp_path, tiny_model)
+    submission.run.mkdir()
+    (submission.run / "features").symlink_to(prepared)
+    train, dev = features_in(prepared / "train.h5"), features_in(prepared / "dev.h5")
+    assert f" {train} training and {dev} dev features" in submission.dry("--squad", corpus).stderr
+
+
+def test_a_text_that_cannot_be_prepared_ends_before_anything_is_submitted(tmp_path, tiny_model):
+    submission = Submission(tmp_path, tiny_model)
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.json").write_text('{"data": [1]}')
+    refused = submission.dry("--squad", tmp_path, check=False)
+    assert refused.rc == 2 and len(bv.error_lines(refused.stderr)) == 1 and f"{tmp_path}/train.json" in refused.stderr
+    assert "sbatch" not in refused.stdout
+
+
+@pytest.mark.parametrize("site, flags, ranks", [
+    ("", "", "1 rank"),
+    ("export BV_RANKS_PER_NODE=2", "-N 3", "6 ranks"),
+    ("export SBATCH_GPUS_PER_NODE=a100:4", "-N2", "8 ranks"),
+    ("export SBATCH_GPUS_PER_NODE=4", "--nodes=2 --ntasks=5", "5 ranks"),
+    ("", "--nodes=1-2 --ntasks-per-node 3 --time=8:00:00", "6 ranks"),
+    ('export BV_PLAN_FLAGS="--ranks 7"', "--nodes=2", "7 ranks"),
+])
+def test_the_ranks_are_those_of_the_nodes_given(tmp_path, tiny_model, prepared, site, flags, ranks):
+    submission = Submission(tmp_path, tiny_model, site)
+    submission.run.mkdir()
+    (submission.run / "features").symlink_to(prepared)
+    said = submission.dry(*(["--job", "finetune", flags] if flags else [])).stderr
+    assert f"study.toml on {ranks}\n" in said

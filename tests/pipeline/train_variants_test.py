@@ -1,0 +1,173 @@
+"""bv_train of many heads at once: rates and seeds, memory, held-out questions, shares of the questions, layers."""
+
+import re
+
+import bv
+import h5py
+import numpy as np
+import pytest
+import torch
+from head_training import VARIANT, assert_close, make_study, refusal, train, weights
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, tiny_model, corpus):
+    return make_study(tmp_path_factory.mktemp("study"), tiny_model, corpus)
+
+
+def test_a_grid_gives_each_head_what_it_gets_alone(study, tmp_path):
+    train(study, tmp_path / "grid", "learned_pooling,adapter_64_shared", "--learning-rate", "1e-3,3e-4", "--seed", "1,2")
+    variants = [f"epoch-0/lr-{rate}-seed-{seed}" for rate in ("0.001", "0.0003") for seed in (1, 2)]
+    heads = ["learned_pooling", "adapter_64_shared"]
+    found = [(tmp_path / "grid" / head / variant / "head.safetensors").read_bytes() for head in heads for variant in variants]
+    assert len(set(found)) == 8
+    train(study, tmp_path / "alone", "adapter_64_shared", "--learning-rate", "3e-4", "--seed", 2)
+    # Those of one definition are one batched computation, which rounds in its own way.
+    grid, alone = (weights(tmp_path / folder, "adapter_64_shared", variants[3]) for folder in ("grid", "alone"))
+    assert_close(grid, alone, 1e-5)
+    config = tmp_path / "grid" / "learned_pooling" / variants[0] / "config.toml"
+    train(study, tmp_path / "again", "learned_pooling", "--config", config)
+    again = tmp_path / "again" / "learned_pooling" / variants[3] / "head.safetensors"
+    assert again.read_bytes() == found[3]
+    assert "--seed names 2 twice" in refusal(study, tmp_path / "twice", "learned_pooling", "--seed", "1,2,2")
+
+
+def test_the_data_seed_alone_decides_the_order(study, tmp_path):
+    for seed in (1, 2):
+        train(study, tmp_path / str(seed), "learned_pooling", "--data-seed", seed)
+    first, second = (weights(tmp_path / str(seed), "learned_pooling") for seed in (1, 2))
+    assert not torch.equal(first["0.learned_pooling.weights"], second["0.learned_pooling.weights"])
+
+
+def test_heads_that_do_not_fit_together_are_trained_in_passes(study, tmp_path):
+    flags = ["--seed", "1,2,3", "--batch", 1]
+    whole = train(study, tmp_path / "whole", "adapter_386_unshared", *flags)
+    (size, kept, working), = re.findall(
+        r"heads: 3, groups of alike ones: 1, memory: ([\d.]+) MB \(([\d.]+) MB kept, ([\d.]+) MB during", whole.stderr)
+    states, hidden, width = 3, 32, 386
+    parameters = states * (hidden + 1) * width + (states * width + 1) * 2
+    with h5py.File(study / "dev.h5") as file:
+        logits = 2 * int(file["features/starts"][-1])
+    # Values, gradients and two moments; a copy of the state, without gradients; the logits of dev, twice.
+    assert float(kept) == pytest.approx(3 * 4 * (7 * parameters + 2 * logits) / 1e6, rel=0.05)
+    with h5py.File(study / "train.h5") as file:
+        tokens = np.diff(file["features/starts"][:]).max()
+    # Of each, as they take their steps together: before and after GELU, their gradients, flattened.
+    assert 2 < float(working) * 1e6 / 3 / (4 * states * tokens * width) < 8
+    assert "passes" not in whole.stderr
+    def limited(name, megabytes):
+        return train(study, tmp_path / name, "adapter_386_unshared", *flags,
+                                                "--memory-gib", megabytes * 1e6 / 2**30).stderr
+    # First heads take their steps in turn, then some wait for a pass of their own.
+    turns = limited("turns", float(size) * 0.95)
+    assert "heads: 3, groups of alike ones: 2," in turns and "passes" not in turns
+    assert "heads: 3, in 2 passes over the states" in limited("split", 1.05 * (float(kept) * 2 + float(working)) / 3)
+    for seed in (1, 2, 3):
+        one, *others = (weights(tmp_path / folder, "adapter_386_unshared", f"epoch-0/lr-0.001-seed-{seed}")
+                        for folder in ("whole", "turns", "split"))
+        for other in others:
+            assert_close(one, other, 1e-4)  # groups of other sizes round in their own ways, over hundreds of steps
+    refused = refusal(study, tmp_path / "none", "adapter_64_shared", "--memory-gib", 1e-5, ranks=2)
+    assert "adapter_64_shared, lr 0.001, seed 1 takes" in refused and "--memory-gib" in refused
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_states_take_of_memory_is_said_first(study, tmp_path):
+    rows = {}
+    for split in ("train", "dev"):
+        with h5py.File(study / f"{split}.h5") as file:
+            rows[split] = np.diff(file["features/starts"][:])
+    said = train(study, tmp_path / "memory", "adapter_64_shared", "--cache-gib", 1, "--batch", 2).stderr
+    size = r"([\d.]+) (kB|MB)"
+    found, = re.findall(f"states beside them: stores in memory {size}, read ahead about {size}, batches {size}\n", said)
+    kept, ahead, batches = (float(number) * {"kB": 1e3, "MB": 1e6}[unit] for number, unit in zip(found[::2], found[1::2]))
+    states, hidden = 3, 32
+    assert kept == pytest.approx(states * hidden * 2 * (rows["train"].sum() + rows["dev"].sum()), rel=0.01)
+    assert 0 < ahead <= kept
+    longest = sum(sorted(rows["train"])[-2:])  # in float32
+    assert batches == pytest.approx(states * hidden * 4 * longest, rel=0.01)
+    # A pooling reads what lies there.
+    said = train(study, tmp_path / "disk", "learned_pooling", "--cache-gib", 0).stderr
+    assert re.search(f"states beside them: read ahead about {size}\n", said), said
+
+
+def test_held_out_questions_choose_the_epoch_that_all_scores_are_from(study, tmp_path):
+    flags = ["--held-out", 0.3, "--learning-rate", 0.03]
+    train(study, tmp_path, "adapter_64_shared", *flags, "--epochs", 6, ranks=2)
+    folder = tmp_path / "adapter_64_shared" / "epoch-0" / "lr-0.03-seed-1"
+    lines = bv.read_json_lines(folder / "metrics.jsonl")
+    values = [line["held_out"]["official"]["f1"] for line in lines]
+    best = values.index(max(values))
+    metrics, about = bv.read_json(folder / "metrics.json"), bv.read_json(folder / "head.json")
+    assert (metrics["head_epochs"], about["epochs"], about["held_out"]) == (best + 1, best + 1, 0.3)
+    assert len(lines) == 6 and best < 5, values  # else the last would do
+    for scores in ("official", "reference", "held_out", "loss"):
+        assert metrics[scores] == lines[best][scores]
+    bv.run("bv_eval", "--head", folder, "--store", study / "span-dev.h5", "--output", tmp_path / "evaluation", "--device", "cpu")
+    assert bv.read_json(tmp_path / "evaluation" / "metrics.json")["official"] == metrics["official"]
+    train(study, tmp_path / "short", "adapter_64_shared", *flags, "--epochs", best + 1, ranks=2)
+    short = tmp_path / "short" / "adapter_64_shared" / "epoch-0" / "lr-0.03-seed-1" / "head.safetensors"
+    assert short.read_bytes() == (folder / "head.safetensors").read_bytes()
+
+
+def test_patience_ends_a_head_and_leaves_the_others(study, tmp_path):
+    train(study, tmp_path, "learned_pooling,adapter_64_shared", "--held-out", 0.3, "--epochs", 8, "--learning-rate", "1e-12,0.03",
+          "--patience", 2)
+    lines = {path.parent.name: bv.read_json_lines(path) for path in (tmp_path / "adapter_64_shared").rglob("metrics.jsonl")}
+    assert len(lines["lr-1e-12-seed-1"]) == 3
+    for own in lines.values():
+        values = [line["held_out"]["official"]["f1"] for line in own]
+        waited = len(own) - 1 - values.index(max(values))
+        assert waited == 2 or (waited < 2 and len(own) == 8)
+    # Alike but for its rate, one went on by itself.
+    train(study, tmp_path / "alone", "adapter_64_shared", "--held-out", 0.3, "--epochs", 8, "--learning-rate", 0.03, "--patience", 2)
+    variant = "epoch-0/lr-0.03-seed-1"
+    alone = bv.read_json_lines(tmp_path / "alone" / "adapter_64_shared" / variant / "metrics.jsonl")
+    assert [line["loss"] for line in lines["lr-0.03-seed-1"]] == pytest.approx([line["loss"] for line in alone], rel=1e-3)
+    assert_close(weights(tmp_path, "adapter_64_shared", variant), weights(tmp_path / "alone", "adapter_64_shared", variant), 1e-3)
+    assert "--held-out" in refusal(study, tmp_path / "none", "learned_pooling", "--patience", 2)
+
+
+def test_all_of_the_questions_give_what_no_share_gives_and_fewer_less(study, tmp_path):
+    train(study, tmp_path / "all", "learned_pooling")
+    train(study, tmp_path / "shares", "learned_pooling", "--share", "1,0.25,0.5")
+    for name in ("head.json", "head.safetensors", "logits.safetensors", "metrics.json"):
+        found = [(tmp_path / folder / "learned_pooling" / VARIANT / name).read_bytes() for folder in ("all", "shares")]
+        assert found[0] == found[1], name
+    with h5py.File(study / "train.h5") as file:
+        features = len(file["features/starts"]) - 1
+    counts = []
+    for share in (0.25, 0.5):
+        folder = tmp_path / "shares" / "learned_pooling" / f"{VARIANT}-share-{share}"
+        assert bv.read_json(folder / "head.json")["share"] == share
+        counts.append(bv.read_json_lines(folder / "metrics.jsonl")[0]["sequences"])
+    assert 0 < counts[0] < counts[1] < features  # tests/parity has the very questions
+    assert "trained already" in train(study, tmp_path / "shares", "learned_pooling", "--share", "0.5").stderr
+    assert "--share 0.001" in refusal(study, tmp_path / "none", "learned_pooling", "--share", "1,0.001", ranks=2)
+    assert "--share" in refusal(study, tmp_path / "none", "learned_pooling", "--share", "1.5")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("task", ["span", "classification"])
+def test_a_probe_on_every_layer_is_trained_in_one_pass_and_reads_its_state_alone(study, tmp_path, task):
+    other = {"span": "learned_pooling", "classification": "tenney_small"}[task]
+    probe = f"{task}_probe"
+    together = train(study, tmp_path, f"{other},{probe}", "--epochs", 2, task=task)
+    assert "passes over the states" not in together.stderr and "(heads: 4)" in together.stderr
+    logits = set()
+    for layer in range(3):
+        folder = tmp_path / probe / f"{VARIANT}-layer-{layer:02}"
+        about, metrics = bv.read_json(folder / "head.json"), bv.read_json(folder / "metrics.json")
+        assert (about["layers"], about["states"], about["each_layer"]) == ([layer], 1, True)
+        assert metrics["parameters"] == 2 * 32 + 2
+        output = tmp_path / f"evaluation-{layer}"
+        bv.run("bv_eval", "--head", folder, "--store", study / f"{task}-dev.h5", "--output", output, "--device", "cpu")
+        key = "official" if task == "span" else "classification"
+        assert bv.read_json(output / "metrics.json")[key] == metrics[key]
+        logits.add((folder / "logits.safetensors").read_bytes())
+    assert len(logits) == 3
+    # The probe of one layer reads that layer's bytes alone.
+    train(study, tmp_path / "one", probe, "--epochs", 2, "--layers", 1, task=task)
+    one, all_of_them = (folder / probe / f"{VARIANT}-layer-01" / "head.safetensors" for folder in (tmp_path / "one", tmp_path))
+    assert one.read_bytes() == all_of_them.read_bytes()
+    assert [path.name for path in (tmp_path / "one" / probe / "epoch-0").iterdir()] == ["lr-0.001-seed-1-layer-01"]

@@ -10,7 +10,7 @@ import torch
 from safetensors import safe_open
 
 sys.path.insert(0, str(bv.SOURCE / "tools"))
-from read_head import Head  # noqa: E402
+from read_head import Head
 
 BLOCKS = """\
     { type = "conv", filters = 4, kernel = 3, %s bias = false },

@@ -63,8 +63,9 @@ TEST(HeadDefinition, NamesTheLineOfANestedBlock) {
 
 TEST(HeadDefinition, RefusesWhatIsNoChainOfBlocks) {
     EXPECT_THAT(complaint(with_blocks("{ type = \"residual\" }")),
-                AllOf(HasSubstr("mine.toml:3"), HasSubstr("needs 'blocks'")));
-    EXPECT_THAT(complaint(with_blocks("{ type = \"residual\", blocks = 3 }")), HasSubstr("needs 'blocks'"));
+                AllOf(HasSubstr("mine.toml:3"), HasSubstr("needs the key 'blocks'")));
+    EXPECT_THAT(complaint(with_blocks("{ type = \"residual\", blocks = 3 }")),
+                HasSubstr("needs the key 'blocks'"));
     EXPECT_THAT(complaint(with_blocks("{ type = \"residual\", blocks = [] }")), HasSubstr("holds no block"));
     EXPECT_THAT(complaint(with_blocks("{ type = \"residual\", blocks = [3] }")),
                 HasSubstr("a block must be a table"));
@@ -73,7 +74,7 @@ TEST(HeadDefinition, RefusesWhatIsNoChainOfBlocks) {
     EXPECT_THAT(complaint(with_blocks("{ type = \"branches\", of = [[{ type = \"relu\" }], 3] }")),
                 HasSubstr("mixes blocks"));
     EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = [{ type = \"relu\" }] }")),
-                HasSubstr("'width', a whole number"));
+                HasSubstr("the key 'width': a whole number"));
 }
 
 TEST(HeadDefinition, NamesTheLineAndTheNearestOfAnUnknownBlock) {
@@ -112,7 +113,7 @@ TEST(HeadDefinition, RefusesValuesOfTheWrongType) {
     EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = 2, shared = 1 }")),
                 HasSubstr("true or false"));
     EXPECT_THAT(complaint(with_blocks("{ type = \"dropout\", rate = 1.5 }")),
-                AllOf(HasSubstr("mine.toml:3"), HasSubstr("'rate', a number above 0 and below 1")));
+                AllOf(HasSubstr("mine.toml:3"), HasSubstr("the key 'rate': a number above 0 and below 1")));
     EXPECT_THAT(complaint(with_blocks("{ type = \"conv\", filters = 2, padding = \"sane\" }")),
                 AllOf(HasSubstr("mine.toml:3"), HasSubstr("'sane'"), HasSubstr("'same'")));
     EXPECT_THAT(complaint(with_blocks("{ type = \"conv\", filters = 2, padding = 1 }")),

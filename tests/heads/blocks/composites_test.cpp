@@ -69,9 +69,9 @@ TEST(Composites, NameWhatDoesNotFit) {
         [] {
             OneBlock(R"({ type = "residual", blocks = [{ type = "conv", filters = 3 }] })", {2, 6});
         },
-        testing::ThrowsMessage<Error>(
-            HasSubstr("mine.toml:2: the two sums of a residual need one shape, but its blocks give 3 "
-                      "channels of width 6 and its shortcut 2 channels of width 6")));
+        testing::ThrowsMessage<Error>(HasSubstr(
+            "mine.toml:2: the two parts of a residual must have the same shape, but its blocks give "
+            "3 channels of width 6 and its shortcut gives 2 channels of width 6")));
     EXPECT_THAT(
         [] {
             OneBlock(R"({ type = "branches", of = [[{ type = "relu" }], [{ type = "flatten" }]] })", {2, 6});

@@ -28,8 +28,8 @@ TEST(RequireFit, features_fit_folders_that_cut_texts_alike) {
 TEST(RequireFit, the_error_says_what_differs) {
     const Features features = features_of(SmallModel({"a"}).tokenizer());
     const SmallModel other({"b"});
-    BV_EXPECT_ERROR(require_fit(features, "features.h5", other.path(), {}), "features.h5",
-                    "another vocabulary", "vocab.txt");
+    BV_EXPECT_ERROR(require_fit(features, "features.h5", other.path(), {}), "features.h5", "has vocabulary",
+                    "vocab.txt");
     const SmallModel cased({"a"}, R"({"do_lower_case": false})");
     BV_EXPECT_ERROR(require_fit(features, "features.h5", cased.path(), {}), "features.h5",
                     "with lower-casing", cased.path().string());
@@ -43,7 +43,7 @@ TEST(RequireFit, features_of_older_files_know_their_vocabulary_alone) {
     const SmallModel cased({"a"}, R"({"do_lower_case": false})");
     EXPECT_NO_THROW(require_fit(features, "features.h5", cased.path(), {}));
     const SmallModel other({"b"});
-    BV_EXPECT_ERROR(require_fit(features, "features.h5", other.path(), {}), "another vocabulary");
+    BV_EXPECT_ERROR(require_fit(features, "features.h5", other.path(), {}), "has vocabulary");
 }
 
 }  // namespace

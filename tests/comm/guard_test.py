@@ -139,4 +139,4 @@ def test_help_of_a_program_of_one_process():
 def test_a_program_of_one_process_refuses_several_ranks():
     result = end("alone-nothing", 2)
     assert result.returncode == 2
-    assert "without mpirun (found 2 ranks)" in result.stderr
+    assert "without mpirun (mpirun started 2 processes)" in result.stderr

@@ -11,9 +11,9 @@ Checks the format of all C++ files (clang-format), all Python files (ruff, rules
 (shellcheck); seconds. Then clang-tidy (rules in .clang-tidy), half a minute a file, over the C++ sources that changed:
 
   --quick    none
-  --changed  clang-tidy alone: what differs from where this branch left its origin's main branch, or, on that branch itself,
-             from the commit before the last one. A clone without that history: what differs from the last commit. A tarball
-             without git: none. It begins no file after BV_TIDY_SECONDS [240], and names those that are left.
+  --changed  clang-tidy alone: what the last commit and the work tree changed; in a clone without that commit's parent what
+             the work tree changed, in a tarball without git nothing. It begins no file after BV_TIDY_SECONDS [240], and
+             names those that are left.
   --all      clang-tidy alone, over every source
   FILE...    clang-tidy alone, over these
   (nothing)  --quick, then --changed
@@ -36,23 +36,14 @@ check_quickly() {
     return "$failed"
 }
 
-# The commit since which files count as changed.
-base() {
-    local origin
-    origin=$(git merge-base HEAD origin/HEAD 2>/dev/null || git merge-base HEAD main 2>/dev/null || git rev-parse HEAD)
-    if [[ $origin != "$(git rev-parse HEAD)" ]]; then
-        echo "$origin"
-    else
-        git rev-parse --verify --quiet HEAD~1 || echo HEAD
-    fi
-}
-
 changed_sources() {
+    local since
     if ! git rev-parse --verify --quiet HEAD >/dev/null 2>&1; then
         echo "lint: no git history here: no changed files" >&2
         return
     fi
-    { git diff --name-only "$(base)" -- src tests && git ls-files --others --exclude-standard -- src tests; } | sort -u
+    since=$(git rev-parse --verify --quiet HEAD~1) || since=HEAD
+    { git diff --name-only "$since" -- src tests && git ls-files --others --exclude-standard -- src tests; } | sort -u
 }
 
 # shellcheck disable=SC2329  # xargs calls it

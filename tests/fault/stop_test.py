@@ -11,7 +11,7 @@ import time
 import bv
 import pytest
 
-ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "0"))
+ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "1"))
 LAUNCHER = bv.SOURCE / "launch" / "run_ranks.sh"
 COMPUTE = ["--device", "cpu", "--threads", 1]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "SLURM_JOB_ID": ""}

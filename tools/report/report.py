@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Writes one offline HTML page about a run: RUN/report/index.html, with its figures as SVG and PNG beside it.
+"""Writes one offline HTML page about a run: RUN/report/index.html. Beside it stand report.json with every figure of the page,
+and the folder files: every drawing as SVG and PNG, every table as CSV, Markdown and LaTeX.
 
-What the run does not have yet is named on the page. A malformed file is an error that names it (exit code 2).
+What the run does not have yet is named on the page. A malformed file is an error that names it (exit code 2); the page is
+made without it.
 """
 
 import argparse
@@ -26,16 +28,19 @@ def main():
         epilog="example:\n  tools/report/report.py --run runs/debug",
     )
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--output", type=Path, help="folder for the page and figures (default RUN/report)")
+    parser.add_argument("--output", type=Path, help="folder for the page and its files (default RUN/report)")
     options = parser.parse_args()
     output = options.output or options.run / "report"
     try:
-        write_report(read_run(options.run), output)
+        run = read_run(options.run)
     except RunError as wrong:
         print(f"error: report: {wrong}", file=sys.stderr)
         return 2
+    write_report(run, output)
+    for line in run.wrong:
+        print(f"error: report: {line}", file=sys.stderr)
     print(output / "index.html")
-    return 0
+    return 2 if run.wrong else 0
 
 
 if __name__ == "__main__":

@@ -37,16 +37,16 @@ def scores_in(metrics, prefix=""):
 
 
 class Events:
-    """The event file of one of TensorBoard's runs."""
+    """The event files of one of TensorBoard's runs."""
 
     def __init__(self, folder):
         self.folder, self.writer = folder, None
+        for old in folder.glob("events.out.tfevents.*"):
+            old.unlink()
 
     def begin(self):
-        """Starts anew: the files before are gone, and a TensorBoard that has read them forgets what they said."""
+        """Starts anew, in a file of its own: TensorBoard forgets what those before said."""
         self.close()
-        for old in self.folder.glob("events.out.tfevents.*"):
-            old.unlink()
         self.writer = EventFileWriter(str(self.folder))
         self.writer.add_event(Event(wall_time=time.time(), step=0, session_log=SessionLog(status=SessionLog.START)))
 

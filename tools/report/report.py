@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 try:
+    from origin import require_alike
     from progress import add_watch_flag, changes, is_done, under_way
     from run_files import RunError
     from run_folder import read_run
@@ -22,7 +23,13 @@ except ModuleNotFoundError as missing:
     sys.exit(2)
 
 
-def watch(run, output, seconds):
+def make(run, output, allow_mixed):
+    found = read_run(run)
+    require_alike(found, allow_mixed)
+    write_report(found, output)
+
+
+def watch(run, output, seconds, allow_mixed):
     """Makes the page again whenever what it is made from changed, until the run is done. A file that is not what it should be
     is named, and may be mended meanwhile."""
     seen, done = None, False
@@ -32,7 +39,7 @@ def watch(run, output, seconds):
             seen = found
             try:
                 done = is_done(run)
-                write_report(read_run(run), output)
+                make(run, output, allow_mixed)
                 print(f"{time.strftime('%H:%M:%S')} {output / 'index.html'}", *(item["text"] for item in under_way(run)),
                       *["the run is done"] * done, sep="\n  ", flush=True)
             except RunError as wrong:
@@ -51,13 +58,15 @@ def main():
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--output", type=Path, help="folder for the page and figures (default RUN/report)")
     add_watch_flag(parser)
+    parser.add_argument("--mixed", action="store_true",
+                        help="show results of different features or scorers together, and mark those that are not as most are")
     options = parser.parse_args()
     output = options.output or options.run / "report"
     try:
         if options.watch is not None and options.run.is_dir():
-            watch(options.run, output, options.watch)
+            watch(options.run, output, options.watch, options.mixed)
             return 0
-        write_report(read_run(options.run), output)
+        make(options.run, output, options.mixed)
     except KeyboardInterrupt:
         return 0
     except RunError as wrong:

@@ -1,11 +1,11 @@
-"""What a row of a table came from: files of its results, and what they say of checkpoint, features, store and job."""
+"""The entry of the page that a row's link "files" leads to: a result's files, and the chain of what made it (origin.py)."""
 
 import os
 
-from run_files import RunError, read_json
-from run_folder import label_of
+from origin import job_records, origin_of
+from run_folder import Result, label_of
 
-BESIDE = ("questions.safetensors", "head.json", "head.safetensors", "logits.safetensors", "config.toml", "evaluate.toml")
+BESIDE = ("questions.safetensors", "head.json", "head.safetensors", "logits.safetensors", "metrics.jsonl")
 
 
 class Provenance:
@@ -13,52 +13,37 @@ class Provenance:
 
     def __init__(self, run, output):
         self.run, self.output = run, output
+        self.records = [record for records in run.attempt(job_records, run) for record in records]
         self.entries = {}  # by the first file of a result: (number, result)
 
-    def place(self, row):
-        """The id of the entry of a row's (first) result, "" for a row without one."""
-        places = [self._number(result) for result in row.source if result.files]
-        return f"source-{places[0]}" if places else ""
+    def places(self, row):
+        """The ids of the entries of a row's results."""
+        return [f"source-{self._number(result)}" for result in row.source if result.files]
 
     def _number(self, result):
         return self.entries.setdefault(result.files[0], (len(self.entries) + 1, result))[0]
 
     def listed(self):
-        """The entries: id, title, files as (address, text), facts as (word, text)."""
+        """The entries: id, title, files as (address, text), facts as (word, text, address or "")."""
         shown = []
         for number, result in self.entries.values():
             title = f"{result.task}, {result.name.replace('_', ' ')}"
             if result.epoch is not None:
                 title += f", epoch {label_of(result.epoch)}"
-            shown.append((f"source-{number}", f"{title}, seed {result.seed}", self._files(result), facts_of(result)))
+            shown.append((f"source-{number}", f"{title}, seed {result.seed}", self._files(result), self._facts(result)))
         return shown
 
     def _files(self, result):
         folder = result.files[0].parent
         paths = [*result.files, *(folder / name for name in BESIDE)]
         found = dict.fromkeys(path for path in paths if path.exists())
-        return [(os.path.relpath(path, self.output), os.path.relpath(path, self.run.folder)) for path in found]
+        return [(self._address(path), str(path.relative_to(self.run.folder))) for path in found]
 
+    def _facts(self, result):
+        if not isinstance(result, Result):
+            return []
+        chain = [fact for facts in self.run.attempt(origin_of, self.run, result, self.records) for fact in facts]
+        return [(fact.what, fact.text, self._address(fact.file) if fact.file else "") for fact in chain]
 
-def _flat(value):
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_flat(inner)}" for key, inner in value.items())
-    return ", ".join(_flat(inner) for inner in value) if isinstance(value, list) else str(value)
-
-
-FACTS = (
-    "checkpoint", "features", "store", "dev_store", "logits", "combine", "precision", "answers", "commit", "job", "host",
-    "environment", "version",
-)  # fmt: skip
-
-
-def facts_of(result):
-    """What metrics.json and head.json say of where a result came from."""
-    said = dict(result.scores)
-    for path in result.files[1:]:
-        if path.name == "head.json":
-            try:
-                said = {**read_json(path), **said}
-            except RunError:
-                continue
-    return [(key, _flat(said[key])) for key in FACTS if key in said]
+    def _address(self, path):
+        return os.path.relpath(path, self.output)

@@ -15,7 +15,8 @@ def epoch_cell(epoch):
 def name_of(result, own=""):
     """A result's name as tables have it, with what sets it apart."""
     name = result.name.replace("_", " ") + own
-    return f"{name} ({result.diverged}; its best epoch before)" if result.diverged else name
+    name += f" ({result.diverged}; its best epoch before)" if result.diverged else ""
+    return f"{name} [{result.mark}]" if result.mark else name
 
 
 def rows_of(groups, before, *, after=lambda one: [], kind=lambda group: ""):

@@ -1,5 +1,6 @@
 """Reads a run's folder: RUN/<task>/seed-<s>/{checkpoints,evaluations,heads,metrics}."""
 
+import inspect
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -41,6 +42,7 @@ class Result:
     combine: str = ""  # how an ensemble makes one of its members: max or mean
     members: list["Result"] = field(default_factory=list)
     rank_hours: float = 0.0  # of training so far, where it was evaluated in training
+    mark: str = ""  # why it cannot be compared with the others, where the report was told to show it nevertheless
 
     @property
     def main(self):
@@ -91,7 +93,7 @@ class Run:
     def attempt(self, read, *arguments):
         """[what `read` gives]; [] where a file is malformed, which is named in `wrong`: one file does not cost the others."""
         try:
-            return [read(*arguments)]
+            return [list(made) if inspect.isgenerator(made := read(*arguments)) else made]
         except RunError as wrong:
             self.wrong.append(str(wrong))
             return []

@@ -46,12 +46,14 @@ const Tables = (() => {
   function showSource(event) {
     const link = event.target.closest('a[href^="#source-"]');
     if (!link) return;
-    const entry = document.getElementById(link.hash.slice(1)), dialog = document.getElementById("source");
-    if (!entry || !dialog.showModal) return;
+    const ids = [link.hash.slice(1), ...(link.dataset.also || "").split(" ")].filter(Boolean);
+    const dialog = document.getElementById("source");
     event.preventDefault();
-    const copy = entry.cloneNode(true);
-    copy.removeAttribute("id");
-    dialog.querySelector("div").replaceChildren(copy);
+    dialog.querySelector("div").replaceChildren(...ids.map((id) => {
+      const copy = document.getElementById(id).cloneNode(true);
+      copy.removeAttribute("id");
+      return copy;
+    }));
     dialog.showModal();
   }
 

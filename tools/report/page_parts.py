@@ -20,6 +20,7 @@ class Difference:
     low: float
     high: float
     verdict: str = ""
+    signed: bool = True  # False: a score of its own, with its interval
 
 
 @dataclass
@@ -116,7 +117,7 @@ def cell_text(cell, column):
         mean = number_text(cell.mean, column)
         return mean if cell.deviation is None else f"{mean} ± {number_text(cell.deviation, Column('', column.digits))}"
     if isinstance(cell, Difference):
-        signed = Column("", column.digits, signed=True)
+        signed = Column("", column.digits, signed=cell.signed)
         text = f"{number_text(cell.value, signed)} ({number_text(cell.low, signed)} to {number_text(cell.high, signed)})"
         return f"{text} {cell.verdict}".rstrip()
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):

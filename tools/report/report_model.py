@@ -15,8 +15,9 @@ class Report:
         self.drawn = Section("figures", "Figures")
         self.explorer = Section("explorer", "Explorer of learning history")
         self.listed = Section("tables", "Tables")
-        self.cost = Section("cost", "Cost")
-        self.sections = [self.answer, self.drawn, self.explorer, self.listed, self.cost]
+        self.published = Section("published", "Did it reproduce the paper?")
+        self.cost = Section("cost", "Progress and cost")
+        self.sections = [self.answer, self.drawn, self.explorer, self.listed, self.published, self.cost]
 
     def figure(self, task, figure):
         if figure.spec:

@@ -6,7 +6,8 @@ import bv
 import numpy as np
 from safetensors.numpy import save_file
 
-sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
+for folder in ("bench", "report"):
+    sys.path.insert(0, str(bv.SOURCE / "tools" / folder))
 
 REASONS = "none,reversed,threshold,gold,normalisation,window,span"
 FLAGS = ("answerable", "reference_reversed", "reference_none", "disagreement")

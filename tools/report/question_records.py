@@ -160,7 +160,7 @@ def _check_columns(path, task, ids, columns):
         if column.shape != ids.shape:
             raise RunError(f"{path}: column '{name}' has the shape {column.shape}, expected {ids.shape}: one value a question")
         bad = ~np.isfinite(column)
-        if name.endswith("f1") or name.endswith("_probability"):
+        if name.endswith(("f1", "_probability")):
             bad |= ~((column >= 0) & (column <= 1.000001))
         elif name in FLAGS:
             bad |= column > 1

@@ -89,7 +89,7 @@ def _read(path, table, fingerprint):
     questions = _strings(group["text"])
     if not (len(ids) == len(questions) == len(context_of) == len(starts) - 1 and len(texts) == len(places) == starts[-1]):
         raise RunError(f"{path}: its columns of questions differ in length")
-    if len(context_of) and not (0 <= context_of.min() and context_of.max() < len(contexts)):
+    if len(context_of) and (context_of.min() < 0 or context_of.max() >= len(contexts)):
         raise RunError(f"{path}: a question names a context that is not there")
     answers = [[Answer(texts[i], int(places[i])) for i in range(starts[q], starts[q + 1])] for q in range(len(ids))]
     return QuestionTexts(path, own, ids, questions, contexts, context_of, answers, _pieces(table, context_of, len(contexts)))

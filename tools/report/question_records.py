@@ -6,7 +6,7 @@ mean). Q is the number of questions, in the order of the features.
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from run_files import RunError
@@ -142,13 +142,21 @@ def _ids(path, column):
     if column.dtype != np.uint8 or column.ndim != 2 or column.shape[1] == 0:
         raise RunError(f"{path}: column 'id' should be uint8 with two dimensions, is {column.dtype} {column.shape}")
     try:
-        ids = np.char.decode(np.ascontiguousarray(column).view(f"S{column.shape[1]}")[:, 0], "utf-8")
+        ids, twice = _decoded(column.tobytes(), column.shape[1])
     except UnicodeDecodeError as wrong:
         raise RunError(f"{path}: column 'id' is no UTF-8: {wrong}") from wrong
-    values, counts = np.unique(ids, return_counts=True)
-    if (counts > 1).any():
-        raise RunError(f"{path}: column 'id' holds {str(values[counts > 1][0])!r} twice")
+    if twice is not None:
+        raise RunError(f"{path}: column 'id' holds {twice!r} twice")
     return ids
+
+
+@lru_cache(maxsize=4)
+def _decoded(data, width):
+    """The ids, and one that occurs twice, or None. The systems of a run share one array."""
+    ids = np.char.decode(np.frombuffer(data, f"S{width}"), "utf-8")
+    ids.flags.writeable = False
+    values, counts = np.unique(ids, return_counts=True)
+    return ids, str(values[counts > 1][0]) if (counts > 1).any() else None
 
 
 def _check_columns(path, task, ids, columns):

@@ -79,8 +79,11 @@ def compared(run, task, evidence, measure, best):
     limits = f"These questions would show a difference of {smallest:.1f} points or more."
     limits += " The interval is over questions and seeds." if seeds > 1 else " There is one seed, so the interval tells nothing of other seeds."
     if task == "span":
-        of = "held-out training questions" if chosen.held_out and best.held_out else "no other questions: they are the evaluations' own"
-        limits += f" The thresholds on the score of “none” were chosen on {of}."
+        limits += (
+            " The thresholds on the score of “none” were chosen on held-out training questions."
+            if chosen.held_out
+            else " The thresholds on the score of “none” are those of the evaluations."
+        )
     return [*sentences, limits]
 
 

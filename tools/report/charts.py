@@ -3,6 +3,7 @@
 from marks import (
     ANSWERED,
     BLUE,
+    CHOICES,
     EM,
     F1,
     GREEN,
@@ -15,6 +16,7 @@ from marks import (
     epochs_of,
     extent,
     hover,
+    padded,
     quantity,
     specification,
     without_shape,
@@ -116,8 +118,10 @@ def pareto_front(points, title):
     nothing with as few parameters is better)."""
     epochs = sorted({point["epoch"] for point in points}, key=lambda label: (len(label.split("/")), _as_number(label)))
     color = colored("epoch", epochs, "states of epoch")
-    x = quantity("parameters", "parameters", axis={"format": "~s", "tickCount": 8})
-    x["scale"] = {"type": "log"}
+    sizes = [point["parameters"] for point in points]
+    middle = (min(sizes) * max(sizes)) ** 0.5
+    x = quantity("parameters", "parameters", axis={"format": "~s", "values": [10**power for power in range(2, 11)]})
+    x["scale"] = {"type": "log", "domain": [min(sizes) / 2, 2 * max(sizes)], "nice": False}
     y = quantity("value", title, domain=extent([v for p in points for v in (p["low"], p["high"], p["value"])]))
     tips = hover(("model", "model"), ("epoch", "epoch"), ("value", "percent"), ("low", "from"), ("high", "to"))
     tips.insert(2, {"field": "parameters", "title": "parameters", "type": "quantitative", "format": ","})
@@ -137,11 +141,14 @@ def pareto_front(points, title):
                 "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
                 "encoding": {"x": x, "y": y, **color, "tooltip": tips},
             },
-            {
-                "transform": [{"filter": "datum.front"}],
-                "mark": {"type": "text", "align": "right", "dx": -7, "dy": -7, "fontSize": 11, "limit": 190},
-                "encoding": {"x": x, "y": y, "text": {"field": "model"}},
-            },
+            *(
+                {
+                    "transform": [{"filter": f"datum.front && {side}"}],
+                    "mark": {"type": "text", "align": align, "dx": shift, "dy": -8, "fontSize": 11, "limit": 200},
+                    "encoding": {"x": x, "y": y, "text": {"field": "model"}},
+                }
+                for side, align, shift in ((f"datum.parameters < {middle}", "left", 6), (f"datum.parameters >= {middle}", "right", -6))
+            ),
         ]
     }
     return specification(points, body, width=680, height=360)
@@ -161,11 +168,11 @@ def answers_kinds(groups):
             rows.append(about(group, x=none, y=has, kind="BERT" if group.name == "BERT" else "head"))
     color = colored("epoch", epochs_of(groups), "states of epoch")
     body = {
-        "params": [*specification([], {})["params"], ZOOM],
+        "params": [*CHOICES, ZOOM],
         "mark": {"type": "point", "size": 70, "strokeWidth": 2},
         "encoding": {
-            "x": quantity("x", "F1 of questions without an answer"),
-            "y": quantity("y", "F1 of questions with an answer"),
+            "x": padded(quantity("x", "F1 of questions without an answer")),
+            "y": padded(quantity("y", "F1 of questions with an answer")),
             "color": color["color"],
             "shape": {"field": "kind", "title": None, "scale": {"domain": ["BERT", "head"], "range": ["square", "circle"]}},
             "tooltip": hover(("model", "model"), ("epoch", "epoch"), ("x", "without an answer"), ("y", "with an answer")),

@@ -87,7 +87,20 @@ class Evidence:
         if absent:
             example = absent[0].files[0].with_name(NAME).relative_to(run.folder)
             run.missing.append(f"No records of questions for {len(absent)} results of the {task} task, such as {example}.")
+        self._thresholds_for_all()
         self._bootstraps = {}
+
+    def _thresholds_for_all(self):
+        """Those chosen on held-out questions only where every system has one: else some would be favoured."""
+        without = [one for one in self.systems if None in one.thresholds.values()]
+        if self.task == "span" and without and len(without) < len(self.systems):
+            self.run.missing.append(
+                f"The thresholds are those of the evaluations: {len(without)} of {len(self.systems)} systems of the span task have no "
+                "scores on held-out questions."
+            )
+        if without:
+            for one in self.systems:
+                one.thresholds = dict.fromkeys(one.thresholds)
 
     def _of_most_features(self, found):
         """Those of the features and questions that most are of; the others are named."""

@@ -224,10 +224,10 @@ def context_lengths(rows, kinds):
     ]  # fmt: skip
     title = "word pieces of the context"
     body = {
-        "facet": {"row": {"field": "epoch", "title": "states of epoch"}},
+        "facet": {"column": {"field": "epoch", "title": "states of epoch"}},
         "spec": {
-            "width": 480,
-            "height": {"step": 30, "for": "position"},
+            "width": 230,
+            "height": {"step": 26, "for": "position"},
             "layer": [
                 {
                     "mark": {"type": "rule"},

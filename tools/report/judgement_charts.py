@@ -68,7 +68,7 @@ def reliability(rows):
     diagonal = {
         "data": {"values": [{"x": 0, "y": 0}, {"x": 100, "y": 100}]},
         "mark": {"type": "line", "color": GREY, "strokeDash": [4, 4]},
-        "encoding": {"x": quantity("x", "confidence, percent"), "y": quantity("y", "right, percent")},
+        "encoding": {"x": quantity("x", "confidence, percent", zero=True), "y": quantity("y", "right, percent", zero=True)},
     }
     tips = hover(("model", "model"), ("epoch", "epoch"), ("x", "confidence"), ("y", "right"), ("count", "questions"))
     own = {

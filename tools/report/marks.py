@@ -24,7 +24,8 @@ PRINT = {
     "background": "white",
     "view": {"stroke": None},
     "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "#e8e8e8"},
-    "legend": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "orient": "top", "symbolSize": 80},
+    "legend": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "orient": "top", "symbolSize": 80,
+               "labelLimit": 320},
     "header": {"labelFontSize": 13, "labelFontWeight": "bold", "titleFontWeight": "normal"},
     "title": {"fontSize": 13, "anchor": "start"},
 }
@@ -69,6 +70,11 @@ def quantity(field, title, *, zero=False, domain=None, **more):
     if domain:
         scale |= {"domain": domain, "nice": False}
     return {"field": field, "type": "quantitative", "title": title, "scale": scale, **more}
+
+
+def padded(channel, points=12):
+    """Marks do not lie on the border."""
+    return {**channel, "scale": {**channel["scale"], "padding": points, "nice": False}}
 
 
 def category(field, title=None, *, order=None, **more):

@@ -63,6 +63,7 @@ class Table:
     caption: str
     columns: list[Column]
     rows: list[Row]
+    shown: int | None = None  # rows on the page, where the files have more
 
 
 @dataclass

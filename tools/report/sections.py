@@ -5,10 +5,13 @@ import platform
 import vl_convert
 from answer_section import add_answer
 from bert_section import add_bert
+from calibration_section import add_calibration
+from disagreement_section import add_disagreements
 from evidence import Evidence
 from experiment_section import add_experiments
 from explorer_section import add_explorer
 from head_section import add_heads, add_layer_weights
+from history_section import add_history
 from page import write_page
 from progress_section import add_progress
 from published_section import add_published
@@ -42,6 +45,9 @@ def add_task(report, task, berts, in_training):
     if evidence.systems:
         add_significance(report, evidence)
         add_thresholds(report, evidence)
+        add_calibration(report, evidence)
+        add_disagreements(report, evidence)
+        add_history(report, evidence)
         add_explorer(report, evidence)
 
 

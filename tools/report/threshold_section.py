@@ -66,7 +66,8 @@ def figures_of(run, system, seed):
     """([threshold, source], [the figures of the columns after])."""
     one = system.records[seed]
     result = next(found for found in system.group.results if found.seed == seed)
-    found = headline(one, held_out_scores(result, run.in_training, one.features))
+    held_out = held_out_scores(result, run.in_training, one.features) if system.held_out else None
+    found = headline(one, held_out)
     odds, answerable = one.null_odds, one["answerable"]
     best = None if found.best_threshold == -np.inf else found.best_threshold
     scores = [100 * found.exact, 100 * found.f1, best, 100 * found.best_f1]

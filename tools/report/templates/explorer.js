@@ -21,7 +21,7 @@ const Explorer = (() => {
 
   const filters = {
     all: ["All", () => true],
-    learned: ["Learned: BERT wrong at first, right at last", (q) => { const own = berts(); return !right(own[0], q) && right(own.at(-1), q); }],
+    learned: ["Learned: BERT wrong before, right at last", (q) => { const own = berts(); return own.some((s) => !right(s, q)) && right(own.at(-1), q); }],
     forgotten: ["Forgotten: BERT once right, wrong at last", (q) => { const own = berts(); return own.some((s) => right(s, q)) && !right(own.at(-1), q); }],
     never: ["Never learned by BERT", (q) => !berts().some((s) => right(s, q))],
     unanswerable: ["Without an answer", (q) => !answerable(q)],
@@ -115,16 +115,14 @@ const Explorer = (() => {
 
   const textOf = (q, own) => Array.from(texts.contexts[texts.context_of[q]]).slice(...own).join("");
 
-  function verdict(state) {
-    return element("span", { class: state ? "right" : "wrong" }, state ? "✓ " : "✗ ",
-      element("span", { class: "unseen" }, ""));
-  }
+  const verdict = (state) => element("span",
+    { class: state ? "right" : "wrong", role: "img", "aria-label": state ? "right:" : "wrong:" }, state ? "✓ " : "✗ ");
 
   function answerCell(system, q) {
     const cell = element("td"), place = system * explorer.count + q;
     const none = Data.bit(arrays.none, explorer.count, system, q), own = answerSpan(system, q);
     const share = none || explorer.task !== "span" ? arrays.none_share[place] / explorer.shares : arrays.span_share[place] / explorer.shares;
-    if (explorer.labelled) { const sign = verdict(right(system, q)); sign.setAttribute("aria-label", right(system, q) ? "right:" : "wrong:"); sign.setAttribute("role", "img"); cell.append(sign); }
+    if (explorer.labelled) cell.append(verdict(right(system, q)));
     const words = explorer.task !== "span" ? (none ? "no answer" : "has an answer") : own ? textOf(q, own) : "none";
     const sure = explorer.task !== "span" && !none ? 1 - share : share;
     cell.append(element(own ? "span" : "em", {}, words), " ", element("span", { class: "sure" }, `${Math.round(100 * sure)} %`));

@@ -15,7 +15,7 @@ const Figures = (() => {
       background: "transparent",
       view: { stroke: null },
       axis: { ...text, gridColor: line, domainColor: "#999", tickColor: "#999" },
-      legend: { ...text, orient: "top", symbolSize: 80 },
+      legend: { ...text, orient: "top", symbolSize: 80, labelLimit: 320 },
       header: { ...text, labelFontSize: 13, labelFontWeight: "bold" },
       title: { color: ink, fontSize: 13, anchor: "start" },
       text: { color: ink },

@@ -25,7 +25,10 @@ const Tables = (() => {
       order: [],
       autoWidth: false,
       searching: rows > 8,
-      layout: { topStart: rows > 8 ? "search" : null, topEnd: { buttons: [{ extend: "colvis", text: "Columns" }] }, bottomStart: null, bottomEnd: null },
+      layout: {
+        topStart: [...(rows > 8 ? ["search"] : []), { buttons: [{ extend: "colvis", text: "Columns" }] }],
+        topEnd: null, bottomStart: null, bottomEnd: null,
+      },
       language: { search: "Filter rows:" },
     });
     if (caption && !table.caption) table.prepend(caption);

@@ -120,7 +120,16 @@ def pareto_front(points, title):
     color = colored("epoch", epochs, "states of epoch")
     sizes = [point["parameters"] for point in points]
     middle = (min(sizes) * max(sizes)) ** 0.5
-    x = quantity("parameters", "parameters", axis={"format": "~s", "values": [10**power for power in range(2, 11)]})
+    front = sorted((point for point in points if point["front"]), key=lambda point: point["parameters"])
+    points = [
+        {
+            **point,
+            "at": point["parameters"] * 1.07 ** epochs.index(point["epoch"]),  # side by side, not on each other
+            **({"place": front.index(point)} if point["front"] else {}),
+        }
+        for point in points
+    ]
+    x = quantity("at", "parameters", axis={"format": "~s", "values": [10**power for power in range(2, 11)]})
     x["scale"] = {"type": "log", "domain": [min(sizes) / 2, 2 * max(sizes)], "nice": False}
     y = quantity("value", title, domain=extent([v for p in points for v in (p["low"], p["high"], p["value"])]))
     tips = hover(("model", "model"), ("epoch", "epoch"), ("value", "percent"), ("low", "from"), ("high", "to"))
@@ -130,7 +139,7 @@ def pareto_front(points, title):
             {
                 "transform": [{"filter": "datum.front"}],
                 "mark": {"type": "line", "interpolate": "step-after", "color": GREY, "strokeDash": [5, 3]},
-                "encoding": {"x": x, "y": y, "order": {"field": "parameters"}},
+                "encoding": {"x": x, "y": y, "order": {"field": "at"}},
             },
             {
                 "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.7},
@@ -141,14 +150,18 @@ def pareto_front(points, title):
                 "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
                 "encoding": {"x": x, "y": y, **color, "tooltip": tips},
             },
-            *(
-                {
-                    "transform": [{"filter": f"datum.front && {side}"}],
-                    "mark": {"type": "text", "align": align, "dx": shift, "dy": -8, "fontSize": 11, "limit": 200},
-                    "encoding": {"x": x, "y": y, "text": {"field": "model"}},
-                }
-                for side, align, shift in ((f"datum.parameters < {middle}", "left", 6), (f"datum.parameters >= {middle}", "right", -6))
-            ),
+            {
+                "transform": [{"filter": "datum.front"}],
+                "mark": {
+                    "type": "text",
+                    "align": {"expr": f"datum.parameters < {middle} ? 'left' : 'right'"},
+                    "dx": {"expr": f"datum.parameters < {middle} ? 6 : -6"},
+                    "dy": {"expr": "datum.place % 2 ? -22 : -8"},  # names of neighbours do not lie on each other
+                    "fontSize": 11,
+                    "limit": 200,
+                },
+                "encoding": {"x": x, "y": y, "text": {"field": "model"}},
+            },
         ]
     }
     return specification(points, body, width=680, height=360)

@@ -10,7 +10,7 @@ import vl_convert
 from marks import PRINT
 from page_parts import Difference, Shown, Spread, cell_text
 
-PNG_SCALE = 4  # of figures about 600 points wide: 300 dots an inch at the width of a page
+PNG_SCALE = 3  # of figures 600 to 900 points wide: 300 and more dots an inch at the width of a page
 
 
 def write_figure(figure, folder):

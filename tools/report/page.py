@@ -15,8 +15,20 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def vega_bundle():
-    """Vega, Vega-Lite and Vega-Embed as vl-convert carries them: window.vegaEmbed."""
-    return vl_convert.javascript_bundle()
+    """Vega, Vega-Lite and Vega-Embed as vl-convert carries them: window.vegaEmbed. It takes seconds to put them together, so
+    that the user's cache folder keeps them."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bertvision"
+    kept = cache / f"vega-{vl_convert.__version__}.js"
+    try:
+        return kept.read_text(encoding="utf-8")
+    except OSError:
+        made = vl_convert.javascript_bundle()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, made, f".{os.getpid()}.partial")
+    except OSError:
+        pass  # a folder that cannot be written costs seconds, no page
+    return made
 
 
 def table_bundle():
@@ -83,8 +95,8 @@ def write_page(report, output, made_by):
     write_whole(output / "index.html", text)
 
 
-def write_whole(path, text):
+def write_whole(path, text, suffix=".partial"):
     """Written aside and renamed: a reader never sees half of it."""
-    unfinished = path.with_name(path.name + ".partial")
+    unfinished = path.with_name(path.name + suffix)
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)

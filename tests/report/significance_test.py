@@ -1,6 +1,7 @@
 """tools/report/significance.py: intervals, p values and corrections against closed forms, scipy and simulation."""
 
 import resource
+from dataclasses import replace
 
 import made_records  # noqa: F401  finds tools/report
 import numpy as np
@@ -106,6 +107,28 @@ def test_a_difference_that_no_resample_contradicts_has_a_p_value_of_its_size():
     assert found.pairwise_p()[0, 1] == found.difference(1, 0).p
 
 
+def test_differences_are_corrected_together():
+    random = np.random.default_rng(13)
+    right = random.random(600) < 0.5
+    better = right | (random.random(600) < 0.06)  # by about 3 points
+    same = [np.where(random.random(600) < 0.05, ~right, right) for _ in range(10)]
+    found = bootstrap([{"1": ones(own)} for own in (right, better, *same)], np.arange(600), resamples=2000)
+    together = found.differences([(system, 0) for system in range(1, 12)])
+    alone = [found.difference(system, 0) for system in range(1, 12)]
+    assert [one.corrected for one in together] == holm([one.p for one in alone]).tolist()
+    assert all((one.value, one.low, one.high) == (other.value, other.low, other.high) for one, other in zip(together, alone))
+    assert together[0].verdict == together[0].sure_verdict == "better"
+    assert [one.sure_verdict for one in together[1:]] == ["not distinguishable"] * 10
+    zoo, upper = found.zoo(), np.triu_indices(12, 1)
+    assert (zoo == zoo.T).all() and (np.diag(zoo) == 1).all()
+    assert zoo[upper] == pytest.approx(stats.false_discovery_control(found.pairwise_p()[upper]))
+
+
+def test_a_verdict_alone_may_not_survive_the_correction():
+    difference = replace(bootstrap([{"1": ones([1, 1])}, {"1": ones([0, 0])}], [0, 1]).difference(0, 1), corrected=0.2)
+    assert (difference.verdict, difference.sure_verdict) == ("better", "not distinguishable")
+
+
 def test_words_follow_the_interval():
     assert verdict(1.2, (0.1, 2.3)) == "better"
     assert verdict(-1.2, (-2.3, -0.1)) == "worse"
@@ -139,8 +162,8 @@ def test_the_whole_zoo_takes_seconds():
     clusters = random.integers(0, 1204, 11_873)
     before = resource.getrusage(resource.RUSAGE_SELF)
     found = bootstrap(systems, clusters)
-    differences = [found.difference(index, 0) for index in range(1, 90)]
-    adjusted = benjamini_hochberg(found.pairwise_p()[np.triu_indices(90, 1)])
+    differences = found.differences([(index, 0) for index in range(1, 90)])
+    zoo = found.zoo()
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
-    assert len(adjusted) == 90 * 89 / 2 and all(one.low < one.value < one.high for one in differences)
+    assert zoo.shape == (90, 90) and all(one.low < one.value < one.high for one in differences)

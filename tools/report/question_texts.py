@@ -57,7 +57,7 @@ def read_texts(path, fingerprint=None):
             if "features" not in file:
                 raise RunError(f"{path}: has no group 'features'; expected a features file or a store")
             return _read(Path(path), file["features"], fingerprint)
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as wrong:
+    except (OSError, LookupError, RuntimeError, TypeError, ValueError) as wrong:
         raise RunError(f"{path}: cannot be read as a features file: {wrong}") from wrong
 
 

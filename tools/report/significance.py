@@ -10,7 +10,7 @@ seeds errs, if at all, towards too wide intervals (Owen 2007). With one seed the
 Intervals are percentiles of the resampled scores. All scores and differences are in percent.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import norm
@@ -34,10 +34,17 @@ class Difference:
     high: float
     p: float  # two-sided, of no difference; not corrected for the number of comparisons
     smallest: float  # the smallest difference that these questions would show; see `smallest_difference`
+    corrected: float  # p, corrected for all the comparisons that were made together
 
     @property
     def verdict(self):
+        """Of this comparison alone."""
         return verdict(self.value, (self.low, self.high))
+
+    @property
+    def sure_verdict(self):
+        """The same, where it also holds after the correction for all comparisons."""
+        return self.verdict if self.corrected < 1 - LEVEL else SAME
 
 
 def verdict(difference, interval):
@@ -60,11 +67,18 @@ class Bootstrap:
         return _interval(self.draws[system], level)
 
     def difference(self, system, other, level=LEVEL):
-        """The Difference of two systems."""
+        """The Difference of two systems, its p value not corrected."""
         value = float(self.scores[system] - self.scores[other])
         draws = self.draws[system] - self.draws[other]
         low, high = _interval(draws, level)
-        return Difference(value, low, high, float(_p_values(draws[None], np.array([value]))[0]), smallest_difference(draws))
+        p = float(_p_values(draws[None], np.array([value]))[0])
+        return Difference(value, low, high, p, smallest_difference(draws), p)
+
+    def differences(self, pairs):
+        """The Difference of each pair (system, other), corrected together by Holm: for "beats BERT", where the others are BERT at
+        the systems' checkpoints."""
+        found = [self.difference(system, other) for system, other in pairs]
+        return [replace(one, corrected=float(p)) for one, p in zip(found, holm([one.p for one in found]), strict=True)]
 
     def pairwise_p(self):
         """(S, S): the two-sided p value of each pair's difference; 1 on the diagonal."""
@@ -74,6 +88,12 @@ class Bootstrap:
             values = self.scores[system] - self.scores[others]
             p[system, others] = p[others, system] = _p_values(self.draws[system] - self.draws[others], values)
         return p
+
+    def zoo(self):
+        """(S, S): the p values of all pairs, corrected together by Benjamini and Hochberg; 1 on the diagonal."""
+        corrected, upper = np.ones((len(self.scores),) * 2), np.triu_indices(len(self.scores), 1)
+        corrected[upper] = benjamini_hochberg(self.pairwise_p()[upper])
+        return np.minimum(corrected, corrected.T)
 
 
 def bootstrap(systems, clusters, resamples=RESAMPLES, seed=SEED):

@@ -5,7 +5,8 @@ from groups import grouped
 from page_parts import Column, Figure, number_text
 from report_model import TASK_TITLES
 from run_folder import label_of
-from significance import SAME, WORSE
+from significance import BETTER, WORSE, holm
+from significance_section import LEVEL
 
 MEASURES = {"f1": "F1", "exact": "accuracy", "answered": "F1 of the questions with an answer"}
 
@@ -61,19 +62,21 @@ def compared(run, task, evidence, measure, best):
     if not heads:
         return ["No head was trained on a checkpoint as early as BERT's best."]
     told = {id(one): evidence.difference(one, best, measure) for one in heads}
+    corrected = dict(zip(told, holm([difference.p for difference in told.values()])))
+    verdicts = {place: verdict_of(told[place], corrected[place], len(heads)) for place in told}
     matching = [one for one in heads if told[id(one)].verdict != WORSE]
     if matching:
         chosen = min(matching, key=lambda one: (one.group.epoch, one.group.parameters or 0))
     else:
         chosen = max(heads, key=lambda one: evidence.score(one, measure))
-    sentences = [claim(run, task, evidence, measure, (chosen, best, told[id(chosen)]))]
+    sentences = [claim(run, task, evidence, measure, (chosen, best, told[id(chosen)], verdicts[id(chosen)]))]
     if matching:
         sentences[0] += " It is the one with the fewest parameters of the earliest checkpoint where a head is not worse than BERT at its best."
     else:
         sentences.append(f"No head matches BERT: each of the {len(heads)} is worse, and this one is the best of them.")
     top = max(heads, key=lambda one: evidence.score(one, measure))
     if top is not chosen:
-        sentences.append("The best of all heads: " + claim(run, task, evidence, measure, (top, best, told[id(top)])))
+        sentences.append("The best of all heads: " + claim(run, task, evidence, measure, (top, best, told[id(top)], verdicts[id(top)])))
     smallest = told[id(chosen)].smallest
     seeds = len(chosen.records)
     limits = f"These questions would show a difference of {smallest:.1f} points or more."
@@ -87,14 +90,21 @@ def compared(run, task, evidence, measure, best):
     return [*sentences, limits]
 
 
-def claim(run, task, evidence, measure, pair):
+def verdict_of(difference, corrected, heads):
+    """What is said of a difference. "Better" is one of many that were looked at: it must hold after Holm's correction."""
+    if difference.verdict != BETTER:
+        return difference.verdict
+    holds = "also" if corrected < LEVEL else "but not"
+    return f"better, {holds} after Holm's correction for {heads} heads"
+
+
+def claim(run, task, evidence, measure, compared_pair):
     """One sentence: a head against BERT, with interval and verdict."""
-    head, bert, difference = pair
+    head, bert, difference, verdict = compared_pair
     whole = run.bert_parameters(task) or bert.group.parameters
     share = f" with {100 * head.group.parameters / whole:.2g} % of its parameters" if whole and head.group.parameters else ""
     ours, other = evidence.score(head, measure), evidence.score(bert, measure)
     ratio = f"{100 * ours / other:.0f} %" if other else "all"
-    verdict = {SAME: SAME, WORSE: "worse"}.get(difference.verdict, difference.verdict)
     return (
         f"{head.name} over epoch-{label_of(head.group.epoch)} states reaches {ratio} of BERT's {MEASURES[measure]}{share} ({ours:.1f} "
         f"against {other:.1f} after {label_of(bert.group.epoch)} epochs; difference {signed(difference.value)}, 95 % interval "
@@ -136,8 +146,8 @@ def pareto(run, task, evidence, measure):
         )
     what = "95 % intervals, over questions and seeds" if evidence.systems else "from the least to the largest seed"
     caption = (
-        f"Parameters against {MEASURES[measure]}: heads by the checkpoint whose states they read, and BERT. Lines are {what}. Dashed "
-        "and named: models of which none with as few parameters is better."
+        f"Parameters against {MEASURES[measure]}: heads by the checkpoint whose states they read, and BERT. Lines are {what}. Dashed: "
+        "models of which none with as few parameters is better; the first and the last are named."
     )
     spec = charts.pareto_front(points, f"{MEASURES[measure]}, percent")
     return Figure(f"{task}-pareto", "Parameters against score", caption, spec, f"{task}-heads")

@@ -151,12 +151,12 @@ def pareto_front(points, title):
                 "encoding": {"x": x, "y": y, **color, "tooltip": tips},
             },
             {
-                "transform": [{"filter": "datum.front"}],
+                "transform": [{"filter": f"datum.place === 0 || datum.place === {len(front) - 1}"}],
                 "mark": {
                     "type": "text",
                     "align": {"expr": f"datum.parameters < {middle} ? 'left' : 'right'"},
                     "dx": {"expr": f"datum.parameters < {middle} ? 6 : -6"},
-                    "dy": {"expr": "datum.place % 2 ? -22 : -8"},  # names of neighbours do not lie on each other
+                    "dy": {"expr": "datum.place ? -22 : -8"},  # the two names do not lie on each other
                     "fontSize": 11,
                     "limit": 200,
                 },

@@ -59,6 +59,7 @@ const Figures = (() => {
   function apply(view, task) {
     const choice = chosen.get(task);
     if (!choice) return;
+    view.logLevel(vega.Error); // a figure of which nothing is chosen is no mistake
     view.signal("chosen_models", choice.models).signal("chosen_epochs", choice.epochs).runAsync();
   }
 

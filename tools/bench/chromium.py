@@ -153,7 +153,7 @@ class Browser:
         clip = {}
         if selector:
             box = self.run(
-                f"(() => {{ const e = document.querySelector({json.dumps(selector)}); const b = e.getBoundingClientRect();"
+                f"(() => {{ const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
                 "return [b.x + scrollX, b.y + scrollY, b.width, b.height]; })()"
             )
             clip = {"clip": {"x": box[0], "y": box[1], "width": box[2], "height": min(box[3], limit), "scale": 1}}

@@ -142,7 +142,7 @@ def pareto_front(points, title):
                 "encoding": {"x": x, "y": y, "order": {"field": "at"}},
             },
             {
-                "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.7},
+                "mark": {"type": "rule", "strokeWidth": 1.5},
                 "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, **without_shape(color)},
             },
             {

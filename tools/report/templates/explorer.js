@@ -136,7 +136,7 @@ const Explorer = (() => {
     const head = element("tr", {}, ...columns.map((text) => element("th", { scope: "col" }, text)));
     const body = rows.map(([name, cells]) => element("tr", {}, element("th", { scope: "row" }, name), ...cells));
     return element("div", { class: "table", role: "region", tabindex: "0", "aria-label": caption },
-      element("table", { class: "answers" }, element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...body)));
+      element("table", { class: "answers" }, element("caption", {}, element("span", { class: "text" }, caption)), element("thead", {}, head), element("tbody", {}, ...body)));
   }
 
   function answersOfHeads(q) {
@@ -172,11 +172,10 @@ const Explorer = (() => {
   }
 
   async function choose(place) {
-    explorer = all.tasks[place];
-    if (!loaded.has(explorer.features)) loaded.set(explorer.features, await Data.texts(all.texts[explorer.features]));
-    if (!loaded.has(explorer)) loaded.set(explorer, await Data.arrays(explorer));
-    texts = loaded.get(explorer.features);
-    arrays = loaded.get(explorer);
+    const chosen = all.tasks[place];
+    if (!loaded.has(chosen.features)) loaded.set(chosen.features, await Data.texts(all.texts[chosen.features]));
+    if (!loaded.has(chosen)) loaded.set(chosen, await Data.arrays(chosen));
+    [explorer, texts, arrays] = [chosen, loaded.get(chosen.features), loaded.get(chosen)]; // together: a search may come meanwhile
     fillForm();
     search();
   }

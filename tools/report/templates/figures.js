@@ -22,9 +22,20 @@ const Figures = (() => {
     };
   }
 
+  // On a phone labels are cut, and what stands side by side stands one under the other.
+  function narrowed(part) {
+    if (Array.isArray(part)) return part.map(narrowed);
+    if (part === null || typeof part !== "object") return part;
+    const own = Object.fromEntries(Object.entries(part).map(([key, value]) => [key, key === "values" ? value : narrowed(value)]));
+    if (own.labelLimit) own.labelLimit = Math.min(own.labelLimit, 120);
+    if (own.facet?.column && !own.facet.row) own.facet = { row: own.facet.column };
+    if (own.hconcat) { own.vconcat = own.hconcat; delete own.hconcat; }
+    return own;
+  }
+
   // A figure as wide as there is room: single ones shrink, panels go into fewer columns.
   function fitted(specification, room) {
-    const fit = structuredClone(specification);
+    const fit = room < 560 ? narrowed(specification) : structuredClone(specification);
     const wide = 130; // of labels and legends, about
     if (typeof fit.width === "number") fit.width = Math.max(200, Math.min(fit.width, room - wide));
     if (fit.spec && typeof fit.spec.width === "number") {
@@ -59,7 +70,7 @@ const Figures = (() => {
   function apply(view, task) {
     const choice = chosen.get(task);
     if (!choice) return;
-    view.logLevel(vega.Error); // a figure of which nothing is chosen is no mistake
+    view.logLevel(1); // errors alone: a figure of which nothing is chosen is worth no warning
     view.signal("chosen_models", choice.models).signal("chosen_epochs", choice.epochs).runAsync();
   }
 

@@ -24,9 +24,9 @@ const Tables = (() => {
       info: false,
       order: [],
       autoWidth: false,
-      searching: rows > 8,
+      searching: rows > 5,
       layout: {
-        topStart: [...(rows > 8 ? ["search"] : []), { buttons: [{ extend: "colvis", text: "Columns" }] }],
+        topStart: [...(rows > 5 ? ["search"] : []), { buttons: [{ extend: "colvis", text: "Columns" }] }],
         topEnd: null, bottomStart: null, bottomEnd: null,
       },
       language: { search: "Filter rows:" },

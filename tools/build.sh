@@ -42,7 +42,7 @@ targets=("${@:2}")
 build=build/$preset
 
 more=()
-[[ $preset != [at]san ]] || more=(--sanitizers)
+[[ ! $preset =~ ^(clang|asan|tsan)$ ]] || more=(--clang)
 environment=$(tools/install.sh ${more[@]+"${more[@]}"})
 python=$environment/bin/python
 torch=${LibTorch_ROOT:-$(package_folder torch)}

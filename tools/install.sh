@@ -5,12 +5,12 @@ cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'EOF'
-Usage: tools/install.sh [--sanitizers] [--lint]
+Usage: tools/install.sh [--clang] [--lint]
 
 Installs what is missing and prints the folder of the Python environment:
   - system packages of tools/packages-debian.txt by apt-get, as root or by a sudo that asks no password. Without that
     right it lists what is missing and goes on: a cluster's modules may stand in for packages, found by CMake through
-    CMAKE_PREFIX_PATH and HDF5_ROOT. With --sanitizers those of tools/packages-debian-sanitizers.txt too.
+    CMAKE_PREFIX_PATH and HDF5_ROOT. With --clang those of tools/packages-debian-clang.txt too.
   - the PyPI packages of tools/requirements*.txt, in an environment of their own under the user's cache folder; among
     them nvcc, where there is a GPU and no CUDA toolkit ($CUDA_HOME, /usr/local/cuda, nvcc on PATH). With --lint those of
     tools/requirements-lint.txt too.
@@ -134,7 +134,7 @@ install_linters() {
 lint=0
 while (($#)); do
     case $1 in
-        --sanitizers) lists+=(tools/packages-debian-sanitizers.txt) ;;
+        --clang) lists+=(tools/packages-debian-clang.txt) ;;
         --lint) lint=1 ;;
         -h | --help) usage && exit 0 ;;
         *) fail "unknown argument '$1'; see --help" ;;

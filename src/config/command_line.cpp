@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <set>
 #include <sstream>
 #include <type_traits>
@@ -10,11 +11,11 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-#include <toml++/toml.h>
 
 #include "core/error.hpp"
 #include "core/nearest.hpp"
 #include "io/files.hpp"
+#include "io/toml.hpp"
 
 namespace bv {
 namespace {
@@ -62,12 +63,8 @@ class TomlConfig : public CLI::Config {
     const std::string& path() const { return path_; }
 
     std::vector<CLI::ConfigItem> from_config(std::istream& stream) const override {
-        toml::table study;
-        try {
-            study = toml::parse(stream, std::string_view(path_));
-        } catch (const toml::parse_error& wrong) {
-            fail("{}:{}: {}", path_, wrong.source().begin.line, wrong.description());
-        }
+        const std::string text{std::istreambuf_iterator<char>(stream), {}};
+        const toml::table study = parse_toml(text, path_);
         for (const auto& [name, node] : study) {
             const std::string place = fmt::format("{}:{}", path_, node.source().begin.line);
             if (!tables().contains(std::string(name.str()))) {
@@ -337,11 +334,11 @@ std::string CommandLine::resolved() const {
 
 std::optional<std::string> setting_in(const std::string& resolved, const std::string& key) {
     try {
-        const toml::table program = toml::parse(resolved);
+        const toml::table program = parse_toml(resolved, "settings");
         for (const auto& [name, node] : program) {
             if (const toml::table* settings = node.as_table()) return (*settings)[key].value<std::string>();
         }
-    } catch (const toml::parse_error&) {
+    } catch (const Error&) {
         return {};
     }
     return {};

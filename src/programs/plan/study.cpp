@@ -6,12 +6,12 @@
 #include <utility>
 
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include "config/command_line.hpp"
 #include "core/error.hpp"
 #include "core/nearest.hpp"
 #include "io/files.hpp"
+#include "io/toml.hpp"
 #include "programs/extract/command.hpp"
 #include "programs/finetune/command.hpp"
 #include "programs/plan/table_reader.hpp"
@@ -179,7 +179,7 @@ Study read_study(const std::filesystem::path& path) {
     study.span_head_epochs = heads.epochs > 0 ? heads.epochs : default_head_epochs(Task::span);
     study.classification_head_epochs =
         heads.epochs > 0 ? heads.epochs : default_head_epochs(Task::classification);
-    const toml::table all = toml::parse(read_file(path), file);
+    const toml::table all = parse_toml(read_file(path), file);
     if (const toml::table* table = all["study"].as_table())
         read_table(TableReader(*table, file, kKeys), study);
     return study;

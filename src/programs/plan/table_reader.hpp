@@ -7,9 +7,8 @@
 #include <type_traits>
 #include <vector>
 
-#include <toml++/toml.h>
-
 #include "core/error.hpp"
+#include "io/toml.hpp"
 
 namespace bv {
 

@@ -45,7 +45,7 @@ struct FinetuneOptions {
     bool force = false;
     bool self_test = false;
 
-    /// Declares all flags on `line`, which sets this object when it parses. This object must outlive `line`.
+    /// Declares all flags on `line`; `line.parse` then sets this object.
     void declare(CommandLine& line);
 
   private:

@@ -187,7 +187,7 @@ def test_killed_amid_saving_all_heads_go_on_from_the_same_step(recipe, tmp_path,
         run = tmp_path / f"run-{attempt}"
         assert killed_amid_saving(flags, run, heads)
         again = bv.run("bv_train", *flags, "--output", run, ranks=2)
-        assert "heads: 16, groups of alike ones: 2" in again.stderr, again.stderr
+        assert "heads: 16, groups of similar heads: 2" in again.stderr, again.stderr
         assert heads == 0 or "resumed after" in again.stderr
         assert results(run) == results(tmp_path / "whole")
         assert not states(run) and not list(run.glob("states-*")) and not list(run.rglob("*.partial"))

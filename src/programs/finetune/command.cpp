@@ -106,8 +106,8 @@ void FinetuneOptions::declare_running(CommandLine& line) {
                 "must: fail if there is none; never: start from the beginning")
         .one_of({"auto", "never", "must"});
     line.option("resume-every", resume_every,
-                "minutes between saved states, from which a stopped run can go on; 0 means that only the "
-                "stop signal (SIGUSR1; under srun also SIGTERM) saves one")
+                "minutes between saved states, from which a stopped run can go on; with 0 a state is saved "
+                "only on the stop signal (SIGUSR1; under srun also SIGTERM)")
         .check(at_least(0));
     bv::declare(line, compute);
     line.option(

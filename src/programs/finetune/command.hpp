@@ -40,7 +40,7 @@ struct FinetuneOptions {
     std::string eval_metric = "f1";
     std::int64_t patience = 0;  ///< checkpoints without a better score; 0 means no limit
     std::string resume = "auto";
-    double resume_every = 10;  ///< minutes; 0 means that only the stop signal saves a state
+    double resume_every = 10;  ///< minutes between saved states; 0 means only on the stop signal
     ComputeOptions compute;
     bool force = false;
     bool self_test = false;

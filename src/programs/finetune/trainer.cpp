@@ -115,8 +115,8 @@ void FineTuning::save_where_due(bool told_to_stop, double seconds) {
     if (due) state_saved_ = now;
     if (stops) {
         throw Stopped(fmt::format(
-            "told to stop: the state is saved after {} of {} steps; start the same command again to go on",
-            steps_, total_steps_));
+            "told to stop: state saved after {} of {} steps; start the same command again to go on", steps_,
+            total_steps_));
     }
 }
 

@@ -50,7 +50,8 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
 
 /// Collective: those of `jobs` that are not finished, each with the number of steps from which it goes on,
 /// as rank 0 finds them in `options.output`. Throws AgreedError, which names the folder, when a folder
-/// holds results of another recipe, unless --force allows to replace them.
+/// holds results of another recipe, unless --force allows to replace them, and std::runtime_error when MPI
+/// fails.
 std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& options,
                                 const Communicator& ranks);
 

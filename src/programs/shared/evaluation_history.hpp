@@ -10,10 +10,10 @@
 namespace bv {
 
 /// The evaluations of a model or head in training, in order, judged by one metric. This object knows which
-/// was best, what the last one gained, and whether it is time to stop. An evaluation is a JSON object with
-/// "epoch" and the score objects of metrics.json. The epoch of a head is a whole number; the epoch of
-/// fine-tuning is the text of an exact fraction. Evaluations of fine-tuning also have "step", "features" (a
-/// fingerprint) and "rank_hours" (hours of training so far times ranks).
+/// was best, how much better the last one was than the one before, and whether it is time to stop. An
+/// evaluation is a JSON object with "epoch" and the score objects of metrics.json. The epoch of a head is a
+/// whole number; the epoch of fine-tuning is the text of an exact fraction. Evaluations of fine-tuning also
+/// have "step", "features" (a fingerprint) and "rank_hours" (hours of training so far times ranks).
 class EvaluationHistory {
   public:
     /// `metric` is em, f1 or best_f1 in the span task, accuracy or f1 in classification. `patience` is the

@@ -25,7 +25,7 @@ using Logits = std::variant<SpanLogits, ClassLogits>;
 std::optional<std::string> question_not_finite(const Features& features, const Logits& logits);
 
 /// Local: throws Error, which names the first question whose logits are not finite. `source` is the name of
-/// what made them.
+/// the model or head that made them.
 void require_finite(const Features& features, const Logits& logits, const std::string& source);
 
 /// A head, and the number of the first state of the source that it reads. From there on it reads

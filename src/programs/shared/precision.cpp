@@ -121,7 +121,7 @@ void choose_precision(Compute& compute, const std::string& wanted, const std::st
     std::string why = "--precision";
     if (choice != "auto" || !before.empty()) {
         ranks.agree([&] { compute.precision = precision_named(choice != "auto" ? choice : before); });
-        if (choice == "auto") why = "as in the work that goes on";
+        if (choice == "auto") why = "as in the unfinished work";
     } else {
         std::tie(compute.precision, why) = choose_by_device(compute, all_have, config, ranks);
     }

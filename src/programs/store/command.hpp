@@ -21,7 +21,7 @@ struct StoreToolOptions {
     void declare(CommandLine& line);
 };
 
-/// Collective: prints what is in a store (info), checks every byte of it on rank 0 (verify), or computes
+/// Collective: prints the contents of a store (info), checks every byte of it on rank 0 (verify), or computes
 /// damaged and missing blocks again on all ranks (repair). Throws AgreedError, which names the store, when
 /// the file is not a store, when it is damaged (verify), or when its tables are damaged or its checkpoint
 /// is missing or another one (repair). On the stop signal verify and repair throw Stopped on all ranks. A

@@ -42,7 +42,7 @@ class HeadGroup {
     HeadGroup(std::vector<Trainee> trainees, std::int64_t hidden_size, at::Device device,
               Collective& collective);
 
-    /// Local: (K) what is known about each head, in the order of `head`.
+    /// Local: (K) the facts about each head, in the order of `head`.
     const std::vector<Trainee>& trainees() const { return trainees_; }
     std::vector<Trainee>& trainees() { return trainees_; }
 

@@ -18,8 +18,8 @@ namespace bv {
 /// these K heads are summed over the ranks in a buffer of their own.
 class HeadTrainer {
   public:
-    /// Local. Moves `head` to `device`. `collective` must outlive this object. Uses Adam with epsilon 1e-8
-    /// where Keras puts it, and one constant learning rate for each of the K heads.
+    /// Local. Moves `head` to `device`. `collective` must outlive this object. Uses Adam with epsilon
+    /// 1e-8, added before the bias correction as in Keras, and a constant learning rate for each of K heads.
     HeadTrainer(Head head, std::vector<double> learning_rates, at::Device device, Collective& collective);
     HeadTrainer(const HeadTrainer&) = delete;
     HeadTrainer& operator=(const HeadTrainer&) = delete;

@@ -26,11 +26,12 @@ FlatParameters flatten(const Model& model) {
         tensors.push_back(parameter.tensor);
         decays.push_back(parameter.decays());
     }
-    constexpr std::int64_t kBucket = std::int64_t{1} << 22;  // 16 MiB: few sums, the first of them early
+    // 16 MiB: large enough for few sums, small enough that the first one starts early.
+    constexpr std::int64_t kBucket = std::int64_t{1} << 22;
     return {tensors, decays, kBucket};
 }
 
-/// `model` where and as it is trained.
+/// Moves `model` to the rank's device, sets how it computes there, and returns it.
 Model& prepared(Model& model, const Compute& compute, const FinetuneOptions& options) {
     model.to(compute.device, compute.precision);
     model.recompute_layers(options.gradient_checkpointing);
@@ -77,14 +78,15 @@ void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles
     finish(earlier_seconds_ + progress.finish());
 }
 
-/// Collective: all ranks get the weights of rank 0, and what `state` holds where there is one.
+/// Collective: restores `state` if it is given, and gives all ranks the weights of rank 0.
 void FineTuning::begin(std::optional<ResumeState> state) {
     if (state) restore(*state);
     const bool resumed = state.has_value();
     state.reset();  // training needs the memory
     collective_.broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
     spdlog::info(
-        "{} parameters, {} trained; {} features, {} steps an epoch, {} steps in all; gradients by {}",
+        "{} parameters, {} of them trained; {} features; {} steps per epoch, {} steps in total; {} sums the "
+        "gradients",
         model_.parameter_count(), trained_count(), features_.count(), steps_per_epoch_, total_steps_,
         collective_.name());
     if (resumed) spdlog::info("resumed after {} steps", steps_);
@@ -97,8 +99,8 @@ std::string FineTuning::speed_text(double loss, double seconds) const {
                        static_cast<double>(sequences_) / seconds, static_cast<double>(tokens_) / seconds);
 }
 
-/// Collective: saves a state after --resume-every minutes, when `told_to_stop`, and where patience is spent.
-/// Then throws Stopped where steps are left that ranks were told not to do.
+/// Collective: saves a state every --resume-every minutes, when `told_to_stop`, and when --patience ends
+/// training. If `told_to_stop` before training is finished, then throws Stopped.
 void FineTuning::save_where_due(bool told_to_stop, double seconds) {
     const auto now = std::chrono::steady_clock::now();
     const bool due =
@@ -112,12 +114,13 @@ void FineTuning::save_where_due(bool told_to_stop, double seconds) {
     });
     if (due) state_saved_ = now;
     if (stops) {
-        throw Stopped(fmt::format("told to stop: state saved after {} of {} steps; start again to go on",
-                                  steps_, total_steps_));
+        throw Stopped(fmt::format(
+            "told to stop: state saved after {} of {} steps; start the same command again to go on", steps_,
+            total_steps_));
     }
 }
 
-/// Collective: says how `seconds` of training ended, in the log and in rank 0's metrics.
+/// Collective: after `seconds` of training, logs how it ended and appends the summary to rank 0's metrics.
 void FineTuning::finish(double seconds) {
     spdlog::info("time of rank 0: {}", clock_.shares());
     if (stopped_early())
@@ -149,12 +152,12 @@ std::vector<double> FineTuning::losses(std::int64_t steps) {
     return found;
 }
 
-/// Collective: runs `work` on rank 0; what goes wrong there ends all ranks with one line.
+/// Collective: runs `work` on rank 0. If it throws Error there, all ranks throw AgreedError.
 void FineTuning::on_root(const std::function<void(TuningFiles&)>& work) const {
     ranks_.root_only([&] { work(**files_); });
 }
 
-/// The same, counted as the time of all ranks that saving takes from training.
+/// Collective: does the same, and counts the time that every rank spends in it as saving.
 void FineTuning::save(const std::function<void(TuningFiles&)>& work) {
     clock_.begin(PhaseClock::saving);
     on_root(work);
@@ -168,7 +171,7 @@ std::int64_t FineTuning::trained_count() const {
     return count;
 }
 
-/// Whether all steps are done, or --patience is spent.
+/// Whether all steps are done, or --patience ends training here.
 bool FineTuning::is_finished() const {
     return steps_ >= total_steps_ || (evaluation_ != nullptr && evaluation_->history().out_of_patience());
 }
@@ -218,20 +221,21 @@ void FineTuning::restore(const ResumeState& state) {
     if (evaluation_ != nullptr) evaluation_->restore(state);
 }
 
-/// The loss a sequence contributes to the batch's, as a factor of its summed cross-entropies.
+/// The factor that turns the summed cross-entropies of a sequence into its part of the loss of the batch.
 double FineTuning::loss_scale(std::int64_t global_batch) const {
     const double heads = options_.task == Task::span && options_.loss == "mean" ? 2.0 : 1.0;
     return 1.0 / (heads * static_cast<double>(global_batch));
 }
 
-/// Counts the time since the last call. A GPU is waited for, so that each phase has its own time; its next
-/// use would wait soon anyway.
+/// Counts the time since the last call for `phase`. Waits for a GPU first, so that no phase counts the time
+/// of another one. The next use of the GPU would wait soon anyway.
 void FineTuning::end_phase(PhaseClock::Phase phase) {
     if (compute_.device.is_cuda()) value_of(flat_.gradients().select(0, 0));
     clock_.end(phase);
 }
 
-/// Collective: sums over ranks the gradients of their shares of the batch. Returns the loss of this rank's.
+/// Collective: computes the gradients of this rank's share of the batch and sums them over all ranks. Returns
+/// the loss of this rank's share.
 double FineTuning::add_gradients(const StepBatch& batch, std::int64_t step) {
     flat_.zero_gradients();
     const DropoutKey key{options_.seed, step};
@@ -252,7 +256,7 @@ double FineTuning::add_gradients(const StepBatch& batch, std::int64_t step) {
     return loss;
 }
 
-/// Collective: one step: forward and backward over this rank's share, the sum over ranks, one update.
+/// Collective: does one step: the gradients of this rank's share, their sum over all ranks, one update.
 FineTuning::Outcome FineTuning::train(std::int64_t step) {
     clock_.begin();
     const StepBatch batch = feed_.take(step);
@@ -287,8 +291,8 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     return {loss, agreed[1] > 0};
 }
 
-/// Collective: says which ranks' examples made loss or gradients not finite; all ranks know that they
-/// are. Throws AgreedError unless the step is to be skipped.
+/// Collective: reports the questions of the ranks whose loss is not finite; if all losses are finite, but not
+/// the gradient, the questions of all ranks. Throws AgreedError unless --non-finite is skip.
 void FineTuning::report_non_finite(std::int64_t step, const std::vector<std::int64_t>& share,
                                    double own_loss) {
     const bool loss_is_finite = std::isfinite(ranks_.sum(own_loss));
@@ -306,13 +310,14 @@ void FineTuning::report_non_finite(std::int64_t step, const std::vector<std::int
     const std::string message = fmt::format("step {}: {} not finite; questions of its batch{}", step + 1,
                                             loss_is_finite ? "the gradient is" : "the loss is", where);
     if (options_.non_finite == "stop") {
-        throw AgreedError(message + "; --non-finite skip goes on without such steps");
+        throw AgreedError(message +
+                          "; with --non-finite skip training goes on without the updates of such steps");
     }
     if (ranks_.is_root()) spdlog::warn("{}; skipped", message);
 }
 
-/// Collective: starts to write the checkpoints that are due after the steps done, `seconds` of training, and
-/// evaluates them. Returns the seconds evaluation took.
+/// Collective: starts to write the checkpoints that are due now, after `seconds` of training, and evaluates
+/// the model if there are any. Returns the seconds that the evaluation took.
 double FineTuning::reach_checkpoints(double seconds) {
     const EpochFraction* due = nullptr;
     for (const EpochFraction& epoch : plan_) {

@@ -37,7 +37,7 @@ class FineTuning {
         std::string features;  ///< fingerprint
     };
 
-    /// All that training takes but the model. What is named by reference must outlive the FineTuning.
+    /// Everything that training needs, except the model. All references must outlive the FineTuning.
     struct Setting {
         const FinetuneOptions& options;
         std::string config;  ///< the resolved configuration, for checkpoints
@@ -49,24 +49,27 @@ class FineTuning {
         std::vector<EpochFraction> plan;  ///< epochs that get a checkpoint; the last one ends training
     };
 
-    /// Collective. Brings `model`, which must outlive this object, to where it is trained. The first
-    /// `sharing` ranks share the batches.
+    /// Local: moves `model`, which must outlive this object, to the rank's device and sets its precision.
+    /// Only ranks 0 to `sharing` - 1 get examples.
     FineTuning(Setting setting, Model& model, int sharing);
 
-    /// Collective: trains to the end, from `state` on if it is given; only rank 0 needs its tensors.
-    /// `files` is rank 0's. If `evaluation` is given, it scores the checkpoints and may end training early.
-    /// Then the state stays, so that a run with more patience can go on. After the stop signal it saves the
-    /// state and throws Stopped on all ranks.
+    /// Collective: trains to the end. If `state` is given, training goes on from there; only rank 0 needs the
+    /// tensors of `state`. Only rank 0 has `files`. If `evaluation` is given, it scores the checkpoints and
+    /// may end training early. In that case the state stays on disk, so that a run with more patience can go
+    /// on. After the stop signal this function saves the state and throws Stopped on all ranks. Throws
+    /// AgreedError when a file cannot be written, when the loss or a gradient is not finite (--non-finite
+    /// stop), or when evaluate throws it. Throws std::runtime_error when MPI or NCCL fails.
     void run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
              std::optional<TuningEvaluation>& evaluation);
 
-    /// Collective: trains the first `steps` steps and returns their global losses. Writes nothing; the
-    /// weights change.
+    /// Collective: trains the first `steps` steps, or all if there are fewer, and returns the loss of the
+    /// global batch at each step. Writes nothing; the weights change. Throws AgreedError when the loss or a
+    /// gradient is not finite (--non-finite stop), std::runtime_error when MPI or NCCL fails.
     std::vector<double> losses(std::int64_t steps);
 
   private:
     struct Outcome {
-        double loss;  ///< of the global batch
+        double loss;  ///< loss of the global batch
         bool stop;    ///< whether any rank was told to stop
     };
 
@@ -109,12 +112,12 @@ class FineTuning {
     PhaseClock clock_;
     std::optional<TuningFiles>* files_ = nullptr;
     TuningEvaluation* evaluation_ = nullptr;
-    std::int64_t steps_ = 0;         ///< done
-    double earlier_seconds_ = 0;     ///< seconds of training; none here include evaluations
-    double earlier_rank_hours_ = 0;  ///< an interrupted run may have had other ranks
+    std::int64_t steps_ = 0;         ///< steps done
+    double earlier_seconds_ = 0;     ///< seconds of training before this run, without evaluations
+    double earlier_rank_hours_ = 0;  ///< rank-hours of that training; it may have had other ranks
     std::int64_t sequences_ = 0;
     std::int64_t tokens_ = 0;
-    std::chrono::steady_clock::time_point state_saved_;  ///< or training began
+    std::chrono::steady_clock::time_point state_saved_;  ///< or when training began
 };
 
 }  // namespace bv

@@ -14,11 +14,11 @@
 namespace bv {
 namespace {
 
-/// Tokens of one forward pass: enough for a GPU to be busy, few enough for its memory.
+/// The largest number of tokens in a forward pass: enough to keep a GPU busy, few enough for its memory.
 constexpr std::int64_t kPassTokens = 8192;
 
-/// The passes of `rank`. They are cut before they are shared out: the bits of a matrix product may depend on
-/// how many rows it has, so what runs together must not depend on the number of ranks.
+/// The passes of this rank. All features are first cut into passes, which then go to ranks: the bits of a
+/// matrix product may depend on its number of rows, so a pass must not depend on the number of ranks.
 std::vector<std::vector<std::int64_t>> passes_of(const std::vector<std::int64_t>& tokens_of,
                                                  const Communicator& ranks) {
     std::vector<std::int64_t> features(tokens_of.size());

@@ -27,11 +27,11 @@
 namespace bv {
 namespace {
 
-/// A part of all messages about damage that bv_store repair cannot mend.
+/// The end of every message about damage that bv_store repair cannot repair.
 constexpr const char* kOnlyAnew =
-    "bv_store repair computes states, not tables; bv_extract --force makes the store again";
+    "bv_store repair can restore states, but not tables; bv_extract --force makes the store again";
 
-/// Calls `read`, which reads tables of a store. Throws Error that says what to do where they are damaged.
+/// Calls `read`, which reads tables of a store. If they are damaged, throws Error, which says what to do.
 template <class Read>
 auto tables(Read read) {
     try {
@@ -41,7 +41,7 @@ auto tables(Read read) {
     }
 }
 
-/// A store. Its states may be damaged, its tables may not.
+/// An open store. Its states may be damaged. If its tables are damaged, the constructor throws Error.
 struct Opened {
     explicit Opened(const std::filesystem::path& path)
         : store(tables([&] { return Store(path, Store::Accept::damaged); })),
@@ -97,8 +97,8 @@ std::string text_of(const Opened& opened) {
     return text;
 }
 
-/// Blocks that are not on disk as they were written, missing ones among them. Nothing where the stop signal
-/// left some that were not looked at.
+/// The blocks that are missing, or not on disk as they were written. No value when the stop signal ended the
+/// check before all blocks were read.
 std::optional<std::vector<std::int64_t>> unsound_blocks(const Store& store, int threads) {
     const StoreLayout& layout = store.layout();
     Progress progress("verifying", "blocks", layout.blocks());
@@ -115,7 +115,7 @@ std::optional<std::vector<std::int64_t>> unsound_blocks(const Store& store, int 
     });
     if (looked_at < layout.blocks()) return {};
     const double seconds = progress.finish();
-    spdlog::info("{}: its tables and {} of {} blocks are sound; {} read in {} ({:.0f} MB/s)",
+    spdlog::info("{}: its tables and {} of its {} blocks are undamaged; {} read in {} ({:.0f} MB/s)",
                  store.path().string(), layout.blocks() - static_cast<std::int64_t>(unsound.size()),
                  layout.blocks(), size_text(static_cast<double>(store.state_bytes())), duration_text(seconds),
                  static_cast<double>(store.state_bytes()) * 1e-6 / std::max(seconds, 1e-9));
@@ -123,7 +123,7 @@ std::optional<std::vector<std::int64_t>> unsound_blocks(const Store& store, int 
     return unsound;
 }
 
-/// "missing blocks 3, 4; damaged blocks 7": what is wrong with `unsound`, which is not empty.
+/// "missing blocks 3, 4; damaged block 7": a text about the blocks `unsound`, of which there is at least one.
 std::string wrong_text(const Store& store, const std::vector<std::int64_t>& unsound) {
     std::string text;
     for (const bool written : {false, true}) {
@@ -139,7 +139,7 @@ std::string wrong_text(const Store& store, const std::vector<std::int64_t>& unso
 }
 
 int reading_threads() {
-    // More than one read in flight keeps a disk busy, whatever the number of cores.
+    // Several reads at the same time keep a disk busy, even if there is only one core.
     return std::max(4, available_cores());
 }
 
@@ -147,20 +147,20 @@ std::filesystem::path checkpoint_of(const StoreToolOptions& options, const Store
     const std::filesystem::path folder =
         !options.checkpoint.empty() ? options.checkpoint : std::filesystem::path(info.checkpoint_path);
     if (!is_folder(folder)) {
-        fail("{} was made from {}, which is no folder; name it by --checkpoint", options.store.string(),
-             folder.string());
+        fail("{} was made from {}, which is not a folder now; give its new place by --checkpoint",
+             options.store.string(), folder.string());
     }
     const std::string found = weights_fingerprint(folder);
     if (found != info.checkpoint) {
-        fail("{} was made from weights {}; {} holds {}", options.store.string(), info.checkpoint,
+        fail("{} was made from weights {}, but {} holds weights {}", options.store.string(), info.checkpoint,
              folder.string(), found);
     }
     return folder;
 }
 
-/// Collective.
+/// Collective: computes missing and damaged blocks again. Throws as run_store_tool.
 void repair(const StoreToolOptions& options, const Communicator& ranks) {
-    std::optional<OutputLock> lock;  // of rank 0: nobody writes what it looks at
+    std::optional<OutputLock> lock;  // on rank 0: no other process may write the store meanwhile
     std::string wrong;
     std::vector<std::int64_t> unsound;
     bool cut_short = false;
@@ -188,8 +188,8 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
         opened.emplace(options.store);
         const StoreInfo& info = opened->store.info();
         if (wanted.precision != "auto" && wanted.precision != info.precision) {
-            fail("--precision {}, but {} was made in {}", wanted.precision, options.store.string(),
-                 info.precision);
+            fail("--precision is {}, but the states of {} were computed in {}", wanted.precision,
+                 options.store.string(), info.precision);
         }
         wanted.precision = info.precision;
         batch_tokens = info.batch_tokens > 0 ? info.batch_tokens : ExtractOptions().batch_tokens;
@@ -203,7 +203,7 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
     const StoreLayout& layout = opened->store.layout();
     BlockMaker maker(opened->features, *model, info, layout, batch_tokens);
     spdlog::info("{}: computing {} again", options.store.string(), wrong);
-    ranks.root_only([&] { mark_missing(options.store, unsound); });  // before this nothing is changed
+    ranks.root_only([&] { mark_missing(options.store, unsound); });  // the first change of the file
     StoreWriter writer(ranks, std::move(lock), options.store, info, layout, /*force=*/false,
                        [](h5::Group&) {});
     const Extraction done = extract_missing(writer, maker, layout, ranks);
@@ -216,8 +216,8 @@ void StoreToolOptions::declare(CommandLine& line) {
     line.argument("action", action, "info, verify or repair").required().one_of({"info", "verify", "repair"});
     line.argument("store", store, "embedding store of bv_extract").required();
     line.option("checkpoint", checkpoint,
-                "repair: the folder the states were made from, where it is no longer at the place that the "
-                "store names");
+                "for repair: the folder of the checkpoint that made the states, if it is no longer at the "
+                "path that the store names");
     bv::declare(line, compute);
 }
 

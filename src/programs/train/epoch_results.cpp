@@ -1,4 +1,5 @@
-// What HeadTraining makes of an epoch: scores, the best heads, and the ends of those that are finished.
+// The end of an epoch in HeadTraining: it scores the heads, writes the best ones, and ends those that are
+// finished.
 
 #include <variant>
 
@@ -21,7 +22,7 @@ Json scores_of(const StateSource& source, const Logits& logits) {
 
 }  // namespace
 
-/// The mean loss of each tenth of the epoch.
+/// The mean loss in each tenth of the epoch.
 Json HeadTraining::mean_losses(const Trainee& trainee) const {
     Json means = Json::array();
     LossSoFar before{0, 0};
@@ -36,13 +37,13 @@ Json HeadTraining::mean_losses(const Trainee& trainee) const {
 std::vector<Logits> HeadTraining::predict(const StateSource& source) const {
     std::vector<ReadingHead> heads;
     for (const HeadGroup& group : groups_) heads.push_back({&group.head(), group.first_state()});
-    // As many sequences at a time as a step takes.
+    // A rank takes as many sequences at a time as in a training step.
     const std::int64_t share = (batch_ + ranks_.size() - 1) / ranks_.size();
     return predict_heads(heads, source, share, compute_.device, ranks_, collective_);
 }
 
-/// Collective: lets go of the heads whose weights or logits are not finite, and of their logits: an epoch's
-/// last update shows in no loss.
+/// Collective: removes the heads whose weights or logits are not finite, and their logits. The losses do not
+/// show this, because the last update of an epoch comes after its last loss.
 void HeadTraining::drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& held_out) {
     std::vector<double> faults;  // for each head, the number of ranks that found one
     for (const HeadGroup& group : groups_) {
@@ -63,7 +64,8 @@ void HeadTraining::drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& h
     }
 }
 
-/// Collective: scores all heads after an epoch, keeps what is best, and lets go of those that are finished.
+/// Collective: scores all heads after an epoch, writes each head whose epoch is the best so far, and removes
+/// those that are finished. `feeding` is the result of train_epoch.
 void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
     if (groups_.empty()) return;
     std::vector<Logits> dev = predict(data_.dev());
@@ -80,7 +82,7 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
                                         {"loss", trainee->losses.back().sum / static_cast<double>(count_)},
                                         {"loss_of_tenths", mean_losses(*trainee)}});
             line.update(feeding);
-            // A GPU is not waited for after each step.
+            // On a GPU the time of a step is unknown, because nothing waits for its end.
             if (compute_.device.is_cpu()) line["step_seconds"] = trainee->step_seconds;
             line.update(scores_of(data_.dev(), dev[place]));
             if (held_out.empty()) continue;
@@ -112,7 +114,8 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
     keep(going_on);
 }
 
-/// Takes an epoch's line. Returns whether the epoch is the one to keep, so far.
+/// Adds the line of an epoch. Returns whether the head of this epoch is to be written: without held-out
+/// questions if it is the last epoch, else if it is the best so far.
 bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
     trainee.lines.push_back(line);
     const auto epoch = line.at("epoch").get<std::int64_t>();
@@ -124,9 +127,9 @@ bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
     return trainee.history->best_place() == epoch;
 }
 
-/// Local: writes the head's results; where it `diverged`, those from before.
+/// Local: writes the results of a head; if it has `diverged`, those of its best epoch before that.
 void HeadTraining::finish(const Trainee& trainee, const Head& head, const Json& diverged) {
-    saving_.wait();  // its own state may be among what is written
+    saving_.wait();  // a thread may still be writing this head's state
     const auto metrics = metrics_of(trainee, head, data_.dev().info().epoch, diverged);
     if (!metrics.contains("head_epochs")) trainee.files->remove_head();
     trainee.files->finish(metrics);

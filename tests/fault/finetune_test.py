@@ -11,7 +11,7 @@ import bv
 import h5py
 import pytest
 
-ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "2"))
 STEPS = 60
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "4"))
 
 
 @pytest.fixture(scope="module")

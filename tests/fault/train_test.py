@@ -10,7 +10,7 @@ import time
 import bv
 import pytest
 
-ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "2"))
 EPOCHS = 20
 MINE = """\
 task = "span"

@@ -104,6 +104,11 @@ fi
 [[ ! $hang_timeout ]] || program_flags+=(--hang-timeout "$hang_timeout")
 read_study
 check_inputs
+[[ -e $run/study.toml ]] || cp "$config" "$run/study.toml"
+# The commit, host and versions behind the results, for the report.
+record=$run/jobs/debug-`date +%Y%m%d-%H%M%S`.json
+launch/rank.sh --check -- "$bin/bv_plan" |
+    python3 launch/preflight.py --ranks 1 --threads 1 --record "$record" -- "$bin/bv_plan"
 
 began=$SECONDS
 for stage in "${all_stages[@]}"; do

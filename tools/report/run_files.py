@@ -18,8 +18,41 @@ def read_json(path):
 
 def read_json_lines(path):
     """The objects of a JSON lines file; a last line still being written is left out."""
-    lines = _text(path).split("\n")[:-1]
-    return [_object(line, path, f"{path}: line {number}") for number, line in enumerate(lines, 1)]
+    return JsonLines(path).read()
+
+
+class JsonLines:
+    """A JSON lines file that is looked at again and again while it grows."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self._begin()
+
+    def _begin(self):
+        self.number, self._offset, self._last = 0, 0, b""  # of the lines that were read, and the last of them
+
+    def read(self):
+        """The objects of the lines since the last look: of all lines where the file was written anew (`number` is that of
+        the last line). A last line still being written is left out."""
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(self._offset - len(self._last))
+                if file.read(len(self._last)) != self._last:
+                    self._begin()
+                    file.seek(0)
+                text = file.read()
+        except OSError as wrong:
+            raise RunError(f"{self.path}: cannot be read: {wrong}") from wrong
+        objects = []
+        for line in text.split(b"\n")[:-1]:
+            self._last = line + b"\n"
+            self.number, self._offset = self.number + 1, self._offset + len(self._last)
+            place = f"{self.path}: line {self.number}"
+            try:
+                objects.append(_object(line.decode("utf-8"), self.path, place))
+            except UnicodeDecodeError as wrong:
+                raise RunError(f"{place}: cannot be read: {wrong}") from wrong
+        return objects
 
 
 def _text(path):

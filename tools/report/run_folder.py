@@ -41,6 +41,7 @@ class Result:
     combine: str = ""  # how an ensemble makes one of its members: max or mean
     members: list["Result"] = field(default_factory=list)
     rank_hours: float = 0.0  # of training so far, where it was evaluated in training
+    mark: str = ""  # why it cannot be compared with the others, where the report was told to show it nevertheless
 
     @property
     def main(self):

@@ -1,0 +1,178 @@
+"""What made a result, and results that do not go together."""
+
+import json
+import os
+import sys
+from datetime import datetime
+
+import bv
+import pytest
+from synthetic_run import page_of, write_json, write_run
+
+sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
+from origin import job_records, origin_of, require_alike
+from run_files import RunError
+from run_folder import read_run
+
+HEAD = "span/seed-1/heads/learned_pooling/epoch-1/lr-0.001-seed-1"
+EVALUATION = "span/seed-1/evaluations/epoch-1"
+
+
+def edit(path, **changed):
+    write_json(path, (bv.read_json(path) if path.is_file() else {}) | changed)
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "study")
+
+
+def add_sources(run):
+    """The files of a run that programs wrote while it lay elsewhere."""
+    elsewhere = "/scratch/old/study"
+    for place in ("features/dev.h5", "features/train.h5", "span/seed-1/stores/epoch-1-dev.h5"):
+        (run / place).parent.mkdir(parents=True, exist_ok=True)
+        (run / place).write_bytes(b"")
+    write_json(
+        run / "span/seed-1/checkpoints/epoch-1/checkpoint.json",
+        {"epoch": "1", "seed": 1, "step": 21, "started_from": "0a0a", "data_fingerprint": "f1f1"},
+    )
+    edit(
+        run / EVALUATION / "metrics.json",
+        precision="float32",
+        checkpoint={"path": f"{elsewhere}/span/seed-1/checkpoints/epoch-1", "fingerprint": "c1c1"},
+        features={"path": f"{elsewhere}/features/dev.h5", "fingerprint": "d1d1"},
+    )
+    write_json(run / HEAD / "resume/recipe.json", {"features": "f1f1", "dev_features": "d1d1", "checkpoint": "c1c1"})
+    stores = "".join(f"{key} = '{elsewhere}/span/seed-1/stores/epoch-1-{split}.h5'\n" for key, split in (("store", "train"), ("dev_store", "dev")))
+    (run / HEAD / "config.toml").write_text(f"[train]\n{stores}", encoding="utf-8")
+
+
+def write_record(run, name, minutes, command, **about):
+    """A record of a start so many minutes before all results were made."""
+    moment = 1_800_000_000 - 60 * minutes
+    record = {"time": datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%dT%H:%M:%S%z"), "command": command, "commit": "abcd",
+              "ranks": [{"host": "n1"}, {"host": "n2"}, {"host": "n1"}], **about}
+    write_json(run / "jobs" / f"{name}.json", record)
+    for path in run.glob("*/seed-*/**/metrics.json"):
+        os.utime(path, (1_800_000_000, 1_800_000_000))
+
+
+def facts(run, place):
+    """{what: (text, place in the run)} of the result there."""
+    found = read_run(run)
+    (result,) = [one for one in found.berts + found.heads if one.files[0] == run / place / "metrics.json"]
+    chain = origin_of(found, result, job_records(found))
+    return {fact.what: (fact.text, fact.file and str(fact.file.relative_to(run))) for fact in chain}
+
+
+def test_an_evaluation_tells_its_checkpoint_and_features_though_the_run_moved(run):
+    add_sources(run)
+    told = facts(run, EVALUATION)
+    assert told["checkpoint"] == ("span/seed-1/checkpoints/epoch-1 (c1c1)", "span/seed-1/checkpoints/epoch-1")
+    assert told["dev features"] == ("features/dev.h5 (d1d1)", "features/dev.h5")
+    assert told["fine-tuning"] == ("seed 1, step 21, of model 0a0a, features f1f1", "span/seed-1/checkpoints/epoch-1/checkpoint.json")
+    assert told["precision"] == ("float32", None)
+    assert "commit" not in told and "host" not in told
+
+
+def test_a_head_tells_its_states_features_and_configuration(run):
+    add_sources(run)
+    told = facts(run, HEAD)
+    assert told["dev states"] == ("span/seed-1/stores/epoch-1-dev.h5",) * 2
+    assert told["training states"] == ("/scratch/old/study/span/seed-1/stores/epoch-1-train.h5", None)  # gone
+    assert told["training features"] == ("f1f1", "features/train.h5")
+    assert told["checkpoint"] == ("c1c1", "span/seed-1/checkpoints/epoch-1")
+    assert told["configuration"] == ("config.toml", f"{HEAD}/config.toml")
+
+
+def test_a_result_is_of_the_latest_start_of_its_stage_task_seed_and_epoch(run):
+    add_sources(run)
+    output = ["--output", "/old/study/span/seed-1/evaluations/epoch-0"]
+    write_record(run, "eval-7", 9, ["bv_eval", *output], commit="early")
+    write_record(run, "eval-8", 5, ["bv_eval", *output], changed_files=["src/a.cpp"])
+    write_record(run, "eval-9", 4, ["bv_eval", "--output", "/old/study/span/seed-11/evaluations/epoch-0"], commit="other")
+    write_record(run, "eval-10", -5, ["bv_eval", *output], commit="later")
+    for epoch in ("0.3", "1"):
+        write_record(run, f"train-3_{epoch}", 7, ["bv_train", "--store", f"/old/study/span/seed-1/stores/epoch-{epoch}-train.h5"], commit=epoch)
+    told = facts(run, EVALUATION)
+    assert told["commit"] == ("abcd, 1 file changed", "jobs/eval-8.json")
+    assert told["job"][0].startswith("eval-8, 2027-") and told["host"][0] == "n1, n2"
+    assert facts(run, HEAD)["commit"] == ("1", "jobs/train-3_1.json")
+
+
+def test_a_start_of_debug_stands_behind_all_that_was_made_after_it(run):
+    write_record(run, "debug-20270115-080000", 3, ["bv_plan"])
+    assert facts(run, EVALUATION)["commit"] == facts(run, HEAD)["commit"] == ("abcd", "jobs/debug-20270115-080000.json")
+
+
+def test_a_record_without_a_time_is_an_error_that_names_it(run):
+    write_json(run / "jobs/eval-7.json", {"time": "yesterday"})
+    with pytest.raises(RunError, match=f"{run / 'jobs/eval-7.json'}: 'time' should be such as .*, is 'yesterday'"):
+        job_records(read_run(run))
+
+
+# --- Results that do not go together ---
+
+
+def of_features(fingerprint):
+    return {"path": "features/dev.h5", "fingerprint": fingerprint}
+
+
+def mix_features(run):
+    """Two evaluations are of some features, a head is of others; all else tells none."""
+    for epoch in ("0.3", "1"):
+        edit(run / f"span/seed-1/evaluations/epoch-{epoch}/metrics.json", features=of_features("d1d1"))
+    write_json(run / HEAD / "resume/recipe.json", {"dev_features": "d2d2"})
+    return run / HEAD / "metrics.json", run / "span/seed-1/evaluations/epoch-0.3/metrics.json"
+
+
+def mix_questions(run):
+    path = run / EVALUATION / "metrics.json"
+    metrics = bv.read_json(path)
+    edit(path, official=metrics["official"] | {"total": 12})
+    return path, run / "span/seed-1/evaluations/epoch-0/metrics.json"
+
+
+def mix_scorers(run):
+    for epoch in ("0", "0.3", "1"):
+        answers = {"n_best": 20, "max_answer_tokens": 30 if epoch != "1" else 15, "null_threshold": 0.0}
+        edit(run / f"span/seed-1/evaluations/epoch-{epoch}/metrics.json", answers=answers)
+    return run / EVALUATION / "metrics.json", run / "span/seed-1/evaluations/epoch-0/metrics.json"
+
+
+@pytest.mark.parametrize("mix, what", [(mix_features, "features (d2d2, not d1d1)"), (mix_questions, "number of questions (12, not 240)"),
+                                       (mix_scorers, "scorer (n_best 20, max_answer_tokens 15, null_threshold 0.0, not n_best 20, ")])
+def test_results_that_do_not_go_together_are_refused_and_both_files_named(run, mix, what):
+    odd, usual = mix(run)
+    refused = bv.run_tool("report/report.py", "--run", run, check=False)
+    (line,) = refused.stderr.splitlines()
+    assert refused.rc == 2 and not (run / "report").exists()
+    assert line.startswith(f"error: report: {odd}: other {what}") and f"than {usual}: " in line and "--mixed" in line
+
+
+def test_mixed_shows_them_and_marks_the_odd_ones(run):
+    odd, _ = mix_features(run)
+    found = read_run(run)
+    require_alike(found, allow_mixed=True)
+    marks = {one.files[0]: one.mark for one in found.berts + found.heads if one.mark}
+    assert marks == {odd: "other features (d2d2, not d1d1)"}
+    bv.run_tool("report/report.py", "--run", run, "--mixed")
+    assert f"Not to be compared: {HEAD}/metrics.json is of other features (d2d2, not d1d1)." in (run / "report/index.html").read_text("utf-8")
+
+
+def test_tasks_may_differ_and_so_may_thresholds_that_were_chosen_for_each_model(run):
+    edit(run / EVALUATION / "metrics.json", features=of_features("d1d1"))
+    edit(run / "classification/seed-1/evaluations/epoch-1/metrics.json", features=of_features("d2d2"))
+    for epoch, threshold in (("0.3", 0.5), ("1", -1.25)):
+        answers = {"n_best": 20, "max_answer_tokens": 30, "null_threshold": threshold, "null_threshold_from": "held-out.json"}
+        edit(run / f"span/seed-1/evaluations/epoch-{epoch}/metrics.json", answers=answers)
+    assert "Not to be compared" not in page_of(run)
+
+
+def test_a_malformed_recipe_of_a_head_is_an_error_that_names_it(run):
+    path = run / HEAD / "resume/recipe.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps([]), encoding="utf-8")
+    refused = bv.run_tool("report/report.py", "--run", run, check=False)
+    assert refused.rc == 2 and f"{path}: should hold an object" in refused.stderr

@@ -1,0 +1,175 @@
+"""A run's metrics as series, what is under way, and the page that is made again as the run goes on."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import bv
+import pytest
+from synthetic_run import write_json, write_run
+
+sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
+from progress import duration, is_done, series_of, thinned, under_way
+from run_files import JsonLines, RunError
+
+
+def step_line(step, loss, seconds=0.5):
+    phases = {"forward": 0.4 * seconds, "backward": 0.6 * seconds}
+    return {"step": step, "epoch": step / 100, "loss": loss, "learning_rate": 1e-4, "phases": phases, "sequences": 8, "tokens": 1000}
+
+
+def write_lines(path, lines, end=""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + end, encoding="utf-8")
+
+
+@pytest.fixture
+def seed(tmp_path):
+    """A seed whose fine-tuning is after 3 of 100 steps, and writing the next line."""
+    folder = tmp_path / "span/seed-1"
+    write_lines(folder / "metrics/finetune.jsonl", [step_line(step, 5.0 - step) for step in (1, 2, 3)], '{"step": 4, "lo')
+    write_json(folder / "resume/recipe.json", {"steps": 100})
+    return folder
+
+
+def test_steps_become_series_and_a_line_cut_short_is_left_out(seed, tmp_path):
+    series = series_of(tmp_path)["span/seed-1"]
+    assert series["loss"] == [(1, 4.0), (2, 3.0), (3, 2.0)]
+    assert series["tokens_per_second"] == [(step, pytest.approx(2000)) for step in (1, 2, 3)]
+    assert series["time/backward"][0] == (1, pytest.approx(0.6))
+    assert set(series) == {"loss", "learning_rate", "tokens_per_second", "sequences_per_second", "time/forward", "time/backward"}
+
+
+def test_a_number_that_the_program_adds_becomes_a_series_by_itself(tmp_path):
+    write_lines(tmp_path / "span/seed-1/metrics/finetune.jsonl", [step_line(1, 5.0) | {"memory_gib": 7.5, "note": "x", "none": None}])
+    assert series_of(tmp_path)["span/seed-1"]["memory_gib"] == [(1, 7.5)]
+
+
+def test_evaluations_and_the_summary_are_no_steps(tmp_path):
+    run = write_run(tmp_path)
+    assert series_of(run)["span/seed-1"] == {"loss": [(1, 5.9)]}
+
+
+def test_long_series_are_thinned_to_means():
+    assert thinned([(step, float(step)) for step in range(1, 11)], most=5) == [(2, 1.5), (4, 3.5), (6, 5.5), (8, 7.5), (10, 9.5)]
+    assert len(thinned([(step, 0.0) for step in range(1001)])) <= 400 and thinned([]) == []
+
+
+def test_fine_tuning_under_way_tells_its_steps_and_the_time_left(seed, tmp_path):
+    (item,) = under_way(tmp_path)
+    assert item["seconds_left"] == pytest.approx(97 * 0.5)
+    assert item["text"] == "Fine-tuning of span, seed 1: step 3 of 100, about 48 s left"
+    (later,) = under_way(tmp_path, now=time.time() + 1000)
+    assert later["text"].endswith("; no word for 17 min")
+    assert not is_done(tmp_path)
+
+
+def test_heads_under_way_count_their_passes(tmp_path):
+    for head in ("learned_pooling", "adapter_64_shared"):
+        place = tmp_path / f"span/seed-2/heads/{head}/epoch-0.3/lr-0.001-seed-2"
+        write_lines(place / "metrics.jsonl", [{"epoch": 1, "seconds": 7200.0}])
+        write_json(place / "resume/recipe.json", {"epochs": 3})
+    (item,) = under_way(tmp_path)
+    assert item["text"] == "2 heads of span, seed 2, epoch 0.3: pass 1 of 3, about 4.0 h left"
+
+
+def test_nothing_is_under_way_in_a_finished_run_and_it_is_done(tmp_path):
+    run = write_run(tmp_path)
+    assert under_way(run) == [] and is_done(run)
+    write_json(run / "span/seed-1/checkpoints/epoch-9/checkpoint.json", {})  # not yet evaluated
+    assert not is_done(run)
+
+
+@pytest.mark.parametrize("more", ["seeds = [1, 2]", 'span_heads = ["configs/mine.toml"]\nstates_at = ["1"]'])
+def test_a_study_that_wants_more_is_not_done(tmp_path, more):
+    run = write_run(tmp_path)
+    (run / "study.toml").write_text(f'[study]\ntasks = ["span"]\n{more}\n', encoding="utf-8")
+    assert not is_done(run)
+
+
+def test_lines_are_read_once_and_anew_where_the_file_was_written_anew(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    write_lines(path, [{"step": 1}], '{"st')
+    lines = JsonLines(path)
+    assert lines.read() == [{"step": 1}]
+    write_lines(path, [{"step": 1}, {"step": 2}])
+    assert (lines.read(), lines.number) == ([{"step": 2}], 2)
+    assert lines.read() == []
+    write_lines(path, [{"step": 1}, {"step": 7}, {"step": 8}])  # resumed after step 1
+    assert (lines.read(), lines.number) == ([{"step": 1}, {"step": 7}, {"step": 8}], 3)
+    write_lines(path, [{"step": 1}, {"step": 7}, {"step": 8}, [4]])
+    with pytest.raises(RunError, match="metrics.jsonl: line 4: should hold an object, holds a list"):
+        lines.read()
+
+
+@pytest.mark.parametrize("seconds, text", [(45, "45 s"), (89.6, "90 s"), (720, "12 min"), (12_600, "3.5 h")])
+def test_durations_are_short(seconds, text):
+    assert duration(seconds) == text
+
+
+# --- report.py --watch ---
+
+
+@pytest.fixture
+def watching():
+    """watching(RUN) starts report.py --watch and returns the process; it is gone at the end."""
+    started = []
+
+    def start(run):
+        command = [sys.executable, bv.SOURCE / "tools/report/report.py", "--run", run, "--watch", "0.05"]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def said_until(stream, word):
+    """The lines up to the one with the word."""
+    lines = []
+    while not lines or word not in lines[-1]:
+        line = stream.readline()
+        assert line, f"ended without {word!r}: {lines}"
+        lines.append(line)
+    return lines
+
+
+def test_a_page_is_made_again_while_the_run_goes_on_until_it_is_done(seed, tmp_path, watching):
+    process = watching(tmp_path)
+    said_until(process.stdout, "step 3 of 100")
+    assert "Fine-tuning has not finished" in (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    write_lines(seed / "metrics/finetune.jsonl", [step_line(100, 1.0)])
+    said_until(process.stdout, "step 100 of 100")
+    metrics = seed / "evaluations/epoch-1/metrics.json"
+    metrics.parent.mkdir(parents=True)
+    metrics.write_text('{"epoch": "1", "official": {"exact": 1}}', encoding="utf-8")
+    said_until(process.stderr, f"error: report: {metrics}: 'official.f1' should be a number")
+    metrics.write_text('{"epoch": "1", "official": {"exact": 61.25, "f1": 62.5}}', encoding="utf-8")
+    write_lines(seed / "metrics/finetune.jsonl", [step_line(100, 1.0), {"done": True, "seconds": 1.0}])
+    said_until(process.stdout, "the run is done")
+    assert process.wait(timeout=60) == 0
+    page = (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    assert "61.25" in page and "Fine-tuning has not finished" not in page
+
+
+def test_ctrl_c_ends_the_watch_without_a_word(seed, tmp_path, watching):
+    process = watching(tmp_path)
+    said_until(process.stdout, "step 3 of 100")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "soon"])
+def test_a_watch_of_no_time_is_a_mistake(tmp_path, seconds):
+    refused = bv.run_tool("report/report.py", "--run", tmp_path, "--watch", seconds, check=False)
+    assert refused.rc == 2 and "argument --watch" in refused.stderr
+
+
+def test_a_watch_of_no_folder_is_a_mistake(tmp_path):
+    refused = bv.run_tool("report/report.py", "--run", tmp_path / "none", "--watch", check=False)
+    assert (refused.rc, refused.stderr) == (2, f"error: report: {tmp_path / 'none'}: no such folder\n")

@@ -1,0 +1,193 @@
+"""What made a result: store, checkpoint, features, configuration, commit, job, host; and whether results go together."""
+
+import re
+import tomllib
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from run_files import RunError, read_json
+from run_folder import label_of
+
+SECOND = 1.0  # a record's time is written without fractions
+
+
+@dataclass
+class Fact:
+    """A link of the chain: `file` is where it lies in the run's folder, None where it is not there (any more)."""
+
+    what: str
+    text: str
+    file: Path | None = None
+
+
+def origin_of(run, result, records):
+    """The chain of Facts behind a result, as far as files tell; `records` are those of `job_records`."""
+    path = result.files[0]
+    facts = [*_sources(run, result)]
+    configuration = path.with_name("config.toml")
+    if configuration.is_file():
+        facts.append(Fact("configuration", configuration.name, configuration))
+    if result.scores.get("precision"):
+        facts.append(Fact("precision", str(result.scores["precision"])))
+    record = _record_of(result, records)
+    if record:
+        facts += _facts_of_record(record)
+    return facts
+
+
+def job_records(run):
+    """What launch/preflight.py recorded of each start, the latest last: (seconds since 1970, stage, record, file)."""
+    records = []
+    for path in run.folder.glob("jobs/*.json"):
+        record = read_json(path)
+        try:
+            begun = datetime.strptime(record["time"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
+        except (KeyError, TypeError, ValueError) as wrong:
+            raise RunError(f"{path}: 'time' should be such as \"2026-01-31T12:00:00+0000\", is {record.get('time')!r}") from wrong
+        records.append((begun, path.name.partition("-")[0], record, path))
+    return sorted(records, key=lambda one: one[0])
+
+
+def _sources(run, result):
+    """Features, states and checkpoint: of an evaluation by its metrics.json, of a head by its head.json, recipe and config."""
+    scores = result.scores
+    for key, what in (("features", "dev features"), ("states", "dev states"), ("checkpoint", "checkpoint")):
+        if isinstance(scores.get(key), dict):
+            yield _source(run, what, scores[key].get("path"), scores[key].get("fingerprint"))
+    if isinstance(scores.get("head_folder"), str):
+        yield _source(run, "head", scores["head_folder"], None)
+    for logits in scores.get("logits") or []:
+        yield _source(run, "logits", logits.get("path"), logits.get("fingerprint"))
+    checkpoint = run.folder / result.task / f"seed-{result.seed}" / "checkpoints" / f"epoch-{_folder_label(result.epoch)}"
+    recipe = head_recipe(result)
+    if recipe is not None:
+        configuration = _configuration(result.files[0].with_name("config.toml"), "train")
+        for key, what in (("store", "training states"), ("dev_store", "dev states"), ("checkpoint", "states of checkpoint")):
+            if configuration.get(key):
+                yield _source(run, what, configuration[key], None)
+        yield Fact("training features", str(recipe.get("features", "unknown")), _existing(run.folder / "features" / "train.h5"))
+        yield Fact("dev features", str(recipe.get("dev_features", "unknown")), _existing(run.folder / "features" / "dev.h5"))
+        yield Fact("checkpoint", str(recipe.get("checkpoint", "unknown")), _existing(checkpoint))
+    description = checkpoint / "checkpoint.json"
+    if result.epoch is not None and description.is_file():
+        about = read_json(description)
+        step, began = about.get("step"), about.get("started_from")
+        yield Fact("fine-tuning", f"seed {about.get('seed')}, step {step}, of model {began}, features {about.get('data_fingerprint')}", description)
+
+
+def head_recipe(result):
+    """What a head was trained and scored on; None for what is no head, or one that an older program trained."""
+    path = result.files[0].parent / "resume" / "recipe.json"
+    return read_json(path) if path.is_file() else None
+
+
+def _folder_label(epoch):
+    return "" if epoch is None else label_of(epoch).replace("/", "_")
+
+
+def _source(run, what, path, fingerprint):
+    path = str(path or "")
+    file = _in_run(run.folder, path)
+    place = str(file.relative_to(run.folder)) if file else path
+    return Fact(what, f"{place} ({fingerprint})" if fingerprint else place, file)
+
+
+def _in_run(folder, path):
+    """Where a path that a program wrote lies in the run's folder, which may have moved since."""
+    parts = [part for part in Path(path).parts if part != "/"]
+    for begin in range(len(parts) - 1):
+        place = folder.joinpath(*parts[begin:])
+        if place.exists():
+            return place
+    return None
+
+
+def _existing(path):
+    return path if path.exists() else None
+
+
+def _configuration(path, table):
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")).get(table, {})
+    except (ValueError, OSError) as wrong:
+        raise RunError(f"{path}: no TOML: {wrong}") from wrong
+
+
+def _record_of(result, records):
+    """The start that made a result: the latest before it of those of its stage, task, seed and, for heads, epoch."""
+    made = result.files[0].stat().st_mtime + SECOND
+    stage = "train" if head_recipe(result) is not None else "eval"
+    fitting = [one for one in records if one[0] <= made and (one[1] == "debug" or _is_of(one, stage, result))]
+    return fitting[-1] if fitting else None
+
+
+def _is_of(one, stage, result):
+    _, of_stage, record, _ = one
+    words = " ".join(str(word) for word in record.get("command") or [])
+    place = f"/{result.task}/seed-{result.seed}"
+    epochs = re.findall(re.escape(place) + r"/stores/epoch-(\S+)-(?:train|dev)\.h5", words)
+    return (
+        of_stage == stage
+        and re.search(re.escape(place) + r"(/|\s|$)", words) is not None
+        and (stage != "train" or not epochs or _folder_label(result.epoch) in epochs)
+    )
+
+
+def _facts_of_record(one):
+    _, _, record, file = one
+    hosts = list(dict.fromkeys(str(rank.get("host")) for rank in record.get("ranks") or []))
+    changed = record.get("changed_files") or []
+    yield Fact("commit", f"{record.get('commit') or 'unknown'}" + (f", {len(changed)} file{'s' * (len(changed) > 1)} changed" if changed else ""), file)
+    yield Fact("job", f"{file.stem}, {record['time']}", file)
+    if hosts:
+        yield Fact("host", ", ".join(hosts), file)
+
+
+# --- Whether results go together ---
+
+
+def _features_of(result):
+    features = result.scores.get("features")
+    fingerprint = features.get("fingerprint") if isinstance(features, dict) else None
+    return fingerprint or (head_recipe(result) or {}).get("dev_features")
+
+
+def _total_of(result):
+    return result.main.get("total")
+
+
+def _rule_of(result):
+    """How answers were made of logits. A threshold that was chosen for a model is not the same number for all."""
+    answers = result.scores.get("answers")
+    if not isinstance(answers, dict):
+        return None
+    threshold = "chosen" if any("threshold_from" in key for key in answers) else answers.get("null_threshold")
+    return f"n_best {answers.get('n_best')}, max_answer_tokens {answers.get('max_answer_tokens')}, null_threshold {threshold}"
+
+
+ALIKE = (("features", _features_of), ("number of questions", _total_of), ("scorer", _rule_of))
+
+
+def require_alike(run, allow_mixed=False):
+    """Throws RunError that names two files where results of a task are of other features or another scorer than most of its
+    results. Under `allow_mixed` their `mark` says so instead, and a note of the run."""
+    for task in sorted({result.task for result in run.berts + run.heads + run.mixed + run.ensembles}):
+        results = [one for one in run.berts + run.heads + run.mixed + run.ensembles if one.task == task]
+        for what, value_of in ALIKE:
+            told = [(one, value) for one in results if (value := value_of(one)) is not None]
+            usual = Counter(value for _, value in told).most_common(1)
+            for one, value in told:
+                if value == usual[0][0]:
+                    continue
+                like = next(other for other, value in told if value == usual[0][0])
+                mark = f"other {what} ({value}, not {usual[0][0]})"
+                if not allow_mixed:
+                    raise RunError(
+                        f"{one.files[0]}: {mark} than {like.files[0]}: they cannot be compared; --mixed shows both, and marks these"
+                    )
+                one.mark = f"{one.mark}; {mark}" if one.mark else mark
+                run.missing.append(f"Not to be compared: {one.files[0].relative_to(run.folder)} is of {mark}.")

@@ -1,0 +1,180 @@
+"""How far a run is, and its metrics as series, while it runs too."""
+
+import math
+import time
+import tomllib
+
+from run_files import is_number, read_json, read_json_lines
+
+MOST_POINTS = 400  # of a series on a page
+RECENT = 50  # steps that tell the speed
+WATCH_SECONDS = 10.0
+QUIET_SECONDS = 120  # after which the silence of what is under way is worth a word
+WATCHED = ("*.toml", "features/*.toml", "*/seed-*/metrics/*.jsonl", "*/seed-*/checkpoints/*/checkpoint.json",
+           "*/seed-*/heads/*/*/*/metrics.json*", "*/seed-*/evaluations/**/metrics.json")
+
+
+def add_watch_flag(parser):
+    """--watch [SECONDS] of a command line."""
+    parser.add_argument("--watch", type=positive_seconds, nargs="?", const=WATCH_SECONDS, metavar="SECONDS",
+                        help=f"look again every so many seconds ({WATCH_SECONDS:g} where none are given) until the run is done, or Ctrl-C")
+
+
+def positive_seconds(text):
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError
+    return seconds
+
+
+def step_values(line):
+    """The numbers of a line about a step, by name: those it holds, the speed, and the share of time of each phase."""
+    values = {key: value for key, value in line.items() if is_number(value) and key not in ("step", "epoch", "sequences", "tokens")}
+    seconds = step_seconds(line)
+    if seconds > 0:
+        for key in ("tokens", "sequences"):
+            if is_number(line.get(key)):
+                values[f"{key}_per_second"] = line[key] / seconds
+        values |= {f"time/{phase}": spent / seconds for phase, spent in line["phases"].items()}
+    return values
+
+
+def step_seconds(line):
+    """Seconds that rank 0 took for a step."""
+    phases = line.get("phases")
+    return sum(phases.values()) if isinstance(phases, dict) and all(is_number(value) for value in phases.values()) else 0.0
+
+
+def thinned(points, most=MOST_POINTS):
+    """(step, value) points, at most so many: means over steps that follow each other, each at the last of its steps."""
+    size = -(-len(points) // most) or 1
+    groups = [points[begin : begin + size] for begin in range(0, len(points), size)]
+    return [(group[-1][0], sum(value for _, value in group) / len(group)) for group in groups]
+
+
+def series_of(run_folder):
+    """{"span/seed-1": {"loss": [(step, value)], ...}}: the fine-tuning of each task and seed."""
+    found = {}
+    for path in sorted(run_folder.glob("*/seed-*/metrics/finetune.jsonl")):
+        series = {}
+        for line in read_json_lines(path):
+            for name, value in step_values(line).items() if "loss" in line and is_number(line.get("step")) else ():
+                series.setdefault(name, []).append((line["step"], value))
+        found[str(path.parents[1].relative_to(run_folder))] = {name: thinned(points) for name, points in series.items()}
+    return found
+
+
+def under_way(run_folder, now=None):
+    """What has begun and has not ended: {"what", "done", "of", "unit", "seconds_left", "quiet_seconds", "text"} each. None
+    stands for a number that no file tells."""
+    now = time.time() if now is None else now
+    items = []
+    for seed in sorted(run_folder.glob("*/seed-*")):
+        name = f"{seed.parent.name}, {seed.name.replace('-', ' ')}"
+        items += [*_fine_tuning(seed, name, now), *_heads(seed, name, now)]
+    return items
+
+
+def is_done(run_folder):
+    """Whether all that a run's folder says is to come is there: of what was begun, and of RUN/study.toml where there is one."""
+    seeds = sorted(run_folder.glob("*/seed-*"))
+    return bool(seeds) and not _absent(run_folder) and all(_seed_done(seed) for seed in seeds)
+
+
+def changes(run_folder):
+    """What tells whether any of the files that the page is made from changed."""
+    return {
+        path: (status.st_mtime_ns, status.st_size)
+        for pattern in WATCHED
+        for path in run_folder.glob(pattern)
+        if (status := _stat(path)) is not None
+    }
+
+
+def _stat(path):
+    try:
+        return path.stat()
+    except FileNotFoundError:  # replaced just now
+        return None
+
+
+def _fine_tuning(seed, name, now):
+    path = seed / "metrics" / "finetune.jsonl"
+    if not path.is_file():
+        return
+    lines = read_json_lines(path)
+    if lines and lines[-1].get("done") is True:
+        return
+    steps = [line for line in lines if "loss" in line and is_number(line.get("step"))]
+    done = steps[-1]["step"] if steps else 0
+    recipe = seed / "resume" / "recipe.json"
+    of = read_json(recipe).get("steps") if recipe.is_file() else None
+    recent = [step_seconds(line) for line in steps[-RECENT:]]
+    left = (of - done) * sum(recent) / len(recent) if of and recent else None
+    yield _item(f"Fine-tuning of {name}", (done, of, "step"), left, now - path.stat().st_mtime)
+
+
+def _heads(seed, name, now):
+    """Heads of a checkpoint are trained together."""
+    together = {}
+    for path in seed.glob("heads/*/epoch-*/*/metrics.jsonl"):
+        if not path.with_name("metrics.json").is_file():
+            together.setdefault(path.parents[1].name, []).append(path)
+    for epoch, paths in sorted(together.items()):
+        lines, recipe = read_json_lines(paths[0]), paths[0].parent / "resume" / "recipe.json"
+        of = read_json(recipe).get("epochs") if recipe.is_file() else None
+        seconds = [line["seconds"] for line in lines if is_number(line.get("seconds"))]
+        left = (of - len(lines)) * sum(seconds) / len(seconds) if of and seconds else None
+        what = f"{len(paths)} head{'s' * (len(paths) > 1)} of {name}, {epoch.replace('-', ' ')}"
+        yield _item(what, (len(lines), of, "pass"), left, now - max(path.stat().st_mtime for path in paths))
+
+
+def _item(what, progress, left, quiet):
+    done, of, unit = progress
+    text = f"{what}: {unit} {done:,}" + (f" of {of:,}" if of else "")
+    if left is not None:
+        text += f", about {duration(left)} left"
+    if quiet > QUIET_SECONDS:
+        text += f"; no word for {duration(quiet)}"
+    return {"what": what, "done": done, "of": of, "unit": unit, "seconds_left": left, "quiet_seconds": quiet, "text": text}
+
+
+def duration(seconds):
+    """45 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _seed_done(seed):
+    path = seed / "metrics" / "finetune.jsonl"
+    lines = read_json_lines(path) if path.is_file() else []
+    checkpoints = [path.parent.name for path in seed.glob("checkpoints/*/checkpoint.json")]
+    return (
+        bool(lines)
+        and lines[-1].get("done") is True
+        and all((seed / "evaluations" / name / "metrics.json").is_file() for name in checkpoints)
+        and all(path.with_name("metrics.json").is_file() for path in seed.glob("heads/*/epoch-*/*/metrics.jsonl"))
+    )
+
+
+def _absent(run_folder):
+    """Whether a task, a seed or a head of the study has not begun."""
+    path = run_folder / "study.toml"
+    if not path.is_file():
+        return False
+    try:
+        study = tomllib.loads(path.read_text(encoding="utf-8")).get("study", {})
+    except (ValueError, OSError):
+        return False
+    for task in study.get("tasks", []):
+        for seed in study.get("seeds") or [study.get("seed", 1)]:
+            folder = run_folder / task / f"seed-{seed}"
+            for epoch in study.get("states_at", []):
+                for head in study.get(f"{task}_heads", []):
+                    stem = head.rpartition("/")[2].removesuffix(".toml")
+                    if not any(folder.glob(f"heads/{stem}/epoch-{str(epoch).replace('/', '_')}/*/metrics.json")):
+                        return True
+            if not folder.is_dir():
+                return True
+    return False

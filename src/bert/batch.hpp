@@ -10,7 +10,7 @@
 
 namespace bv {
 
-/// B sequences laid end to end: N real tokens, no padding.
+/// B sequences, one after the other: N real tokens, no padding.
 struct Batch {
     std::vector<std::int64_t> examples;  ///< (B) number of each sequence's feature in the features file
     std::vector<std::int64_t> starts;    ///< (B + 1) first token of each sequence; starts[B] = N
@@ -33,7 +33,7 @@ struct Batch {
     Batch to(at::Device device) const;
 };
 
-/// The features `which`, in that order, as a batch in host memory.
+/// The features with the numbers in `which`, in that order, as a batch in host memory.
 Batch make_batch(const Features& features, std::span<const std::int64_t> which);
 
 }  // namespace bv

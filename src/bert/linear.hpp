@@ -17,10 +17,10 @@ class FrozenLinear {
     FrozenLinear() = default;
     FrozenLinear(const at::Tensor& weight, const at::Tensor& bias, at::ScalarType precision);
 
-    /// Whether there is one.
+    /// Whether this object holds weights.
     explicit operator bool() const { return weight_.defined(); }
 
-    /// Returns (N, out) from x (N, in), which must be in the precision.
+    /// Returns (N, out) from `x` (N, in), whose type must be the constructor's `precision`.
     at::Tensor operator()(const at::Tensor& x) const;
 
   private:

@@ -69,7 +69,7 @@ Model Model::load(const std::filesystem::path& folder, Task task, Use use, std::
         const std::vector<std::string> missing = names_in(absent, part);
         if (missing.empty()) continue;
         if (missing.size() < names_in(model.parameters_, part).size()) {
-            fail("{}: holds a part of '{}*' without {}: a damaged file", folder.string(), part,
+            fail("{}: holds only a part of '{}*': {} is missing; the file is damaged", folder.string(), part,
                  fmt::join(missing, ", "));
         }
         if (part == pooler && !pools) {
@@ -77,13 +77,13 @@ Model Model::load(const std::filesystem::path& folder, Task task, Use use, std::
             std::erase_if(absent, [&](const Parameter& one) { return one.names[0].starts_with(pooler); });
         } else if (use != Use::tuning) {
             fail(
-                "{}: holds no {}, from which the {} of the {} task are made; give a checkpoint of "
+                "{}: holds no {}, which the {} of the {} task need; give a checkpoint of "
                 "bv_finetune --task {}, which trains them",
                 folder.string(), fmt::join(missing, ", "), use == Use::states ? "states" : "logits", task,
                 task);
         }
     }
-    // Drawn alone, so that it depends on nothing but the seed.
+    // Only the absent weights are drawn, so that they depend only on the seed.
     initialise(absent, model.config().initializer_range, seed);
     model.drawn_ = names_in(absent, "");
     return model;
@@ -171,7 +171,8 @@ at::Tensor Model::logits(const Batch& batch, const DropoutKey* key) const {
 at::Tensor Model::loss(const Batch& batch, const at::Tensor& logits) const {
     constexpr auto kSum = at::Reduction::Sum;
     if (task_ == Task::classification) return at::cross_entropy_loss(logits, batch.no_answer, {}, kSum);
-    // Log-softmax over each sequence's own tokens: the places past a sequence's end hold minus infinity.
+    // The softmax is over each sequence's own tokens: the places after the end of a sequence hold minus
+    // infinity.
     const std::int64_t longest = batch.longest();
     const auto over_sequences = [&](const at::Tensor& packed) {
         return at::full({batch.sequences(), longest}, -std::numeric_limits<float>::infinity(),

@@ -39,7 +39,7 @@ std::string text_of(const toml::node& node, const std::string& place, std::strin
     fail("{}: '{}': expected a string, a number or a boolean", place, key);
 }
 
-/// Other names by which users look for options, and the options' own.
+/// Names by which users look for an option, and the option's own name for each.
 using SoughtAs = std::map<std::string, std::string>;
 
 /// The option that a user who wrote `name` most likely means.
@@ -107,8 +107,8 @@ class TomlConfig : public CLI::Config {
     std::string path_;
 };
 
-/// Throws Error where a value is no UTF-8: results name their inputs in TOML and JSON, which hold nothing
-/// else.
+/// Throws Error if a value is not UTF-8: results name their inputs in TOML and JSON, which can hold only
+/// UTF-8.
 void require_utf8(const CLI::Option& option) {
     using Json = nlohmann::json;
     for (const std::string& value : option.results()) {
@@ -126,7 +126,7 @@ bool is_own_option(const CLI::Option* option) {
            option->get_lnames()[0] != "config" && option->get_lnames()[0] != "version";
 }
 
-/// The type of one value of an option, which may hold several.
+/// The type of one value of an option. An option may have several values.
 template <class T>
 struct Item {
     using type = T;
@@ -136,8 +136,8 @@ struct Item<std::vector<T>> {
     using type = T;
 };
 
-/// The values as a flag takes them: "1,2". CLI11's own text, "[1,2]", changes with the headers seen before
-/// it.
+/// The values as a flag takes them: "1,2". CLI11's own text ("[1,2]") depends on the headers that are
+/// included before it.
 template <class Value>
 std::string list_text(const std::vector<Value>& values) {
     std::ostringstream text;
@@ -145,7 +145,7 @@ std::string list_text(const std::vector<Value>& values) {
     return text.str();
 }
 
-/// `value` as one of TOML's types. TOML's whole numbers end at 2^63: larger ones are texts.
+/// `value` as one of TOML's types.
 template <class Value>
 auto toml_value(const Value& value) {
     if constexpr (std::is_same_v<Value, std::filesystem::path>) {
@@ -162,6 +162,7 @@ void insert(toml::table& table, const std::string& key, const Value& value) {
     if constexpr (std::is_same_v<Value, std::string> || std::is_same_v<Value, std::filesystem::path>) {
         if (value.empty()) return;
     }
+    // TOML's whole numbers are below 2^63: larger ones become texts.
     if constexpr (std::is_same_v<Value, std::uint64_t>) {
         if (!std::in_range<std::int64_t>(value)) return insert(table, key, std::to_string(value));
         insert(table, key, static_cast<std::int64_t>(value));
@@ -210,7 +211,7 @@ Option Option::needs(const Option& other) const {
     return *this;
 }
 
-/// The values of all options, each written by a function of its own.
+/// For each option a function that writes its value into a table.
 struct CommandLine::Settings {
     std::vector<std::function<void(toml::table&)>> writers;
 
@@ -227,7 +228,7 @@ CommandLine::CommandLine(std::string program, std::string description, std::stri
     app_->set_config("--config", "",
                      "TOML study file; this program reads its table [" +
                          program_.substr(program_.find('_') + 1) + "], flags override it");
-    // Declared for --help alone: main answers it before MPI starts.
+    // It is declared only so that --help shows it: main answers it before MPI starts.
     const std::string help = "Print version, commit, compiler and versions of libraries, and end";
     app_->add_flag("--version", help);
     app_->footer(std::move(examples));
@@ -306,7 +307,7 @@ void CommandLine::parse(int argc, const char* const* argv) {
     } catch (const CLI::CallForHelp&) {
         throw Answered{app_->help()};
     } catch (const CLI::FileError& wrong) {
-        read_file(reader->path());  // throws an Error that says what is wrong with the file
+        read_file(reader->path());  // throws Error with the reason if the file cannot be read
         fail("{}; see {} --help", wrong.what(), program_);
     } catch (const CLI::ExtrasError&) {
         const std::string extra = app_->remaining().empty() ? "" : app_->remaining().front();

@@ -35,7 +35,7 @@ KeepBits DropoutPlan::keep_bits(std::size_t b, std::int64_t begin, std::int64_t 
 
 namespace {
 
-/// to = from times the mask of a whole example, on the CPU.
+/// to = from * mask for one whole example, on the CPU.
 template <typename From, typename To>
 void mask_on_cpu(const From* from, To* to, std::int64_t count, const DropoutStream& stream) {
     constexpr std::int64_t kChunk = 32 * kPhiloxGroup;  // elements whose bits are drawn at a time
@@ -84,7 +84,7 @@ void mask_batch_on_gpu(const at::Tensor& from, const at::Tensor& added, const at
 }
 #endif
 
-/// x with its mask, and `added` where it is defined, as `type`.
+/// x * mask, plus `added` if it is defined, as `type`.
 at::Tensor masked(const at::Tensor& x, const at::Tensor& added, const DropoutPlan& plan,
                   at::ScalarType type) {
     const at::Tensor from = x.contiguous();

@@ -70,7 +70,8 @@ bool is_permutation(const std::vector<std::int64_t>& order) {
     return true;
 }
 
-// Where the states came from. Older stores say it in their configuration alone, as texts.
+// Reads from which checkpoint and features the states were made. Older stores have that only in their
+// configuration, as texts.
 void read_origin(const h5::Group& root, StoreInfo& info) {
     if (root.has_attribute("batch_tokens")) {
         info.checkpoint_path = root.read_text_attribute("checkpoint_path");

@@ -20,7 +20,7 @@ void save_value(torch::autograd::AutogradContext& context, T value) {
         c10::IValue::make_capsule(c10::make_intrusive<SavedValue<T>>(std::move(value)));
 }
 
-/// What `save_value` saved; T must be the same.
+/// The value that `save_value` saved; T must be the same.
 template <typename T>
 const T& saved_value(torch::autograd::AutogradContext& context) {
     return static_cast<const SavedValue<T>&>(*context.saved_data["value"].toCapsule()).value;

@@ -238,7 +238,8 @@ TEST_F(ModelFolder, PromisesNoLargerModelThanItHolds) {
     huge.vocabulary = 1'000'000;  // taken before the weights are read, this would be all memory
     huge.layers = 1'000'000;
     write_file(folder_ / "config.json", to_json(huge, "").dump());
-    EXPECT_THAT(complaint(Task::span, Use::states), AllOf(HasSubstr(folder_), HasSubstr("are too few")));
+    EXPECT_THAT(complaint(Task::span, Use::states),
+                AllOf(HasSubstr(folder_), HasSubstr("its weights have only")));
 }
 
 TEST_F(ModelFolder, WithoutAHeadMakesStatesAndNoLogits) {

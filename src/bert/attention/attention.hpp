@@ -9,9 +9,10 @@
 namespace bv {
 
 /// Multi-head self-attention within each sequence of a packed batch: dropped(softmax(q k^T / sqrt(D))) v.
-/// `query_key_value` is (N, 3 H), `heads` = A, `dropout.rows` bounds the sequences, `bounds` holds the same
-/// as int32 (B + 1) in the input's memory, and `dropout` masks the probabilities (A, T, T) of each; returns
-/// (N, H). Products run in the precision of the input, everything else in float32. Differentiable.
+/// `query_key_value` is (N, 3 H), and `heads` is A. `dropout.rows` holds the bounds of the sequences;
+/// `bounds` holds the same as int32 (B + 1) in the memory of the input's device. `dropout` masks the
+/// probabilities (A, T, T) of each sequence. Returns (N, H). Products run in the precision of the input,
+/// everything else in float32. Differentiable.
 at::Tensor packed_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
                             const DropoutPlan& dropout);
 
@@ -28,7 +29,7 @@ bool takes_flash_attention(at::Device device, at::ScalarType precision, std::int
 at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
                            const DropoutPlan& dropout);
 
-/// Computes packed_attention by plain operations, on any device, whatever kernels that has.
+/// Computes packed_attention by Torch's operations, on any device, without the kernels above.
 at::Tensor plain_attention(const at::Tensor& query_key_value, std::int64_t heads, const DropoutPlan& dropout);
 
 }  // namespace bv

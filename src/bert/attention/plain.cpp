@@ -40,8 +40,8 @@ double scale_of(const at::Tensor& query_key_value, std::int64_t heads) {
     return 1.0 / std::sqrt(static_cast<double>(query_key_value.size(1) / 3 / heads));
 }
 
-/// Keeps the probabilities (A, T, T) of each sequence and draws their mask again backward, so that no (A, T,
-/// T) mask is stored and no key outside the sequence is ever multiplied.
+/// Keeps the probabilities (A, T, T) of each sequence for the backward pass, which draws their mask again, so
+/// that no mask is stored. Keys outside a sequence are never multiplied.
 class PlainAttention : public torch::autograd::Function<PlainAttention> {
   public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query_key_value,
@@ -95,7 +95,7 @@ class PlainAttention : public torch::autograd::Function<PlainAttention> {
 
 at::Tensor plain_attention(const at::Tensor& query_key_value, std::int64_t heads,
                            const DropoutPlan& dropout) {
-    // Not scaled_dot_product_attention: on CPUs it multiplies bfloat16 in float32.
+    // This does not use scaled_dot_product_attention, which on CPUs multiplies bfloat16 in float32.
     return PlainAttention::apply(query_key_value, heads, dropout, at::GradMode::is_enabled());
 }
 

@@ -12,7 +12,8 @@
 namespace bv {
 namespace {
 
-/// A span of tokens of the whole features (inclusive), or "none" where both are a window's CLS.
+/// A span of tokens, both ends inclusive, counted over all features. For "none" both ends are the CLS of a
+/// window.
 struct Span {
     std::size_t first;
     std::size_t last;
@@ -52,7 +53,7 @@ void add_spans(const Features& features, const SpanLogits& logits, const AnswerO
     }
 }
 
-/// The lowest "none" over the windows.
+/// The "none" of the window in which its score is the lowest.
 Span none_of(const Features& features, const SpanLogits& logits, const QuestionWindows& windows) {
     Span lowest{};
     for (std::int64_t window = windows.first; window < windows.last; ++window) {

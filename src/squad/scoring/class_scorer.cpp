@@ -23,7 +23,7 @@ struct Confusion {
 
     double exact() const { return 100.0 * (total - wrong) / total; }
 
-    /// 0 where there is no positive, neither said nor true.
+    /// 0 if "no answer" is neither predicted nor true for any question.
     double f1() const {
         const double denominator = 2 * true_positives + wrong;
         return denominator > 0 ? 100.0 * 2 * true_positives / denominator : 0.0;

@@ -29,7 +29,8 @@ struct Scored {
     double f1 = 0;
     std::optional<double> none_score;
 
-    /// `score` after a threshold on none_score.
+    /// The question's score if it counts as answered "none" when its none_score exceeds `threshold`;
+    /// otherwise `score`.
     double at(double threshold, double score) const {
         if (none_score && *none_score > threshold) return has_answer ? 0.0 : 1.0;
         return score;
@@ -73,7 +74,8 @@ void add_means(Scores& scores, const std::string& prefix, const std::vector<Scor
     scores[prefix + "total"] = total;
 }
 
-/// Accepting answers one by one from the lowest none score on: where is the sum of scores highest?
+/// Finds the best threshold. Answers are accepted one by one, beginning with the lowest none score; the best
+/// threshold gives the highest sum of scores.
 void add_best(Scores& scores, const std::string& name, const std::vector<const Scored*>& by_none_score,
               std::int64_t unanswerable, double Scored::*metric) {
     auto current = static_cast<double>(unanswerable);
@@ -90,7 +92,8 @@ void add_best(Scores& scores, const std::string& name, const std::vector<const S
     scores["best_" + name + "_thresh"] = threshold;
 }
 
-/// Area under the precision-recall curve over thresholds; tied questions are accepted together.
+/// The area under the precision-recall curve over all thresholds. Questions with equal none scores are
+/// accepted together.
 template <class Metric>
 double average_precision(const std::vector<const Scored*>& by_none_score, std::int64_t answerable,
                          Metric metric) {
@@ -133,7 +136,7 @@ nlohmann::ordered_json official_scores(std::span<const Question> questions, cons
         if (!none_scores) continue;
         const auto none_score = none_score_of.find(question.id);
         if (none_score == none_score_of.end())
-            fail("no no-answer probability for question '{}'", question.id);
+            fail("question '{}' has no no-answer probability", question.id);
         all.back().none_score = none_score->second;
     }
     if (all.empty()) fail("none of the {} questions has a prediction", questions.size());

@@ -17,7 +17,8 @@ void normalise(std::span<float> logits) {
     for (float& logit : logits) logit = static_cast<float>(logit - log_sum);
 }
 
-/// Takes log-probabilities of one more model into `all`: the maximum, or the logarithm of the sum.
+/// Adds the log-probabilities of one more model to `all`: by the maximum, or by the logarithm of the sum of
+/// probabilities.
 void accumulate(std::vector<float>& all, const std::vector<float>& next, Combine how) {
     BV_EXPECT(all.size() == next.size());
     for (std::size_t i = 0; i < all.size(); ++i) {

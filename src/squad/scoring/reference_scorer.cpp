@@ -17,7 +17,8 @@ std::size_t at(std::int64_t index) {
     return static_cast<std::size_t>(index);
 }
 
-/// A token by its place in question and whole context, the same in every window of the question.
+/// The place of a token in the question or in the whole context. It is the same in every window of the
+/// question.
 struct Place {
     bool in_context = false;
     std::int64_t number = 0;
@@ -28,7 +29,7 @@ struct Place {
 Place place_of(const Features& features, std::int64_t window, std::int64_t token) {
     const std::int64_t base = features.starts[at(window)];
     if (features.char_begin[at(base + token)] == kNoOffset) {
-        // CLS and question stand at the same place in every window; the closing SEP is a place of its own.
+        // CLS and question have the same place in every window; the last SEP has a place of its own.
         const bool closing = token + 1 == features.tokens_of(window);
         return {false, closing ? -1 : token};
     }
@@ -43,7 +44,8 @@ struct Choice {
     float score = 0;  ///< logarithm of the product of the two probabilities
 };
 
-/// The likeliest token of a window but for the place `without`; nothing where no other is left.
+/// The likeliest token of a window, without the token at the place `without`; no value if no other token is
+/// left.
 std::optional<std::int64_t> likeliest(const Features& features, const std::vector<float>& values,
                                       std::int64_t window, const std::optional<Place>& without) {
     const std::int64_t base = features.starts[at(window)];
@@ -125,7 +127,7 @@ std::vector<Wordpieces> gold_wordpieces(const Features& features, std::int64_t f
     for (const Answer& answer : question.answers) {
         const std::int64_t end = answer.start + characters_in(answer.text);
         std::map<std::int64_t, std::int32_t>
-            pieces;  // by place in the context: overlapping windows repeat tokens
+            pieces;  // by place in the context, because overlapping windows repeat tokens
         for (std::int64_t window = first; window < last; ++window) {
             for (std::int64_t token = 0; token < features.tokens_of(window); ++token) {
                 const std::size_t i = at(features.starts[at(window)] + token);

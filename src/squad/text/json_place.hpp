@@ -21,10 +21,10 @@ class JsonPlace {
     const nlohmann::json& value() const { return *value_; }
     const std::string& name() const { return name_; }
 
-    /// Throws Error that names the place, the value and what was `expected`.
+    /// Throws Error, which names the place, the value and the `expected` kind of value.
     [[noreturn]] void wrong(std::string_view expected) const {
         std::string found = value_->dump();
-        if (found.size() > 80) found = "an " + std::string(value_->type_name()) + " of another kind";
+        if (found.size() > 80) found = fmt::format("a long value of type {}", value_->type_name());
         fail("{} is {}, expected {}", name_, found, expected);
     }
 
@@ -52,7 +52,7 @@ class JsonPlace {
         return value_->get<std::int32_t>();
     }
 
-    /// The flag at `key`; none where it is absent or null.
+    /// The flag at `key`; no value if it is absent or null. Throws Error if it is not a boolean.
     std::optional<bool> flag(const std::string& key) const {
         if (!has(key) || (*value_)[key].is_null()) return std::nullopt;
         const JsonPlace place = at(key);

@@ -15,6 +15,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 class FrozenLinear {
   public:
     FrozenLinear() = default;
+    /// Rounds `weight` (out, in) and `bias` (out) to `precision`, and stores them for fast products.
     FrozenLinear(const at::Tensor& weight, const at::Tensor& bias, at::ScalarType precision);
 
     /// Whether this object holds weights.

@@ -70,13 +70,16 @@ concept Element = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t>
 /// dataset or attribute. Local: this class is not for datasets that several ranks write together.
 class Group {
   public:
+    /// Owns the open group `handle`. `file` and `name` are the names of file and group, for messages.
     Group(Handle handle, std::string file, std::string name);
 
     hid_t id() const { return handle_.get(); }
     /// "FILE:/group/child", for messages.
     std::string place(const std::string& child = "") const;
 
+    /// Whether there is a group or dataset `child`.
     bool has(const std::string& child) const;
+    /// Creates the group `child`, which must not exist.
     Group create_group(const std::string& child);
     /// Throws Error if there is no such group.
     Group open_group(const std::string& child) const;
@@ -101,6 +104,8 @@ class Group {
     void write_strings(const std::string& child, const std::vector<std::string>& strings);
     std::vector<std::string> read_strings(const std::string& child) const;
 
+    /// Attributes of the group: a UTF-8 string of fixed length, or one int64. Reading throws Error if there
+    /// is no such attribute or it has another type.
     void write_attribute(const std::string& name, const std::string& text);
     void write_attribute(const std::string& name, std::int64_t number);
     bool has_attribute(const std::string& name) const;

@@ -18,6 +18,7 @@ h5::Handle state_type(DType dtype);
 /// block records (zeros).
 void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout);
 
+/// Reads the attributes and `layers`. A store of an unknown version is an error.
 StoreInfo read_info(const h5::File& file);
 
 /// Reads the layout. Checks that the arrays fit each other and `states`, and that the element type of

@@ -14,6 +14,7 @@ struct SavedValue : torch::CustomClassHolder {
     T value;
 };
 
+/// Saves `value` in `context` for the backward pass. A context can hold one such value.
 template <typename T>
 void save_value(torch::autograd::AutogradContext& context, T value) {
     context.saved_data["value"] =

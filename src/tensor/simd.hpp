@@ -41,6 +41,7 @@ inline __mmask16 first_lanes(std::int64_t count) {
     return count >= kLanes ? __mmask16{0xFFFF} : static_cast<__mmask16>((1U << count) - 1U);
 }
 
+/// Loads the lanes of `lanes` from memory; the others are 0, and their memory is not read.
 inline __m512 load(const float* from, __mmask16 lanes = 0xFFFF) {
     return _mm512_maskz_loadu_ps(lanes, from);
 }
@@ -50,6 +51,7 @@ inline __m256i load_halves(const void* from, __mmask16 lanes = 0xFFFF) {
     return _mm256_maskz_loadu_epi16(lanes, from);
 }
 
+/// 16 bfloat16 or float16 values as floats; exact.
 inline __m512 from_bfloat16(__m256i halves) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
 }
@@ -58,6 +60,7 @@ inline __m512 from_float16(__m256i halves) {
     return _mm512_cvtph_ps(halves);
 }
 
+/// Stores the lanes of `lanes`; the memory of the others does not change.
 inline void store(float* to, __m512 values, __mmask16 lanes = 0xFFFF) {
     _mm512_mask_storeu_ps(to, lanes, values);
 }

@@ -25,6 +25,7 @@ BV_AVX512_BEGIN
 
 namespace simd {
 
+/// Loads and stores as in tensor/simd.hpp, and converts from and to bfloat16.
 inline __m512 load(const c10::BFloat16* from, __mmask16 lanes = 0xFFFF) {
     return from_bfloat16(load_halves(from, lanes));
 }

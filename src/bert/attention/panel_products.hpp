@@ -30,12 +30,14 @@ constexpr std::int64_t rounded_up(std::int64_t x, std::int64_t to) {
     return (x + to - 1) / to * to;
 }
 
+/// The word at `from`, which need not be aligned.
 inline Word word_at(const void* from) {
     Word word;
     std::memcpy(&word, from, sizeof(word));
     return word;
 }
 
+/// `sum` plus the products of word `a` with each of the 16 words in `b`.
 template <typename Element>
 inline __m512 multiply_add(Word a, __m512i b, __m512 sum) {
     const __m512i all = _mm512_set1_epi32(a);
@@ -60,6 +62,7 @@ struct Panel {
     std::int64_t columns;
 };
 
+/// R rows of C and V registers of its columns, over `units` words. C is overwritten.
 template <typename Element, int R, int V>
 inline void multiply_tile(const Left& a, Panel<const Word> b, std::int64_t units, Panel<float> c) {
     __m512 sums[R][V];
@@ -81,6 +84,7 @@ inline void multiply_tile(const Left& a, Panel<const Word> b, std::int64_t units
     }
 }
 
+/// `rows` rows of C and V registers of its columns, over `units` words. C is overwritten.
 template <typename Element, int V>
 inline void multiply_columns(Left a, Panel<const Word> b, std::int64_t units, Panel<float> c,
                              std::int64_t rows) {

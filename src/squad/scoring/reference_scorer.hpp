@@ -38,6 +38,8 @@ struct WordpieceVerdict {
     bool exact = false;  ///< it is one of the gold answers
     double f1 = 0;       ///< the largest overlap with one of them, in [0, 1]
 };
+
+/// Compares an answer with the gold answers of its question, of which there is at least one (maybe empty).
 WordpieceVerdict judge(const Wordpieces& answer, const std::vector<Wordpieces>& golds);
 
 /// The reference work's scores in percent: exact (the same wordpieces), f1 (overlap with the gold answer that

@@ -13,6 +13,7 @@
 #include "io/json_lines.hpp"
 #include "optim/resume_state.hpp"
 #include "programs/shared/head_logits.hpp"
+#include "squad/scoring/question_records.hpp"
 
 namespace bv {
 
@@ -36,10 +37,12 @@ class HeadFiles {
     /// Appends an epoch's line to metrics.jsonl.
     void log(const nlohmann::json& line) { metrics_->append(line); }
 
-    /// Writes head.safetensors, head.json, and logits.safetensors (dev) of head `k`, of the epoch that is
-    /// best so far. Sets aside what stands there where a state may need it: training that goes on from the
-    /// state, on other ranks with other rounding, may find no better epoch.
-    void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits);
+    /// Writes head.safetensors, head.json, and, of the dev questions, logits.safetensors and
+    /// questions.safetensors of head `k`, of the epoch that is best so far. Sets aside what stands there
+    /// where a state may need it: training that goes on from the state, on other ranks with other rounding,
+    /// may find no better epoch.
+    void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits,
+                    const QuestionRecords& records);
 
     /// Removes what an earlier run's `write_head` wrote.
     void remove_head() const;

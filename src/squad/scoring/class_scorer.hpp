@@ -14,6 +14,7 @@ namespace bv {
 struct QuestionClass {
     std::int64_t question = 0;    ///< index into Features::questions
     double none_probability = 0;  ///< P(no answer): the minimum over the windows
+    std::int64_t window = 0;      ///< the feature with this minimum, the first of equals
     bool reference_none = false;  ///< the reference's rule: any window says "no answer"
 };
 
@@ -24,6 +25,7 @@ std::vector<QuestionClass> classify_questions(const Features& features, const Cl
 /// P(no answer) = the minimum over the windows, "no answer" above 1/2; reference_exact and reference_f1 by
 /// the reference's rule, the maximum over the windows' hard labels (King, Benge and Jiang 2020);
 /// majority_exact, the accuracy of the more frequent class; total, in questions.
-nlohmann::ordered_json class_scores(const Features& features, const ClassLogits& logits);
+/// `classes` are those of all questions of `features`, at least one.
+nlohmann::ordered_json class_scores(const Features& features, const std::vector<QuestionClass>& classes);
 
 }  // namespace bv

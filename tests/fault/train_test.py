@@ -62,7 +62,7 @@ def results(output):
     """By path: the bytes of weights, logits and descriptions, and the log without the time it took."""
     found = {}
     for path in output.rglob("*"):
-        if path.name in ("head.safetensors", "logits.safetensors", "head.json", "metrics.json"):
+        if path.name in ("head.safetensors", "logits.safetensors", "questions.safetensors", "head.json", "metrics.json"):
             found[path.relative_to(output)] = path.read_bytes()
         if path.name == "metrics.jsonl":
             found[path.relative_to(output)] = [

@@ -68,7 +68,7 @@ def test_logits_are_those_of_transformers_on_any_number_of_ranks(fine_tuned, sev
     for ranks in (1, 3):
         evaluate(fine_tuned, several_passes, tmp_path / str(ranks), ranks=ranks)
         assert np.abs(found_logits(tmp_path / str(ranks)) - expected).max() < 1e-4
-    for name in ("logits.safetensors", "metrics.json"):
+    for name in ("logits.safetensors", "questions.safetensors", "metrics.json"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
 
 

@@ -131,7 +131,7 @@ def test_patience_ends_a_head_and_leaves_the_others(study, tmp_path):
 def test_all_of_the_questions_give_what_no_share_gives_and_fewer_less(study, tmp_path):
     train(study, tmp_path / "all", "learned_pooling")
     train(study, tmp_path / "shares", "learned_pooling", "--share", "1,0.25,0.5")
-    for name in ("head.json", "head.safetensors", "logits.safetensors", "metrics.json"):
+    for name in ("head.json", "head.safetensors", "logits.safetensors", "questions.safetensors", "metrics.json"):
         found = [(tmp_path / folder / "learned_pooling" / VARIANT / name).read_bytes() for folder in ("all", "shares")]
         assert found[0] == found[1], name
     with h5py.File(study / "train.h5") as file:

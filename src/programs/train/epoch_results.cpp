@@ -6,9 +6,11 @@
 #include <ATen/ATen.h>
 
 #include "core/log.hpp"
+#include "programs/shared/described_features.hpp"
 #include "programs/shared/head_logits.hpp"
 #include "programs/train/epoch_loop.hpp"
 #include "programs/train/metrics.hpp"
+#include "squad/scoring/question_records.hpp"
 #include "squad/scoring/scores.hpp"
 
 namespace bv {
@@ -18,6 +20,16 @@ using Json = nlohmann::json;
 
 Json scores_of(const StateSource& source, const Logits& logits) {
     return Json(std::visit([&](const auto& own) { return score(source.features(), own); }, logits));
+}
+
+/// The scores on the dev questions; sets `records` to what they are sums over.
+Json scores_and_records(const StateSource& dev, const Logits& logits, QuestionRecords& records) {
+    const auto keep = [&](const auto& scores) {
+        records = records_of(dev.features(), scores);
+        return Json(objects_of(scores));
+    };
+    if (const auto* span = std::get_if<SpanLogits>(&logits)) return keep(score_span(dev.features(), *span));
+    return keep(score_classes(dev.features(), std::get<ClassLogits>(logits)));
 }
 
 }  // namespace
@@ -73,6 +85,7 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
     if (data_.held_out() != nullptr) held_out = predict(*data_.held_out());
     drop_unsound(dev, held_out);
     std::vector<Json> lines;
+    std::vector<QuestionRecords> records(dev.size());  // on rank 0
     ranks_.root_only([&] {
         for (const Trainee* trainee : trainees()) {
             const std::size_t place = lines.size();
@@ -84,7 +97,7 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
             line.update(feeding);
             // On a GPU the time of a step is unknown, because nothing waits for its end.
             if (compute_.device.is_cpu()) line["step_seconds"] = trainee->step_seconds;
-            line.update(scores_of(data_.dev(), dev[place]));
+            line.update(scores_and_records(data_.dev(), dev[place], records[place]));
             if (held_out.empty()) continue;
             line["held_out"] = scores_of(*data_.held_out(), held_out[place]);
             line["held_out"]["epoch"] = epoch + 1;
@@ -105,7 +118,8 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
                 HeadOrigin origin = trainee.job.origin;
                 origin.epochs = epoch + 1;
                 if (best)
-                    trainee.files->write_head(group.head(), static_cast<std::int64_t>(k), origin, dev[place]);
+                    trainee.files->write_head(group.head(), static_cast<std::int64_t>(k), origin, dev[place],
+                                              records[place]);
                 if (finished) finish(trainee, group.head());
             });
             going_on.push_back(!finished);
@@ -130,7 +144,12 @@ bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
 /// Local: writes the results of a head; if it has `diverged`, those of its best epoch before that.
 void HeadTraining::finish(const Trainee& trainee, const Head& head, const Json& diverged) {
     saving_.wait();  // a thread may still be writing this head's state
-    const auto metrics = metrics_of(trainee, head, data_.dev().info().epoch, diverged);
+    const StoreInfo& dev = data_.dev().info();
+    const auto& path = options_.dev_store.empty() ? options_.dev_features : options_.dev_store;
+    const nlohmann::ordered_json scored{
+        {"dev_epoch", dev.epoch},
+        {"features", describe_features(path, dev.features, data_.dev().features().settings)}};
+    const auto metrics = metrics_of(trainee, head, scored, diverged);
     if (!metrics.contains("head_epochs")) trainee.files->remove_head();
     trainee.files->finish(metrics);
     if (trainee.history && !trainee.lines.is_null())

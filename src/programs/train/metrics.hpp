@@ -1,7 +1,5 @@
 #pragma once
 
-#include <string>
-
 #include <nlohmann/json.hpp>
 
 #include "programs/train/group.hpp"
@@ -9,11 +7,11 @@
 namespace bv {
 
 /// Local: returns metrics.json for a head whose training has ended. It has the scores of the epoch that is
-/// best on the held-out questions; without these, the scores of the last epoch. `dev_epoch` is the epoch of
-/// the checkpoint that made the dev states. `diverged` is {"epoch", "step"} for a head that diverged, else
-/// null. A head that diverged has only the scores of its best epoch. If it has none, the key "head_epochs"
-/// and all scores are missing.
-nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head, const std::string& dev_epoch,
+/// best on the held-out questions; without these, the scores of the last epoch. `dev` holds the members that
+/// name the states that the head was scored on. `diverged` is {"epoch", "step"} for a head that diverged,
+/// else null. A head that diverged has only the scores of its best epoch. If it has none, the key
+/// "head_epochs" and all scores are missing.
+nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head, const nlohmann::ordered_json& dev,
                                   const nlohmann::json& diverged);
 
 }  // namespace bv

@@ -22,7 +22,8 @@ constexpr const char* kMarker = "metrics.json";
 constexpr const char* kStates = "resume";
 constexpr const char* kRecord = "states-";
 constexpr std::string_view kAside = "best-";  // folders in kStates, each for the head of an epoch
-constexpr const char* kHeadFiles[] = {"head.json", "head.safetensors", "logits.safetensors"};
+constexpr const char* kHeadFiles[] = {"head.json", "head.safetensors", "logits.safetensors",
+                                      kQuestionRecords};
 
 fs::path recipe_path(const fs::path& folder) {
     return folder / kStates / "recipe.json";
@@ -152,7 +153,8 @@ void HeadFiles::begin(const Json& recipe, const std::string& config, std::int64_
     metrics_.emplace(folder_ / "metrics.jsonl", earlier);
 }
 
-void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits) {
+void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits,
+                           const QuestionRecords& records) {
     if (std::ranges::find(of_states_, written_) != of_states_.end() && written_ > 0) {
         remove_asides(of_states_);
         move_head(folder_, aside(written_));
@@ -161,6 +163,7 @@ void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& o
     written_ = origin.epochs;
     save_head(folder_, head, k, origin);
     std::visit([&](const auto& own) { write_logits(folder_ / "logits.safetensors", own); }, logits);
+    write_question_records(folder_ / kQuestionRecords, records);
 }
 
 void HeadFiles::remove_head() const {

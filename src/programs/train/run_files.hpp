@@ -13,6 +13,7 @@
 #include "io/json_lines.hpp"
 #include "optim/resume_state.hpp"
 #include "programs/shared/head_logits.hpp"
+#include "squad/scoring/question_records.hpp"
 
 namespace bv {
 
@@ -36,11 +37,12 @@ class HeadFiles {
     /// Appends an epoch's line to metrics.jsonl.
     void log(const nlohmann::json& line) { metrics_->append(line); }
 
-    /// Writes head.safetensors, head.json, and logits.safetensors (of the dev features) of head `k`, whose
-    /// epoch is the best so far. If a saved state may need the head that these files replace, that head is
-    /// set aside: training that goes on from the state, on other ranks with other rounding, may find no
-    /// better epoch.
-    void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits);
+    /// Writes head.safetensors and head.json of head `k`, whose epoch is the best so far, and, for the dev
+    /// questions, logits.safetensors and questions.safetensors. If a saved state may need the files that
+    /// these replace, they are set aside: training that goes on from the state, on other ranks with other
+    /// rounding, may find no better epoch.
+    void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits,
+                    const QuestionRecords& records);
 
     /// Removes the files that `write_head` wrote, perhaps in an earlier run.
     void remove_head() const;

@@ -18,6 +18,7 @@ struct Span {
     std::size_t first;
     std::size_t last;
     float score;
+    std::int32_t window;
     bool none;
 };
 
@@ -48,7 +49,8 @@ void add_spans(const Features& features, const SpanLogits& logits, const AnswerO
             const std::size_t last = base + end;
             if (features.char_begin[last] == kNoOffset || end < start) continue;
             if (end - start + 1 > static_cast<std::size_t>(options.max_answer_tokens)) continue;
-            spans.push_back({first, last, logits.start[first] + logits.end[last], false});
+            spans.push_back({first, last, logits.start[first] + logits.end[last],
+                             static_cast<std::int32_t>(window), false});
         }
     }
 }
@@ -59,7 +61,7 @@ Span none_of(const Features& features, const SpanLogits& logits, const QuestionW
     for (std::int64_t window = windows.first; window < windows.last; ++window) {
         const auto cls = static_cast<std::size_t>(features.starts[static_cast<std::size_t>(window)]);
         const float score = logits.start[cls] + logits.end[cls];
-        if (window == windows.first || score < lowest.score) lowest = {cls, cls, score, true};
+        if (window == windows.first || score < lowest.score) lowest = {cls, cls, score, -1, true};
     }
     return lowest;
 }
@@ -101,6 +103,9 @@ QuestionAnswers answer(const Features& features, const SpanLogits& logits, const
             const auto begin = static_cast<std::size_t>(features.byte_begin[span.first]);
             candidate.text =
                 context.substr(begin, static_cast<std::size_t>(features.byte_end[span.last]) - begin);
+            candidate.window = span.window;
+            candidate.begin = features.char_begin[span.first];
+            candidate.end = features.char_end[span.last];
         }
         result.n_best.push_back(std::move(candidate));
     }
@@ -112,6 +117,16 @@ QuestionAnswers answer(const Features& features, const SpanLogits& logits, const
 }
 
 }  // namespace
+
+const Candidate* QuestionAnswers::second_span() const {
+    const auto spans = std::span(n_best).subspan(best_span + 1);
+    const auto found = std::ranges::find_if(spans, [](const Candidate& one) { return !one.text.empty(); });
+    return found == spans.end() ? nullptr : &*found;
+}
+
+const Candidate& QuestionAnswers::none() const {
+    return *std::ranges::find_if(n_best, [](const Candidate& one) { return one.text.empty(); });
+}
 
 std::vector<QuestionAnswers> find_answers(const Features& features, const SpanLogits& logits,
                                           const AnswerOptions& options) {

@@ -24,6 +24,13 @@ struct Candidate {
     float start_logit = 0;
     float end_logit = 0;
     double probability = 0;  ///< softmax of start + end logit over the question's candidates
+    /// The feature that it came from, and its characters in the context, end exclusive. All three are -1 for
+    /// "none" and for run_qa's stand-in.
+    std::int32_t window = -1;
+    std::int32_t begin = -1;
+    std::int32_t end = -1;
+
+    float score() const { return start_logit + end_logit; }
 };
 
 /// The answers of one question.
@@ -34,10 +41,20 @@ struct QuestionAnswers {
     float null_odds = 0;            ///< null score - score of best_span
 
     /// The best answer that is not "none".
-    const std::string& span_text() const { return n_best[best_span].text; }
+    const Candidate& span() const { return n_best[best_span]; }
+    const std::string& span_text() const { return span().text; }
+
+    /// The second-best answer that is not "none"; null if there is no other.
+    const Candidate* second_span() const;
+
+    /// "None" as a candidate.
+    const Candidate& none() const;
+
+    /// Whether the answer is "none" under this threshold.
+    bool is_none(double null_threshold) const { return null_odds > null_threshold; }
 
     /// The answer: "" (none) if null_odds > null_threshold, otherwise span_text().
-    std::string text(double null_threshold) const { return null_odds > null_threshold ? "" : span_text(); }
+    std::string text(double null_threshold) const { return is_none(null_threshold) ? "" : span_text(); }
 };
 
 /// The answers to every question that has features, in the features' order, found as run_qa's

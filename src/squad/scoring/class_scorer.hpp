@@ -14,6 +14,7 @@ namespace bv {
 struct QuestionClass {
     std::int64_t question = 0;    ///< index into Features::questions
     double none_probability = 0;  ///< P(no answer): the minimum over the windows
+    std::int64_t window = 0;      ///< the feature with this minimum, the first of equals
     bool reference_none = false;  ///< by the reference's rule: whether any window says "no answer"
 };
 
@@ -24,7 +25,7 @@ std::vector<QuestionClass> classify_questions(const Features& features, const Cl
 /// f1: a question has no answer if the minimum of P(no answer) over its windows is above 1/2. reference_exact
 /// and reference_f1: a question has no answer if any of its windows says so, as in King, Benge and Jiang
 /// 2020. majority_exact: the accuracy of always giving the more frequent class. total: the number of
-/// questions.
-nlohmann::ordered_json class_scores(const Features& features, const ClassLogits& logits);
+/// questions. `classes` has all questions of `features`, at least one.
+nlohmann::ordered_json class_scores(const Features& features, const std::vector<QuestionClass>& classes);
 
 }  // namespace bv

@@ -1,0 +1,97 @@
+"""tools/report/thresholds.py against the numbers of the official script, and by hand."""
+
+from fractions import Fraction
+from types import SimpleNamespace
+
+import bv
+import made_records
+import numpy as np
+import pytest
+from official_script import verdict_on
+from question_records import read_records
+from thresholds import average_precision, best, headline, held_out_scores, histogram, precision_recall, thinned, threshold_of
+
+
+def test_best_thresholds_and_average_precisions_are_the_official_scripts(references):
+    """The answers and probabilities that the official script was given, and what it printed."""
+    folder = references / "reference" / "official_scorer"
+    predictions, odds = bv.read_json(folder / "predictions.json"), bv.read_json(folder / "na_probs.json")
+    answers = {
+        question["id"]: [answer["text"] for answer in question["answers"]]
+        for article in bv.read_json(references / "squad" / "dev.json")["data"]
+        for paragraph in article["paragraphs"]
+        for question in paragraph["qas"]
+    }
+    expected = bv.read_json(folder / "expected.json")
+    ids = [id for id in odds if id in answers]  # the script breaks ties by this order
+    verdicts = [verdict_on(predictions[id], answers[id]) for id in ids]
+    answerable = np.array([bool(answers[id]) for id in ids])
+    none_scores = np.array([odds[id] for id in ids])
+    # "none" in place of a span is right without an answer at any threshold: the script leaves such a question out of the search.
+    spans = np.array([bool(predictions[id]) for id in ids]) | answerable
+    for name, place in (("exact", 0), ("f1", 1)):
+        right = np.array([verdict[place] for verdict in verdicts])
+        assert 100 * average_precision(none_scores, right, answerable) == pytest.approx(expected[f"pr_{name}_ap"])
+        threshold, score = best(none_scores[spans], right[spans], answerable[spans])
+        assert 100 * (score * spans.sum() + (~spans).sum()) / len(ids) == pytest.approx(expected[f"best_{name}"])
+        assert threshold == expected[f"best_{name}_thresh"]
+    assert 100 * average_precision(none_scores, np.ones(len(ids)), answerable) == pytest.approx(expected["pr_oracle_ap"])
+
+
+def test_the_best_threshold_by_hand():
+    odds, right = np.array([-2.0, -1.0, 0.0, 1.0]), np.array([1, 0, 0.5, 1])
+    answerable = np.array([True, False, True, True])
+    assert best(odds, right, answerable) == (1.0, 2.5 / 4)  # 1, 2, 1, 1.5, 2.5
+    assert best(odds, right, np.array([True, False, False, False])) == (-2.0, 1.0)
+    assert best(odds, right * 0, answerable) == (-np.inf, 1 / 4)
+
+
+def test_precision_and_recall_by_hand_equal_odds_are_accepted_together():
+    odds, right = np.array([1.0, 0.0, 1.0, 2.0]), np.array([1.0, 1.0, 0.0, 1.0])
+    answerable = np.array([True, True, True, False])
+    precision, recall = precision_recall(odds, right, answerable)
+    assert precision.tolist() == [1, 2 / 3, 2 / 4] and recall == pytest.approx([1 / 3, 2 / 3, 2 / 3])
+    assert average_precision(odds, right, answerable) == pytest.approx(1 / 3 + 2 / 3 / 3)
+    assert average_precision(odds, right, np.zeros(4, bool)) == 0
+
+
+def test_the_headline_threshold_is_the_one_of_held_out_questions(tmp_path):
+    columns = made_records.span_columns(4, answerable=[1, 1, 0, 0], exact=[1, 0, 0, 0], f1=[1, 0.5, 0, 0], null_odds=[-3, 2, -1, 4])
+    records = read_records(made_records.write_records(tmp_path / "q.safetensors", columns))
+    given = headline(records)
+    assert (given.threshold, given.source, given.exact, given.f1) == (0, "as given", 0.5, 0.5)
+    assert (given.best_threshold, given.best_f1) == (-3, 0.75)
+    chosen = headline(records, {"best_f1": 70.0, "best_f1_thresh": -2.0, "total": 10, "NoAns_total": 5})
+    assert (chosen.threshold, chosen.source, chosen.exact, chosen.f1) == (-2, "held-out", 0.75, 0.75)
+    none = headline(records, {"best_f1": 50.0, "best_f1_thresh": 0.0, "total": 10, "NoAns_total": 5})
+    assert (none.threshold, none.f1) == (-np.inf, 0.5)
+    assert threshold_of({"total": 10}) is None
+
+
+def test_held_out_scores_are_the_systems_own():
+    def result(name, epoch, **scores):
+        return SimpleNamespace(name=name, task="span", seed="1", epoch=Fraction(epoch), scores=scores)
+
+    head = result("adapter", "1", held_out={"official": {"best_f1": 1}})
+    training = [result("BERT", epoch, features="held", official={"epoch": epoch}) for epoch in ("0.3", "1")]
+    assert held_out_scores(head, training, "dev") == {"best_f1": 1}
+    assert held_out_scores(result("adapter", "1"), training, "dev") is None
+    assert held_out_scores(result("BERT", "1"), training, "dev") == {"epoch": "1"}
+    assert held_out_scores(result("BERT", "1"), training, "held") is None  # these are the report's own questions
+    assert held_out_scores(result("BERT", "2"), training, "dev") is None
+
+
+def test_histogram_counts_every_question():
+    odds = np.concatenate([np.random.default_rng(1).normal(0, 1, 500), [1e6, -1e6]])
+    answerable = odds < 0
+    edges, has, none = histogram(odds, answerable, bins=20)
+    assert len(edges) == 21 and has.sum() == answerable.sum() and none.sum() == (~answerable).sum()
+    assert -5 < edges[0] < edges[-1] < 5
+    edges, has, none = histogram(np.zeros(4), np.array([True, True, False, True]), bins=3)
+    assert has.sum() == 3 and none.sum() == 1
+
+
+def test_a_curve_is_thinned_to_its_ends_and_places_between():
+    x, y = thinned(np.arange(1000), np.arange(1000) * 2, points=11)
+    assert len(x) == 11 and x[0] == 0 and x[-1] == 999 and (y == 2 * x).all()
+    assert len(thinned(np.arange(3), np.arange(3))[0]) == 3

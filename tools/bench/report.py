@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Makes a run of made-up predictions, as large as is asked for: what the report is measured with.
+
+Its questions are those of tools/make_corpus.py. For each checkpoint and head it has records of questions and the metrics that
+follow from them; questions are learned, forgotten and learned again as fine-tuning goes on. The same numbers give the same run.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from made_run import EPOCHS, Shape, write_run
+
+
+def main():
+    plain = Shape()
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  tools/bench/report.py --output /tmp/made --questions 300 --checkpoints 5 --heads 6 --seeds 2",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run; must not exist")
+    for name, about in (("questions", "dev questions"), ("checkpoints", f"checkpoints of BERT, at most {len(EPOCHS)}"),
+                        ("heads", "heads at each of --head-checkpoints"), ("head_checkpoints", "checkpoints that have heads"),
+                        ("seeds", "seeds of each task"), ("seed", "another number, another run")):
+        parser.add_argument("--" + name.replace("_", "-"), type=int, default=getattr(plain, name),
+                            help=f"{about} (default %(default)s)")
+    parser.add_argument("--tasks", default="span", help="span, classification or both, comma-separated (default %(default)s)")
+    parser.add_argument("--experiments", action="store_true",
+                        help="less data, layer ablation, layer atlas, mixed checkpoints and ensembles too")
+    options = parser.parse_args()
+    shape = Shape(**{key: value for key, value in vars(options).items() if key != "output"} | {"tasks": options.tasks.split(",")})
+    if not {*shape.tasks} <= {"span", "classification"}:
+        parser.error(f"--tasks: {options.tasks}; expected span, classification or both")
+    if not 1 <= shape.checkpoints <= len(EPOCHS) or min(shape.questions, shape.heads, shape.head_checkpoints, shape.seeds) < 1:
+        parser.error(f"every number but --seed is at least 1, --checkpoints at most {len(EPOCHS)}")
+    if options.output.exists():
+        print(f"error: bench: {options.output} exists; expected a folder that can be made", file=sys.stderr)
+        return 2
+    began = time.monotonic()
+    systems = write_run(options.output, shape)
+    size = sum(path.stat().st_size for path in options.output.rglob("*") if path.is_file())
+    print(json.dumps({"run": str(options.output), "questions": shape.questions, "systems": systems,
+                      "made_seconds": round(time.monotonic() - began, 2), "run_mb": round(size / 1e6, 1)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -107,8 +107,7 @@ class TomlConfig : public CLI::Config {
     std::string path_;
 };
 
-/// Throws Error if a value is not UTF-8: results name their inputs in TOML and JSON, which can hold only
-/// UTF-8.
+/// Throws Error if a value is not UTF-8: results name inputs in TOML and JSON, which hold only UTF-8.
 void require_utf8(const CLI::Option& option) {
     using Json = nlohmann::json;
     for (const std::string& value : option.results()) {

@@ -68,7 +68,7 @@ class KernelNorm : public torch::autograd::Function<KernelNorm<Element>> {
         const at::Tensor rounded = in.scalar_type() == at::kFloat ? at::Tensor() : at::empty_like(in);
         const at::Tensor means = at::empty({in.size(0)}, rest.options());
         const at::Tensor deviations = at::empty_like(means);
-        std::vector<Piece> pieces = cut(plan.rows);
+        std::vector<Piece> pieces = cut(plan.sequences->starts);
         for_each(pieces, [&](Piece& piece) {
             piece.mask = plan.keep_bits(piece.sequence, piece.first * weight.numel(),
                                         (piece.first + piece.rows) * weight.numel());

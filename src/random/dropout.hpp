@@ -1,12 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include <ATen/core/Tensor.h>
 
 #include "random/dropout_bits.hpp"
 #include "random/philox.hpp"
+#include "tensor/packed_sequences.hpp"
 
 namespace bv {
 
@@ -29,9 +30,7 @@ struct DropoutPlan {
     DropoutKey key;
     std::int64_t layer = 0;
     DropoutSite site = DropoutSite::embedding;
-    std::vector<std::int64_t> rows;      ///< (B + 1) sequence b has rows [rows[b], rows[b + 1])
-    std::vector<std::int64_t> examples;  ///< (B)
-    at::Tensor packing = {};  ///< (2 B + 1) int64: rows, then examples, in the memory of a GPU's batch
+    std::shared_ptr<const PackedSequences> sequences;  ///< in the memory of what is dropped
 
     /// The random bits of sequence `b` of the plan.
     DropoutStream stream(std::size_t b) const;

@@ -82,7 +82,7 @@ class KernelAttention : public torch::autograd::Function<KernelAttention> {
         const at::Tensor in = query_key_value.contiguous();
         at::Tensor output = at::empty({in.size(0), in.size(1) / 3}, in.options());
         at::Tensor log_sums = at::empty({count, in.size(0)}, in.options().dtype(at::kFloat));
-        std::vector<Head> heads = heads_of(dropout.rows, count);
+        std::vector<Head> heads = heads_of(dropout.sequences->starts, count);
         const std::int64_t size = output.size(1) / count;
         if (in.scalar_type() == at::kFloat) {
             attend_all<float>(in, dropout, heads, size, output, log_sums);
@@ -119,12 +119,12 @@ bool has_kernel(const at::Tensor& query_key_value, std::int64_t heads) {
 
 }  // namespace
 
-at::Tensor packed_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
+at::Tensor packed_attention(const at::Tensor& query_key_value, std::int64_t heads,
                             const DropoutPlan& dropout) {
     if (has_kernel(query_key_value, heads)) return KernelAttention::apply(query_key_value, heads, dropout);
     if (takes_flash_attention(query_key_value.device(), query_key_value.scalar_type(),
                               query_key_value.size(1) / 3 / heads))
-        return flash_attention(query_key_value, heads, bounds, dropout);
+        return flash_attention(query_key_value, heads, dropout);
     return plain_attention(query_key_value, heads, dropout);
 }
 

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <mutex>
 #include <vector>
 
@@ -47,13 +46,12 @@ bool takes_flash_attention(at::Device device, at::ScalarType precision, std::int
     return device.is_cuda() && has_flash_attention(precision, head_size, capability_of(device));
 }
 
-at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
+at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads,
                            const DropoutPlan& dropout) {
     const std::int64_t tokens = query_key_value.size(0);
     const std::int64_t hidden = query_key_value.size(1) / 3;
-    std::int64_t longest = 0;
-    for (std::size_t b = 0; b + 1 < dropout.rows.size(); ++b)
-        longest = std::max(longest, dropout.rows[b + 1] - dropout.rows[b]);
+    const std::int64_t longest = dropout.sequences->longest();
+    const at::Tensor& bounds = dropout.sequences->bounds;
     // unbind, not select: with select the gradient of each part would be as large as all three parts.
     const std::vector<at::Tensor> parts = query_key_value.view({tokens, 3, heads, hidden / heads}).unbind(1);
     if (dropout.p > 0) seed_generator(query_key_value.device(), dropout);

@@ -70,7 +70,7 @@ Logits predict(const Model& model, const Features& features, const std::string& 
             const auto feature = static_cast<std::size_t>(which[b]);
             const std::int64_t rows = span ? tokens_of[feature] : 1;
             all.narrow(0, span ? features.starts[feature] : which[b], rows)
-                .copy_(logits.narrow(0, span ? batch.starts[b] : static_cast<std::int64_t>(b), rows));
+                .copy_(logits.narrow(0, span ? batch.packed->starts[b] : static_cast<std::int64_t>(b), rows));
         }
         progress.advance(static_cast<std::int64_t>(which.size()));
     }

@@ -80,14 +80,14 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
         for (std::size_t k = 0; k < heads.size(); ++k) {
             const Head& head = *heads[k].head;
             const at::Tensor logits = head.forward(batch_of_all.of(head, heads[k].first_state));
-            for (std::size_t b = 0; b < states.examples.size(); ++b) {
-                const std::int64_t rows = states.starts[b + 1] - states.starts[b];
+            for (std::size_t b = 0; b < states.packed->examples.size(); ++b) {
+                const std::int64_t rows = states.packed->rows_of(b);
                 all[k]
-                    .narrow(1, first_row[static_cast<std::size_t>(states.examples[b])], rows)
-                    .copy_(logits.narrow(1, states.starts[b], rows));
+                    .narrow(1, first_row[static_cast<std::size_t>(states.packed->examples[b])], rows)
+                    .copy_(logits.narrow(1, states.packed->starts[b], rows));
             }
         }
-        progress.advance(static_cast<std::int64_t>(states.examples.size()));
+        progress.advance(static_cast<std::int64_t>(states.packed->examples.size()));
     }
     end_together(cut_short, "no results are written", ranks);
     progress.finish();

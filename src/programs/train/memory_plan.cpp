@@ -68,14 +68,11 @@ StateBatch largest_share(const HeadData& data, std::int64_t batch, at::Device de
     const auto& share = *std::max_element(
         shares.begin(), shares.end(), [&](const auto& a, const auto& b) { return rows_of(a) < rows_of(b); });
     StateBatch states;
-    states.examples = share;
-    states.starts.push_back(0);
-    for (const std::int64_t i : share)
-        states.starts.push_back(states.starts.back() + rows[static_cast<std::size_t>(i)]);
+    std::vector<std::int64_t> lengths;
+    for (const std::int64_t i : share) lengths.push_back(rows[static_cast<std::size_t>(i)]);
+    states.packed = std::make_shared<PackedSequences>(pack(share, lengths).to(device));
     const StoreInfo& info = data.train().info();
     states.states = at::zeros({info.states(), states.rows(), info.hidden_size}, device);
-    const at::Tensor labels = at::zeros({states.sequences()}, at::device(device).dtype(at::kLong));
-    states.start_labels = states.end_labels = states.no_answer = labels;
     return states;
 }
 

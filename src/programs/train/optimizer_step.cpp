@@ -22,8 +22,9 @@ Head moved(Head head, at::Device device) {
 
 /// A sequence of one row of zeros.
 StateBatch empty_sequence(const Head& head, at::Device device) {
-    const at::Tensor label = at::zeros({1}, at::device(device).dtype(at::kLong));
-    return {{0}, {0, 1}, at::zeros({head.states(), 1, head.hidden_size()}, device), label, label, label};
+    const std::vector<std::int64_t> rows{1};
+    return {std::make_shared<PackedSequences>(pack({0}, rows).to(device)),
+            at::zeros({head.states(), 1, head.hidden_size()}, device)};
 }
 
 FlatParameters flatten(const Head& head) {

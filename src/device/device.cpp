@@ -88,8 +88,7 @@ void declare(CommandLine& line, ComputeOptions& options) {
     line.option("hang-timeout", options.hang_timeout,
                 "after so many seconds without a sign from a rank, it is named and all ranks end; also after "
                 "so many if all ranks wait for each other, and after ten times as many if no rank gets any "
-                "further; 0 "
-                "means never (for debuggers)")
+                "further; 0 means never (for debuggers)")
         .check(zero_or(2));  // a few beats of comm/watchdog.hpp at least
 }
 

@@ -17,8 +17,7 @@ void require_seal(const nlohmann::json& object, const std::string& file) {
     if (*promised != found) {
         fail(
             "{}: it is damaged or was changed: its keys give '{}' {}, it says {}; where the change was "
-            "meant, "
-            "delete the key '{}'",
+            "meant, delete the key '{}'",
             file, kSeal, found, promised->dump(), kSeal);
     }
 }

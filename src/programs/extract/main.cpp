@@ -9,10 +9,9 @@ int main(int argc, char** argv) {
         bv::CommandLine line(
             "bv_extract",
             "Writes every hidden state that a BERT makes of features into one embedding store (parallel "
-            "HDF5), from "
-            "which heads are trained. An interrupted run is finished by the same command on any number of "
-            "ranks. The stop signal (SIGUSR1; under srun SIGTERM too) ends it after the block at hand, "
-            "exit code 85.",
+            "HDF5), from which heads are trained. An interrupted run is finished by the same command on any "
+            "number of ranks. The stop signal (SIGUSR1; under srun SIGTERM too) ends it after the block at "
+            "hand, exit code 85.",
             "Examples:\n"
             "  mpirun -n 2 bv_extract --checkpoint run/span/seed-1/checkpoints/epoch-0.3 --features "
             "run/features/train.h5 \\\n"

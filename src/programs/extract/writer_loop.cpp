@@ -27,8 +27,7 @@ std::string Extraction::text() const {
     const double per = 1 / std::max(seconds, 1e-9);
     return fmt::format(
         "{} features, {} tokens, {:.1f} MB in {} ({:.1f} features/s, {:.0f} tokens/s, {:.1f} MB/s, {:.0f} % "
-        "of the "
-        "time waiting for the disk)",
+        "of the time waiting for the disk)",
         features, tokens, static_cast<double>(bytes) * 1e-6, duration_text(seconds),
         static_cast<double>(features) * per, static_cast<double>(tokens) * per,
         static_cast<double>(bytes) * per * 1e-6, 100 * waited * per);

@@ -155,8 +155,7 @@ std::string text_of(const PlanOptions& options, const Planned& plan) {
     const double seconds = all_seconds(plan);
     return text + fmt::format(
                       "            {}, {:.1f} GPU hours, with stores; heads that compute more than a disk "
-                      "reads take "
-                      "longer\n",
+                      "reads take longer\n",
                       duration_text(seconds), plan.gpu_hours(seconds));
 }
 

@@ -9,15 +9,13 @@ int main(int argc, char** argv) {
         bv::CommandLine line(
             "bv_plan",
             "Says what a study takes before anything is spent: bytes of checkpoints and stores, time and GPU "
-            "hours, and "
-            "whether storing the states beats computing them again for each pass. It is soon done, and "
-            "goes on to its end when told to stop (SIGUSR1).",
+            "hours, and whether storing the states beats computing them again for each pass. It is soon "
+            "done, and goes on to its end when told to stop (SIGUSR1).",
             "Examples:\n"
             "  bv_plan --config configs/reference.toml\n"
             "  mpirun -n 8 bv_plan --config configs/reference.toml --measure --folder /scratch/me\n"
             "  bv_plan --config configs/reference.toml --ranks 64 --train-rate 55000 --encode-rate 160000 "
-            "--write-rate 5000 "
-            "--read-rate 8000\n"
+            "--write-rate 5000 --read-rate 8000\n"
             "  bv_plan --config configs/reference.toml --print\n");
         bv::PlanOptions options;
         options.declare(line);

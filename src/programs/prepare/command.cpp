@@ -137,8 +137,7 @@ void PrepareOptions::declare(CommandLine& line) {
         .one_of({"legacy", "offsets"});
     line.option("unfound", unfound,
                 "questions whose answer the legacy rule cannot find: skip them (training) or keep them, "
-                "labelled by "
-                "offsets (evaluation)")
+                "labelled by offsets (evaluation)")
         .one_of({"skip", "keep"});
     line.option("hold-out", hold_out, "share of the questions to hold out, by whole paragraphs")
         .check(within(0, 1));

@@ -8,9 +8,8 @@ int main(int argc, char** argv) {
         bv::CommandLine line(
             "bv_prepare",
             "Turns a SQuAD file into features: questions and windows of their contexts as BERT wordpieces, "
-            "with "
-            "offsets, labels and gold answers. Nothing after it needs the JSON again. It is soon done, and "
-            "goes on to its end when told to stop (SIGUSR1).",
+            "with offsets, labels and gold answers. Nothing after it needs the JSON again. It is soon done, "
+            "and goes on to its end when told to stop (SIGUSR1).",
             "Examples:\n"
             "  bv_prepare --squad train-v2.0.json --model bert-large-uncased --output run/features/train.h5 "
             "\\\n"

@@ -126,8 +126,7 @@ bool require_fit(const Head& head, const HeadOrigin& origin, const StateSource& 
     if (other && !allow_other_checkpoint) {
         fail(
             "{} holds states of another checkpoint ({}, epoch {}) than head {} was trained on ({}, epoch "
-            "{}); "
-            "--allow-other-checkpoint permits it",
+            "{}); --allow-other-checkpoint permits it",
             source.name(), info.checkpoint, info.epoch, definition.name, origin.checkpoint, origin.epoch);
     }
     return other;

@@ -104,8 +104,7 @@ void TrainOptions::declare_heads_and_data(CommandLine& line) {
     line.option("heads", heads,
                 "heads to train together, all for span (where is the answer?) or all for classification (has "
                 "the question an answer? class 1 = no answer): names of built-in heads, paths of TOML files; "
-                "one with "
-                "each_layer = true is trained on every hidden state by itself")
+                "one with each_layer = true is trained on every hidden state by itself")
         .delimiter(',')
         .required();
     line.option("learning-rate", learning_rates,

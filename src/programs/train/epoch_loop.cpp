@@ -157,8 +157,7 @@ void HeadTraining::save_where_due() {
     regrouped_ = false;
     if (agreed == kStop) {
         throw Stopped(
-            fmt::format("told to stop: states of {} heads saved after {} of {} steps; start again "
-                        "to go on",
+            fmt::format("told to stop: states of {} heads saved after {} of {} steps; start again to go on",
                         trainees().size(), steps_, epochs_ * steps_per_epoch_));
     }
 }

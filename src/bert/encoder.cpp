@@ -1,6 +1,7 @@
 #include "bert/encoder.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "bert/attention/attention.hpp"
 #include "bert/layer_recomputation.hpp"

@@ -21,8 +21,7 @@ EvalMode mode_of(const EvalOptions& options) {
     if (modes != 1) {
         fail(
             "evaluates one thing: --checkpoint with --features, --head with --store (or with --checkpoint "
-            "and "
-            "--features), --logits with --features, or --predictions with --squad; {} were given",
+            "and --features), --logits with --features, or --predictions with --squad; {} were given",
             modes);
     }
     if (!options.head.empty() && !states)

@@ -26,8 +26,7 @@ int main(int argc, char** argv) {
             "--output out\n"
             "  bv_eval --predictions predictions.json --na-probs null_odds.json --squad dev-v2.0.json\n"
             "  bv_eval --logits out/logits.safetensors --features dev.h5 --output again --show 5    the "
-            "first 5 "
-            "questions\n");
+            "first 5 questions\n");
         bv::EvalOptions options;
         options.declare(line);
         ranks.agree([&] { line.parse(argc, argv); });

@@ -10,13 +10,13 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "bert/model.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
+#include "io/descriptor.hpp"
 #include "io/paths.hpp"
 #include "states/task_states.hpp"
 
@@ -69,13 +69,10 @@ double rate_of(const std::function<void()>& work, at::Device device, const Commu
 class ScratchFile {
   public:
     explicit ScratchFile(std::filesystem::path path)
-        : path_(std::move(path)), fd_(::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) {
-        if (fd_ < 0) fail("cannot create {}: {}", path_.string(), std::strerror(errno));
+        : path_(std::move(path)), file_(path_, O_RDWR | O_CREAT | O_TRUNC, 0600) {
+        if (!file_.ok()) fail("cannot create {}: {}", path_.string(), std::strerror(errno));
     }
-    ~ScratchFile() {
-        ::close(fd_);
-        ::unlink(path_.c_str());
-    }
+    ~ScratchFile() { ::unlink(path_.c_str()); }
     ScratchFile(const ScratchFile&) = delete;
     ScratchFile& operator=(const ScratchFile&) = delete;
 
@@ -83,11 +80,11 @@ class ScratchFile {
     void expect(std::int64_t result, std::int64_t expected) const {
         if (result != expected) fail("cannot use {}: {}", path_.string(), std::strerror(errno));
     }
-    int descriptor() const { return fd_; }
+    int descriptor() const { return file_.get(); }
 
   private:
     std::filesystem::path path_;
-    int fd_;
+    Descriptor file_;
 };
 
 void measure_disk(const std::filesystem::path& folder, StudyRates& rates) {

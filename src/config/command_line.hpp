@@ -96,7 +96,7 @@ class CommandLine {
 
     /// The values every option ended up with, as the program's TOML table with TOML's types; written beside
     /// every result. Read back as --config it gives the same values. Options must still live; those that hold
-    /// nothing (an empty text or list) are left out.
+    /// nothing (an empty text or list), and those that need another option and were not given, are left out.
     std::string resolved() const;
 
     /// The file that --config named, empty without one.

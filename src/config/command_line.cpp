@@ -212,18 +212,23 @@ Option Option::needs(const Option& other) const {
 
 /// For each option a function that writes its value into a table.
 struct CommandLine::Settings {
+    const CLI::App* app;
     std::vector<std::function<void(toml::table&)>> writers;
 
     void add(const std::string& name, std::function<void(toml::table&, const std::string&)> write) {
-        writers.emplace_back(
-            [key = key_of(name), write = std::move(write)](toml::table& table) { write(table, key); });
+        writers.emplace_back([this, name, key = key_of(name), write = std::move(write)](toml::table& table) {
+            const CLI::Option* option = app->get_option_no_throw("--" + name);
+            // Whoever reads it back may not have the option that this one needs.
+            const bool left_out = option != nullptr && !option->get_needs().empty() && option->count() == 0;
+            if (!left_out) write(table, key);
+        });
     }
 };
 
 CommandLine::CommandLine(std::string program, std::string description, std::string examples)
     : program_(std::move(program)),
       app_(std::make_unique<CLI::App>(std::move(description), program_)),
-      settings_(std::make_unique<Settings>()) {
+      settings_(std::make_unique<Settings>(app_.get())) {
     app_->set_config("--config", "",
                      "TOML study file; this program reads its table [" +
                          program_.substr(program_.find('_') + 1) + "], flags override it");

@@ -98,7 +98,8 @@ class CommandLine {
 
     /// The final values of all options as the program's TOML table, with TOML's types. It is written beside
     /// every result, and gives the same values when it is read as --config. The variables of the options must
-    /// still live. An option with an empty text or list is left out.
+    /// still live. Left out are options with an empty text or list, and options that need another option and
+    /// were not given.
     std::string resolved() const;
 
     /// The file that --config names; empty without --config.

@@ -16,9 +16,8 @@ void require_seal(const nlohmann::json& object, const std::string& file) {
     const std::string found = seal_of(object);
     if (*promised != found) {
         fail(
-            "{}: it is damaged or was changed: its key '{}' is {}, but its other keys give {}; if the change "
-            "was "
-            "intended, delete the key '{}'",
+            "{}: it is damaged or was changed: its key '{}' is {}, but its other keys give {}; if the "
+            "change was intended, delete the key '{}'",
             file, kSeal, promised->dump(), found, kSeal);
     }
 }

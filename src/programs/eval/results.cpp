@@ -24,22 +24,25 @@ std::vector<Kind> all_of(const std::vector<Logits>& models) {
     return all;
 }
 
-/// Writes the answers, and adds the scores to `metrics`. Returns what --show prints.
+/// Writes the answers of a span model and adds its scores to `metrics`. Returns the text that --show prints.
 std::string write_span(const EvalOptions& options, const Evaluation& evaluation, Json& metrics) {
     const Features& features = evaluation.features;
     const auto models = all_of<SpanLogits>(evaluation.models);
-    const SpanScores scores = score_span(features, models, options.combine, options.answers);
+    AnswerOptions answers = options.answers;
+    if (evaluation.threshold) answers.null_threshold = evaluation.threshold->value;
+    const SpanScores scores = score_span(features, models, options.combine, answers);
     write_question_records(options.output / kQuestionRecords, records_of(features, scores));
-    write_predictions(options.output, features, scores.answers, options.answers.null_threshold);
-    metrics["answers"] = {{"n_best", options.answers.n_best},
-                          {"max_answer_tokens", options.answers.max_answer_tokens},
-                          {"null_threshold", options.answers.null_threshold}};
+    write_predictions(options.output, features, scores.answers, answers.null_threshold);
+    metrics["answers"] = {{"n_best", answers.n_best},
+                          {"max_answer_tokens", answers.max_answer_tokens},
+                          {"null_threshold", answers.null_threshold}};
+    if (evaluation.threshold) metrics["answers"]["threshold_from"] = evaluation.threshold->source;
     metrics.update(objects_of(scores));
     if (features.labelled) metrics["disagreements"] = counts_of(disagreements(features, scores));
     return show_span(features, scores, options.show);
 }
 
-/// The same of classification.
+/// Does the same for a classifier.
 std::string write_classification(const EvalOptions& options, const Evaluation& evaluation, Json& metrics) {
     const Features& features = evaluation.features;
     const auto models = all_of<ClassLogits>(evaluation.models);
@@ -63,7 +66,7 @@ void write_results(const EvalOptions& options, const CommandLine& line, const Ev
     for (std::size_t i = 0; i < evaluation.models.size(); ++i) {
         require_finite(evaluation.features, evaluation.models[i], evaluation.sources[i]);
     }
-    remove_file(options.output / "metrics.json");  // of an earlier run: it marks what is whole
+    remove_file(options.output / "metrics.json");  // of an earlier run; it stands for whole results
     if (evaluation.computed) {
         std::visit([&](const auto& own) { write_logits(options.output / "logits.safetensors", own); },
                    evaluation.models.front());

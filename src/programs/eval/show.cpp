@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kNoAnswer = "(no answer)";
 
-/// A text on one line of a terminal: control characters become spaces.
+/// Makes a text fit on one line of a terminal: control characters become spaces.
 std::string one_line(std::string text) {
     std::ranges::replace_if(
         text, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
@@ -27,7 +27,7 @@ std::size_t shown_of(std::size_t questions, std::int64_t count) {
     return std::min(questions, static_cast<std::size_t>(count));
 }
 
-/// The question and its gold answers, each once.
+/// The question and its gold answers. An answer that occurs twice is shown once.
 std::string head_of(const Question& question, bool labelled, std::size_t place, std::size_t count) {
     std::vector<std::string> golds;
     for (const Answer& answer : question.answers) {
@@ -39,7 +39,7 @@ std::string head_of(const Question& question, bool labelled, std::size_t place, 
                        one_line(question.id), one_line(question.text), fmt::join(golds, " | "));
 }
 
-/// What a scorer says of an answer; `f1` in percent.
+/// The line with a scorer's verdict on an answer. `f1` is in percent.
 std::string verdict(const char* scorer, bool exact, double f1) {
     return fmt::format("  {:<10} {}, F1 {:.2f}\n", scorer, exact ? "exact match" : "no exact match", f1);
 }

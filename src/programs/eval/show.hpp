@@ -11,9 +11,8 @@
 
 namespace bv {
 
-/// What --show prints: the first `count` questions with their gold answers, what was answered, and what the
-/// scorers say of it. Empty where `count` is 0.
-/// `scores` are those of `features`.
+/// The text that --show prints: the first `count` questions with their gold answers, the predicted answers
+/// and the verdicts of the scorers. It is empty if `count` is 0. `scores` are those of `features`.
 std::string show_span(const Features& features, const SpanScores& scores, std::int64_t count);
 
 /// `classes` are those of all questions of `features`.

@@ -63,11 +63,11 @@ nlohmann::ordered_json objects_of(const ClassScores& scores);
 nlohmann::ordered_json score(const Features& features, const SpanLogits& logits);
 nlohmann::ordered_json score(const Features& features, const ClassLogits& logits);
 
-/// One line that says why the official and the reference scores of the same logits can differ much.
+/// Why the official and the reference scores of the same logits can differ by much, in one line.
 inline constexpr const char* kScorersExplained =
-    "official scores are those of SQuAD 2.0's script for the answers as written; reference scores follow the "
-    "study of 2020, which has no threshold and answers \"none\" if the likeliest end stands before the "
-    "likeliest start: the two can differ much";
+    "Official scores judge the answers as written, by the rules of SQuAD 2.0's script. Reference scores "
+    "follow the study of 2020: it has no threshold, and its answer is \"none\" if the likeliest end stands "
+    "before the likeliest start. The two can differ by much.";
 
 /// One line for the log about the scores that `score` returned.
 std::string summary(const nlohmann::ordered_json& scores);

@@ -113,9 +113,8 @@ class Reader {
         if (!dataset_.labelled) return;
         if (!without_.empty()) {
             fail(
-                "{}: question {} has no \"answers\", although other questions have; expected a list, which "
-                "may "
-                "be empty",
+                "{}: question {} has no \"answers\", although other questions have; expected a list, "
+                "which may be empty",
                 file_, without_.front());
         }
         if (!empty_.empty()) {

@@ -27,7 +27,7 @@ std::string text_of(const OpenedStore& opened) {
     text += fmt::format("              {}, features {}\n",
                         info.features_path.empty() ? "an unknown features file" : info.features_path,
                         info.features);
-    text += fmt::format("  task        {}, matrix products in {}\n", info.task, info.precision);
+    text += fmt::format("  task        {}, matrix products in {}\n", info.task, name_of(info.precision));
     text += fmt::format("  states      {}{} of width {} in {}\n", span ? "" : "pooled output and CLS of ",
                         fmt::format("layer{} {}", info.layers.size() == 1 ? "" : "s", list_text(info.layers)),
                         info.hidden_size, name_of(info.dtype));

@@ -53,11 +53,11 @@ Model load_maker(const StoreToolOptions& options, std::optional<OpenedStore>& op
     ranks.agree([&] {
         opened.emplace(options.store);
         const StoreInfo& info = opened->store.info();
-        if (wanted.precision != "auto" && wanted.precision != info.precision) {
-            fail("--precision {}, but {} was made in {}", wanted.precision, options.store.string(),
-                 info.precision);
+        const std::string recorded(name_of(info.precision));
+        if (wanted.precision != "auto" && wanted.precision != recorded) {
+            fail("--precision {}, but {} was made in {}", wanted.precision, options.store.string(), recorded);
         }
-        wanted.precision = info.precision;
+        wanted.precision = recorded;
         model = Model::load(checkpoint_of(options, info), info.task, Use::states);
     });
     Compute compute = open_device(wanted, ranks);

@@ -111,6 +111,9 @@ class CommandLine {
   private:
     struct Settings;
 
+    /// The table of a study file that is the program's: its name without "bv_".
+    std::string table() const;
+
     Option option_of_words(const std::string& name, std::vector<std::string> words,
                            std::function<std::string()> get, std::function<void(const std::string&)> set,
                            const std::string& help);

@@ -18,8 +18,9 @@ struct StoreInfo {
     std::vector<std::int64_t> layers;  ///< hidden states kept, ascending; 0 = embedding output
     std::int64_t hidden_size = 0;      ///< H
     std::string checkpoint;            ///< fingerprint of the weights that made the states
-    std::string precision;             ///< precision of BERT's matrix products: "float32" or "bfloat16"
-    std::string epoch;                 ///< epochs of fine-tuning, as an exact fraction ("3/10")
+    DType precision = DType::f32;      ///< precision of BERT's matrix products: f32 or bf16
+    std::string epoch;                 ///< epochs of fine-tuning, as an exact fraction ("3/10"): a text,
+                                       ///< because EpochFraction belongs to a folder above this one
     std::string features;              ///< fingerprint of the features file
     std::string config;                ///< the resolved configuration of the run, TOML
     std::string checkpoint_path = {};  ///< the folder of these weights; empty if not recorded

@@ -1,6 +1,7 @@
 #include "store/store_format.hpp"
 
 #include <charconv>
+#include <initializer_list>
 #include <string>
 
 #include "config/command_line.hpp"
@@ -89,6 +90,18 @@ void read_origin(const h5::Group& root, StoreInfo& info) {
     }
 }
 
+/// The element type in the attribute `name`. Throws Error unless it is one of `expected`.
+DType read_type(const h5::File& file, const char* name, std::initializer_list<DType> expected) {
+    const std::string found = file.root().read_text_attribute(name);
+    std::string names;
+    for (const DType type : expected) {
+        if (name_of(type) == found) return type;
+        names += names.empty() ? "" : ", ";
+        names += name_of(type);
+    }
+    fail("{}: {} is '{}', expected {}", file.path(), name, found, names);
+}
+
 }  // namespace
 
 h5::Handle state_type(DType dtype) {
@@ -112,7 +125,7 @@ void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout
     root.write_attribute("task", to_string(info.task));
     root.write_attribute("dtype", std::string(name_of(info.dtype)));
     root.write_attribute("checkpoint", info.checkpoint);
-    root.write_attribute("precision", info.precision);
+    root.write_attribute("precision", std::string(name_of(info.precision)));
     root.write_attribute("epoch", info.epoch);
     root.write_attribute("features_fingerprint", info.features);
     root.write_attribute("config", info.config);
@@ -146,13 +159,9 @@ StoreInfo read_info(const h5::File& file) {
     const auto known = find_word<Task>(task);
     if (!known) fail("{}: task is '{}'; known: {}", file.path(), task, choices<Task>());
     info.task = *known;
-    const std::string dtype = root.read_text_attribute("dtype");
-    info.dtype = dtype_named(dtype);
-    if (info.dtype != DType::f16 && info.dtype != DType::f32 && info.dtype != DType::bf16) {
-        fail("{}: dtype is {}, expected float16, float32 or bfloat16", file.path(), dtype);
-    }
+    info.dtype = read_type(file, "dtype", {DType::f16, DType::f32, DType::bf16});
     info.checkpoint = root.read_text_attribute("checkpoint");
-    info.precision = root.read_text_attribute("precision");
+    info.precision = read_type(file, "precision", {DType::f32, DType::bf16});
     info.epoch = root.read_text_attribute("epoch");
     info.features = root.read_text_attribute("features_fingerprint");
     info.config = root.read_text_attribute("config");

@@ -91,7 +91,7 @@ void require_resumable(const std::filesystem::path& path, const StoreInfo& info,
     agree("layers", list_text(found.layers), list_text(info.layers));
     agree("hidden size", found.hidden_size, info.hidden_size);
     agree("checkpoint", found.checkpoint, info.checkpoint);
-    agree("precision", found.precision, info.precision);
+    agree("precision", name_of(found.precision), name_of(info.precision));
     agree("epoch", found.epoch, info.epoch);
     agree("features", found.features, info.features);
     if (read_layout(file, found) != layout) {

@@ -64,7 +64,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
         choose_precision(compute, options.compute.precision, "", read_bert_config(options.checkpoint), ranks);
         source->multiply_in(compute.precision);
     }
-    evaluation.origin["precision"] = source->info().precision;
+    evaluation.origin["precision"] = name_of(source->info().precision);
     trained->head.to(compute.device);
     Collective& collective = make_collective(ranks, compute.gpu());
     evaluation.sources.push_back(options.head.string());

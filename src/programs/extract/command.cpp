@@ -60,7 +60,7 @@ StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const
 std::string precision_there(const ExtractOptions& options) {
     if (options.force || !is_there(options.store)) return "";
     try {
-        return Store(options.store, Store::Accept::damaged).info().precision;
+        return std::string(name_of(Store(options.store, Store::Accept::damaged).info().precision));
     } catch (const Error&) {
         return "";  // StoreWriter reports the error
     }
@@ -112,7 +112,7 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
         model = Model::load(options.checkpoint, options.task, Use::states);
     });
     choose_precision(compute, options.compute.precision, precision, model->config(), ranks);
-    info.precision = compute.precision_name();
+    info.precision = dtype_of(compute.precision);
     model->to(compute.device, compute.precision);
     model->freeze();
     const StoreLayout layout = lay_out_states(info, model->config().states(), *features,

@@ -12,6 +12,7 @@
 #include "comm/sharding.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
+#include "programs/finetune/non_finite.hpp"
 #include "tensor/to_host.hpp"
 
 namespace bv {
@@ -69,13 +70,13 @@ void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles
     state_saved_ = std::chrono::steady_clock::now();
     while (!is_finished()) {
         const Outcome outcome = train(steps_++);
-        const double seconds = earlier_seconds_ + progress.seconds();
-        progress.advance(1, speed_text(outcome.loss, seconds));
+        const double seconds = totals_.seconds_with(progress.seconds());
+        progress.advance(1, fmt::format("loss {:.4f}, {}", outcome.loss, totals_.speed_text(seconds)));
         progress.leave_out(reach_checkpoints(seconds));
         save_where_due(outcome.stop, seconds);
     }
     save([&](TuningFiles& mine) { stopped_early() ? mine.wait() : mine.finish(); });
-    finish(earlier_seconds_ + progress.finish());
+    finish(totals_.seconds_with(progress.finish()));
 }
 
 /// Collective: restores `state` if it is given, and gives all ranks the weights of rank 0.
@@ -92,11 +93,6 @@ void FineTuning::begin(std::optional<ResumeState> state) {
     if (resumed) spdlog::info("resumed after {} steps", steps_);
     on_root([&](TuningFiles& mine) { mine.begin(steps_); });
     if (steps_ == 0) reach_checkpoints(0);
-}
-
-std::string FineTuning::speed_text(double loss, double seconds) const {
-    return fmt::format("loss {:.4f}, {:.1f} sequences/s, {:.0f} tokens/s", loss,
-                       static_cast<double>(sequences_) / seconds, static_cast<double>(tokens_) / seconds);
 }
 
 /// Collective: saves a state every --resume-every minutes, when `told_to_stop`, and when --patience ends
@@ -176,17 +172,10 @@ bool FineTuning::is_finished() const {
     return steps_ >= total_steps_ || (evaluation_ != nullptr && evaluation_->history().out_of_patience());
 }
 
-double FineTuning::rank_hours(double seconds) const {
-    return earlier_rank_hours_ + ranks_.size() * (seconds - earlier_seconds_) / 3600;
-}
-
 Json FineTuning::totals(double seconds) const {
-    return {{"seconds", seconds},
-            {"rank_hours", rank_hours(seconds)},
-            {"updates", optimizer_.steps()},
-            {"sequences", sequences_},
-            {"tokens", tokens_},
-            {"phases", clock_.all()}};
+    Json all = totals_.json(seconds, ranks_.size());
+    all.update({{"updates", optimizer_.steps()}, {"phases", clock_.all()}});
+    return all;
 }
 
 ResumeState FineTuning::current_state(double seconds) const {
@@ -213,10 +202,7 @@ void FineTuning::restore(const ResumeState& state) {
     steps_ = state.step;
     const Json earlier = Json::parse(state.totals);
     optimizer_.set_steps(earlier.at("updates").get<std::int64_t>());
-    earlier_seconds_ = earlier.at("seconds").get<double>();
-    earlier_rank_hours_ = earlier.at("rank_hours").get<double>();
-    sequences_ = earlier.at("sequences").get<std::int64_t>();
-    tokens_ = earlier.at("tokens").get<std::int64_t>();
+    totals_ = RunTotals(earlier);
     clock_.restore(earlier.at("phases"));
     if (evaluation_ != nullptr) evaluation_->restore(state);
 }
@@ -271,12 +257,15 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     if (std::isfinite(loss) && std::isfinite(norm)) {
         optimizer_.step({rate});
     } else {
-        report_non_finite(step, batch.share, own_loss);
+        const std::string message = non_finite_message(step, own_loss, batch.share, features_, ranks_);
+        if (options_.non_finite == "stop")
+            throw AgreedError(message +
+                              "; with --non-finite skip training goes on without the updates of such steps");
+        if (ranks_.is_root()) spdlog::warn("{}; skipped", message);
     }
     end_phase(PhaseClock::optimizer);
     clock_.add();
-    sequences_ += batch.sequences;
-    tokens_ += batch.tokens;
+    totals_.add(batch);
     if (files_ != nullptr && *files_) {
         (*files_)->log({{"step", step + 1},
                         {"epoch", static_cast<double>(step + 1) / static_cast<double>(steps_per_epoch_)},
@@ -289,31 +278,6 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
                         {"phases", clock_.step()}});
     }
     return {loss, agreed[1] > 0};
-}
-
-/// Collective: reports the questions of the ranks whose loss is not finite; if all losses are finite, but not
-/// the gradient, the questions of all ranks. Throws AgreedError unless --non-finite is skip.
-void FineTuning::report_non_finite(std::int64_t step, const std::vector<std::int64_t>& share,
-                                   double own_loss) {
-    const bool loss_is_finite = std::isfinite(ranks_.sum(own_loss));
-    std::string mine;
-    if (loss_is_finite || !std::isfinite(own_loss)) {
-        std::string ids;
-        for (const std::int64_t f : share) {
-            const auto question = features_.question_of[static_cast<std::size_t>(f)];
-            ids += " " + features_.questions[static_cast<std::size_t>(question)].id;
-        }
-        if (!ids.empty()) mine = fmt::format("; rank {}:{}", ranks_.rank(), ids);
-    }
-    std::string where;
-    for (const std::string& rank : ranks_.gather(mine)) where += rank;
-    const std::string message = fmt::format("step {}: {} not finite; questions of its batch{}", step + 1,
-                                            loss_is_finite ? "the gradient is" : "the loss is", where);
-    if (options_.non_finite == "stop") {
-        throw AgreedError(message +
-                          "; with --non-finite skip training goes on without the updates of such steps");
-    }
-    if (ranks_.is_root()) spdlog::warn("{}; skipped", message);
 }
 
 /// Collective: starts to write the checkpoints that are due now, after `seconds` of training, and evaluates
@@ -339,7 +303,8 @@ double FineTuning::reach_checkpoints(double seconds) {
     }
     if (due == nullptr || evaluation_ == nullptr) return 0;
     clock_.begin(PhaseClock::evaluation);
-    evaluation_->evaluate(model_, *due, steps_, rank_hours(seconds), ranks_, collective_);
+    evaluation_->evaluate(model_, *due, steps_, totals_.rank_hours(seconds, ranks_.size()), ranks_,
+                          collective_);
     on_root([&](TuningFiles& mine) { mine.log({{"evaluation", evaluation_->history().all().back()}}); });
     const double spent = clock_.end(PhaseClock::evaluation);
     clock_.add();

@@ -24,6 +24,7 @@
 #include "programs/finetune/command.hpp"
 #include "programs/finetune/evaluation.hpp"
 #include "programs/finetune/run_files.hpp"
+#include "programs/finetune/run_totals.hpp"
 #include "squad/features/features.hpp"
 
 namespace bv {
@@ -80,15 +81,12 @@ class FineTuning {
     nlohmann::json totals(double seconds) const;
     bool is_finished() const;
     bool stopped_early() const { return is_finished() && steps_ < total_steps_; }
-    double rank_hours(double seconds) const;
     ResumeState current_state(double seconds) const;
     void restore(const ResumeState& state);
     double loss_scale(std::int64_t global_batch) const;
-    std::string speed_text(double loss, double seconds) const;
     Outcome train(std::int64_t step);
     double add_gradients(const StepBatch& batch, std::int64_t step);
     void end_phase(PhaseClock::Phase phase);
-    void report_non_finite(std::int64_t step, const std::vector<std::int64_t>& share, double own_loss);
     double reach_checkpoints(double seconds);
     void save_where_due(bool told_to_stop, double seconds);
     void finish(double seconds);
@@ -112,11 +110,8 @@ class FineTuning {
     PhaseClock clock_;
     std::optional<TuningFiles>* files_ = nullptr;
     TuningEvaluation* evaluation_ = nullptr;
-    std::int64_t steps_ = 0;         ///< steps done
-    double earlier_seconds_ = 0;     ///< seconds of training before this run, without evaluations
-    double earlier_rank_hours_ = 0;  ///< rank-hours of that training; it may have had other ranks
-    std::int64_t sequences_ = 0;
-    std::int64_t tokens_ = 0;
+    std::int64_t steps_ = 0;  ///< steps done
+    RunTotals totals_;
     std::chrono::steady_clock::time_point state_saved_;  ///< or when training began
 };
 

@@ -51,7 +51,8 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
                 {"held_out", job.origin.held_out}};
     // States that are computed when they are needed have no precision yet. With auto it comes from an earlier
     // run, or it is chosen later.
-    const std::string& precision = states.precision.empty() ? options.compute.precision : states.precision;
+    const std::string precision =
+        options.checkpoint.empty() ? std::string(name_of(states.precision)) : options.compute.precision;
     if (precision != "auto") recipe["precision"] = precision;
     if (job.origin.share < 1) recipe["share"] = job.origin.share;
     if (options.held_out > 0) {

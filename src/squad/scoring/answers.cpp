@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <span>
 
@@ -55,6 +56,20 @@ void add_spans(const Features& features, const SpanLogits& logits, const AnswerO
     }
 }
 
+/// Keeps the `count` spans of the highest scores, highest first; equal scores stay in order.
+void keep_best(std::vector<Span>& spans, std::size_t count) {
+    const auto higher = [](const Span& a, const Span& b) { return a.score > b.score; };
+    if (spans.size() > count) {
+        std::vector<float> scores;
+        for (const Span& span : spans) scores.push_back(span.score);
+        const auto last = scores.begin() + static_cast<std::ptrdiff_t>(count - 1);
+        std::nth_element(scores.begin(), last, scores.end(), std::greater());
+        std::erase_if(spans, [least = *last](const Span& span) { return span.score < least; });
+    }
+    std::stable_sort(spans.begin(), spans.end(), higher);
+    spans.resize(std::min(spans.size(), count));
+}
+
 /// The "none" of the window in which its score is the lowest.
 Span none_of(const Features& features, const SpanLogits& logits, const QuestionWindows& windows) {
     Span lowest{};
@@ -86,9 +101,7 @@ QuestionAnswers answer(const Features& features, const SpanLogits& logits, const
     }
     const Span none = none_of(features, logits, windows);
     spans.push_back(none);
-    std::stable_sort(spans.begin(), spans.end(),
-                     [](const Span& a, const Span& b) { return a.score > b.score; });
-    spans.resize(std::min(spans.size(), static_cast<std::size_t>(options.n_best)));
+    keep_best(spans, static_cast<std::size_t>(options.n_best));
     const auto is_none = [](const Span& span) { return span.none; };
     if (std::none_of(spans.begin(), spans.end(), is_none)) spans.push_back(none);
 

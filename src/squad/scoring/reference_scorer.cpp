@@ -141,10 +141,12 @@ std::vector<Wordpieces> gold_wordpieces(const Features& features, std::int64_t f
         std::map<std::int64_t, std::int32_t>
             pieces;  // by place in the context, because overlapping windows repeat tokens
         for (std::int64_t window = first; window < last; ++window) {
-            for (std::int64_t token = 0; token < features.tokens_of(window); ++token) {
-                const std::size_t i = at(features.starts[at(window)] + token);
+            const std::size_t base = at(features.starts[at(window)]);
+            const std::size_t stop = at(features.starts[at(window) + 1]);
+            for (std::size_t i = base; i < stop; ++i) {
+                if (features.char_begin[i] >= end || features.char_end[i] <= answer.start) continue;
                 if (features.char_begin[i] == kNoOffset) continue;
-                if (features.char_end[i] <= answer.start || features.char_begin[i] >= end) continue;
+                const auto token = static_cast<std::int64_t>(i - base);
                 pieces.emplace(place_of(features, window, token).number, features.ids[i]);
             }
         }

@@ -16,6 +16,7 @@ A stage that fails does not stop the next one; the last line names the stages th
             official implementations          fault     ranks really killed, signalled, cut short
   slurm     jobs under a real Slurm of two    gpu       needs a GPU
             nodes, brought up for it; as root  fuzz      parsers under mutated input; preset asan alone
+  browser   the report's page in a headless Chromium
   lint      format, rules for Python and shell scripts, clang-tidy on changed C++ sources; see tools/lint.sh --help
   soak      longer than CI allows, clang-tidy on all sources too; with --preset asan an hour of fuzzing
 
@@ -61,7 +62,7 @@ while (($#)); do
     case $1 in
         -h | --help) usage && exit 0 ;;
         --preset) presets=("${2:?--preset wants a name}") && shift 2 ;;
-        unit | mpi | fault | parity | pipeline | slurm | gpu | lint | fuzz | soak) labels+=("$1") && shift ;;
+        unit | mpi | fault | parity | pipeline | browser | slurm | gpu | lint | fuzz | soak) labels+=("$1") && shift ;;
         *) echo "error: run.sh: unknown label '$1'; see tests/run.sh --help" >&2 && exit 2 ;;
     esac
 done

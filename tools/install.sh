@@ -41,12 +41,23 @@ missing_packages() {
     installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' | sed -n 's/^ii  *//p')
     while read -r entry; do
         name=${entry%%>=*}
+        name=${name%'?'}
         version=$(awk -v name="$name" '$1 == name { print $2; exit }' <<<"$installed")
         if [[ -z $version ]] ||
             { [[ $entry == *'>='* ]] && ! dpkg --compare-versions "$version" ge "${entry#*>=}"; }; then
-            echo "$name"
+            [[ $entry == *'?' ]] && echo "$name?" || echo "$name"
         fi
     done < <(entries "${lists[@]}")
+}
+
+# Of names of packages those that apt can install: one with "?" at its end may be unknown to it.
+known_packages() {
+    local name
+    for name; do
+        if [[ $name != *'?' ]] || apt-cache show "${name%'?'}" >/dev/null 2>&1; then
+            echo "${name%'?'}"
+        fi
+    done
 }
 
 install_system_packages() {
@@ -56,6 +67,10 @@ install_system_packages() {
         return
     fi
     mapfile -t missing < <(missing_packages)
+    # With apt's lists at hand nothing is to do where only packages are missing that it has not.
+    if apt-cache show bash >/dev/null 2>&1; then
+        mapfile -t missing < <(known_packages ${missing[@]+"${missing[@]}"})
+    fi
     ((${#missing[@]})) || return 0
     if ((EUID != 0)); then
         if ! sudo -n true 2>/dev/null; then
@@ -68,6 +83,7 @@ install_system_packages() {
     fi
     say "system packages: ${missing[*]}"
     "${as_root[@]}" apt-get update -q >&2
+    mapfile -t missing < <(known_packages "${missing[@]}")
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
 }

@@ -15,15 +15,15 @@ TESTS = bv.SOURCE / "tests" / "run.sh"
 def wanted_packages():
     """Name and minimum version (may be empty) of every listed system package."""
     lines = (bv.SOURCE / "tools" / "packages-debian.txt").read_text().splitlines()
-    return [line.partition(">=")[::2] for line in lines if line and not line.startswith("#")]
+    return [line.removesuffix("?").partition(">=")[::2] for line in lines if line and not line.startswith("#")]
 
 
 @pytest.fixture
 def system(tmp_path):
     """Runs install.sh on a system where only the packages given (name to version) are installed; returns what was
-    asked of apt-get and the result."""
+    asked of apt-get and the result. `unknown` is a package that apt does not have."""
 
-    def install(packages, environment=sys.prefix, flags=()):
+    def install(packages, environment=sys.prefix, flags=(), unknown="nothing"):
         tools = tmp_path / "tools"
         tools.mkdir(exist_ok=True)
         listing = "".join(f"ii  {name} {version}\\n" for name, version in packages.items())
@@ -31,6 +31,7 @@ def system(tmp_path):
         for name, script in {
             "dpkg-query": f"printf '{listing}'",
             "apt-get": f'echo "$@" >>{log}',
+            "apt-cache": f'[[ $2 != {unknown} ]]',
             "sudo": 'shift; "$@"',
             "nvidia-smi": "exit 9",
         }.items():
@@ -55,6 +56,15 @@ def test_only_missing_packages_are_installed(system):
     asked, _ = system(packages)
     assert "install" in asked and "ninja-build" in asked
     assert "cmake" not in asked and "g++" not in asked
+
+
+def test_a_package_that_not_every_system_has_is_installed_where_apt_knows_it(system):
+    packages = {name: minimum or "1" for name, minimum in wanted_packages()}
+    del packages["chromium"]
+    assert system(packages, unknown="chromium")[0] == ""
+    assert system(packages)[0].split()[-1] == "chromium"
+    del packages["cmake"]
+    assert system(packages, unknown="chromium")[0].split()[-1] == "cmake"
 
 
 def test_what_clang_needs_is_installed_for_them_alone(system):

@@ -1,6 +1,9 @@
 """The report shows a run's own numbers, says what is missing, and names a malformed file."""
 
+import csv
+import html
 import re
+import shutil
 import sys
 
 import bv
@@ -31,9 +34,8 @@ def test_every_checkpoint_and_head_stands_in_a_table_with_its_numbers_and_files(
     ] in rows
     head = next(row for row in rows if row[:2] == ["1", "adapter 64 shared skip"])
     assert head[3:7] == ["26,242", f"{100 * 26_242 / BERT_PARAMETERS:.4f}", "58.00", "59.50"]
-    assert (
-        head[-1] == "span/seed-1/heads/adapter_64_shared_skip/epoch-1/lr-0.001-seed-1/metrics.json, head.json"
-    )
+    place = "span/seed-1/heads/adapter_64_shared_skip/epoch-1/lr-0.001-seed-1"
+    assert head[-1] == f"{place}/metrics.json, {place}/head.json"
     assert [
         "1",
         "tenney small",
@@ -49,13 +51,13 @@ def test_every_checkpoint_and_head_stands_in_a_table_with_its_numbers_and_files(
 
 def test_what_each_fraction_of_an_epoch_bought_stands_in_a_table(run):
     page = page_of(run)
-    assert page.count("What each fraction of an epoch bought") == 2
+    assert page.count('data-table="span-gains"') == page.count('data-table="classification-gains"') == 1
     file = "span/seed-1/metrics/finetune.jsonl"
     rows = [row for row in rows_of(page) if row and row[-1] == file and row[0] in ("0", "0.3", "1")]
     assert rows == [
-        ["0", "1", "0", "30.00", "31.50", "33.00", "", "", file],
-        ["0.3", "1", "0.05", "32.30", "33.80", "35.30", "+2.30", "+46.0", file],
-        ["1", "1", "0.15", "31.30", "32.80", "34.30", "-1.00", "-10.0", file],
+        ["0", "1", "0", "30.00", "31.50", "33.00", "–", "–", file],
+        ["0.3", "1", "0.050", "32.30", "33.80", "35.30", "+2.30", "+46.0", file],
+        ["1", "1", "0.150", "31.30", "32.80", "34.30", "−1.00", "−10.0", file],
     ]
 
 
@@ -82,21 +84,51 @@ def test_trivial_answers_stand_beside_bert(run):
 
 def test_every_link_leads_to_a_file_of_the_run(run):
     page = page_of(run)
-    links = [link for link in re.findall(r'href="([^"]*)"', page) if not link.startswith("#")]
+    body = page[page.index("<body>") : page.index("<script")]
+    links = [html.unescape(link) for link in re.findall(r'href="([^"]*)"', body)]
     assert len(links) > 20
-    assert [link for link in links if not (run / "report" / link).is_file()] == []
+    assert [link for link in links if link[0] != "#" and not (run / "report" / link).is_file()] == []
+    assert [link for link in links if link[0] == "#" and f'id="{link[1:]}"' not in body] == []
 
 
 def test_the_page_needs_no_network_and_its_figures_stand_beside_it(run):
     page = page_of(run)
-    assert "<script" not in page
-    assert re.findall(r'(?:src|href)="https?://', page) == []
-    assert page.count("<svg") == 6
-    for figure in ("span-fine-tuning", "span-heads", "span-layer-weights", "classification-fine-tuning"):
-        assert (run / "report" / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
-        assert "<svg" in (run / "report" / f"{figure}.svg").read_text(encoding="utf-8")
-    ids = re.findall(r'\bid="([^"]*)"', page)
+    body = page[page.index("<body>") : page.index("<script")]
+    assert re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=", body) == []
+    assert "default-src 'none'" in page
+    figures = re.findall(r'data-figure="([^"]*)"', body)
+    assert {"span-fine-tuning", "span-heads", "span-layer-weights", "classification-fine-tuning"} <= set(figures)
+    for figure in figures:
+        assert (run / "report" / "files" / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (run / "report" / "files" / f"{figure}.svg").read_text(encoding="utf-8")
+    ids = re.findall(r'\bid="([^"]*)"', body)
     assert len(ids) == len(set(ids))
+
+
+def test_every_table_is_a_file_of_its_own_and_report_json_has_every_figure(run):
+    page = page_of(run)
+    report = bv.read_json(run / "report" / "report.json")
+    tables = {table["name"]: table for section in report["sections"] for part in section["parts"] for table in part["tables"]}
+    assert set(tables) == set(re.findall(r'data-table="([^"]*)"', page))
+    for name, table in tables.items():
+        with open(run / "report" / "files" / f"{name}.csv", encoding="utf-8", newline="") as file:
+            lines = list(csv.reader(file))
+        assert len(lines) == 1 + len(table["rows"]) and lines[0][0] == table["columns"][0]
+        assert (run / "report" / "files" / f"{name}.tex").read_text(encoding="utf-8").count(" \\\\\n") == 1 + len(table["rows"])
+        assert (run / "report" / "files" / f"{name}.md").read_text(encoding="utf-8").count("\n| ") == 2 + len(table["rows"])
+    row = next(row for row in tables["span-heads"]["rows"] if row["cells"][:2] == ["1", "adapter_64_shared_skip".replace("_", " ")])
+    assert row["cells"][3] == 26_242
+    assert row["files"][0] == "span/seed-1/heads/adapter_64_shared_skip/epoch-1/lr-0.001-seed-1/metrics.json"
+
+
+def test_seeds_have_a_row_of_their_mean_and_rows_of_their_own(run):
+    shutil.copytree(run / "span/seed-1", run / "span/seed-2")
+    path = run / "span/seed-2/evaluations/epoch-1/metrics.json"
+    metrics = bv.read_json(path)
+    metrics["official"]["f1"] += 2
+    write_json(path, metrics)
+    rows = [row for row in rows_of(page_of(run)) if row[:2] == ["1", "BERT"] and len(row) == 14]
+    assert [(row[2], row[6]) for row in rows] == [("2 seeds", "63.62 ± 1.41"), ("1", "62.62"), ("2", "64.62")]
 
 
 def test_learned_weights_name_their_states_the_pooled_output_aside(run):
@@ -114,7 +146,7 @@ def test_missing_heads_and_unfinished_tuning_are_named(run):
     for path in (run / "span/seed-1/heads").glob("*/*/*/metrics.json"):
         path.unlink()
     (run / "span/seed-1/metrics/finetune.jsonl").write_text('{"step":1}\n{"st', encoding="utf-8")
-    page = page_of(run)
+    page = html.unescape(page_of(run))
     assert "No trained head: span/seed-1/heads/" in page
     assert (
         "Fine-tuning has not finished: span/seed-1/metrics/finetune.jsonl does not end with its summary"
@@ -134,8 +166,7 @@ def test_a_head_that_diverged_is_named_and_scored_by_its_best_epoch_before(run):
     place = without.relative_to(run)
     assert f"{place} diverged in epoch 3, by step 250: the head has no scores." in page
     assert "adapter 64 shared skip (diverged in epoch 3, by step 250; its best epoch before)" in page
-    names = [row[1] for row in rows_of(page) if row[:1] == ["1"]]
-    assert not any(name.startswith("learned pooling") for name in names)
+    assert not any(row[:2] == ["1", "learned pooling"] for row in rows_of(page))
     write_json(best / "metrics.json", metrics | {"diverged": True})
     refused = bv.run_tool("report/report.py", "--run", run, check=False)
     assert "'diverged' should be an object" in refused.stderr and str(best / "metrics.json") in refused.stderr
@@ -164,7 +195,10 @@ def test_a_malformed_file_is_an_error_that_names_it(run, content, complaint):
     assert len(result.stderr.splitlines()) == 1
     assert str(path) in result.stderr
     assert complaint in result.stderr
-    assert not (run / "report").exists()
+    page = (run / "report" / "index.html").read_text(encoding="utf-8")  # of the rest of the run
+    assert "Wrong in this run" in page and complaint in html.unescape(page)
+    rows = rows_of(page)
+    assert any(row[:2] == ["0.3", "1"] for row in rows) and not any(row[-1].startswith(f"{path.relative_to(run)}") for row in rows if row)
 
 
 def test_a_run_that_is_not_there_is_an_error(tmp_path):
@@ -185,4 +219,4 @@ def test_a_python_without_the_packages_names_the_one_that_has_them(run):
     told = bv.run_command([sys.executable, "-S", report, "--run", run], check=False)  # -S: without installed packages
     assert told.rc == 2 and told.stdout == ""
     (line,) = told.stderr.splitlines()
-    assert line.startswith("error: report: ") and "'altair'" in line and str(bv.SOURCE / "tools" / "install.sh") in line
+    assert line.startswith("error: report: ") and "'vl_convert'" in line and str(bv.SOURCE / "tools" / "install.sh") in line

@@ -1,5 +1,6 @@
 """A run's folder of made-up figures, and the report's page of it as tests read it."""
 
+import html
 import json
 import re
 
@@ -130,10 +131,23 @@ def page_of(run):
     return (run / "report" / "index.html").read_text(encoding="utf-8")
 
 
+def text_of(markup):
+    """A piece of HTML as a reader sees it."""
+    return " ".join(html.unescape(re.sub("<[^>]*>", "", markup)).split())
+
+
+def files_of(page):
+    """The files that each row's link "files" leads to, by the link's address."""
+    entries = re.findall(r'<article id="(source-\d+)">(.*?)</article>', page, re.DOTALL)
+    return {f"#{place}": re.findall(r"<a [^>]*>(.*?)</a>", entry.partition("<dl>")[0]) for place, entry in entries}
+
+
 def rows_of(page):
-    """Tables' rows as lists of cells, tags taken out."""
-    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.DOTALL)
-    return [
-        [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)]
-        for row in rows
-    ]
+    """Tables' rows as lists of cells, tags taken out; the last cell is the row's files."""
+    files, rows = files_of(page), []
+    for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.DOTALL):
+        cells = re.findall(r"<t([dh])[^>]*>(.*?)</t\1>", row, re.DOTALL)
+        link = re.search(r'href="(#source-\d+)"', cells[-1][1]) if cells else None
+        texts = [text_of(cell) for _, cell in cells]
+        rows.append([*texts[:-1], ", ".join(files[link[1]])] if link else texts)
+    return rows

@@ -7,11 +7,15 @@ follow from them; questions are learned, forgotten and learned again as fine-tun
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 from made_run import EPOCHS, Shape, write_run
+
+REPORT = Path(__file__).resolve().parents[1] / "report" / "report.py"
+LOADS = 5
 
 
 def main():
@@ -30,8 +34,10 @@ def main():
     parser.add_argument("--tasks", default="span", help="span, classification or both, comma-separated (default %(default)s)")
     parser.add_argument("--experiments", action="store_true",
                         help="less data, layer ablation, layer atlas, mixed checkpoints and ensembles too")
+    parser.add_argument("--page", action="store_true",
+                        help="make the report's page too, and load it in a headless Chromium; prints what both took")
     options = parser.parse_args()
-    shape = Shape(**{key: value for key, value in vars(options).items() if key != "output"} | {"tasks": options.tasks.split(",")})
+    shape = Shape(**{key: value for key, value in vars(options).items() if key not in ("output", "page")} | {"tasks": options.tasks.split(",")})
     if not {*shape.tasks} <= {"span", "classification"}:
         parser.error(f"--tasks: {options.tasks}; expected span, classification or both")
     if not 1 <= shape.checkpoints <= len(EPOCHS) or min(shape.questions, shape.heads, shape.head_checkpoints, shape.seeds) < 1:
@@ -42,9 +48,24 @@ def main():
     began = time.monotonic()
     systems = write_run(options.output, shape)
     size = sum(path.stat().st_size for path in options.output.rglob("*") if path.is_file())
-    print(json.dumps({"run": str(options.output), "questions": shape.questions, "systems": systems,
-                      "made_seconds": round(time.monotonic() - began, 2), "run_mb": round(size / 1e6, 1)}))
+    told = {"run": str(options.output), "questions": shape.questions, "systems": systems,
+            "made_seconds": round(time.monotonic() - began, 2), "run_mb": round(size / 1e6, 1)}
+    print(json.dumps(told | (measure_page(options.output) if options.page else {})))
     return 0
+
+
+def measure_page(run):
+    """Seconds that the report takes, the page's size, and the seconds until it can be used in a browser: the least of LOADS."""
+    from chromium import Browser, find_chromium
+
+    began = time.monotonic()
+    subprocess.run([sys.executable, REPORT, "--run", run], check=True, stdout=subprocess.DEVNULL)
+    page = run / "report" / "index.html"
+    told = {"page_seconds": round(time.monotonic() - began, 2), "page_mb": round(page.stat().st_size / 1e6, 2)}
+    if find_chromium():
+        with Browser() as browser:
+            told["load_seconds"] = round(min(browser.open(page) for _ in range(LOADS)), 2)
+    return told
 
 
 if __name__ == "__main__":

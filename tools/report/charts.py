@@ -1,242 +1,218 @@
-"""The report's figures as Altair charts."""
+"""Figures of BERT and of heads beside it."""
 
-import altair
-from run_folder import POOLED_OUTPUT, label_of
+from marks import (
+    ANSWERED,
+    BLUE,
+    CHOICES,
+    EM,
+    F1,
+    GREEN,
+    GREY,
+    VERMILLION,
+    ZOOM,
+    about,
+    category,
+    colored,
+    epochs_of,
+    extent,
+    hover,
+    padded,
+    quantity,
+    specification,
+    without_shape,
+)
 
-EM, F1, ANSWERED = "EM", "F1", "F1 of answerable questions"
-COLORS = altair.Scale(domain=[EM, F1], range=["#8a5a00", "#1f5fa8"])
-CURVE_COLORS = altair.Scale(domain=[EM, F1, ANSWERED], range=["#8a5a00", "#1f5fa8", "#3c8c5a"])
-FONT = "Helvetica, Arial, sans-serif"
-
-
-def _finished(chart):
-    return (
-        chart.configure(font=FONT, background="white")
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelFontSize=12,
-            titleFontSize=12,
-            titleFontWeight="normal",
-            grid=True,
-            gridColor="#e8e8e8",
-            domainColor="#999999",
-            tickColor="#999999",
-        )
-        .configure_legend(labelFontSize=12, title=None, orient="top", symbolSize=80)
-        .configure_header(labelFontSize=13, labelFontWeight="bold", title=None, labelAnchor="start")
-    )
+SCORE_COLORS = {EM: VERMILLION, F1: BLUE, ANSWERED: GREEN, "accuracy": VERMILLION}
 
 
-def _rows(result):
-    return [{"score": name, "value": result.main[key]} for name, key in ((EM, "exact"), (F1, "f1"))]
+def score_rows(result):
+    """EM (in the classification task: accuracy) and F1, as rows of a figure."""
+    exact = "accuracy" if result.task == "classification" else EM
+    pairs = [(exact, result.main.get("exact")), (F1, result.main.get("f1"))]
+    return [{"score": name, "value": value} for name, value in pairs if value is not None]
 
 
-def _curve_rows(result):
+def curve_rows(result):
     answered = [{"score": ANSWERED, "value": result.main["HasAns_f1"]}] if "HasAns_f1" in result.main else []
-    return _rows(result) + answered
+    return score_rows(result) + answered
 
 
 def fine_tuning_curve(berts, baseline):
-    """EM and F1 over epochs: a point an evaluated checkpoint, a line through the mean of the seeds. In the span task
-    also F1 of the answerable questions: a model that says "none" to all has a fair F1 over all.
-
-    `baseline` (percent, or None) is the score of the trivial answer: both EM and F1 in the span task.
-    """
-    rows = [{"epoch": float(bert.epoch), "seed": bert.seed, **row} for bert in berts for row in _curve_rows(bert)]
-    values = [row["value"] for row in rows] + ([] if baseline is None else [baseline])
-    scale_of_colors = CURVE_COLORS if any(row["score"] == ANSWERED for row in rows) else COLORS
-    base = altair.Chart(altair.Data(values=rows)).encode(
-        x=altair.X("epoch:Q", title="epochs of fine-tuning", axis=altair.Axis(tickCount=10, format="~g")),
-        color=altair.Color("score:N", scale=scale_of_colors),
-    )
-    low, high = max(0, min(values) - 4), min(100, max(values) + 4)
-    scale = altair.Scale(domain=[low, high], zero=False, nice=False)
-    y = altair.Y("value:Q", title="percent", scale=scale)
+    """Scores over epochs: a point a checkpoint and seed, a line through the means. In the span task also F1 of the questions
+    with an answer: a model that says "none" to all has a fair F1 over all. `baseline` is the score of the trivial answer."""
+    rows = [about(bert, at=float(bert.epoch), seed=bert.seed, **row) for bert in berts for row in curve_rows(bert)]
+    names = list(dict.fromkeys(row["score"] for row in rows))
+    domain = extent([row["value"] for row in rows] + ([] if baseline is None else [baseline]))
+    color = colored("score", names, colors=[SCORE_COLORS[name] for name in names])
+    x = quantity("at", "epochs of fine-tuning", zero=True, axis={"format": "~g"})
+    y = quantity("value", "percent", domain=domain)
     layers = [
-        base.mark_line(strokeWidth=2).encode(y=altair.Y("mean(value):Q", title="percent", scale=scale)),
-        base.mark_point(filled=True, size=45, opacity=1).encode(y=y),
+        {
+            "mark": {"type": "line", "strokeWidth": 2},
+            "encoding": {"x": x, "y": {**y, "aggregate": "mean"}, **without_shape(color)},
+        },
+        {
+            "params": [ZOOM],
+            "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1},
+            "encoding": {
+                "x": x,
+                "y": y,
+                **color,
+                "tooltip": hover(("epoch", "epoch"), ("seed", "seed"), ("score", "score"), ("value", "percent")),
+            },
+        },
     ]
     if baseline is not None:
-        layers.insert(
-            0,
-            altair.Chart(altair.Data(values=[{"value": baseline}]))
-            .mark_rule(strokeDash=[4, 4], color="#777777")
-            .encode(y=y),
-        )
-    return _finished(altair.layer(*layers).properties(width=620, height=300))
+        rule = {"y": {"datum": baseline, "type": "quantitative", "title": "percent"}}
+        layers.insert(0, {"mark": {"type": "rule", "strokeDash": [4, 4], "color": GREY}, "encoding": rule})
+    return specification(rows, {"layer": layers}, width=620, height=300)
 
 
-def heads_against_bert(results):
-    """A row a head and BERT, a panel a checkpoint: EM and F1, joined by a line."""
-    epochs = sorted({result.epoch for result in results})
-    order = sorted(
-        {(result.name == "BERT", -(result.parameters or 0), result.name) for result in results}, reverse=True
-    )
-    names = list(dict.fromkeys(name.replace("_", " ") for _, _, name in order))
-    rows = [
-        {"panel": f"states of epoch {label_of(result.epoch)}", "name": result.name.replace("_", " "), **row}
-        for result in results
-        for row in _rows(result)
-    ]
-    y = altair.Y("name:N", sort=names, title=None, axis=altair.Axis(labelLimit=300, grid=True, minExtent=180))
-    x = altair.X("value:Q", title="percent", scale=altair.Scale(zero=False, padding=12))
-    base = altair.Chart().encode(y=y)
-    spread = base.mark_rule(color="#bbbbbb", strokeWidth=2).encode(
-        x=altair.X("min(value):Q", title="percent"), x2="max(value):Q"
-    )
-    points = base.mark_point(filled=True, size=80, opacity=1).encode(
-        x=x, color=altair.Color("score:N", scale=COLORS)
-    )
-    chart = altair.layer(spread, points, data=altair.Data(values=rows)).properties(
-        width=480, height={"step": 24}
-    )
-    panels = [f"states of epoch {label_of(epoch)}" for epoch in epochs]
-    return _finished(
-        chart.facet(
-            row=altair.Row(
-                "panel:N", sort=panels, title=None, header=altair.Header(labelOrient="top", labelPadding=4)
-            )
-        )
-    )
+def _names_by_parameters(groups):
+    """Names of models, the largest first: BERT on top."""
+    order = sorted({(-(group.parameters or 0), group.name.replace("_", " ")) for group in groups})
+    return list(dict.fromkeys(["BERT", *(name for _, name in order)]))
 
 
-def layer_weights(heads):
-    """Weights of each learned pooling over the hidden states: a panel a head, a line a checkpoint."""
+def heads_against_bert(groups):
+    """A row a model, a column a score, a colour and shape a checkpoint: the mean, and a line from the least to the largest
+    of the seeds."""
     rows = []
-    for head in heads:
-        for place, learned in enumerate(head.layer_weights):
-            suffix = f", pooling {place + 1}" if len(head.layer_weights) > 1 else ""
-            rows += [
+    for group in groups:
+        by_score = {}
+        for result in group.results:
+            for row in score_rows(result):
+                by_score.setdefault(row["score"], []).append(row["value"])
+        for score, values in by_score.items():
+            mean = sum(values) / len(values)
+            rows.append(about(group, score=score, value=mean, low=min(values), high=max(values), seeds=len(values)))
+    color = colored("epoch", epochs_of(groups), "states of epoch")
+    y = category("model", order=_names_by_parameters(groups), axis={"labelLimit": 260, "grid": True})
+    shift = {"yOffset": {"field": "epoch", "sort": epochs_of(groups)}}
+    x = quantity("value", "percent", axis={"tickCount": 6})
+    tips = hover(("model", "model"), ("epoch", "epoch"), ("score", "score"), ("value", "mean"), ("low", "least seed"),
+                 ("high", "largest seed"), ("seeds", "seeds"))
+    body = {
+        "facet": {"column": {"field": "score", "title": None, "sort": [EM, "accuracy", F1]}},
+        "spec": {
+            "width": 290,
+            "height": {"step": 24, "for": "position"},
+            "layer": [
                 {
-                    "head": head.name.replace("_", " ") + suffix,
-                    "epoch": label_of(head.epoch),
-                    "state": state,
-                    "weight": weight,
-                    "run": f"{head.seed} {head.variant}",
-                }
-                for state, weight in zip(head.weighed_states(learned), learned["weights"])
-            ]
-    epochs = [label_of(epoch) for epoch in sorted({head.epoch for head in heads})]
-    base = altair.Chart(altair.Data(values=rows)).encode(
-        x=altair.X(
-            "state:O",
-            sort=sorted({row["state"] for row in rows}, key=lambda state: (state != POOLED_OUTPUT, len(state), state)),
-            title="hidden state (0 = embedding output)",
-            axis=altair.Axis(labelAngle=0, labelOverlap=True),
-        ),
-        y=altair.Y("weight:Q", title="weight"),
-        detail="run:N",
-        color=altair.Color(
-            "epoch:N",
-            sort=epochs,
-            title="epoch",
-            scale=altair.Scale(scheme="viridis"),
-            legend=altair.Legend(title="states of epoch", titleFontSize=12, titleFontWeight="normal"),
-        ),
-    )
-    chart = altair.layer(base.mark_line(strokeWidth=1.5), base.mark_point(filled=True, size=40, opacity=1))
-    return _finished(
-        chart.properties(width=290, height=180).facet(facet=altair.Facet("head:N", title=None), columns=2)
-    )
+                    "mark": {"type": "rule", "strokeWidth": 2},
+                    "encoding": {"y": y, **shift, "x": quantity("low", "percent"), "x2": {"field": "high"},
+                                 **without_shape(color)},
+                },
+                {
+                    "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+                    "encoding": {"y": y, **shift, "x": x, **color, "tooltip": tips},
+                },
+            ],
+        },
+    }  # fmt: skip
+    return specification(rows, body)
 
 
-def layers_text(layers):
-    """0, 3 to 6: a list of layers, runs of three and more drawn together."""
-    runs = []
-    for layer in layers:
-        if runs and layer == runs[-1][-1] + 1:
-            runs[-1].append(layer)
-        else:
-            runs.append([layer])
-    return ", ".join(
-        f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(str(layer) for layer in run) for run in runs
-    )
-
-
-def _panels_of_epochs(results):
-    epochs = [f"states of epoch {label_of(epoch)}" for epoch in sorted({result.epoch for result in results})]
-    return altair.Row(
-        "panel:N", sort=epochs, title=None, header=altair.Header(labelOrient="top", labelPadding=4)
-    )
-
-
-def _described(result, **more):
-    """What charts of heads tell of a result."""
-    return {
-        "panel": f"states of epoch {label_of(result.epoch)}",
-        "head": result.name.replace("_", " "),
-        "run": f"{result.seed} {result.variant}",
-        **more,
-    }
-
-
-def share_curves(heads):
-    """EM and F1 over the share of the training questions: a row of panels a checkpoint, a line a head (the mean of seeds)."""
-    rows = [_described(head, share=100 * head.share, **row) for head in heads for row in _rows(head)]
-    base = altair.Chart().encode(
-        x=altair.X("share:Q", title="percent of the training questions", scale=altair.Scale(domain=[0, 100])),
-        color=altair.Color("head:N", title=None),
-    )
-    scale = altair.Scale(zero=False)
-    line = base.mark_line(strokeWidth=2).encode(y=altair.Y("mean(value):Q", title="percent", scale=scale))
-    points = base.mark_point(filled=True, size=40, opacity=1).encode(
-        y=altair.Y("value:Q", title="percent", scale=scale)
-    )
-    chart = altair.layer(line, points, data=altair.Data(values=rows)).properties(width=290, height=180)
-    column = altair.Column("score:N", sort=[EM, F1], title=None)
-    return _finished(chart.facet(row=_panels_of_epochs(heads), column=column))
-
-
-def layer_subsets(heads):
-    """F1 by the layers a head reads: a panel a checkpoint, a row a subset (the fewest layers first), a color a head."""
-    subsets = sorted({tuple(head.layers) for head in heads}, key=lambda layers: (len(layers), layers))
-    rows = [_described(head, layers=layers_text(head.layers), value=head.main["f1"]) for head in heads]
-    chart = (
-        altair.Chart(altair.Data(values=rows))
-        .mark_point(filled=True, size=80, opacity=0.85)
-        .encode(
-            x=altair.X("value:Q", title="F1, percent", scale=altair.Scale(zero=False, padding=12)),
-            y=altair.Y(
-                "layers:N",
-                sort=[layers_text(layers) for layers in subsets],
-                title="hidden states read",
-                axis=altair.Axis(grid=True, labelLimit=300),
-            ),
-            color=altair.Color("head:N", title=None),
-        )
-        .properties(width=480, height={"step": 24})
-    )
-    return _finished(chart.facet(row=_panels_of_epochs(heads)))
-
-
-def layer_atlas(probes):
-    """Heat maps of hidden state and epoch, one a score, each in colors of its own; the value stands in each field."""
-    epochs = [label_of(epoch) for epoch in sorted({probe.epoch for probe in probes})]
-    rows = [
-        {"epoch": label_of(probe.epoch), "layer": probe.layers[0], **row}
-        for probe in probes
-        for row in _curve_rows(probe)
+def pareto_front(points, title):
+    """Parameters against a score with its interval. `points`: model, epoch, parameters, value, low, high, front (whether
+    nothing with as few parameters is better)."""
+    epochs = sorted({point["epoch"] for point in points}, key=lambda label: (len(label.split("/")), _as_number(label)))
+    color = colored("epoch", epochs, "states of epoch")
+    sizes = [point["parameters"] for point in points]
+    middle = (min(sizes) * max(sizes)) ** 0.5
+    front = sorted((point for point in points if point["front"]), key=lambda point: point["parameters"])
+    points = [
+        {
+            **point,
+            "at": point["parameters"] * 1.07 ** epochs.index(point["epoch"]),  # side by side, not on each other
+            **({"place": front.index(point)} if point["front"] else {}),
+        }
+        for point in points
     ]
-    maps = []
-    for score in dict.fromkeys(row["score"] for row in rows):
-        own = [row for row in rows if row["score"] == score]
-        middle = (min(row["value"] for row in own) + max(row["value"] for row in own)) / 2
-        base = altair.Chart(altair.Data(values=own), title=score).encode(
-            x=altair.X(
-                "epoch:O", sort=epochs, title="epochs of fine-tuning", axis=altair.Axis(labelAngle=0, grid=False)
-            ),
-            y=altair.Y("layer:O", sort="descending", title="hidden state", axis=altair.Axis(grid=False)),
-        )
-        fields = base.mark_rect().encode(
-            color=altair.Color(
-                "mean(value):Q", scale=altair.Scale(scheme="blues", zero=False), legend=None
-            )
-        )
-        values = base.mark_text(fontSize=11).encode(
-            text=altair.Text("mean(value):Q", format=".1f"),
-            color=altair.condition(
-                f"datum.mean_value > {middle}", altair.value("white"), altair.value("#1c1c1c")
-            ),
-        )
-        maps.append((fields + values).properties(width={"step": 56}, height={"step": 22}))
-    return _finished(altair.hconcat(*maps).resolve_scale(color="independent"))
+    x = quantity("at", "parameters", axis={"format": "~s", "values": [10**power for power in range(2, 11)]})
+    x["scale"] = {"type": "log", "domain": [min(sizes) / 2, 2 * max(sizes)], "nice": False}
+    y = quantity("value", title, domain=extent([v for p in points for v in (p["low"], p["high"], p["value"])]))
+    tips = hover(("model", "model"), ("epoch", "epoch"), ("value", "percent"), ("low", "from"), ("high", "to"))
+    tips.insert(2, {"field": "parameters", "title": "parameters", "type": "quantitative", "format": ","})
+    body = {
+        "layer": [
+            {
+                "transform": [{"filter": "datum.front"}],
+                "mark": {"type": "line", "interpolate": "step-after", "color": GREY, "strokeDash": [5, 3]},
+                "encoding": {"x": x, "y": y, "order": {"field": "at"}},
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.7},
+                "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, **without_shape(color)},
+            },
+            {
+                "params": [ZOOM],
+                "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
+                "encoding": {"x": x, "y": y, **color, "tooltip": tips},
+            },
+            {
+                "transform": [{"filter": f"datum.place === 0 || datum.place === {len(front) - 1}"}],
+                "mark": {
+                    "type": "text",
+                    "align": {"expr": f"datum.parameters < {middle} ? 'left' : 'right'"},
+                    "dx": {"expr": f"datum.parameters < {middle} ? 6 : -6"},
+                    "dy": {"expr": "datum.place ? -22 : -8"},  # the two names do not lie on each other
+                    "fontSize": 11,
+                    "limit": 200,
+                },
+                "encoding": {"x": x, "y": y, "text": {"field": "model"}},
+            },
+        ]
+    }
+    return specification(points, body, width=680, height=360)
+
+
+def _as_number(label):
+    upper, _, lower = label.partition("/")
+    return float(upper) / float(lower or 1)
+
+
+def answers_kinds(groups):
+    """F1 of questions without an answer against that of questions with one: who wins by saying "none"."""
+    rows = []
+    for group in groups:
+        has, none = group.main("HasAns_f1"), group.main("NoAns_f1")
+        if has is not None and none is not None:
+            rows.append(about(group, x=none, y=has, kind="BERT" if group.name == "BERT" else "head"))
+    color = colored("epoch", epochs_of(groups), "states of epoch")
+    body = {
+        "params": [*CHOICES, ZOOM],
+        "mark": {"type": "point", "size": 70, "strokeWidth": 2},
+        "encoding": {
+            "x": padded(quantity("x", "F1 of questions without an answer")),
+            "y": padded(quantity("y", "F1 of questions with an answer")),
+            "color": color["color"],
+            "shape": {"field": "kind", "title": None, "scale": {"domain": ["BERT", "head"], "range": ["square", "circle"]}},
+            "tooltip": hover(("model", "model"), ("epoch", "epoch"), ("x", "without an answer"), ("y", "with an answer")),
+        },
+    }
+    return specification(rows, body, width=480, height=340) if rows else None
+
+
+def epochs_of_heads(lines, title):
+    """How a head got on over its own epochs: a panel a head, a line a checkpoint. `lines`: model, epoch, seed, at, value."""
+    epochs = sorted({line["epoch"] for line in lines}, key=_as_number)
+    color = colored("epoch", epochs, "states of epoch")
+    body = {
+        "facet": {"field": "model", "title": None, "sort": list(dict.fromkeys(line["model"] for line in lines))},
+        "columns": 4,
+        "spec": {
+            "width": 170,
+            "height": 110,
+            "mark": {"type": "line", "point": {"size": 22}, "strokeWidth": 1.5},
+            "encoding": {
+                "x": quantity("at", "epochs of the head", zero=True, axis={"tickCount": 4, "format": "~g"}),
+                "y": quantity("value", title, axis={"tickCount": 4}),
+                "detail": {"field": "seed"},
+                **without_shape(color),
+                "tooltip": hover(("model", "head"), ("epoch", "states of epoch"), ("seed", "seed"), ("at", "its epoch"),
+                                 ("value", title)),
+            },
+        },
+    }  # fmt: skip
+    return specification(lines, body)

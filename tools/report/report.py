@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes one offline HTML page about a run: RUN/report/index.html, with its figures as SVG and PNG beside it.
+"""Writes one offline HTML page about a run: RUN/report/index.html. Beside it stand report.json with every figure of the page,
+and the folder files: every drawing as SVG and PNG, every table as CSV, Markdown and LaTeX.
 
-What the run does not have yet is named on the page. A malformed file is an error that names it (exit code 2). With --watch
-the page is made again whenever the run's metrics change.
+What the run does not have yet is named on the page. A malformed file is an error that names it (exit code 2); the page is
+made without it. With --watch the page is made again whenever the run's metrics change.
 """
 
 import argparse
@@ -24,9 +25,13 @@ except ModuleNotFoundError as missing:
 
 
 def make(run, output, allow_mixed):
+    """Makes the page; names malformed files, and says whether there were none."""
     found = read_run(run)
     require_alike(found, allow_mixed)
     write_report(found, output)
+    for line in found.wrong:
+        print(f"error: report: {line}", file=sys.stderr, flush=True)
+    return not found.wrong
 
 
 def watch(run, output, seconds, allow_mixed):
@@ -39,7 +44,7 @@ def watch(run, output, seconds, allow_mixed):
             seen = found
             try:
                 done = is_done(run)
-                make(run, output, allow_mixed)
+                done = make(run, output, allow_mixed) and done
                 print(f"{time.strftime('%H:%M:%S')} {output / 'index.html'}", *(item["text"] for item in under_way(run)),
                       *["the run is done"] * done, sep="\n  ", flush=True)
             except RunError as wrong:
@@ -56,7 +61,7 @@ def main():
         epilog="examples:\n  tools/report/report.py --run runs/debug\n  tools/report/report.py --run runs/debug --watch 30",
     )
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--output", type=Path, help="folder for the page and figures (default RUN/report)")
+    parser.add_argument("--output", type=Path, help="folder for the page and its files (default RUN/report)")
     add_watch_flag(parser)
     parser.add_argument("--mixed", action="store_true",
                         help="show results of different features or scorers together, and mark those that are not as most are")
@@ -66,14 +71,14 @@ def main():
         if options.watch is not None and options.run.is_dir():
             watch(options.run, output, options.watch, options.mixed)
             return 0
-        make(options.run, output, options.mixed)
+        whole = make(options.run, output, options.mixed)
     except KeyboardInterrupt:
         return 0
     except RunError as wrong:
         print(f"error: report: {wrong}", file=sys.stderr)
         return 2
     print(output / "index.html")
-    return 0
+    return 0 if whole else 2
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Reads a run's folder: RUN/<task>/seed-<s>/{checkpoints,evaluations,heads,metrics}."""
 
+import inspect
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -66,6 +67,13 @@ class Tuning:
     seed: str
     summary: dict
     file: Path
+    epoch: Fraction | None = None
+    name: str = "fine-tuning"
+    scores: dict = field(default_factory=dict)
+
+    @property
+    def files(self):
+        return [self.file]
 
 
 @dataclass
@@ -80,6 +88,15 @@ class Run:
     tunings: list[Tuning] = field(default_factory=list)
     configs: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)  # files that cannot be read: a line each
+
+    def attempt(self, read, *arguments):
+        """[what `read` gives]; [] where a file is malformed, which is named in `wrong`: one file does not cost the others."""
+        try:
+            return [list(made) if inspect.isgenerator(made := read(*arguments)) else made]
+        except RunError as wrong:
+            self.wrong.append(str(wrong))
+            return []
 
     def bert_parameters(self, task):
         """Parameters of the fine-tuned BERT, where known."""
@@ -139,24 +156,21 @@ def _read_seed(run, task, folder):
     place = folder.relative_to(run.folder)
     before = len(run.berts)
     for path in sorted(folder.glob("evaluations/*/metrics.json")):
-        result = _read_evaluation(path, task, seed, folder)
-        (run.others if result.epoch is None else run.berts).append(result)
+        for result in run.attempt(_read_evaluation, path, task, seed, folder):
+            (run.others if result.epoch is None else run.berts).append(result)
     if len(run.berts) == before:
         run.missing.append(f"No evaluated checkpoint: {place}/evaluations/epoch-<e>/metrics.json is absent.")
     paths = sorted(folder.glob("heads/*/epoch-*/*/metrics.json"))
     for path in paths:
-        diverged = divergence_in(read_json(path), path)
-        if diverged and not path.with_name("head.json").is_file():
-            run.missing.append(f"{path.parent.relative_to(run.folder)} {diverged}: the head has no scores.")
-        else:
-            run.heads.append(_read_head(path, task, seed))
-    run.mixed += [
-        _read_mixed(path, task, seed) for path in sorted(folder.glob("evaluations/mixed/*/*/*/metrics.json"))
-    ]
-    run.ensembles += [
-        _read_ensemble(path, task, seed, run)
-        for path in sorted(folder.glob("evaluations/ensembles/*/*/*/metrics.json"))
-    ]
+        for diverged in run.attempt(lambda path=path: divergence_in(read_json(path), path)):
+            if diverged and not path.with_name("head.json").is_file():
+                run.missing.append(f"{path.parent.relative_to(run.folder)} {diverged}: the head has no scores.")
+            else:
+                run.heads += run.attempt(_read_head, path, task, seed)
+    for path in sorted(folder.glob("evaluations/mixed/*/*/*/metrics.json")):
+        run.mixed += run.attempt(_read_mixed, path, task, seed)
+    for path in sorted(folder.glob("evaluations/ensembles/*/*/*/metrics.json")):
+        run.ensembles += run.attempt(_read_ensemble, path, task, seed, run)
     unfinished = {path.parent for path in folder.glob("heads/*/epoch-*/*/metrics.jsonl")} - {
         path.parent for path in paths
     }
@@ -168,10 +182,10 @@ def _read_seed(run, task, folder):
             f"No trained head: {place}/heads/<head>/epoch-<e>/<variant>/metrics.json is absent."
         )
     path = folder / "metrics" / "finetune.jsonl"
-    lines = read_json_lines(path) if path.is_file() else []
-    run.in_training += [
-        _read_evaluation_in_training(line["evaluation"], task, seed, path) for line in lines if "evaluation" in line
-    ]
+    lines = [line for lines in run.attempt(read_json_lines, path) for line in lines] if path.is_file() else []
+    for line in lines:
+        if "evaluation" in line:
+            run.in_training += run.attempt(_read_evaluation_in_training, line["evaluation"], task, seed, path)
     if lines and lines[-1].get("done") is True:
         run.tunings.append(Tuning(task, seed, lines[-1], path))
     else:

@@ -1,0 +1,226 @@
+"""The report's page in a real browser: nothing goes wrong or leaves the file, its controls work, and text stays text."""
+
+import json
+import re
+import sys
+
+import bv
+import pytest
+
+sys.path.insert(0, str(bv.SOURCE / "tools" / "bench"))
+import made_run
+from chromium import Browser, find_chromium
+from made_questions import make_questions
+
+# Each would set window.attacked if it were taken for markup or for a program.
+SCRIPT = "<script>window.attacked = 1</script>"
+ATTACKS = {
+    "question": f'{SCRIPT}<img src=x onerror="window.attacked = 2">',
+    "context": f' </script>{SCRIPT}<!--<script> {{{{ 7 * 7 }}}} "onmouseover="window.attacked = 3" &lt;b&gt;',
+    "id": f"id-{SCRIPT}",
+    "head": f"pooling {SCRIPT}",
+}
+SECTIONS = ("answer", "figures", "explorer", "tables", "published", "cost", "sources")
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844, "phone": True}
+
+
+def attack(monkeypatch):
+    """Makes the made-up questions hold what would be a program, were it not escaped."""
+
+    def made(count, seed=0):
+        own = make_questions(count, seed)
+        own.questions[0]["question"] = ATTACKS["question"]
+        own.questions[0]["id"] = ATTACKS["id"]
+        own.contexts[own.context[0]] += ATTACKS["context"]  # at its end: places of answers stay
+        own.split["data"][0]["paragraphs"][0]["context"] = own.contexts[own.context[0]]
+        return own
+
+    monkeypatch.setattr(made_run, "make_questions", made)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The page of a small made-up run with all experiments, two seeds and hostile texts."""
+    if not find_chromium():
+        pytest.skip("no Chromium for tests here")
+    run = tmp_path_factory.mktemp("made") / "study"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        attack(monkeypatch)
+        shape = made_run.Shape(questions=120, checkpoints=4, heads=3, head_checkpoints=2, seeds=2, experiments=True)
+        shape.tasks = ["span", "classification"]
+        made_run.write_run(run, shape)
+    for path in run.glob("span/seed-*/heads/learned_pooling/*/*/metrics.json"):
+        path.write_text(json.dumps(bv.read_json(path) | {"head": ATTACKS["head"]}), encoding="utf-8")
+    renamed = next((run / "span").glob("seed-1/heads/*/epoch-*/lr-0.001-seed-1/metrics.json"))
+    for path in run.glob(f"span/seed-*/heads/{renamed.parents[2].name}/*/*/metrics.json"):
+        path.write_text(json.dumps(bv.read_json(path) | {"head": ATTACKS["head"]}), encoding="utf-8")
+    bv.run_tool("report/report.py", "--run", run)
+    return run / "report" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if not find_chromium():
+        pytest.skip("no Chromium for tests here")
+    with Browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium, page):
+    chromium.errors.clear()
+    chromium.requests.clear()
+    chromium.open(page, **WIDE)
+    return chromium
+
+
+def draw_all(browser):
+    browser.run("Figures.drawAll()")
+    browser.run("document.querySelectorAll('table[data-table]').forEach((table) => Tables.make(table))")
+
+
+def test_it_loads_without_a_complaint_and_asks_for_nothing_but_itself(browser, page):
+    draw_all(browser)
+    assert browser.errors == []
+    assert set(browser.requests) <= {page.resolve().as_uri()}
+    figures = browser.run("document.querySelectorAll('[data-figure]').length")
+    assert figures > 20 and browser.run("document.querySelectorAll('[data-figure] .chart svg').length") >= figures
+    assert browser.run(f"{json.dumps(SECTIONS)}.filter((id) => !document.getElementById(id))") == []
+
+
+def test_text_of_the_data_stays_text_everywhere(browser):
+    draw_all(browser)
+    browser.run("document.querySelector('#explorer-form [name=words]').value = ''")
+    browser.run("document.querySelector('#explorer-list button').click()")
+    shown = browser.run("document.getElementById('explorer-question').textContent")
+    assert ATTACKS["question"] in shown and ATTACKS["context"] in shown and ATTACKS["id"] in shown
+    assert ATTACKS["head"] in shown
+    assert ATTACKS["head"] in browser.run("document.querySelector('table[data-table=span-heads]').textContent")
+    assert ATTACKS["head"][:32] in browser.run("document.querySelector('#figure-span-heads svg').textContent")  # long names are cut
+    # A tooltip of a mark, and the dialog of a row's files.
+    browser.run("document.querySelector('table[data-table=span-heads] tr:not(.bert) a[href^=\"#source\"]').click()")
+    assert browser.run("document.getElementById('source').open")
+    assert ATTACKS["head"] in browser.run("document.getElementById('source-list').textContent")
+    assert browser.run("window.attacked") is None
+    assert browser.run("[...document.querySelectorAll('img, script[src], [onerror], [onmouseover]')].length") == 0
+    assert browser.errors == []
+
+
+def test_a_table_sorts_filters_and_unfolds_its_seeds_by_keyboard(browser):
+    browser.run("void Tables.make(document.querySelector('table[data-table=span-heads]'))")
+    table = "document.querySelector('table[data-table=span-heads]')"
+    column = browser.run(f"[...{table}.tHead.rows[0].cells].findIndex((cell) => cell.textContent.trim() === 'F1')")
+    values = f"[...{table}.tBodies[0].rows].map((row) => parseFloat(row.cells[{column}].textContent))"
+    before = browser.run(values)
+    for wanted in (sorted(before), sorted(before, reverse=True)):
+        browser.run(f"{table}.tHead.rows[0].cells[{column}].querySelector('[tabindex]').focus()")
+        browser.key("Enter", 13, "\r")
+        assert browser.run(values) == wanted
+    assert browser.run(f"{table}.tHead.rows[0].cells[{column}].getAttribute('aria-sort')") == "descending"
+    browser.run(f"{table}.tBodies[0].querySelector('button.unfold').focus()")
+    browser.key("Enter", 13, "\r")
+    assert browser.run(f"{table}.tBodies[0].querySelectorAll('tr.seed').length") == 2
+    assert browser.run("document.activeElement.getAttribute('aria-expanded')") == "true"
+    browser.key("Enter", 13, "\r")
+    assert browser.run(f"{table}.tBodies[0].querySelectorAll('tr.seed').length") == 0
+    browser.run("""(() => { const box = document.querySelector('#span-heads input[type=search]'); box.value = 'BERT';
+        box.dispatchEvent(new Event('input', { bubbles: true })); })()""")
+    browser.until(f"{table}.tBodies[0].rows.length === 2")
+    assert set(browser.run(f"[...{table}.tBodies[0].rows].map((row) => row.className)")) == {"bert"}
+
+
+def choose(browser, **fields):
+    for name, value in fields.items():
+        browser.run(
+            f"(() => {{ const field = document.getElementById('explorer-form').{name}; field.value = {json.dumps(value)};"
+            "field.dispatchEvent(new Event(field.tagName === 'INPUT' ? 'input' : 'change', { bubbles: true })); })()"
+        )
+
+
+def found(browser):
+    text = browser.run("document.getElementById('explorer-count').textContent")
+    return int(re.match(r"[\d,]+", text)[0].replace(",", ""))
+
+
+def test_filters_of_the_explorer_agree_with_the_tables(browser):
+    fates = "document.querySelector('table[data-table=span-history] tr.bert')"
+    cells = browser.run(f"[...{fates}.cells].map((cell) => cell.textContent.trim())")
+    always, learned, forgotten, never = (int(cell) for cell in cells[2:6])
+    assert found(browser) == 120 == always + learned + forgotten + never
+    for which, count in (("learned", learned), ("forgotten", forgotten), ("never", never)):
+        choose(browser, which=which)
+        assert found(browser) == count, which
+    choose(browser, which="unanswerable")
+    assert 0 < found(browser) < 120
+    assert "none: the question has no answer" in browser.run("document.getElementById('explorer-question').textContent")
+    choose(browser, which="all", words=ATTACKS["id"])
+    browser.until("document.getElementById('explorer-count').textContent.startsWith('1 of')")
+    choose(browser, which="all", words="no such words anywhere")
+    browser.until("document.getElementById('explorer-count').textContent.startsWith('0 of')")
+
+
+def test_heads_right_where_bert_is_wrong_are_those_of_the_table(browser):
+    cells = "[...document.querySelectorAll('table[data-table=span-context-lengths] tbody tr')].map((row) => [...row.cells].map((c) => c.textContent.trim()))"
+    rows = browser.run(cells)
+    assert len(rows) == 6
+    for epoch, head, only_head, *_ in rows:
+        choose(browser, epoch=epoch, head=head, which="heads")
+        assert found(browser) == int(only_head)
+
+
+def test_gold_answers_are_marked_and_answers_of_the_classification_task_are_shown(browser):
+    choose(browser, which="learned", words="")
+    marked = browser.run("[...document.querySelectorAll('#explorer-question mark')].map((mark) => mark.textContent).join('')")
+    gold = re.search(r"Gold answer: (.*?)\. The answer", browser.run("document.getElementById('explorer-question').textContent"))[1]
+    assert any(part in marked for part in gold.split(" / ")) or gold.startswith("none")
+    choose(browser, task="1")
+    browser.until("document.getElementById('explorer-question').textContent.match(/no answer|has an answer/)")
+    assert browser.errors == []
+
+
+def test_a_choice_of_models_and_checkpoints_changes_the_figures(browser):
+    draw_all(browser)
+    marks = "document.querySelectorAll('#figure-span-heads .chart svg .mark-symbol.role-mark path').length"
+    before = browser.run(marks)
+    boxes = "document.querySelectorAll('.chooser[data-task=span] details')"
+    browser.run(f"[...{boxes}[1].querySelectorAll('input')].filter((box) => box.value !== '1')[0].click()")
+    browser.run(f"[...{boxes}[0].querySelectorAll('input')].find((box) => box.value !== 'BERT').click()")
+    browser.until(f"{marks} < {before}")
+    assert browser.errors == []
+
+
+@pytest.mark.parametrize("looks", [WIDE | {"dark": True}, PHONE, PHONE | {"dark": True}], ids=["dark", "phone", "dark phone"])
+def test_it_is_no_wider_than_the_window_in_any_looks(chromium, page, looks):
+    chromium.errors.clear()
+    chromium.open(page, **looks)
+    draw_all(chromium)
+    assert chromium.run("document.documentElement.scrollWidth") <= looks["width"]
+    ink, paper = chromium.run(
+        "['color', 'backgroundColor'].map((name) => getComputedStyle(document.body)[name].match(/\\d+/g).map(Number)"
+        ".reduce((sum, one) => sum + one, 0))"
+    )
+    assert (ink > paper) == bool(looks.get("dark"))
+    assert chromium.errors == []
+
+
+def test_its_landmarks_and_controls_have_names(browser):
+    nameless = """[...document.querySelectorAll('button, a[href], input, select, section, table, [role=region]')].filter((one) => {
+        const label = one.getAttribute('aria-label') || one.textContent.trim() || (one.labels && one.labels.length)
+            || (one.getAttribute('aria-labelledby') && document.getElementById(one.getAttribute('aria-labelledby')));
+        return !label;
+    }).map((one) => one.outerHTML.slice(0, 120))"""
+    draw_all(browser)
+    assert browser.run(nameless) == []
+    assert browser.run("document.querySelectorAll('table[data-table]:not(:has(> caption))').length") == 0
+    assert browser.run("document.querySelectorAll('main, header, nav').length") == 3
+    levels = browser.run("[...document.querySelectorAll('h1, h2, h3, h4')].map((one) => Number(one.tagName[1]))")
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:]))
+
+
+def test_paper_has_all_figures_and_the_rows_of_tables(browser):
+    draw_all(browser)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    assert browser.run("getComputedStyle(document.querySelector('nav')).display") == "none"
+    assert browser.run("getComputedStyle(document.querySelector('#figure-span-heads .chart')).overflowX") == "visible"
+    assert len(browser.call("Page.printToPDF")["data"]) > 100_000
+    browser.call("Emulation.setEmulatedMedia", media="")

@@ -1,0 +1,186 @@
+"""The answer first: which small head, on which lightly fine-tuned checkpoint, matches BERT, and how sure that is."""
+
+import charts
+from groups import grouped
+from page_parts import Column, Figure, number_text
+from report_model import TASK_TITLES
+from run_folder import label_of
+from significance import BETTER, WORSE, holm
+from significance_section import LEVEL
+
+MEASURES = {"f1": "F1", "exact": "accuracy", "answered": "F1 of the questions with an answer"}
+
+
+def signed(value):
+    return number_text(value, Column("", 1, signed=True))
+
+
+def add_answer(report, task, evidence):
+    part = report.answer.named(TASK_TITLES[task], task)
+    sentences, measure = sentences_of(report.run, task, evidence)
+    part.sentences += sentences
+    figure = pareto(report.run, task, evidence, measure)
+    if figure:
+        part.figures.append(figure)
+
+
+def trivial_score(task, evidence):
+    """What the best answer that looks at nothing scores: "none" to every question, or the more frequent class."""
+    impossible = float((~evidence.first["answerable"]).mean())
+    return 100 * (impossible if task == "span" else max(impossible, 1 - impossible))
+
+
+def sentences_of(run, task, evidence):
+    """The sentences, and the measure that they are about."""
+    measure = "f1" if task == "span" else "exact"
+    if not evidence.systems:
+        return plain_sentences(run, task), measure
+    if not evidence.berts or not evidence.heads:
+        what = "BERT at any checkpoint" if not evidence.berts else "any head"
+        return [f"No answer yet: there are no records of the questions of {what}."], measure
+    sentences = []
+    best = max(evidence.berts, key=lambda one: evidence.score(one, measure))
+    trivial = trivial_score(task, evidence)
+    if evidence.score(best, measure) <= trivial:
+        which = "“none” to every question" if task == "span" else "the more frequent class for every question"
+        sentences.append(
+            f"BERT does not do better than {which}, which scores {trivial:.1f}: its best {MEASURES[measure]} is "
+            f"{evidence.score(best, measure):.1f} (epoch {label_of(best.group.epoch)})."
+        )
+        if task != "span":
+            return [*sentences, "So nothing can be said of heads against it."], measure
+        measure = "answered"
+        best = max(evidence.berts, key=lambda one: evidence.score(one, measure))
+        if evidence.score(best, measure) == 0:
+            return [*sentences, "It answers no question that has an answer, so nothing can be said of heads against it."], "f1"
+    return sentences + compared(run, task, evidence, measure, best), measure
+
+
+def compared(run, task, evidence, measure, best):
+    """The sentences about heads beside the best BERT."""
+    heads = [one for one in evidence.heads if one.group.epoch <= best.group.epoch and one.group.dev_epoch in (None, one.group.epoch)]
+    if not heads:
+        return ["No head was trained on a checkpoint as early as BERT's best."]
+    told = {id(one): evidence.difference(one, best, measure) for one in heads}
+    corrected = dict(zip(told, holm([difference.p for difference in told.values()])))
+    verdicts = {place: verdict_of(told[place], corrected[place], len(heads)) for place in told}
+    matching = [one for one in heads if told[id(one)].verdict != WORSE]
+    if matching:
+        chosen = min(matching, key=lambda one: (one.group.epoch, one.group.parameters or 0))
+    else:
+        chosen = max(heads, key=lambda one: evidence.score(one, measure))
+    sentences = [claim(run, task, evidence, measure, (chosen, best, told[id(chosen)], verdicts[id(chosen)]))]
+    if matching:
+        sentences[0] += " It is the one with the fewest parameters of the earliest checkpoint where a head is not worse than BERT at its best."
+    else:
+        sentences.append(f"No head matches BERT: each of the {len(heads)} is worse, and this one is the best of them.")
+    top = max(heads, key=lambda one: evidence.score(one, measure))
+    if top is not chosen:
+        sentences.append("The best of all heads: " + claim(run, task, evidence, measure, (top, best, told[id(top)], verdicts[id(top)])))
+    smallest = told[id(chosen)].smallest
+    seeds = len(chosen.records)
+    limits = f"These questions would show a difference of {smallest:.1f} points or more."
+    limits += " The interval is over questions and seeds." if seeds > 1 else " There is one seed, so the interval tells nothing of other seeds."
+    if task == "span":
+        limits += (
+            " The thresholds on the score of “none” were chosen on held-out training questions."
+            if chosen.held_out
+            else " The thresholds on the score of “none” are those of the evaluations."
+        )
+    return [*sentences, limits]
+
+
+def verdict_of(difference, corrected, heads):
+    """What is said of a difference. "Better" is one of many that were looked at: it must hold after Holm's correction."""
+    if difference.verdict != BETTER:
+        return difference.verdict
+    holds = "also" if corrected < LEVEL else "but not"
+    return f"better, {holds} after Holm's correction for {heads} heads"
+
+
+def claim(run, task, evidence, measure, compared_pair):
+    """One sentence: a head against BERT, with interval and verdict."""
+    head, bert, difference, verdict = compared_pair
+    whole = run.bert_parameters(task) or bert.group.parameters
+    share = f" with {100 * head.group.parameters / whole:.2g} % of its parameters" if whole and head.group.parameters else ""
+    ours, other = evidence.score(head, measure), evidence.score(bert, measure)
+    ratio = f"{100 * ours / other:.0f} %" if other else "all"
+    return (
+        f"{head.name} over epoch-{label_of(head.group.epoch)} states reaches {ratio} of BERT's {MEASURES[measure]}{share} ({ours:.1f} "
+        f"against {other:.1f} after {label_of(bert.group.epoch)} epochs; difference {signed(difference.value)}, 95 % interval "
+        f"{signed(difference.low)} to {signed(difference.high)}: {verdict})."
+    )
+
+
+def plain_sentences(run, task):
+    """Without records of questions: the scores alone, and that nothing tells how sure they are."""
+    key = "f1" if task == "span" else "exact"
+    berts = [group for group in grouped([one for one in run.berts if one.task == task]) if group.main(key) is not None]
+    heads = [group for group in grouped(run.plain_heads(task)) if group.main(key) is not None]
+    if not berts or not heads:
+        return [f"No answer yet: the run has no scores of {'BERT' if not berts else 'heads'} in the {task} task."]
+    best, top = max(berts, key=lambda one: one.main(key)), max(heads, key=lambda one: one.main(key))
+    whole = run.bert_parameters(task)
+    share = f" with {100 * top.parameters / whole:.2g} % of its parameters" if whole and top.parameters else ""
+    return [
+        f"{top.label} over epoch-{label_of(top.epoch)} states reaches {100 * top.main(key) / best.main(key):.0f} % of BERT's "
+        f"{MEASURES[key]}{share} ({top.main(key):.1f} against {best.main(key):.1f} after {label_of(best.epoch)} epochs). How sure this "
+        "is cannot be told: the run has no records of its questions."
+        if best.main(key)
+        else f"BERT's {MEASURES[key]} is 0, so nothing can be said of heads against it."
+    ]
+
+
+def pareto(run, task, evidence, measure):
+    """Parameters against the score, of heads and of BERT at their checkpoints and at its best."""
+    points = points_of_records(evidence, measure) if evidence.systems else points_of_seeds(run, task, measure)
+    points = [point for point in points if point["parameters"]]
+    if not any(point["model"] != "BERT" for point in points):
+        return None
+    for point in points:
+        point["front"] = not any(
+            (other["parameters"], -other["value"]) != (point["parameters"], -point["value"])
+            and other["parameters"] <= point["parameters"]
+            and other["value"] >= point["value"]
+            for other in points
+        )
+    what = "95 % intervals, over questions and seeds" if evidence.systems else "from the least to the largest seed"
+    caption = (
+        f"Parameters against {MEASURES[measure]}: heads by the checkpoint whose states they read, and BERT. Lines are {what}. Dashed: "
+        "models of which none with as few parameters is better; the first and the last are named."
+    )
+    spec = charts.pareto_front(points, f"{MEASURES[measure]}, percent")
+    return Figure(f"{task}-pareto", "Parameters against score", caption, spec, f"{task}-heads")
+
+
+def points_of_records(evidence, measure):
+    epochs = {head.group.epoch for head in evidence.heads}
+    best = max(evidence.berts, key=lambda one: evidence.score(one, measure), default=None)
+    points = []
+    for system in evidence.systems:
+        if not system.is_bert or system.group.epoch in epochs or system is best:
+            low, high = evidence.interval(system, measure)
+            points.append(_point(system.group, evidence.score(system, measure), low, high))
+    return points
+
+
+def points_of_seeds(run, task, measure):
+    heads = run.plain_heads(task)
+    epochs = {head.epoch for head in heads}
+    points = []
+    for group in grouped([*(bert for bert in run.berts if bert.task == task and bert.epoch in epochs), *heads]):
+        values = [one.main[measure] for one in group.results if measure in one.main]
+        if values:
+            points.append(_point(group, sum(values) / len(values), min(values), max(values)))
+    return points
+
+
+def _point(group, value, low, high):
+    return {
+        "model": group.name.replace("_", " "),
+        "epoch": label_of(group.epoch),
+        "parameters": group.parameters,
+        "value": value,
+        "low": low,
+        "high": high,
+    }

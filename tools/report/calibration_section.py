@@ -1,0 +1,74 @@
+"""Whether the systems know when they are right: calibration and selective answering."""
+
+import judgement_charts as charts
+from calibration import COVERAGE, accuracy_at, area_under_risk, confidence_of, reliability, risk_coverage
+from groups import spread
+from page_parts import Column, Figure, Row, Table, words
+from row_builder import EPOCH, SEED, epoch_cell
+from threshold_section import POINTS, shown_systems
+from thresholds import thinned
+
+
+def add_calibration(report, evidence):
+    task, name = evidence.task, f"{evidence.task}-calibration"
+    rows = []
+    for system in evidence.systems:
+        told = {seed: figures_of(one, system.thresholds[seed]) for seed, one in system.records.items()}
+        begin = [epoch_cell(system.group.epoch), system.name]
+        seeds = []
+        if len(told) > 1:
+            members = [result for result in system.group.results if result.seed in told]
+            seeds = [Row([*begin, one.seed, *told[one.seed]], "seed", [one]) for one in members]
+        cells = [spread(values) for values in zip(*told.values())]
+        rows.append(Row([*begin, system.group.seed, *cells], "bert" if system.is_bert else "", system.group.results, seeds))
+    caption = (
+        "Expected calibration error: how far confidence and accuracy are apart, over 15 bins of confidence. Selective answering: the "
+        f"accuracy where only the {100 * COVERAGE:.0f} % of the questions that a system is most sure of are answered, and the mean "
+        "risk over all coverages (less is better). All in percent."
+    )
+    columns = [
+        EPOCH,
+        words("model"),
+        SEED,
+        Column("calibration error", 2),
+        Column("accuracy", 2),
+        Column(f"accuracy at {100 * COVERAGE:.0f} %", 2),
+        Column("mean risk", 2),
+    ]
+    title = "Calibration and selective answering"
+    report.table(task, Table(name, title, caption, columns, rows))
+    add_figures(report, evidence, name)
+
+
+def figures_of(records, threshold):
+    confidence, correct = confidence_of(records, threshold), records.correct(threshold)
+    shown = reliability(confidence, correct).error, correct.mean(), accuracy_at(confidence, correct), area_under_risk(confidence, correct)
+    return [100 * float(value) for value in shown]
+
+
+def add_figures(report, evidence, table):
+    task = evidence.task
+    bins, lines = [], []
+    for system in shown_systems(evidence):
+        found = reliability(confidence_of(system.one, system.threshold), system.correct())
+        told = {"model": system.name, "epoch": epoch_cell(system.group.epoch).text, "kind": "BERT" if system.is_bert else "best head"}
+        for count, x, y in zip(found.counts, found.confidence, found.accuracy):
+            if count:
+                bins.append({**told, "x": round(100 * float(x), 2), "y": round(100 * float(y), 2), "count": int(count)})
+    caption = (
+        "How often answers of a confidence are right: BERT and the best head of each checkpoint. On the dashed line confidence is "
+        "honest, below it the model is too sure."
+    )
+    report.figure(task, Figure(f"{task}-reliability", "Reliability", caption, charts.reliability(bins), table))
+    epochs = {head.group.epoch for head in evidence.heads}
+    for system in evidence.systems:
+        if system.group.epoch in epochs or not epochs:
+            coverage, risk = risk_coverage(confidence_of(system.one, system.threshold), system.correct())
+            told = {"model": system.name, "epoch": epoch_cell(system.group.epoch).text}
+            for x, y in zip(*thinned(coverage, risk, POINTS)):
+                lines.append({**told, "x": round(100 * float(x), 2), "y": round(100 * float(y), 2)})
+    caption = (
+        "Share of the answers that is wrong, where a model answers only the questions that it is most sure of; a line a model, "
+        "BERT's in blue. Where there are several seeds, the first."
+    )
+    report.figure(task, Figure(f"{task}-risk-coverage", "Risk and coverage", caption, charts.risk_coverage(lines), table))

@@ -1,0 +1,282 @@
+"""A study's experiments: a figure and a table each, which are left out where there are no results."""
+
+import experiment_charts as charts
+from columns import MEANINGS
+from groups import grouped, spread
+from page_parts import Column, Figure, Row, Table, words
+from row_builder import EPOCH, SEED, epoch_cell, name_of, score_table
+from run_folder import label_of
+
+HEAD = words("head")
+
+
+def add_experiments(report, task, berts):
+    """All of a task; `berts` are its evaluated checkpoints."""
+    run = report.run
+    heads = [head for head in run.heads if head.task == task]
+    plain = run.plain_heads(task)
+    add_mixed(report, task, [mixed for mixed in run.mixed if mixed.task == task], plain)
+    add_shares(report, task, [head for head in heads if head.share < 1 and not head.each_layer], plain)
+    add_ensembles(report, task, [one for one in run.ensembles if one.task == task])
+    add_second_best(report, task, berts, plain)
+    layers = run.all_layers(task)
+    subsets = [head for head in heads if head.layers not in ([], layers) and head.share == 1 and not head.each_layer]
+    add_layer_subsets(report, task, subsets, plain)
+    add_atlas(report, task, [head for head in heads if head.each_layer and head.share == 1])
+
+
+def members(one):
+    """The results of a group, or one result itself."""
+    return getattr(one, "results", [one])
+
+
+def mean_f1(one, of):
+    """F1, over seeds, of what `of` finds for each member; None where it finds none."""
+    found = [of(member) for member in members(one)]
+    return spread([other.main.get("f1") for other in found if other])
+
+
+def with_plain(some, plain, own):
+    """These heads and the plain ones of the same checkpoints, names and seeds, in that order and then in that of `own`."""
+    wanted = {(head.epoch, head.name, head.seed) for head in some}
+    both = some + [head for head in plain if (head.epoch, head.name, head.seed) in wanted]
+    return grouped(sorted(both, key=lambda head: (head.epoch, head.name, own(head), head.seed)))
+
+
+def add_mixed(report, task, mixed, plain):
+    """Heads on dev states of another checkpoint than they were trained on."""
+    if not mixed:
+        return
+
+    def at(like, epoch):
+        """The head of the same kind trained and scored on states of an epoch."""
+        for head in plain:
+            same = (head.name, head.seed, head.variant) == (like.name, like.seed, like.variant)
+            if same and head.epoch == head.dev_epoch == epoch:
+                return head
+        return None
+
+    groups = grouped(mixed)
+    trained = Column("F1 where trained", 2, "of the same head, scored at the checkpoint where it was trained")
+    there = Column("F1 trained there", 2, "of such a head, trained at the checkpoint where this one is scored")
+    table = score_table(
+        f"{task}-mixed",
+        "Heads on states of another checkpoint",
+        "Mixed: heads trained on states of one checkpoint, scored on dev states of another. Beside their F1: that of the same "
+        f"head where it was trained, and of one trained where it was scored. {MEANINGS[task]}",
+        task,
+        groups,
+        [
+            (HEAD, name_of),
+            (SEED, lambda one: one.seed),
+            (Column("trained at epoch"), lambda one: epoch_cell(one.epoch)),
+            (Column("scored at epoch"), lambda one: epoch_cell(one.dev_epoch)),
+        ],
+        after=[
+            (trained, lambda one: mean_f1(one, lambda head: at(head, head.epoch))),
+            (there, lambda one: mean_f1(one, lambda head: at(head, head.dev_epoch))),
+        ],
+    )
+    rows = []
+    for group in groups:
+        what = f"{name_of(group)}, {label_of(group.epoch)} on {label_of(group.dev_epoch)}"
+        told = {"what": what, "model": group.name.replace("_", " ")}
+        for kind, value in (
+            ("where it was trained", mean_f1(group, lambda head: at(head, head.epoch))),
+            ("on the other checkpoint", mean_f1(group, lambda head: head)),
+            ("trained on the other", mean_f1(group, lambda head: at(head, head.dev_epoch))),
+        ):
+            if value:
+                rows.append({**told, "kind": kind, "value": value.mean})
+    caption = "F1 of heads that are scored on states of another checkpoint than they were trained on (head, trained on scored)."
+    _add(report, task, table, charts.mixed(rows) if rows else None, caption)
+
+
+def _add(report, task, table, spec, caption):
+    report.table(task, table)
+    if spec:
+        report.figure(task, Figure(table.name, table.title, caption, spec, table.name))
+
+
+def add_shares(report, task, shares, plain):
+    """Heads on less training data."""
+    if not shares:
+        return
+    groups = with_plain(shares, plain, lambda head: head.share)
+    table = score_table(
+        f"{task}-shares",
+        "Less data",
+        f"Heads by the share of the training questions that they were trained on. {MEANINGS[task]}",
+        task,
+        groups,
+        [
+            (EPOCH, lambda one: epoch_cell(one.epoch)),
+            (HEAD, name_of),
+            (SEED, lambda one: one.seed),
+            (Column("% of the questions", 0), lambda one: 100 * one.share),
+        ],
+    )
+    scored = [group for group in groups if group.main("f1") is not None]
+    caption = "F1 of heads trained on a share of the training questions; the larger shares hold the smaller."
+    _add(report, task, table, charts.share_curves(scored) if scored else None, caption)
+
+
+def best_member(one):
+    return max(one.members, key=lambda member: member.main.get("f1", 0))
+
+
+def add_ensembles(report, task, ensembles):
+    """Several models as one, against the best of them."""
+    if not ensembles:
+        return
+
+    def best(one):
+        if len(members(one)) > 1:
+            return mean_f1(one, best_member)
+        member = best_member(members(one)[0])
+        return f"{member.main['f1']:.2f} ({name_of(member)})" if member.main else None
+
+    def gained(one):
+        pairs = [(member, best_member(member)) for member in members(one)]
+        return spread([a.main["f1"] - b.main["f1"] for a, b in pairs if a.main and b.main])
+
+    groups = grouped(ensembles)
+    table = score_table(
+        f"{task}-ensembles",
+        "Ensembles",
+        "Models over the same checkpoint as one: at each position the maximum (max, as the work of 2020 has it) or the mean of "
+        f"their softmaxes. {MEANINGS[task]}",
+        task,
+        groups,
+        [
+            (EPOCH, lambda one: epoch_cell(one.epoch)),
+            (words("models"), lambda one: one.name),
+            (SEED, lambda one: one.seed),
+            (words("combined by"), lambda one: one.combine),
+        ],
+        after=[
+            (Column("F1 of the best of them", 2), best),
+            (Column("F1 gained", 2, signed=True), gained),
+        ],
+    )
+    rows = []
+    for group in groups:
+        what = f"{group.name}, epoch {label_of(group.epoch)}"
+        kind = {"max": "maximum"}.get(group.combine, group.combine)
+        own, single = mean_f1(group, lambda one: one), mean_f1(group, best_member)
+        told = {"what": what, "epoch": label_of(group.epoch)}
+        rows += [{**told, "kind": kind, "value": own.mean}] if own else []
+        if single and not any(row["what"] == what and row["kind"] == "best of the models" for row in rows):
+            rows.append({**told, "kind": "best of the models", "value": single.mean})
+    _add(report, task, table, charts.ensembles(rows) if rows else None, "F1 of several models as one, and of the best of them.")
+
+
+def right_by_second(result):
+    """(percent right by the best answer, questions wrong, percent right by the second-best of these, its F1, percent right by
+    either), by the reference's scorer; None where the evaluation has no second-best answers."""
+    reference = result.scores.get("reference") or {}
+    wrong = reference.get("second_best_total")
+    if not wrong:
+        return None
+    first, second = reference["exact"], reference["second_best_exact"]
+    return first, wrong, second, reference["second_best_f1"], first + second * wrong / reference["total"]
+
+
+def add_second_best(report, task, berts, plain):
+    """How often the second-best answer is right where the best is wrong."""
+    groups = grouped([one for one in [*berts, *plain] if right_by_second(one)])
+    groups.sort(key=lambda group: (group.epoch, group.name != "BERT", group.parameters or 0))
+    if not groups:
+        return
+
+    def cells(one):
+        found = [right_by_second(member) for member in members(one)]
+        if len(found) == 1:
+            return list(found[0])
+        return [spread(values) for values in zip(*found)]
+
+    rows, bars = [], []
+    for group in groups:
+        seeds = group.results if len(group.results) > 1 else []
+        kind = "bert" if group.name == "BERT" else ""
+        told = [[epoch_cell(one.epoch), name_of(one), one.seed, *cells(one)] for one in (group, *seeds)]
+        rows.append(
+            Row(told[0], kind, group.results, [Row(own, "seed", [one]) for own, one in zip(told[1:], seeds)])
+        )
+        first, _, _, _, either = (value.mean for value in (spread(part) for part in zip(*map(right_by_second, group.results))))
+        for part, value in (
+            ("best answer right", first),
+            ("only the second-best right", either - first),
+            ("neither", 100 - either),
+        ):
+            bars.append({"model": group.name.replace("_", " "), "epoch": label_of(group.epoch), "kind": part, "value": value})
+    epochs = [label_of(epoch) for epoch in sorted({head.epoch for head in plain})]
+    bars = [bar for bar in bars if bar["epoch"] in epochs] or bars
+    table = Table(
+        f"{task}-second-best",
+        "Second-best answers",
+        "By the scorer of the work of 2020, percent: how often the best answer is right, and the second-best one where it is "
+        "not. Right by either counts a question whose best or second-best answer is right.",
+        [
+            EPOCH,
+            words("model"),
+            SEED,
+            Column("best EM", 2),
+            Column("questions it gets wrong", 0),
+            Column("second-best EM of these", 2),
+            Column("second-best F1 of these", 2),
+            Column("right by either", 2),
+        ],
+        rows,
+    )
+    caption = "How many questions the best answer gets right, and how many of the others the second-best one."
+    _add(report, task, table, charts.second_best(bars, epochs or sorted({bar["epoch"] for bar in bars})), caption)
+
+
+def add_layer_subsets(report, task, subsets, plain):
+    """Heads over some hidden states alone, beside all of them."""
+    if not subsets:
+        return
+    groups = with_plain(subsets, plain, lambda head: (len(head.layers), head.layers))
+    table = score_table(
+        f"{task}-layer-subsets",
+        "Layer ablation",
+        "Heads by the hidden states that they read (0 = embedding output"
+        f"{'; all read the pooled output too' if task == 'classification' else ''}). {MEANINGS[task]}",
+        task,
+        groups,
+        [
+            (EPOCH, lambda one: epoch_cell(one.epoch)),
+            (HEAD, name_of),
+            (SEED, lambda one: one.seed),
+            (words("hidden states"), lambda one: charts.layers_text(one.layers)),
+            (Column("parameters"), lambda one: one.parameters),
+        ],
+    )
+    scored = [group for group in groups if group.main("f1") is not None]
+    caption = "F1 of heads that read some of the hidden states, and all of them."
+    _add(report, task, table, charts.layer_subsets(scored) if scored else None, caption)
+
+
+def add_atlas(report, task, probes):
+    """A head for each layer at each checkpoint."""
+    if not probes:
+        return
+    for name in sorted({probe.name for probe in probes if probe.main}):
+        groups = grouped([probe for probe in probes if probe.name == name and probe.main])
+        caption = (
+            f"What each hidden state tells by itself at each checkpoint: a {name.replace('_', ' ')} on it alone, percent (mean of "
+            "the seeds). 0 is the embedding output."
+        )
+        figure = Figure(f"{name.replace('_', '-')}-atlas", "Layer atlas", caption, charts.layer_atlas(groups), f"{task}-atlas")
+        report.figure(task, figure)
+    probes = sorted(probes, key=lambda probe: (probe.epoch, probe.name, probe.layers, probe.seed))
+    own = [
+        (EPOCH, lambda one: epoch_cell(one.epoch)),
+        (HEAD, name_of),
+        (SEED, lambda one: one.seed),
+        (Column("hidden state"), lambda one: one.layers[0]),
+        (Column("parameters"), lambda one: one.parameters),
+    ]
+    caption = f"Probes of single hidden states. {MEANINGS[task]}"
+    report.table(task, score_table(f"{task}-atlas", "Layer atlas", caption, task, grouped(probes), own))

@@ -1,0 +1,119 @@
+"""The data of the explorer of learning history, packed for the page: what each system answered to each question.
+
+Q questions, S systems. Spans of characters that any system answered are listed once a question; a system's answer is its
+number in that list. Arrays are compressed together (zlib) and written in base64; templates/data.js unpacks them.
+"""
+
+import base64
+import json
+import zlib
+
+import numpy as np
+from run_folder import label_of
+
+SHARES = 200  # probabilities are whole numbers of two-hundredths
+
+
+def packed(data):
+    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+
+
+def pack_arrays(arrays):
+    """(What is where, the packed bytes). The widest elements come first, so that every array starts at a multiple of its
+    element's size."""
+    ordered = sorted(arrays.items(), key=lambda item: -item[1].dtype.itemsize)
+    places, offset = [], 0
+    for name, array in ordered:
+        places.append([name, array.dtype.name, offset, int(array.size)])
+        offset += array.nbytes
+    little = (np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False) for _, array in ordered)
+    return places, packed(b"".join(array.tobytes() for array in little))
+
+
+def texts_of(texts, ids):
+    """Questions, contexts and gold answers of the questions `ids`, packed; they stand on the page once, whatever the tasks."""
+    places = texts.places(ids)
+    used = sorted({int(texts.context_of[place]) for place in places})
+    number = {context: new for new, context in enumerate(used)}
+    return packed(
+        json.dumps(
+            {
+                "ids": [str(id) for id in ids],
+                "questions": [texts.questions[place] for place in places],
+                "contexts": [texts.contexts[context] for context in used],
+                "context_of": [number[int(texts.context_of[place])] for place in places],
+                "answers": [[[answer.begin, answer.text] for answer in texts.answers[place]] for place in places],
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        ).encode()
+    )
+
+
+def system_of(result):
+    return {"name": result.name.replace("_", " "), "epoch": label_of(result.epoch), "bert": result.name == "BERT"}
+
+
+def shares_of(probabilities):
+    return np.rint(np.asarray(probabilities, np.float64) * SHARES).astype(np.uint8)
+
+
+def bits_of(flags):
+    """(S, Q) bool as bits, the lowest first, each system's in whole bytes."""
+    return np.packbits(np.asarray(flags, bool), axis=1, bitorder="little")
+
+
+def candidates_of(spans):
+    """(S, Q, 2) spans, -1 for none, to: starts (Q + 1) of each question's list, the list (N, 2), and (S, Q) the number of each
+    span in its question's list, -1 for none."""
+    systems, questions, _ = spans.shape
+    begin, end = spans[..., 0].astype(np.int64), spans[..., 1].astype(np.int64)
+    wide = int(max(end.max(initial=0), 0)) + 1
+    key = (np.arange(questions) * wide + np.maximum(begin, 0)) * wide + np.maximum(end, 0)
+    given = begin >= 0
+    unique, inverse = np.unique(key[given], return_inverse=True)
+    question, rest = np.divmod(unique, wide * wide)
+    starts = np.searchsorted(question, np.arange(questions + 1))
+    numbers = np.full((systems, questions), -1, np.int64)
+    numbers[given] = inverse
+    numbers -= np.where(given, starts[:-1], 0)
+    return starts, np.stack(np.divmod(rest, wide), axis=1), numbers
+
+
+def explorer_of(task, results, records, thresholds=None):
+    """The packed object of a task. `records` are those of `results`, aligned to the same questions."""
+    first = records[0]
+    arrays = {}
+    if first.labelled:
+        arrays["answerable"] = np.packbits(first["answerable"], bitorder="little")
+    none = [one.says_none(None if thresholds is None else thresholds[place]) for place, one in enumerate(records)]
+    arrays["none"] = bits_of(none)
+    arrays["none_share"] = np.stack([shares_of(one["none_probability"]) for one in records])
+    if first.labelled:
+        right = [one.correct(None if thresholds is None else thresholds[place]) for place, one in enumerate(records)]
+        arrays["right"] = bits_of(right)
+    if task == "span":
+        spans = [np.stack([one["begin"], one["end"]], 1) for one in records]
+        spans += [np.stack([one["reference_begin"], one["reference_end"]], 1) for one in records]
+        starts, listed, numbers = candidates_of(np.stack(spans))
+        wide = np.uint8 if numbers.max(initial=0) < 255 else np.uint16
+        arrays["span_starts"], arrays["spans"] = starts.astype(np.uint32), listed.astype(np.uint32)
+        numbers = np.where(numbers < 0, np.iinfo(wide).max, numbers).astype(wide)
+        arrays["span"], arrays["reference_span"] = numbers[: len(records)], numbers[len(records) :]
+        arrays["span_share"] = np.stack([shares_of(one["span_probability"]) for one in records])
+        if first.labelled:
+            arrays["reference_right"] = bits_of([one["reference_exact"] for one in records])
+    else:
+        arrays["reference_none"] = bits_of([one["reference_none"] for one in records])
+    places, data = pack_arrays(arrays)
+    return {
+        "task": task,
+        "seed": results[0].seed,
+        "features": first.features,
+        "count": len(first),
+        "labelled": first.labelled,
+        "shares": SHARES,
+        "systems": [system_of(result) for result in results],
+        "arrays": places,
+        "data": data,
+    }

@@ -1,0 +1,165 @@
+"""Learning history: what became of questions over BERT's checkpoints and over heads' checkpoints, the words that separate right
+from wrong, and the contexts of questions that one model alone gets right."""
+
+import experiment_charts
+import judgement_charts as charts
+import numpy as np
+from history import FATES, history_of, order_agreement, separating_words
+from page_parts import Column, Figure, Row, Table, words
+from row_builder import EPOCH, epoch_cell
+from run_folder import label_of
+from threshold_section import shown_systems
+
+WORDS = 12  # on either side of the figure
+
+
+def add_history(report, evidence):
+    add_fates(report, evidence)
+    if evidence.texts is not None:
+        add_words(report, evidence)
+        if evidence.heads:
+            add_context_lengths(report, evidence)
+
+
+def by_name(evidence):
+    """Systems that differ only in their checkpoint, the earliest first; BERT first."""
+    found = {"BERT": evidence.berts} if evidence.berts else {}
+    for head in sorted(evidence.heads, key=lambda one: one.group.epoch):
+        found.setdefault(head.name, []).append(head)
+    return {name: systems for name, systems in found.items() if len(systems) > 1}
+
+
+def rights(systems):
+    return np.stack([system.correct() for system in systems])
+
+
+def add_fates(report, evidence):
+    found = by_name(evidence)
+    if not found:
+        return
+    task, name = evidence.task, f"{evidence.task}-history"
+    rows = []
+    for model, systems in found.items():
+        one, agreement = history_of(rights(systems)), None
+        same = [evidence.bert_at(system.group.epoch) for system in systems]
+        if model != "BERT" and all(same):
+            agreement = order_agreement(one, history_of(rights(same)))
+            agreement = None if np.isnan(agreement) else float(agreement)
+        counts = [one.count(fate) for fate in range(len(FATES))]
+        epochs = ", ".join(label_of(system.group.epoch) for system in systems)
+        events = float(one.forgetting_events.mean())
+        results = [result for system in systems for result in system.group.results if result.seed == system.seed]
+        rows.append(Row([model, epochs, *counts, events, agreement], "bert" if model == "BERT" else "", results))
+    caption = (
+        "What became of the questions over a model's checkpoints. Learned: wrong before, right at the last; forgotten: right before, "
+        "wrong at the last. A forgetting event is a turn from right to wrong (Toneva et al. 2019). Agreement: Spearman's correlation "
+        "of the order in which a head and BERT learn the questions, over the head's checkpoints. Where there are several seeds, the first."
+    )
+    columns = [
+        words("model"),
+        words("over epochs"),
+        *(Column(fate) for fate in FATES),
+        Column("forgetting events a question", 3),
+        Column("agreement with BERT", 3),
+    ]
+    report.table(task, Table(name, "Learning history", caption, columns, rows))
+    if evidence.berts and len(evidence.berts) > 1:
+        report.figure(task, learning_figure(evidence, name))
+
+
+def learning_figure(evidence, table):
+    right = rights(evidence.berts)
+    one, rows = history_of(right), []
+    for place, system in enumerate(evidence.berts):
+        learned, forgotten = int(one.learned[place]), int(one.forgotten[place])
+        kept = int(right[place].sum()) - learned
+        for kind, count, value in (
+            ("right before and now", kept, kept),
+            ("learned since the checkpoint before", learned, learned),
+            ("forgotten since the checkpoint before", forgotten, -forgotten),
+        ):
+            rows.append({"epoch": label_of(system.group.epoch), "kind": kind, "count": count, "value": value})
+    caption = "What BERT learned and forgot of the questions between one checkpoint and the next."
+    return Figure(f"{evidence.task}-learning", "Learned and forgotten", caption, charts.learning(rows), table)
+
+
+def add_words(report, evidence):
+    """Of BERT and the best head at each checkpoint; the last BERT has a figure."""
+    task, name = evidence.task, f"{evidence.task}-words"
+    places = evidence.texts.places(evidence.ids)
+    questions = [evidence.texts.questions[place] for place in places]
+    rows, last = [], None
+    for system in shown_systems(evidence):
+        found = separating_words(questions, system.correct())
+        for one in [*found[:WORDS], *found[-WORDS:]] if len(found) > 2 * WORDS else found:
+            rows.append(
+                Row(
+                    [epoch_cell(system.group.epoch), system.name, one.word, one.z, one.log_odds, one.right, one.wrong],
+                    "",
+                    [result for result in system.group.results if result.seed == system.seed],
+                )
+            )
+        last = (system, found) if system.is_bert and found else last
+    caption = (
+        "Words of the questions that most speak for a right answer (above 0) and for a wrong one, of BERT and the best head of each "
+        "checkpoint: log-odds ratios with a prior (Monroe, Colaresi and Quinn 2008). z is the ratio in standard errors: within 2 of 0 it "
+        "may be chance."
+    )
+    columns = [
+        EPOCH,
+        words("model"),
+        words("word"),
+        Column("z", 2, signed=True),
+        Column("log odds", 2, signed=True),
+        Column("right with it"),
+        Column("wrong with it"),
+    ]
+    report.table(task, Table(name, "Words that separate right from wrong", caption, columns, rows))
+    if last:
+        system, found = last
+        shown = [*found[:WORDS], *found[-WORDS:]] if len(found) > 2 * WORDS else found
+        bars = [{"word": one.word, "value": one.z, "count": one.right + one.wrong} for one in shown]
+        caption = f"Words of the questions that speak for a right and for a wrong answer of BERT at epoch {label_of(system.group.epoch)}."
+        figure = Figure(name, "Words that separate right from wrong", caption, charts.separating_words(bars), name)
+        report.figure(task, figure)
+
+
+def add_context_lengths(report, evidence):
+    """Of questions that a head gets right and BERT, at the same checkpoint, does not, and the other way round."""
+    task, name = evidence.task, f"{evidence.task}-context-lengths"
+    places = evidence.texts.places(evidence.ids)
+    lengths = evidence.texts.context_pieces[evidence.texts.context_of[places]]
+    kinds = ["only the head right", "only BERT right"]
+    rows, bars = [], []
+    for head in evidence.heads:
+        bert = evidence.bert_at(head.group.epoch)
+        if bert is None:
+            continue
+        own, other = head.correct(), bert.correct()
+        cells = [epoch_cell(head.group.epoch), head.name]
+        for kind, chosen in zip(kinds, (own & ~other, other & ~own)):
+            if chosen.any():
+                low, q1, median, q3, high = (float(one) for one in np.quantile(lengths[chosen], [0.05, 0.25, 0.5, 0.75, 0.95]))
+                told = {"model": head.name, "epoch": label_of(head.group.epoch), "kind": kind, "count": int(chosen.sum())}
+                bars.append({**told, "low": low, "q1": q1, "median": median, "q3": q3, "high": high})
+            cells += [int(chosen.sum()), float(np.median(lengths[chosen])) if chosen.any() else None]
+        rows.append(Row(cells, "", [*head.group.results, *bert.group.results]))
+    if not rows:
+        return
+    caption = (
+        "Word pieces of the contexts of questions that a head alone gets right, and that BERT alone does, at the same checkpoint. Of all "
+        f"questions the median is {np.median(lengths):.0f}. Where there are several seeds, the first."
+    )
+    columns = [
+        EPOCH,
+        words("head"),
+        Column("only the head right"),
+        Column("their median length", 0),
+        Column("only BERT right"),
+        Column("their median length ", 0),
+    ]
+    title = "Context length of uniquely correct questions"
+    report.table(task, Table(name, title, caption, columns, rows))
+    if bars:
+        caption += " Boxes: the middle half; lines: the middle 90 %; white: the median."
+        report.figure(task, Figure(name, title, caption, experiment_charts.context_lengths(bars, kinds), name))

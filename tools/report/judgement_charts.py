@@ -1,0 +1,132 @@
+"""Figures of the judgement: precision and recall, null odds, calibration, selective answering, learning history."""
+
+from marks import BLUE, GREEN, GREY, VERMILLION, category, colored, hover, quantity, specification, without_shape
+
+BERT_OR_HEAD = {"condition": {"test": "datum.model === 'BERT'", "value": BLUE}, "value": GREY}
+
+
+def _panels(rows, inner, *, columns=3):
+    """A panel a checkpoint."""
+    body = {"facet": {"field": "epoch", "title": "states of epoch"}, "columns": columns, "spec": inner}
+    return specification(rows, body)
+
+
+def _lines(rows, x, y, tips):
+    """A line a model, BERT's in blue and on top."""
+    inner = {
+        "width": 270,
+        "height": 220,
+        "mark": {"type": "line", "strokeWidth": 1.5, "interpolate": "step-after"},
+        "encoding": {
+            "x": x,
+            "y": y,
+            "detail": {"field": "model"},
+            "color": BERT_OR_HEAD,
+            "opacity": {"condition": {"test": "datum.model === 'BERT'", "value": 1}, "value": 0.6},
+            "tooltip": tips,
+        },
+    }
+    return _panels(rows, inner)
+
+
+def precision_recall(rows):
+    tips = hover(("model", "model"), ("epoch", "epoch"), ("x", "recall"), ("y", "precision"))
+    return _lines(rows, quantity("x", "recall, percent", zero=True), quantity("y", "precision, percent"), tips)
+
+
+def null_odds(rows):
+    kinds = ["with an answer", "without an answer"]
+    color = colored("kind", kinds, colors=[BLUE, VERMILLION])
+    inner = {
+        "width": 200,
+        "height": 110,
+        "mark": {"type": "bar", "opacity": 0.55},
+        "encoding": {
+            "x": quantity("low", "null odds", bin={"binned": True}),
+            "x2": {"field": "high"},
+            "y": quantity("value", "questions", zero=True, stack=None),
+            **without_shape(color),
+            "tooltip": hover(("model", "model"), ("kind", "questions"), ("low", "from"), ("high", "to"), ("value", "questions")),
+        },
+    }
+    body = {
+        "facet": {"row": {"field": "epoch", "title": "states of epoch"}, "column": {"field": "model", "title": None}},
+        "spec": inner,
+        "resolve": {"scale": {"x": "independent", "y": "independent"}},
+    }
+    panels = {(row["model"], row["epoch"]) for row in rows}
+    if len({model for model, _ in panels}) * len({epoch for _, epoch in panels}) != len(panels):
+        named = [{**row, "panel": f"{row['model']}, epoch {row['epoch']}"} for row in rows]
+        body |= {"facet": {"field": "panel", "title": None, "sort": None}, "columns": 4}
+        return specification(named, body)
+    return specification(rows, body)
+
+
+def reliability(rows):
+    """How often answers of a given confidence are right: on the diagonal is honest."""
+    epochs = list(dict.fromkeys(row["epoch"] for row in rows))
+    diagonal = {
+        "data": {"values": [{"x": 0, "y": 0}, {"x": 100, "y": 100}]},
+        "mark": {"type": "line", "color": GREY, "strokeDash": [4, 4]},
+        "encoding": {"x": quantity("x", "confidence, percent", zero=True), "y": quantity("y", "right, percent", zero=True)},
+    }
+    tips = hover(("model", "model"), ("epoch", "epoch"), ("x", "confidence"), ("y", "right"), ("count", "questions"))
+    own = {
+        "mark": {"type": "line", "point": {"size": 30}, "strokeWidth": 1.5},
+        "encoding": {
+            "x": quantity("x", "confidence, percent", zero=True),
+            "y": quantity("y", "right, percent", zero=True),
+            "detail": {"field": "model"},
+            **without_shape(colored("kind", ["BERT", "best head"], colors=[BLUE, VERMILLION])),
+            "tooltip": tips,
+        },
+    }
+    body = {
+        "facet": {"field": "epoch", "title": "states of epoch", "sort": epochs},
+        "columns": 3,
+        "spec": {"width": 230, "height": 200, "layer": [diagonal, own]},
+    }
+    return specification(rows, body)
+
+
+def risk_coverage(rows):
+    tips = hover(("model", "model"), ("epoch", "epoch"), ("x", "answered"), ("y", "wrong"))
+    x = quantity("x", "share answered, percent", zero=True)
+    return _lines(rows, x, quantity("y", "wrong of the answered, percent", zero=True), tips)
+
+
+def learning(rows):
+    """Questions by BERT's verdicts over its checkpoints: bars of what was learned and forgotten between them."""
+    kinds = ["right before and now", "learned since the checkpoint before", "forgotten since the checkpoint before"]
+    epochs = list(dict.fromkeys(row["epoch"] for row in rows))
+    body = {
+        "mark": {"type": "bar"},
+        "encoding": {
+            "x": {"field": "epoch", "type": "ordinal", "sort": epochs, "title": "epochs of fine-tuning", "axis": {"labelAngle": 0}},
+            "y": quantity("value", "questions (forgotten ones below 0)", zero=True),
+            "color": {
+                "field": "kind",
+                "title": None,
+                "scale": {"domain": kinds, "range": [BLUE, GREEN, VERMILLION]},
+                "legend": {"columns": 1},
+            },
+            "order": {"field": "order"},
+            "tooltip": hover(("epoch", "epoch"), ("kind", "which"), ("count", "questions"), digits=",.0f"),
+        },
+    }
+    rows = [{**row, "order": kinds.index(row["kind"])} for row in rows]
+    return specification(rows, body, width=620, height=300)
+
+
+def separating_words(rows):
+    order = [row["word"] for row in sorted(rows, key=lambda row: row["value"])]
+    body = {
+        "mark": {"type": "bar"},
+        "encoding": {
+            "y": category("word", order=list(dict.fromkeys(order))),
+            "x": quantity("value", "log odds of right against wrong", zero=True),
+            "color": {"condition": {"test": "datum.value > 0", "value": BLUE}, "value": VERMILLION},
+            "tooltip": hover(("word", "word"), ("value", "log odds"), ("count", "questions")),
+        },
+    }
+    return specification(rows, body, width=420, height={"step": 16})

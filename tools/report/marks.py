@@ -1,0 +1,124 @@
+"""What all figures have in common: colours, letters, hovering, zooming, choosing. Figures are Vega-Lite as plain objects."""
+
+from run_folder import label_of
+
+EM, F1, ANSWERED = "EM", "F1", "F1 of questions with an answer"
+
+# Okabe and Ito's colours, which colour-blind people tell apart; shapes repeat what they say.
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, GREY = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#888888",
+)
+COLORS = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY]
+SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
+FONT = "Helvetica, Arial, sans-serif"
+
+# What stands on paper; the page has a light and a dark one of its own (templates/figures.js).
+PRINT = {
+    "font": FONT,
+    "background": "white",
+    "view": {"stroke": None},
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "#e8e8e8"},
+    "legend": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "orient": "top", "symbolSize": 80,
+               "labelLimit": 320},
+    "header": {"labelFontSize": 13, "labelFontWeight": "bold", "titleFontWeight": "normal"},
+    "title": {"fontSize": 13, "anchor": "start"},
+}
+
+# Shift with the wheel or with dragging: the page itself scrolls by these without shift.
+ZOOM = {
+    "name": "zoom",
+    "select": {
+        "type": "interval",
+        "zoom": "wheel![event.shiftKey]",
+        "translate": "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!",
+    },
+    "bind": "scales",
+}
+
+# Set by the page when a reader chooses models or checkpoints; null is all of them.
+CHOICES = [{"name": "chosen_models", "value": None}, {"name": "chosen_epochs", "value": None}]
+CHOSEN = [
+    {"filter": "!isValid(chosen_models) || !isValid(datum.model) || indexof(chosen_models, datum.model) >= 0"},
+    {"filter": "!isValid(chosen_epochs) || !isValid(datum.epoch) || indexof(chosen_epochs, datum.epoch) >= 0"},
+]
+
+
+def specification(rows, body, *, width=None, height=None):
+    """A whole figure of `rows`, which the reader's choice of models and checkpoints filters."""
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "params": CHOICES,
+        "data": {"values": rows},
+        "transform": CHOSEN,
+        **body,
+    }
+    if width:
+        spec["width"] = width
+    if height:
+        spec["height"] = height
+    return spec
+
+
+def quantity(field, title, *, zero=False, domain=None, **more):
+    scale = {"zero": zero}
+    if domain:
+        scale |= {"domain": domain, "nice": False}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, **more}
+
+
+def padded(channel, points=12):
+    """Marks do not lie on the border."""
+    return {**channel, "scale": {**channel["scale"], "padding": points, "nice": False}}
+
+
+def category(field, title=None, *, order=None, **more):
+    return {"field": field, "type": "nominal", "title": title, **({"sort": order} if order else {}), **more}
+
+
+def colored(field, values, title=None, colors=COLORS):
+    """Colour and shape of a few values."""
+    values = list(values)
+    if len(values) > len(colors):
+        return {"color": {"field": field, "type": "ordinal", "sort": values, "title": title, "scale": {"scheme": "viridis"}}}
+    scale = {"domain": values, "range": colors[: len(values)]}
+    shapes = {"domain": values, "range": SHAPES[: len(values)]}
+    return {
+        "color": {"field": field, "type": "nominal", "title": title, "scale": scale},
+        "shape": {"field": field, "type": "nominal", "title": title, "scale": shapes},
+    }
+
+
+def without_shape(encoding):
+    """For marks that have none."""
+    return {channel: value for channel, value in encoding.items() if channel != "shape"}
+
+
+def hover(*fields, digits=".2f"):
+    """What stands beside the pointer: (field, title), numbers by `digits`."""
+    tips = []
+    for field, title in fields:
+        tip = {"field": field, "title": title}
+        if field in ("value", "low", "high", "x", "y"):
+            tip |= {"type": "quantitative", "format": digits}
+        tips.append(tip)
+    return tips
+
+
+def epochs_of(results):
+    return [label_of(epoch) for epoch in sorted({result.epoch for result in results})]
+
+
+def about(group, **more):
+    """What rows of figures tell of a result or a group."""
+    return {"model": group.name.replace("_", " "), "epoch": label_of(group.epoch), **more}
+
+
+def extent(values, margin=3.0):
+    """A domain of percent that holds the values and a margin."""
+    return [max(0.0, min(values) - margin), min(100.0, max(values) + margin)]

@@ -1,0 +1,87 @@
+"""How far the run is, what fine-tuning cost, and its metrics over its steps."""
+
+from marks import colored, quantity, specification, without_shape
+from page_parts import Column, Figure, Row, Table, words
+from progress import series_of, under_way
+
+AXES = {"tokens_per_second": "tokens a second", "loss": "loss", "learning_rate": "learning rate"}
+
+
+def add_progress(report):
+    run = report.run
+    for items in run.attempt(under_way, run.folder):
+        if items:
+            report.cost.named("Under way").sentences += [f"{item['text']}." for item in items]
+    for series in run.attempt(series_of, run.folder):
+        rows = [
+            {"run": name, "metric": metric, "at": step, "value": value}
+            for name, metrics in series.items()
+            for metric, points in metrics.items()
+            for step, value in points
+        ]
+        if rows:
+            caption = "What fine-tuning wrote of its steps: losses, speed, and the share of time of each phase."
+            figure = Figure("progress", "Fine-tuning over its steps", caption, curves(rows))
+            report.cost.named("Fine-tuning").figures.append(figure)
+    add_times(report)
+
+
+def curves(rows):
+    runs = list(dict.fromkeys(row["run"] for row in rows))
+    body = {
+        "facet": {"field": "metric", "title": None, "sort": list(dict.fromkeys(row["metric"] for row in rows))},
+        "columns": 4,
+        "spec": {
+            "width": 170,
+            "height": 110,
+            "mark": {"type": "line", "strokeWidth": 1.2},
+            "encoding": {
+                "x": quantity("at", "step", zero=True, axis={"tickCount": 4, "format": "~s"}),
+                "y": quantity("value", None, axis={"tickCount": 4, "format": "~s"}),
+                **without_shape(colored("run", runs)),
+                "tooltip": [{"field": "run"}, {"field": "at", "title": "step"}, {"field": "value", "format": ".4~g"}],
+            },
+        },
+        "resolve": {"scale": {"y": "independent"}},
+    }
+    return specification(rows, body)
+
+
+def add_times(report):
+    tunings = report.run.tunings
+    if not tunings:
+        return
+    phases = list(tunings[0].summary.get("phases", {}))
+    rows = []
+    for tuning in tunings:
+        summary = tuning.summary
+        seconds, spent = summary.get("seconds") or 0, summary.get("phases", {})
+        whole = sum(spent.values()) or 1
+        rows.append(
+            Row(
+                [
+                    tuning.task,
+                    tuning.seed,
+                    summary.get("ranks"),
+                    summary.get("compute", ""),
+                    seconds,
+                    summary.get("sequences", 0) / max(seconds, 1e-9),
+                    summary.get("tokens", 0) / max(seconds, 1e-9),
+                    *(100 * spent.get(phase, 0) / whole for phase in phases),
+                ],
+                "",
+                [tuning],
+            )
+        )
+    columns = [
+        words("task"),
+        words("seed"),
+        Column("ranks"),
+        words("each rank"),
+        Column("seconds", 0),
+        Column("sequences/s", 1),
+        Column("tokens/s", 0),
+        *(Column(f"{phase.replace('_', '-')} %", 0) for phase in phases),
+    ]
+    caption = "Fine-tuning: time, and where rank 0 spent it (percent)."
+    report.cost.named("Fine-tuning").tables.append(Table("cost", "Time of fine-tuning", caption, columns, rows))

@@ -1,0 +1,52 @@
+"""Did it reproduce the paper? Figures of published.py as sentence and table."""
+
+from page_parts import Column, Row, Table, words
+from published import compare_with_paper
+from run_folder import Result
+
+
+def add_published(report):
+    for found in report.run.attempt(compare_with_paper, report.run):
+        part = report.published.named("The work of 2020")
+        part.sentences.append(found["sentence"])
+        rows = [
+            Row(
+                [
+                    row["section"],
+                    row["task"],
+                    row["model"].replace("_", " "),
+                    row["epoch"],
+                    row["detail"],
+                    row["metric"],
+                    row["published"],
+                    row["ours"],
+                    row["difference"],
+                    row["tolerance"],
+                    row["verdict"],
+                    row["reason"],
+                ],
+                {"reproduced": "same", "not reproduced": "other"}.get(row["verdict"], ""),
+                sources(report.run, row["files"]),
+            )
+            for row in found["rows"]
+        ]
+        columns = [
+            words("figure"),
+            words("task"),
+            words("model"),
+            words("epoch"),
+            words("of"),
+            words("score"),
+            Column("published", 2),
+            Column("ours", 2),
+            Column("difference", 2, signed=True),
+            Column("tolerance", 2),
+            words("verdict"),
+            words("why not"),
+        ]
+        part.tables.append(Table("published", "Every published figure beside ours", found["note"], columns, rows))
+
+
+def sources(run, files):
+    known = {result.files[0]: result for result in [*run.berts, *run.heads, *run.mixed, *run.ensembles]}
+    return [result for file in files if isinstance(result := known.get(run.folder / file), Result)]

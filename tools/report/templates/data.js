@@ -1,0 +1,29 @@
+"use strict";
+// Unpacks the explorer's data (explorer.py): base64 of zlib, of one text or of arrays end to end.
+const Data = (() => {
+  const kinds = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array };
+
+  async function unpack(text) {
+    const letters = atob(text), bytes = new Uint8Array(letters.length);
+    for (let i = 0; i < letters.length; ++i) bytes[i] = letters.charCodeAt(i);
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Response(stream).arrayBuffer();
+  }
+
+  async function texts(packed) {
+    return JSON.parse(new TextDecoder().decode(await unpack(packed)));
+  }
+
+  async function arrays(explorer) {
+    const bytes = await unpack(explorer.data), found = {};
+    for (const [name, kind, offset, count] of explorer.arrays) found[name] = new kinds[kind](bytes, offset, count);
+    return found;
+  }
+
+  // Bit q of system s, of rows of whole bytes.
+  function bit(bits, count, system, question) {
+    return (bits[system * Math.ceil(count / 8) + (question >> 3)] >> (question & 7)) & 1;
+  }
+
+  return { texts, arrays, bit };
+})();

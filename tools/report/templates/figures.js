@@ -1,0 +1,152 @@
+"use strict";
+// Draws the figures when they come near the window, in the colours of the reader's choice of light and dark.
+const Figures = (() => {
+  const specifications = JSON.parse(document.getElementById("figure-specifications").textContent);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const views = new Map(); // by name: Promise of what vegaEmbed gives
+  const chosen = new Map(); // by task: {models, epochs}, null where all are chosen
+
+  function colors() {
+    const onDark = dark.matches && !matchMedia("print").matches;
+    const ink = onDark ? "#e8e8e6" : "#1c1c1c", line = onDark ? "#3a4048" : "#e2e4e8";
+    const text = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" };
+    return {
+      font: "Helvetica, Arial, sans-serif",
+      background: "transparent",
+      view: { stroke: null },
+      axis: { ...text, gridColor: line, domainColor: "#999", tickColor: "#999" },
+      legend: { ...text, orient: "top", symbolSize: 80, labelLimit: 320 },
+      header: { ...text, labelFontSize: 13, labelFontWeight: "bold" },
+      title: { color: ink, fontSize: 13, anchor: "start" },
+      text: { color: ink },
+    };
+  }
+
+  // A figure as wide as there is room: single ones shrink, panels go into fewer columns.
+  function fitted(specification, room) {
+    const fit = structuredClone(specification);
+    const wide = 130; // of labels and legends, about
+    if (typeof fit.width === "number") fit.width = Math.max(200, Math.min(fit.width, room - wide));
+    if (fit.spec && typeof fit.spec.width === "number") {
+      const columns = fit.columns || 1;
+      fit.spec.width = Math.max(140, Math.min(fit.spec.width, room - wide));
+      if (fit.columns) fit.columns = Math.max(1, Math.min(columns, Math.floor(room / (fit.spec.width + 50))));
+    }
+    return fit;
+  }
+
+  function draw(figure) {
+    const name = figure.dataset.figure;
+    if (views.has(name)) return views.get(name);
+    const place = figure.querySelector(".chart");
+    const caption = figure.querySelector("figcaption").firstChild.textContent.trim();
+    const specification = fitted({ ...specifications[name], description: caption }, place.clientWidth);
+    const made = vegaEmbed(place, specification, {
+      renderer: "svg",
+      config: colors(),
+      downloadFileName: name,
+      actions: { export: true, source: false, compiled: false, editor: false },
+      tooltip: { theme: dark.matches ? "dark" : "light" },
+    }).then((embedded) => {
+      apply(embedded.view, figure.closest("[data-task]")?.dataset.task);
+      return embedded;
+    });
+    made.catch((wrong) => console.error(`figure ${name}: ${wrong}`));
+    views.set(name, made);
+    return made;
+  }
+
+  function apply(view, task) {
+    const choice = chosen.get(task);
+    if (!choice) return;
+    view.logLevel(vega.Error); // a figure of which nothing is chosen is no mistake
+    view.signal("chosen_models", choice.models).signal("chosen_epochs", choice.epochs).runAsync();
+  }
+
+  async function redraw() {
+    const names = [...views.keys()];
+    for (const name of names) (await views.get(name)).finalize();
+    views.clear();
+    for (const name of names) await draw(document.querySelector(`[data-figure="${CSS.escape(name)}"]`));
+  }
+
+  // The models and checkpoints that the figures of a task tell of.
+  function choices(task) {
+    const models = new Set(), epochs = new Set();
+    for (const figure of document.querySelectorAll(`.figures[data-task="${task}"] figure`)) {
+      for (const row of specifications[figure.dataset.figure].data?.values || []) {
+        if (row.model !== undefined) models.add(row.model);
+        if (row.epoch !== undefined) epochs.add(row.epoch);
+      }
+    }
+    const number = (label) => label.split("/").reduce((upper, lower) => upper / lower);
+    return { models: [...models].sort(), epochs: [...epochs].sort((a, b) => number(a) - number(b)) };
+  }
+
+  function options(title, values, changed) {
+    const details = document.createElement("details"), summary = document.createElement("summary");
+    const list = document.createElement("div");
+    list.className = "options";
+    list.setAttribute("role", "group");
+    list.setAttribute("aria-label", title);
+    const boxes = values.map((value) => {
+      const label = document.createElement("label"), box = document.createElement("input");
+      box.type = "checkbox";
+      box.checked = true;
+      box.value = value;
+      label.append(box, ` ${value}`);
+      list.append(label);
+      return box;
+    });
+    const tell = () => {
+      const on = boxes.filter((box) => box.checked).map((box) => box.value);
+      summary.textContent = `${title}: ${on.length === values.length ? "all" : on.length} of ${values.length}`;
+      changed(on.length === values.length ? null : on);
+    };
+    const buttons = document.createElement("div");
+    for (const [text, state] of [["All", true], ["None", false]]) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = text;
+      button.onclick = () => { for (const box of boxes) box.checked = state; tell(); };
+      buttons.append(button, " ");
+    }
+    list.addEventListener("change", tell);
+    details.append(summary, buttons, list);
+    summary.textContent = `${title}: all of ${values.length}`;
+    return details;
+  }
+
+  function addChooser(place) {
+    const task = place.dataset.task, { models, epochs } = choices(task);
+    chosen.set(task, { models: null, epochs: null });
+    const changed = (key) => async (values) => {
+      chosen.get(task)[key] = values;
+      for (const [name, made] of views) {
+        const figure = document.querySelector(`[data-figure="${CSS.escape(name)}"]`);
+        if (figure.closest("[data-task]")?.dataset.task === task) apply((await made).view, task);
+      }
+    };
+    if (models.length > 1) place.append(options("Models in the figures", models, changed("models")));
+    if (epochs.length > 1) place.append(options("Checkpoints in the figures", epochs, changed("epochs")));
+  }
+
+  function start() {
+    document.querySelectorAll(".chooser").forEach(addChooser);
+    const near = new IntersectionObserver((entries) => {
+      for (const entry of entries) if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }
+    }, { rootMargin: "400px" });
+    document.querySelectorAll("[data-figure]").forEach((figure) => near.observe(figure));
+    dark.addEventListener("change", redraw);
+  }
+
+  // The others too, one at a time when nothing else is to do: paper wants them all.
+  async function drawAll() {
+    for (const figure of document.querySelectorAll("[data-figure]")) {
+      await new Promise((resume) => (window.requestIdleCallback || setTimeout)(resume));
+      await draw(figure);
+    }
+  }
+
+  return { start, draw, drawAll, chosen };
+})();

@@ -14,9 +14,10 @@ usage() {
     cat <<'END'
 Usage: launch/debug.sh [FLAGS] [STAGE...]
 
-Installs what is missing, builds, and runs a small study from text to report on this machine: prepare, finetune, extract,
-train, eval, report. Ends by printing the path of the report, an HTML page. What is already made is skipped, so an
-interrupted run goes on when started again. STAGEs named run alone, in this order; they read what earlier ones made.
+Installs what is missing, builds, and runs a small study from text to report on this machine, in these stages: prepare,
+finetune, extract, train, eval, report. At the end it prints the path of the report, an HTML page. Results that are already
+made are skipped, so the same command goes on after an interruption. If you name STAGEs, only these run, in the order above;
+they read the results of earlier stages.
 
 END
     road_flags
@@ -24,10 +25,11 @@ END
   --ranks N       ranks of finetune, extract, train and eval [one per GPU; without a GPU 2]
 
 To look into it:
-  --preset P      run the programs of this preset of CMakePresets.json [release]; debug, asan: built if need be
-  --sanitizer R   rank R alone runs the programs of preset asan, the others those of --preset
+  --preset P      run the programs of this preset of CMakePresets.json (debug, asan ...) [release]; builds them if needed
+  --sanitizer R   only rank R runs the programs of preset asan; the other ranks run those of --preset
   --gdb R         rank R runs under gdb, which reads this terminal: type run
-  --hang-timeout S   name ranks without a sign for S seconds, and what each of them does [120; 0, never, under --gdb]
+  --hang-timeout S   name ranks that give no sign for S seconds, and say what each of them does [120; with --gdb 0, which
+                     means never]
   --verbose       every rank prints each collective call it enters
 
 Examples:
@@ -38,8 +40,9 @@ Examples:
   launch/debug.sh finetune --task span --ranks 4 --gdb 1
   launch/debug.sh finetune --run runs/hang --ranks 2 --verbose --hang-timeout 5
 
-Environment: as tools/build.sh; BV_BIN, programs to run instead of building them, and BV_PYTHON, a Python with the packages of
-tools/requirements.txt to use with them. Both are set in a bundle (tools/bundle.sh): run-here.sh launch/debug.sh.
+Environment: the variables of tools/build.sh; BV_BIN, a folder of programs to run instead of building them; BV_PYTHON, a
+Python with the packages of tools/requirements.txt to use with them. A bundle (tools/bundle.sh) sets both: run-here.sh
+launch/debug.sh.
 END
 }
 
@@ -98,7 +101,7 @@ if [[ $gdb ]]; then
     hang_timeout=${hang_timeout:-0}
 fi
 if [[ $preset == asan || $sanitizer ]]; then
-    # Open MPI and its plugins leak by design until the process ends.
+    # Open MPI and its plugins keep some memory until the process ends; that is no fault.
     export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
 fi
 [[ ! $hang_timeout ]] || program_flags+=(--hang-timeout "$hang_timeout")

@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2154,SC2086
-# What of a study is made, and what is missing. Sourced by road.sh.
+# Tells which results of a study are made, and which are missing. road.sh sources it.
 
 exists() { [[ -e $1 ]]; }
 finished_tuning() { [[ -e $1/metrics/finetune.jsonl ]] && tail -n 1 "$1/metrics/finetune.jsonl" | grep -q '"done":true'; }
 scored() { [[ -e $1/metrics.json ]]; }
 
-# Blocks of a store that are written, and all of them: "3 8".
+# The number of written blocks of a store, and the number of all its blocks: "3 8".
 store_blocks() {
     $prefix "$python" -c 'import h5py, sys
 marks = h5py.File(sys.argv[1])["block_records"][:, 0] != 0
@@ -22,13 +22,13 @@ heads_of() {
     ((${#list[@]} == 0)) || printf '%s\n' "${list[@]}"
 }
 
-# Whether a head is trained, in a variant ("-share-0.1") or plainly (""); it may be named by its file.
+# Whether a head is trained, in a variant ("-share-0.1") or without one (""). The head may be given as a file.
 finished_head() {
     local folder=$1 head=${2##*/} epoch=$3 seed=$4 variant=$5
     compgen -G "$folder/heads/${head%.toml}/epoch-$epoch/*-seed-$seed$variant/metrics.json" >/dev/null
 }
 
-# The heads of which one of the variants named is not yet trained, one a line; under --force all.
+# The heads of which any of the given variants is not trained yet, one on each line; with --force all heads.
 missing_heads() {
     local task=$1 seed=$2 epoch=$3 head variant
     heads_of "$task" | while read -r head; do
@@ -40,7 +40,7 @@ missing_heads() {
     done
 }
 
-# The layer atlas's head, where the study wants it and the probe of a layer is not yet trained.
+# The head of the layer atlas, if the study wants it and the probe of any layer is not trained yet.
 missing_probe() {
     local task=$1 seed=$2 epoch=$3 layers=$study_stored_layers folder=$run/$1/seed-$2 made
     [[ $study_layer_atlas ]] || return 0
@@ -52,7 +52,7 @@ missing_probe() {
     if [[ $force ]] || ((made == 0 || made < layers)); then echo "${task}_probe"; fi
 }
 
-# The runs of bv_train that the states of a checkpoint are still to serve, one a line: heads and, after a tab, more flags.
+# The runs of bv_train that still need the states of a checkpoint, one on each line: the heads and, after a tab, more flags.
 missing_trainings() {
     local heads subset shares
     heads=`{ missing_heads "$@" ''; missing_probe "$@"; } | paste -sd, -`
@@ -68,7 +68,7 @@ missing_trainings() {
     done
 }
 
-# Whether a store is there whole, or has served and is not kept.
+# Whether a store is complete, or was used by all its heads and is not kept.
 served_store() {
     local task=$1 seed=$2 epoch=$3 split=$4 missing
     ! complete_store "$run/$task/seed-$seed/stores/epoch-$epoch-$split.h5" || return 0
@@ -77,12 +77,13 @@ served_store() {
     [[ ! $missing ]]
 }
 
-# Whether a head diverged before it had an epoch to keep: its training is over, and it left nothing that can be scored.
+# Whether a head's training diverged before the first epoch that it could keep. Then its training is over, and there is
+# nothing to score.
 worthless_head() { [[ -e $1/metrics.json && ! -e $1/head.json ]]; }
 
-# What is scored once a task's heads are trained, one a line of words between tabs: "mixed OUTPUT HEAD EPOCH", a head's
-# folder and the checkpoint whose states it is to read; "ensemble OUTPUT HOW LOGITS,LOGITS". Folders of heads not yet
-# trained end in a pattern that fits no file.
+# The comparisons that are scored when a task's heads are trained, one on each line, with tabs between the words. "mixed
+# OUTPUT HEAD EPOCH" names a head's folder and the checkpoint whose states it reads; the other kind is "ensemble OUTPUT HOW
+# LOGITS,LOGITS". The folder of a head that is not trained yet ends in a pattern that matches no file.
 comparisons() {
     local task=$1 seed=$2 folder=$run/$1/seed-$2 pair epoch head place ensemble member logits how
     local -n ensembles=study_$1_ensembles
@@ -117,17 +118,17 @@ comparisons() {
     done
 }
 
-# Whether a task's comparisons are all scored.
+# Whether all comparisons of a task are scored.
 compared() {
     local output _ missing=''
     comparisons "$@" | while IFS=$'\t' read -r _ output _; do scored "$output" || missing=1; done
     [[ ! $missing ]]
 }
 
-# How many files of a name are somewhere in a folder.
+# The number of files with a given name in a folder and the folders below it.
 count_files() { find "$1" -name "$2" 2>/dev/null | wc -l || true; }
 
-# How far a stage is, to be read, and to be compared with how far it was.
+# A text that says how far a stage is. It is printed, and compared with an earlier one to see progress.
 how_far() {
     local task seed epoch split folder store blocks state count tuned='' made=0 all=0
     case $1 in
@@ -158,7 +159,7 @@ how_far() {
                 train)
                     count=`count_files "$folder/heads" metrics.json`
                     made=$((made + count))
-                    # Steps that states of unfinished heads hold.
+                    # The sum of the steps in the saved states of unfinished heads.
                     count=`find "$folder/heads" -path '*/resume/step-*[0-9]' 2>/dev/null |
                         awk -F/step- '{ steps += $NF } END { print steps + 0 }'`
                     all=$((all + count))
@@ -173,7 +174,7 @@ how_far() {
     case $1 in
         finetune) echo "$tuned" ;;
         extract) echo "$made of $all blocks" ;;
-        train) echo "$made heads, states of $all steps of others" ;;
+        train) echo "$made heads; $all steps in saved states of the others" ;;
         eval) echo "$made evaluations" ;;
     esac
 }

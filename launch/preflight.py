@@ -20,12 +20,12 @@ CAPTURED = re.compile(r"^(SLURM_(JOB|ARRAY|RESTART|CPUS|NTASKS|SUBMIT)|NCCL_|UCX
 
 
 def read_ranks(lines, given):
-    """Of every rank its number, host, gpu, driver, uuid, cores, build and the sizes of the files given."""
+    """For every rank its number, host, gpu, driver, uuid, cores, build and the sizes of the given files."""
     ranks = []
     for line in lines:
         fields = line.rstrip("\n").split("\t")
         if fields[0] != "rank":
-            continue  # a prologue's or a module's chatter
+            continue  # the output of a prologue or a module
         number, host, gpu, driver, uuid, cores, build, *sizes = fields[1:]
         ranks.append(
             {"rank": int(number), "host": host, "gpu": gpu, "driver": driver, "uuid": uuid, "cores": cores, "build": build,
@@ -35,9 +35,9 @@ def read_ranks(lines, given):
 
 
 def complaints(ranks, wanted, gpus):
-    """What is wrong, one line each."""
+    """The faults that were found, one line for each."""
     if [rank["rank"] for rank in ranks] != list(range(wanted)):
-        yield f"of {wanted} ranks {len(ranks)} answered: {', '.join(str(rank['rank']) for rank in ranks)}"
+        yield f"only {len(ranks)} of {wanted} ranks answered: {', '.join(str(rank['rank']) for rank in ranks)}"
         return
     first, owners = ranks[0], {}
     for rank in ranks:
@@ -56,7 +56,7 @@ def complaints(ranks, wanted, gpus):
 
 
 def screen(ranks, command, launcher, threads):
-    """What will run where: a line per node."""
+    """What will run where: one line for each node."""
     nodes = {}
     for rank in ranks:
         nodes.setdefault(rank["host"], []).append(rank)
@@ -75,7 +75,7 @@ def screen(ranks, command, launcher, threads):
 
 
 def program_of(command):
-    """What stands before our program (a container), and the program."""
+    """The words before our program (those of a container), and the program."""
     for place, word in enumerate(command):
         if os.path.basename(word).startswith("bv_"):
             return command[:place], word
@@ -107,7 +107,7 @@ def versions(command):
 
 
 def record(ranks, command, launcher, threads):
-    """All about this start that its results may depend on."""
+    """Everything about this start on which its results may depend."""
     repository = str(Path(__file__).resolve().parents[1])
     git = ["git", "-C", repository, "-c", f"safe.directory={repository}"]
     packed = Path(repository) / "VERSION"  # a bundle (tools/bundle.sh) has this file, and no git repository
@@ -137,11 +137,11 @@ def record(ranks, command, launcher, threads):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ranks", type=int, required=True, help="that must have answered")
-    parser.add_argument("--launcher", help="mpirun, srun; none where one process starts alone")
-    parser.add_argument("--threads", type=int, required=True, help="of a rank")
+    parser.add_argument("--ranks", type=int, required=True, help="number of ranks that must answer")
+    parser.add_argument("--launcher", help="mpirun or srun; leave it out for a single process without a launcher")
+    parser.add_argument("--threads", type=int, required=True, help="threads of a rank")
     parser.add_argument("--gpus", action="store_true", help="every rank must see its GPU")
-    parser.add_argument("--given", action="append", default=[], help="a file whose size every rank told")
+    parser.add_argument("--given", action="append", default=[], help="a file whose size every rank printed")
     parser.add_argument("--record", type=Path, help="JSON file to write")
     parser.add_argument("command", nargs="+", help="the program and its arguments")
     options = parser.parse_args()

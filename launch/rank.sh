@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What launch/run_ranks.sh starts on every rank: makes ready what belongs to this rank, then becomes the program.
+# launch/run_ranks.sh starts this script on every rank. It binds the rank to its cores, then becomes the program.
 set -euo pipefail
 trap '' USR1 # the program takes the signal itself; the launcher sends it again until then
 
@@ -7,21 +7,22 @@ usage() {
     cat <<'END'
 Usage: launch/rank.sh [--gpus PER_NODE] [--gdb RANK] [--instead RANK FOLDER] [--check GIVEN... --] PROGRAM [ARGUMENTS]
 
-  --gpus PER_NODE        each of a node's PER_NODE ranks has the GPU of its number there, or the only one that it sees;
-                         binds to the cores nearest to it, in equal parts where several GPUs are near to the same
+  --gpus PER_NODE        each of a node's PER_NODE ranks gets the GPU with its number on the node, or the only GPU that it sees,
+                         and is bound to the cores nearest to this GPU; ranks whose GPUs are near to the same cores get
+                         equal parts of them
   --gdb RANK             rank RANK runs under gdb
-  --instead RANK FOLDER  rank RANK runs FOLDER's program of the same name
-  --check GIVEN... --    instead of running PROGRAM prints, divided by tabs: "rank", its number, host, GPU, driver, the GPU's
-                         UUID, cores, PROGRAM's checksum, and of each file GIVEN its size, or - where it is not there
+  --instead RANK FOLDER  rank RANK runs the program of the same name in FOLDER
+  --check GIVEN... --    does not run PROGRAM, but prints, with tabs between them: "rank", its number, host, GPU, driver, the
+                         GPU's UUID, cores, PROGRAM's checksum, and the size of each file GIVEN, or - if it does not exist
 END
 }
 
 rank=${OMPI_COMM_WORLD_RANK:-${SLURM_PROCID:-0}}
 local_rank=${OMPI_COMM_WORLD_LOCAL_RANK:-${SLURM_LOCALID:-0}}
 
-# visible: what nvidia-smi calls the GPUs that this rank sees, in CUDA's order. own_gpu: CUDA's number of the rank's own GPU;
-# where it sees several, the rank's number, as the programs choose. Slurm's --gpus-per-task and --gpu-bind=single show every
-# rank a GPU of its own, numbered 0.
+# visible: nvidia-smi's names of the GPUs that this rank sees, in CUDA's order. own_gpu: CUDA's number of the rank's own GPU.
+# If the rank sees several GPUs, that is the rank's number on its node, as in the programs. With Slurm's --gpus-per-task and
+# --gpu-bind=single every rank sees only its own GPU, which has the number 0.
 see_gpus() {
     if [[ ${CUDA_VISIBLE_DEVICES+set} ]]; then
         IFS=, read -ra visible <<<"$CUDA_VISIBLE_DEVICES"
@@ -32,13 +33,13 @@ see_gpus() {
     ((${#visible[@]} != 1)) || own_gpu=0
 }
 
-# query GPU FIELDS: what nvidia-smi says of the GPU that CUDA numbers GPU; nothing where there is none.
+# query GPU FIELDS: prints nvidia-smi's FIELDS for the GPU with CUDA's number GPU; nothing if there is none.
 query() {
     local name=${visible[$1]:-}
     [[ ! $name ]] || nvidia-smi --id="$name" --query-gpu="$2" --format=csv,noheader 2>/dev/null || true
 }
 
-# The cores of a list such as 0-3,8, one a line.
+# The cores of a list such as 0-3,8, one on each line.
 expand() {
     local part
     for part in ${1//,/ }; do seq "${part%-*}" "${part#*-}"; done
@@ -53,7 +54,7 @@ near() {
     cat "/sys/bus/pci/devices/${bus: -12}/local_cpulist" 2>/dev/null || true
 }
 
-# Hardware threads of one core stand beside each other, so that no two ranks share a core.
+# Cores are sorted so that the hardware threads of one core stand together: then ranks do not share a core.
 bind_near_gpu() {
     local mine sharers=0 place=0 other cores share
     mine=$(near "$own_gpu")
@@ -71,7 +72,7 @@ bind_near_gpu() {
     taskset -cp "$(IFS=, && echo "${cores[*]:place*share:share}")" $$ >/dev/null
 }
 
-# In one write, for the ranks' lines must not mix.
+# Everything is printed by one write, so that the lines of different ranks do not mix.
 check() {
     local path line
     line=$(printf 'rank\t%s\t%s\t%s\t%s\t%s\t%s\t%s' "$rank" "${SLURMD_NODENAME:-$(hostname -s)}" \

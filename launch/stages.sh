@@ -1,12 +1,13 @@
 # shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2034,SC2154,SC2086
-# How each stage of the road is made, from what road.sh read. Sourced after it by launch/debug.sh and the jobs of slurm/.
+# Makes each stage of the road, with the settings that road.sh has read. launch/debug.sh and the jobs of slurm/ source it
+# after road.sh.
 
-# claim OUTPUT and release OUTPUT stand around the making of it; jobs of a cluster replace them.
+# claim OUTPUT is called before OUTPUT is made, and release OUTPUT after it. The jobs of slurm/ replace both.
 claim() { :; }
 release() { :; }
 
-# once DONE OUTPUT COMMAND...: runs COMMAND, which makes OUTPUT, unless the test DONE holds for it. What an interrupted
-# run left is replaced, or finished by a program that resumes; under --force everything is replaced.
+# once DONE OUTPUT COMMAND...: runs COMMAND, which makes OUTPUT, unless the test DONE succeeds for it. Unfinished output of an
+# interrupted run is replaced, or finished if the program can resume; with --force everything is replaced.
 once() {
     local done_test=$1 output=$2 flags=()
     shift 2
@@ -21,11 +22,11 @@ once() {
     release "$output"
 }
 
-# Flags of launch/run_ranks.sh and of the programs on ranks, set by who sources this.
+# Flags of launch/run_ranks.sh and of the programs on ranks. The script that sources this file sets them.
 launch_flags=() program_flags=() first_launch_flags=()
 
-# on_ranks PROGRAM ARGUMENT...: runs one of the programs on all ranks. USR1 and TERM reach them as USR1, the stop signal;
-# $told is set where one came, and after it nothing more is started.
+# on_ranks PROGRAM ARGUMENT...: runs one of the programs on all ranks. USR1 and TERM are passed on as USR1, the stop signal.
+# When one comes, $told is set, and nothing more is started.
 told=${told:-}
 on_ranks() {
     local code=0 job='' waiting=1
@@ -38,7 +39,7 @@ on_ranks() {
     job=$!
     first_launch_flags=()
     [[ ! $told ]] || kill -USR1 "$job" # the signal came while the job was being started
-    while [[ $waiting ]]; do # only the wait that no signal interrupted tells the exit code
+    while [[ $waiting ]]; do # only a wait that no signal interrupts returns the exit code
         waiting='' code=0
         wait "$job" || code=$?
     done
@@ -64,7 +65,7 @@ stage_prepare() {
     [[ ! $study_hold_out ]] || aside=(--hold-out "$study_hold_out" --hold-out-output "$run/features/held-out.h5")
     once exists "$run/features/train.h5" \
         "${prepare[@]}" --squad "$train_text" --output "$run/features/train.h5" ${aside[@]+"${aside[@]}"}
-    # Questions whose answers training skips are scored nevertheless.
+    # Training skips questions whose answers it cannot find. They are scored all the same.
     once exists "$run/features/dev.h5" \
         "${prepare[@]}" --squad "$dev_text" --unfound keep --output "$run/features/dev.h5"
 }
@@ -123,7 +124,7 @@ stage_train() {
     done
 }
 
-# Extraction and heads with one pair of stores at a time.
+# Makes stores and trains heads with only one pair of stores on the disk at a time.
 stage_extract_and_train() {
     local task seed epoch all_tasks=("${tasks[@]}") all_seeds=("${seeds[@]}") all_epochs=(${epochs[@]+"${epochs[@]}"})
     for task in "${all_tasks[@]}"; do
@@ -138,7 +139,7 @@ stage_extract_and_train() {
     tasks=("${all_tasks[@]}") seeds=("${all_seeds[@]}") epochs=(${all_epochs[@]+"${all_epochs[@]}"})
 }
 
-# A head on states of another checkpoint than its own: those of the dev store, where there is one.
+# Scores a head on the states of another checkpoint than its own: those in its dev store, if there is one.
 score_mixed() {
     local folder=$1 output=$2 head=$3 epoch=$4 store=$1/stores/epoch-$4-dev.h5
     local states=(--checkpoint "$folder/checkpoints/epoch-$epoch" --features "$run/features/dev.h5")
@@ -147,7 +148,7 @@ score_mixed() {
         --output "$output"
 }
 
-# What needs trained heads.
+# Makes the comparisons, which need trained heads.
 score_comparisons() {
     local task=$1 seed=$2 folder=$run/$1/seed-$2 line lines kind output first second files file
     comparisons "$task" "$seed" | mapfile -t lines
@@ -156,7 +157,7 @@ score_comparisons() {
         files=("$first/metrics.json")
         [[ $kind == mixed ]] || IFS=, read -ra files <<<"$second"
         for file in "${files[@]}"; do
-            exists "$file" || { say "left out, as $file is not made: $output" && continue 2; }
+            exists "$file" || { say "left out, because $file is not made: $output" && continue 2; }
         done
         case $kind in
             mixed) score_mixed "$folder" "$output" "$first" "$second" ;;
@@ -179,7 +180,7 @@ stage_eval() {
                 once scored "$output" on_ranks bv_eval --config "$config" --checkpoint "$checkpoint" \
                     --features "$run/features/dev.h5" --output "$output"
             done
-            # What the last checkpoint's best spans are worth where "none" is never answered.
+            # Scores the best spans of the last checkpoint as if it never answered "none".
             if [[ $task == span ]]; then
                 last=`printf '%s\n' "$folder"/evaluations/epoch-* | sort -V | tail -n 1`
                 once scored "$folder/evaluations/never-none" alone bv_eval --config "$config" \

@@ -8,7 +8,7 @@
 #SBATCH --time=2:00:00
 # shellcheck disable=SC2034  # job.sh reads these
 script=evaluate.sh stage=eval
-about='Scores every checkpoint, and what the study compares, on the dev features: RUN/<task>/seed-<s>/evaluations.'
+about='Scores every checkpoint, and the comparisons of the study, on the dev features: RUN/<task>/seed-<s>/evaluations.'
 # Slurm runs a copy of this file from its spool.
 home=${BV_HOME:-${SLURM_SUBMIT_DIR:-$(dirname "$0")/..}}
 [[ -e $home/slurm/job.sh ]] || {

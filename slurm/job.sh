@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2006,SC2034,SC2154,SC2086,SC2206
-# What all job scripts of this folder do; they set $home (the repository), $stage and $about, and source it. Runs one stage
-# of launch/road.sh on the ranks that Slurm gave the job, records where, and has the job requeued when it is cut short.
+# The common part of all job scripts of this folder, which set $home (the repository), $stage and $about, and source this
+# file. It runs one stage of launch/road.sh on the ranks that Slurm gave the job, records where they run, and has the job
+# requeued if it is cut short.
 set -euo pipefail
 told=''
 trap 'told=1' USR1 TERM
@@ -15,18 +16,18 @@ usage() {
 Usage: sbatch [SBATCH FLAGS] $me [FLAGS]
 
 $about
-What is made already is skipped. Cut short by its time limit or a preemption the job saves, is requeued and goes on; it is
-not where it made no progress, nor after a crash.
+Results that are already made are skipped. If the time limit or a preemption cuts the job short, it saves its work, is requeued
+and goes on. It is not requeued if it made no progress, or after a crash.
 
 END
     road_flags
     cat <<END
 
-Ranks: sbatch's --ntasks; else one per GPU of the job's nodes; else \$BV_RANKS_PER_NODE a node. A job array does one of the
-combinations of --task, --seed, --epoch and --split a task, the last changing fastest. In RUN/jobs/ each start leaves
-<stage>-<job>.json: hosts, GPUs, driver, library versions, commit, environment.
+Number of ranks: sbatch's --ntasks; without it one for each GPU of the job's nodes; without GPUs \$BV_RANKS_PER_NODE for each
+node. In a job array each array task does one combination of --task, --seed, --epoch and --split; the last of these changes
+fastest. Each start writes RUN/jobs/<stage>-<job>.json: hosts, GPUs, driver, library versions, commit, environment.
 
-Environment: your copy of slurm/site.sh, sourced; BV_HOME, the repository, where you submit from another folder.
+Environment: source your copy of slurm/site.sh first; set BV_HOME to the repository if you submit from another folder.
 
 Example:
   sbatch --nodes=2 --ntasks-per-node=4 $me --config configs/minilm.toml --run runs/minilm --task span --seed 1
@@ -46,14 +47,14 @@ done
 . "${BV_SITE:-slurm/site.sh}"
 use_build
 check_flags
-[[ ! ${SLURM_RESTART_COUNT:-} ]] || force='' # what the first start made is this job's own
+[[ ! ${SLURM_RESTART_COUNT:-} ]] || force='' # after a restart --force must not replace what the first start of this job made
 read_study
 
-# scontrol takes the last task of an array by its plain id for all of them.
+# For scontrol the plain id of an array's last task means the whole array.
 job=$SLURM_JOB_ID
 [[ ! ${SLURM_ARRAY_TASK_ID:-} ]] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 
-# Narrows the lists to the combination that is this array task's.
+# Reduces each list to the value that belongs to this array task.
 pick() {
     local n=$SLURM_ARRAY_TASK_ID name
     for name in "$@"; do
@@ -73,7 +74,7 @@ if [[ ${SLURM_ARRAY_TASK_ID:-} ]]; then
     esac
 fi
 
-# --- One job makes one thing: OUTPUT.job, a link, names the job that does ---
+# --- Only one job makes an output: the link OUTPUT.job names this job ---
 
 claims=()
 
@@ -92,7 +93,7 @@ claim() {
         owner=`readlink "$link"` || continue # its job has just ended
         if [[ $owner == "$job" ]]; then
             [[ $left ]] || break
-            sleep 1 # another job may take over the same left one
+            sleep 1 # another job may be claiming the same unfinished output
             owner=`readlink "$link"` || continue
             [[ $owner != "$job" ]] || break
         fi
@@ -106,9 +107,9 @@ claim() {
 
 release() { rm -f "$1.job"; }
 
-# --- What comes after ---
+# --- After the stage has ended ---
 
-# Launchers see a node die, and end, long before Slurm does.
+# Whether a node has died. A launcher notices that and ends long before Slurm notices it.
 lost_node() { ((nodes > 1)) && ! timeout 60 srun --overlap --ntasks="$nodes" --ntasks-per-node=1 true 2>/dev/null; }
 
 finish() {
@@ -119,7 +120,7 @@ finish() {
         state=`squeue --noheader --jobs="$job" --format=%T 2>/dev/null` || true
         if ((code == 85)); then
             why='told to stop'
-        elif ((code == 128 + 10)) && [[ $told ]]; then # a program without a state; what it has made remains
+        elif ((code == 128 + 10)) && [[ $told ]]; then # a program that saves no state; what it has made remains
             why='told to stop'
         elif [[ $state == RUNNING ]] && lost_node; then
             why='a node is lost'
@@ -128,7 +129,7 @@ finish() {
     if [[ $why ]]; then
         now=`how_far "$stage"`
         if [[ $state != RUNNING ]]; then
-            say "$why; how far: $now. Slurm has the job as ${state:-ended}, so it is not requeued from here"
+            say "$why; how far: $now. Slurm's state of the job is ${state:-ended}, so this script does not requeue it"
         elif [[ $now == "$began" ]]; then
             echo "error: $me: $why, and no progress since this start, so not requeued; how far: $now. It needs more" \
                 "time (--time), or an earlier signal (--signal=B:USR1@SECONDS)" >&2
@@ -146,7 +147,7 @@ finish() {
     exit "$code"
 }
 
-# --- Where ranks go ---
+# --- The ranks and their places ---
 
 nodes=$SLURM_JOB_NUM_NODES
 gpus=${SLURM_GPUS_ON_NODE:-0}
@@ -158,7 +159,7 @@ else
 fi
 per_node=$(((ranks + nodes - 1) / nodes))
 threads=${SLURM_CPUS_PER_TASK:-$((SLURM_CPUS_ON_NODE / per_node))}
-if [[ $launcher == mpirun ]]; then # counts cores, Slurm hardware threads
+if [[ $launcher == mpirun ]]; then # mpirun counts cores, Slurm counts hardware threads
     per_core=`lscpu | sed -n 's/^Thread(s) per core: *//p'`
     threads=$((threads / per_core))
 fi
@@ -170,7 +171,7 @@ program_flags=(--threads "$threads")
 
 record=$run/jobs/$stage-$job${SLURM_RESTART_COUNT:+-restart-$SLURM_RESTART_COUNT}.json
 first_launch_flags=(--preflight --record "$record")
-case $stage in # alone, without a launcher to record it
+case $stage in # stages without ranks: no launcher records them
     prepare) alone=($prefix "$bin/bv_prepare") ;;
     report) alone=($prefix "$python" tools/report/report.py) ;;
     *) alone=() ;;

@@ -8,7 +8,7 @@
 #SBATCH --time=0:30:00
 # shellcheck disable=SC2034  # job.sh reads these
 script=report.sh stage=report
-about='Writes the report on all that is there: RUN/report/index.html.'
+about='Writes the report on all results so far: RUN/report/index.html.'
 # Slurm runs a copy of this file from its spool.
 home=${BV_HOME:-${SLURM_SUBMIT_DIR:-$(dirname "$0")/..}}
 [[ -e $home/slurm/job.sh ]] || {

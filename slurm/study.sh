@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# shellcheck disable=SC2031  # the text is prepared elsewhere, in a subshell, for another $run
-# Submits a whole study as one graph of jobs; submitted again, what is missing.
+# shellcheck disable=SC2031  # a subshell prepares the text for another $run
+# Submits a whole study as one graph of jobs. Run again, it submits the missing ones.
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
@@ -15,25 +15,26 @@ Usage: slurm/study.sh [FLAGS]
 
 Submits a study's jobs with their dependencies and prints them as a tree:
 
-  prepare                            the text into features
-    finetune, each task and seed     checkpoints over fractional epochs
-      extract, a job array           a store of each wanted checkpoint (states_at) and split
-        train, a job array           the heads of each of those checkpoints
-      eval                           the scores of every checkpoint; after the heads where the study compares them
-  report                             the page, when all others have ended, well or not
+  prepare                            turns the text into features
+    finetune, each task and seed     makes checkpoints at fractions of an epoch
+      extract, a job array           makes a store for each wanted checkpoint (states_at) and split
+        train, a job array           trains the heads of each of these checkpoints
+      eval                           scores every checkpoint; waits for the heads if the study compares them
+  report                             makes the page when all other jobs have ended, even if some failed
 
-Run again it submits only what is neither made nor in the queue: after a failure, or for more seeds, heads or checkpoints.
+Run it again after a failure, or for more seeds, heads or checkpoints: it submits only what is neither made nor in the queue.
 
 END
     road_flags | grep -v -e '--force' -e '--split' -e 'only these'
     cat <<'END'
   --task, --seed, --epoch LIST
-                  only these of the study: span,classification; 1,2,3; 0.3,1
+                  only these parts of the study: span,classification; 1,2,3; 0.3,1
   --job STAGE FLAGS   sbatch's flags for the jobs of a stage; may be repeated
   --dry-run       print the commands instead of running them
 
-First it prints what the study takes (bv_plan), counted from the text on the ranks of the finetune jobs; a text that is not
-prepared yet is prepared in a temporary folder for that, which takes some seconds. The study's file is copied to RUN/study.toml, which the jobs read. Logs are in RUN/jobs/.
+First it prints the disk space and time that the study needs (bv_plan), counted from the text, for the ranks of the finetune
+jobs. If the text is not prepared yet, it is prepared in a temporary folder for that, which takes some seconds. The study's
+file is copied to RUN/study.toml, which the jobs read. Logs are in RUN/jobs/.
 
 Examples:
   . ~/my-site.sh     # your copy of slurm/site.sh
@@ -72,9 +73,9 @@ read_study
 run=$(realpath -m "$run")
 export BV_HOME=$PWD
 
-# --- What the queue holds ---
+# --- The jobs in the queue ---
 
-# By unit and array index ("finetune span 1", "extract span 1 3"): the job that makes it. A job's comment is its unit.
+# For each unit and array index ("finetune span 1", "extract span 1 3") the job that makes it. A job's comment is its unit.
 declare -A queued=()
 while IFS='|' read -r id index comment; do
     [[ $comment == "$run: "* ]] || continue
@@ -98,8 +99,8 @@ fi
 new_jobs=0
 after=() # ids of the jobs that the next one waits for
 
-# submit KIND UNIT INDEXES FLAGS...: submits the stage of a unit after the jobs $after, as an array of INDEXES where there are
-# any ("0,2"), and sets $id. KIND is the kind of dependency.
+# submit KIND UNIT INDEXES FLAGS...: submits the stage of a unit, and sets $id. The job waits for the jobs $after; KIND is the
+# kind of this dependency. It is a job array if INDEXES is not empty ("0,2").
 submit() {
     local kind=$1 unit=$2 indexes=$3 stage=${2%% *} script serial='' command
     shift 3
@@ -119,7 +120,7 @@ submit() {
         id="<${unit// /-}>"
     else
         id=$("${command[@]}")
-        id=${id%%;*} # the rest names the cluster
+        id=${id%%;*} # the rest is the name of the cluster
     fi
 }
 
@@ -128,8 +129,8 @@ line() { printf '%*s%-34s %s\n' "$(($1 * 2))" '' "$2" "$3"; }
 
 state_of() { [[ ${after[*]} ]] && echo "job $id, after ${after[*]}" || echo "job $id"; }
 
-# unit DEPTH MADE UNIT FLAGS...: submits a unit unless it is made (MADE is not empty) or queued. $ids becomes its job, none
-# where it is made.
+# unit DEPTH MADE UNIT FLAGS...: submits a unit unless it is made (MADE is not empty) or queued. $ids gets its job, or is
+# empty if the unit is made.
 unit() {
     local depth=$1 made=$2 name=$3
     shift 3
@@ -146,8 +147,8 @@ unit() {
     fi
 }
 
-# array DEPTH UNIT "INDEX..." COUNT FLAGS...: submits those of a unit's COUNT array tasks that are wanted (INDEX...) and not
-# queued. $ids becomes the jobs of all that are not made.
+# array DEPTH UNIT "INDEX..." COUNT FLAGS...: submits an array job for a unit with COUNT array tasks: those that are wanted
+# (INDEX...) and not queued. $ids gets the jobs of all array tasks that are not made.
 array() {
     local depth=$1 name=$2 index wanted=()
     local -i count=$4
@@ -184,7 +185,7 @@ all_scored() {
     compared "$task" "$seed"
 }
 
-# Whether scoring a task waits for its heads.
+# Whether the scores of a task need its heads.
 compares() {
     local -n ensembles=study_$1_ensembles
     ((${#study_mixed[@]} + ${#ensembles[@]}))
@@ -207,9 +208,9 @@ epochs_without_heads() {
     done
 }
 
-# --- What the study takes ---
+# --- The disk space and time that the study needs ---
 
-# The ranks of a stage's jobs: as slurm/job.sh counts them, from sbatch's flags and the site's variables.
+# The number of ranks of a stage's jobs, counted as in slurm/job.sh from sbatch's flags and the site's variables.
 ranks_of() {
     local nodes=1 all='' per_node='' gpus='' gpus_per_node=${SBATCH_GPUS_PER_NODE:-} word flag='' value
     for word in ${job_flags[$1]:-}; do
@@ -219,7 +220,7 @@ ranks_of() {
             -*) flag=$word && continue ;;
             *) value=$word ;;
         esac
-        value=${value##*[:-]} # of "a100:4" and "1-2" the last
+        value=${value##*[:-]} # the last number of "a100:4" or "1-2"
         [[ $value =~ ^[1-9][0-9]*$ ]] || continue
         case $flag in
             -N | --nodes) nodes=$value ;;
@@ -236,7 +237,7 @@ ranks_of() {
 
 line 0 "study $config" "$run"
 counted=$run/features code=0
-if ! all_features; then # the same ones, made elsewhere
+if ! all_features; then # the same features are made in another folder
     elsewhere=$(mktemp -d)
     trap 'rm -rf "$elsewhere"' EXIT
     counted=$elsewhere/features
@@ -256,7 +257,7 @@ plan=($prefix "$bin/bv_plan" --config "$config" --model "$model" --features "$co
 [[ " ${BV_PLAN_FLAGS:-} " == *' --ranks'[\ =]* ]] || plan+=(--ranks "$(ranks_of finetune)")
 ((code)) || "${plan[@]}" >&2 || code=$?
 ((code != 2)) || exit 2
-((code == 0)) || say "what it takes is unknown: bv_prepare or bv_plan does not run here" >&2
+((code == 0)) || say "the needed disk space and time are unknown: bv_prepare or bv_plan does not run here" >&2
 
 unit 0 "$(made all_features)" prepare
 features=(${ids[@]+"${ids[@]}"})

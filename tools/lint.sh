@@ -8,14 +8,15 @@ usage() {
 Usage: tools/lint.sh [--quick | --changed | --all | FILE...]
 
 Checks the format of all C++ files (clang-format), all Python files (ruff, rules in .ruff.toml) and all shell scripts
-(shellcheck); seconds. Then clang-tidy (rules in .clang-tidy), half a minute a file, over the C++ sources that changed:
+(shellcheck), which takes seconds. Then checks the C++ sources that changed by clang-tidy (rules in .clang-tidy), which takes
+half a minute for each file. The flags change that:
 
-  --quick    none
-  --changed  clang-tidy alone: what the last commit and the work tree changed; in a clone without that commit's parent what
-             the work tree changed, in a tarball without git nothing. It begins no file after BV_TIDY_SECONDS [240], and
-             names those that are left.
-  --all      clang-tidy alone, over every source
-  FILE...    clang-tidy alone, over these
+  --quick    without clang-tidy
+  --changed  only clang-tidy, over the sources that the last commit and the work tree changed; in a clone without the parent of
+             that commit only those that the work tree changed, in a tarball without git none. After BV_TIDY_SECONDS [240]
+             it begins no other file, and names those that are left.
+  --all      only clang-tidy, over every source
+  FILE...    only clang-tidy, over these files
   (nothing)  --quick, then --changed
 
 clang-tidy takes its flags from the release build (tools/build.sh). Missing tools are installed by tools/install.sh --lint.
@@ -50,7 +51,7 @@ changed_sources() {
 tidy() {
     local file=$1
     if (($(date +%s) >= deadline)); then
-        echo "not checked, for want of time: $file"
+        echo "not checked, because the time is over: $file"
         return
     fi
     echo "clang-tidy $file"
@@ -58,7 +59,7 @@ tidy() {
         sed '/^Resource filename:/d'
 }
 
-# Of the files given, those that the release build compiles.
+# Those of the given files that the release build compiles.
 check_deeply() {
     local database=build/release/compile_commands.json file compiled=()
     for file in "$@"; do
@@ -67,11 +68,11 @@ check_deeply() {
         if grep -qF "\"$PWD/$file\"" "$database"; then
             compiled+=("$file")
         else
-            echo "not checked, as the release build does not compile it: $file"
+            echo "not checked, because the release build does not compile it: $file"
         fi
     done
     ((${#compiled[@]})) || return 0
-    # A precompiled header is of no use to another compiler, nor has it this one's omp.h: flags without them.
+    # clang-tidy cannot read another compiler's precompiled header, and lacks its omp.h: both are left out of the flags.
     flags=$(mktemp -d)
     trap 'rm -r "$flags"' EXIT
     sed -E 's/ -Winvalid-pch -include [^ "]*cmake_pch\.hxx| -fopenmp//g' "$database" >"$flags/compile_commands.json"

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Writes the embedded corpus: train.json and dev.json in SQuAD 2.0 format, about invented things in our own words.
 
-The same seed and sizes give the same bytes on any machine. A third of the questions has no answer in its context;
-dev questions with one have three gold answers and speak of names that train never mentions; some contexts are longer
-than a window of 386 tokens. One fact of each kind of subject is seldom told and often asked, so that a small model
-learns within minutes that some questions have no answer. The text holds precomposed and combining accents, ideographs
-(one outside the basic plane), kana, and no-break, thin and ideographic spaces: some stand inside answers, which the
-legacy label rule skips.
+The same seed and sizes give the same bytes on any machine. A third of the questions has no answer in its context. Answerable
+dev questions have three gold answers, and use names that train never mentions. Some contexts are longer than a window of
+386 tokens. One fact of each kind of subject is seldom told and often asked, so that a small model learns within minutes
+that some questions have no answer. The text holds precomposed and combining accents, ideographs (one outside the basic
+plane), kana, and no-break, thin and ideographic spaces. Some of these spaces stand inside answers; the legacy label rule
+skips these questions.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from corpus_templates import (
     WORDS,
 )
 
-QUESTIONS_A_PARAGRAPH = 3  # the last of which has no answer
+QUESTIONS_A_PARAGRAPH = 3  # the last of these has no answer
 PARAGRAPHS_AN_ARTICLE = 6
 NO_BREAK_SPACE, THIN_SPACE, IDEOGRAPHIC_SPACE = "\u00a0", "\u2009", "\u3000"
 
@@ -100,7 +100,7 @@ def tell(sentence, subject, value):
     before, lead, tail, after = re.fullmatch(r"(.*)\[(.*)\|(.*)\](.*)", sentence).groups()
     before = before.format(s=subject)
     text = before + lead + value + tail + after.format(s=subject)
-    if not before:  # the bracket opens the sentence
+    if not before:  # the sentence begins with the bracket
         text = text[0].upper() + text[1:]
     begin, end = len(before), len(before + lead + value + tail)
     narrow = (begin + len(lead), text[begin + len(lead) : end - len(tail)])
@@ -137,7 +137,7 @@ def make_paragraph(draw, split, number, kind, long):
         about = subject
         answers = answers_of.get(fact, [])
         plausible = []
-        if not answers and draw.chance(0.25):  # told, but of another subject
+        if not answers and draw.chance(0.25):  # a fact that is told, but asked about another subject
             fact, about = draw.pick(told), draw.answer(kind["called"])
             plausible = answers_of[fact][:1]
         narrow_wide_narrow = [answers[i] for i in (0, 1, 0)] if answers else []
@@ -174,7 +174,7 @@ def make_split(seed, split, count, long_every):
 
 
 def write(path, content):
-    """Writes JSON whole or not at all."""
+    """Writes a JSON file, which is whole or absent."""
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_bytes((json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode())
     os.replace(unfinished, path)
@@ -193,10 +193,10 @@ def main():
         "--long-every",
         type=int,
         default=32,
-        help="one paragraph in so many is longer than a window; 0: none (default %(default)s)",
+        help="one paragraph in this many is longer than a window; 0: none is (default %(default)s)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="another seed, another corpus (default %(default)s)"
+        "--seed", type=int, default=0, help="another seed gives another corpus (default %(default)s)"
     )
     options = parser.parse_args()
     if options.train < 1 or options.dev < 1 or options.long_every < 0:

@@ -3,7 +3,7 @@
 
     head = Head.load("heads/adapter_64_shared/epoch-3/lr-0.001-seed-1")
     head(states)             # (N, 2) logits from the states (L, N, H) of a sequence, a numpy array or a tensor
-    head(states, starts)     # of several: the rows at which they begin, and N
+    head(states, starts)     # for several sequences; `starts` holds the first row of each, and at the end N
 
 As a program, computes a head's logits over an embedding store, in the file format of bv_eval:
 read_head.py HEAD --store FILE --output logits.safetensors
@@ -24,13 +24,13 @@ VERSION = 2
 
 
 def same_padding(width, reach, stride):
-    """(beginning, end) of the zeros that Keras's padding "same" adds."""
+    """The numbers of zeros that Keras's padding "same" adds at the beginning and at the end."""
     total = max((math.ceil(width / stride) - 1) * stride + reach - width, 0)
     return total // 2, total - total // 2
 
 
 class Head:
-    """A head: its blocks by PyTorch's own functions, and their tensors by bv_train's names."""
+    """A head. PyTorch's own functions compute its blocks; its tensors have bv_train's names."""
 
     def __init__(self, definition, tensors):
         self.blocks = tomllib.loads(definition)["blocks"]
@@ -39,7 +39,7 @@ class Head:
 
     @classmethod
     def load(cls, folder):
-        """A trained head from its folder; `about` is what its head.json says."""
+        """Reads a trained head from its folder; `about` is the content of its head.json."""
         about = json.loads((Path(folder) / "head.json").read_text(encoding="utf-8"))
         if about["version"] != VERSION:
             raise ValueError(f"{folder}: version {about['version']} of the format; this reads version {VERSION}")
@@ -141,9 +141,9 @@ def logits_of(head, store):
     if store.task != head.about["task"]:
         raise ValueError(f"a head for the {head.about['task']} task cannot read states for {store.task}")
     layers = store.layers.tolist()
-    before = store.file["states"].shape[0] - len(layers)  # classification: the pooled output
+    before = store.file["states"].shape[0] - len(layers)  # in classification 1, for the pooled output
     wanted = [*range(before), *(before + layers.index(layer) for layer in head.about["layers"])]
-    wanted = wanted[-head.about["states"]:]  # a head for each layer reads its state alone
+    wanted = wanted[-head.about["states"]:]  # a head for one layer reads only the state of that layer
     with torch.no_grad():
         return torch.cat([head(store.states(feature)[wanted]) for feature in range(len(store))])
 

@@ -3,11 +3,11 @@
 
     store = Store("epoch-0.3-dev.h5")
     store.states(17)         # (L, T, H): all states of feature 17 of the features file
-    store.states(17, -1)     # (T, H): the last state alone; only its bytes are read
+    store.states(17, -1)     # (T, H): only the last state; no other bytes are read
 
 It does not compare states and tables with their checksums; `bv_store verify` does.
 
-As a program, says what is in a store: read_store.py FILE
+As a program, prints the content of a store in a few words: read_store.py FILE
 """
 
 import argparse
@@ -20,7 +20,7 @@ VERSIONS = (2, 3)
 
 
 class Store:
-    """An embedding store. float16 and float32 states come as they are; bfloat16 ones as float32, which holds them exactly."""
+    """An embedding store. float16 and float32 states keep their type; bfloat16 states become float32, which is exact."""
 
     def __init__(self, path):
         self.file = h5py.File(path, "r", locking=False)
@@ -36,7 +36,7 @@ class Store:
         self.layers = self.file["layers"][:]
         self.starts = self.file["starts"][:]
         self.original = self.file["original"][:]
-        self.position = numpy.argsort(self.original)  # of each feature in the store
+        self.position = numpy.argsort(self.original)  # position of each feature in the store
 
     def __len__(self):
         """The number of features."""
@@ -44,7 +44,7 @@ class Store:
 
     @property
     def complete(self):
-        """Whether all blocks are written; the states of those that are not mean nothing."""
+        """Whether all blocks are written. In a block that is not written the states mean nothing."""
         return bool((self.file["block_records"][:, 0] == 1).all())
 
     def states(self, feature, state=slice(None)):

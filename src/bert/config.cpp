@@ -9,10 +9,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// More than any model has, and small enough that products of several sizes fit 64 bits.
+/// The largest size that is accepted. No model has a larger one, and products of several sizes fit into 64
+/// bits.
 constexpr std::int64_t kLargestSize = 1'000'000;
 
-/// The number `key`, or `otherwise` where it is missing; it must be at least 0 and less than `below`.
+/// The number `key`, or `otherwise` if it is missing. Throws Error unless it is at least 0 and less than
+/// `below`.
 double number(const JsonObject& json, const std::string& key, double otherwise, double below) {
     const double value = json.get<double>(key, otherwise);
     if (value >= 0 && value < below) return value;
@@ -34,7 +36,7 @@ BertConfig read_bert_config(const std::filesystem::path& folder) {
     expect("position_embedding_type", json.get<std::string>("position_embedding_type", "absolute"),
            "absolute");
     if (json.get<bool>("is_decoder", false))
-        fail("{}: a decoder; expected an encoder (is_decoder false)", json.name());
+        fail("{}: key 'is_decoder' is true, expected false: an encoder", json.name());
 
     BertConfig config;
     config.hidden_size = size("hidden_size");

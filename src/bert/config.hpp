@@ -10,8 +10,8 @@
 
 namespace bv {
 
-/// What stands between the two products of a feed-forward layer: gelu is exact, gelu_new and
-/// gelu_pytorch_tanh are two names of its approximation by tanh.
+/// The activation function of a feed-forward layer. gelu is exact; gelu_new and gelu_pytorch_tanh are two
+/// names for its approximation by tanh.
 enum class Activation { gelu, gelu_new, gelu_pytorch_tanh, relu };
 
 template <>
@@ -40,12 +40,13 @@ struct BertConfig {
     std::int64_t states() const { return layers + 1; }
 };
 
-/// Reads `folder`/config.json. Throws Error naming the file and key: missing, malformed, another architecture
-/// than BERT, relative position embeddings, a decoder, an unknown activation, sizes that do not fit each
-/// other.
+/// Reads `folder`/config.json. Throws Error, which names the file and key, if the file is missing or
+/// malformed, if the architecture is not BERT's (a decoder, relative position embeddings, an unknown
+/// activation), or if sizes do not fit each other.
 BertConfig read_bert_config(const std::filesystem::path& folder);
 
-/// The JSON that Hugging Face's BertConfig reads back; `architecture` as in "BertForQuestionAnswering".
+/// The content of config.json for Hugging Face's BertConfig. `architecture` is the name of its model class,
+/// for example "BertForQuestionAnswering".
 nlohmann::json to_json(const BertConfig& config, const std::string& architecture);
 
 }  // namespace bv

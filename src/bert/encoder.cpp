@@ -1,6 +1,7 @@
 #include "bert/encoder.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "bert/attention/attention.hpp"
 #include "bert/layer_recomputation.hpp"
@@ -74,13 +75,8 @@ HiddenState Encoder::normed(const at::Tensor& x, const HiddenState& residual, co
 
 at::Tensor Encoder::forward(const Batch& batch, const DropoutKey* key, const OnState& on_state) const {
     const auto plan = [&](double p, std::int64_t layer, DropoutSite site) {
-        return DropoutPlan{key == nullptr ? 0 : p,
-                           key == nullptr ? DropoutKey{} : *key,
-                           layer,
-                           site,
-                           batch.starts,
-                           batch.examples,
-                           batch.packing};
+        return DropoutPlan{key == nullptr ? 0 : p, key == nullptr ? DropoutKey{} : *key, layer, site,
+                           batch.packed};
     };
     HiddenState x;
     x.values = dropout(at::layer_norm(at::embedding(words_.tensor, batch.ids) +
@@ -94,13 +90,13 @@ at::Tensor Encoder::forward(const Batch& batch, const DropoutKey* key, const OnS
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const auto number = static_cast<std::int64_t>(i);
         const EncoderLayer layer =
-            [this, &weights = layers_[i], bounds = batch.bounds,
+            [this, &weights = layers_[i],
              attention = plan(config_.attention_dropout, number, DropoutSite::attention),
              attention_output = plan(config_.hidden_dropout, number, DropoutSite::attention_output),
              output =
                  plan(config_.hidden_dropout, number, DropoutSite::layer_output)](const HiddenState& in) {
                 const at::Tensor attended = packed_attention(multiplied(in.rounded, weights.query_key_value),
-                                                             config_.heads, bounds, attention);
+                                                             config_.heads, attention);
                 const HiddenState middle = normed(multiplied(attended, weights.attention_output), in,
                                                   weights.attention_norm, attention_output);
                 const at::Tensor inner =

@@ -38,7 +38,7 @@ class Encoder {
     /// then the output of each layer.
     using OnState = std::function<void(std::int64_t state, const at::Tensor& values)>;
 
-    /// The last hidden state (N, H).
+    /// Returns the last hidden state (N, H). `dropout` may be null: then nothing is dropped.
     at::Tensor forward(const Batch& batch, const DropoutKey* dropout, const OnState& on_state = {}) const;
 
     /// All parameters, in the order of the forward pass.

@@ -11,7 +11,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// In float32 the rounded state is the state itself: one tensor.
+/// The tensors of a state: two, or only one in float32, where the rounded state is the state itself.
 variable_list tensors_of(const HiddenState& x) {
     if (x.values.is_same(x.rounded)) return {x.values};
     return {x.values, x.rounded};
@@ -44,7 +44,7 @@ class Recomputation : public torch::autograd::Function<Recomputation> {
         torch::autograd::backward(outputs, gradients);
         variable_list input_gradients;
         for (const at::Tensor& x : inputs) input_gradients.push_back(x.grad());
-        input_gradients.emplace_back();  // the layer's
+        input_gradients.emplace_back();  // `layer` has no gradient
         return input_gradients;
     }
 };
@@ -54,7 +54,7 @@ class Recomputation : public torch::autograd::Function<Recomputation> {
 HiddenState recomputed(const EncoderLayer& layer, const HiddenState& x) {
     const variable_list tensors = tensors_of(x);
     return state_of(
-        Recomputation::apply(at::TensorList(tensors), layer));  // a vector is not searched for variables
+        Recomputation::apply(at::TensorList(tensors), layer));  // Torch finds no variables in a vector
 }
 
 }  // namespace bv

@@ -9,12 +9,13 @@
 namespace bv {
 namespace {
 
-// Torch has these for its compiler alone, without a name in C++ or a promise to keep them.
+// Torch has these operations only for its compiler: they have no C++ function, and later versions may lack
+// them.
 constexpr const char* kSupported = "mkldnn::_is_mkldnn_bf16_supported";
 constexpr const char* kLayOut = "mkldnn::_reorder_linear_weight";
 constexpr const char* kMultiply = "mkldnn::_linear_pointwise";
 
-/// Whether this Torch and this processor have them.
+/// Whether this Torch has these operations and this processor supports them.
 bool have_products() {
     static const bool found = [] {
         auto& all = c10::Dispatcher::singleton();
@@ -34,7 +35,7 @@ at::Tensor laid_out(const at::Tensor& weight) {
     using Op = at::Tensor(const at::Tensor&, std::optional<c10::SymInt>);
     static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow(kLayOut, "").typed<Op>();
     constexpr std::int64_t kRows =
-        4096;  // of x, as usual in a pass: the layout is best for it, right for any
+        4096;  // rows of x, as usual in a pass; the layout suits this number best and is right for any
     return op.call(weight, c10::SymInt(kRows));
 }
 

@@ -15,12 +15,13 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 class FrozenLinear {
   public:
     FrozenLinear() = default;
+    /// Rounds `weight` (out, in) and `bias` (out) to `precision`, and stores them for fast products.
     FrozenLinear(const at::Tensor& weight, const at::Tensor& bias, at::ScalarType precision);
 
-    /// Whether there is one.
+    /// Whether this object holds weights.
     explicit operator bool() const { return weight_.defined(); }
 
-    /// Returns (N, out) from x (N, in), which must be in the precision.
+    /// Returns (N, out) from `x` (N, in), whose type must be the constructor's `precision`.
     at::Tensor operator()(const at::Tensor& x) const;
 
   private:

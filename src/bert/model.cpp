@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
+#include <memory>
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -69,7 +69,7 @@ Model Model::load(const std::filesystem::path& folder, Task task, Use use, std::
         const std::vector<std::string> missing = names_in(absent, part);
         if (missing.empty()) continue;
         if (missing.size() < names_in(model.parameters_, part).size()) {
-            fail("{}: holds a part of '{}*' without {}: a damaged file", folder.string(), part,
+            fail("{}: holds only a part of '{}*': {} is missing; the file is damaged", folder.string(), part,
                  fmt::join(missing, ", "));
         }
         if (part == pooler && !pools) {
@@ -77,13 +77,13 @@ Model Model::load(const std::filesystem::path& folder, Task task, Use use, std::
             std::erase_if(absent, [&](const Parameter& one) { return one.names[0].starts_with(pooler); });
         } else if (use != Use::tuning) {
             fail(
-                "{}: holds no {}, from which the {} of the {} task are made; give a checkpoint of "
+                "{}: holds no {}, which the {} of the {} task need; give a checkpoint of "
                 "bv_finetune --task {}, which trains them",
                 folder.string(), fmt::join(missing, ", "), use == Use::states ? "states" : "logits", task,
                 task);
         }
     }
-    // Drawn alone, so that it depends on nothing but the seed.
+    // Only the absent weights are drawn, so that they depend only on the seed.
     initialise(absent, model.config().initializer_range, seed);
     model.drawn_ = names_in(absent, "");
     return model;
@@ -146,7 +146,7 @@ std::vector<at::Tensor> Model::states(const Batch& batch) const {
 
 at::Tensor Model::pooled(const Batch& batch, const at::Tensor& last_state) const {
     BV_EXPECT(pooler_weight_.tensor.defined());
-    const at::Tensor first = last_state.index_select(0, batch.first_tokens);
+    const at::Tensor first = last_state.index_select(0, batch.packed->first_rows());
     return at::tanh(at::linear(first, pooler_weight_.tensor, pooler_bias_.tensor));
 }
 
@@ -156,13 +156,8 @@ at::Tensor Model::logits(const Batch& batch, const DropoutKey* key) const {
     if (task_ == Task::classification) {
         x = pooled(batch, x);
         if (key != nullptr) {
-            std::vector<std::int64_t> rows(batch.examples.size() + 1);
-            std::iota(rows.begin(), rows.end(), std::int64_t{0});
-            const std::int64_t sequences = batch.sequences();
-            const at::Tensor examples = batch.packing.narrow(0, sequences + 1, sequences);
-            const at::Tensor packing = at::cat({at::arange(sequences + 1, examples.options()), examples});
-            x = dropout(x,
-                        {config().head_dropout, *key, 0, DropoutSite::head, rows, batch.examples, packing});
+            x = dropout(x, {config().head_dropout, *key, 0, DropoutSite::head,
+                            std::make_shared<PackedSequences>(batch.packed->one_row_each())});
         }
     }
     return at::linear(x, head_weight_.tensor, head_bias_.tensor);
@@ -170,16 +165,18 @@ at::Tensor Model::logits(const Batch& batch, const DropoutKey* key) const {
 
 at::Tensor Model::loss(const Batch& batch, const at::Tensor& logits) const {
     constexpr auto kSum = at::Reduction::Sum;
-    if (task_ == Task::classification) return at::cross_entropy_loss(logits, batch.no_answer, {}, kSum);
-    // Log-softmax over each sequence's own tokens: the places past a sequence's end hold minus infinity.
-    const std::int64_t longest = batch.longest();
+    if (task_ == Task::classification)
+        return at::cross_entropy_loss(logits, batch.packed->no_answer, {}, kSum);
+    // The softmax is over each sequence's own tokens: the places after the end of a sequence hold minus
+    // infinity.
+    const std::int64_t longest = batch.packed->longest();
     const auto over_sequences = [&](const at::Tensor& packed) {
         return at::full({batch.sequences(), longest}, -std::numeric_limits<float>::infinity(),
                         packed.options())
             .index_put({batch.sequence_of, batch.positions}, packed);
     };
-    return at::cross_entropy_loss(over_sequences(logits.select(1, 0)), batch.start_labels, {}, kSum) +
-           at::cross_entropy_loss(over_sequences(logits.select(1, 1)), batch.end_labels, {}, kSum);
+    return at::cross_entropy_loss(over_sequences(logits.select(1, 0)), batch.packed->start_labels, {}, kSum) +
+           at::cross_entropy_loss(over_sequences(logits.select(1, 1)), batch.packed->end_labels, {}, kSum);
 }
 
 }  // namespace bv

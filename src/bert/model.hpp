@@ -32,13 +32,15 @@ class Model {
     /// New weights: N(0, initializer_range), zero biases, unit LayerNorm, drawn from `seed`.
     Model(const BertConfig& config, Task task, std::uint64_t seed);
 
-    /// Any Hugging Face BERT folder (config.json, model.safetensors or its shards). What is new for tuning is
-    /// drawn from `seed`. What the use does not need may be missing: a span model keeps a pooler where the
-    /// folder holds one, a model for states has no head. Throws Error naming file and tensor: one
-    /// that is needed and missing, half a head, another shape, values that are not finite.
+    /// Loads any Hugging Face BERT folder (config.json, model.safetensors or its shards). For tuning, a
+    /// missing head or pooler is drawn from `seed`. Weights that `use` does not need may be missing: a span
+    /// model has a pooler only if the folder holds one, and a model for states has no head. Throws Error,
+    /// which names file and tensor, if a needed tensor is missing, only a part of a head is there, a shape is
+    /// wrong, or values are not finite.
     static Model load(const std::filesystem::path& folder, Task task, Use use, std::uint64_t seed = 0);
 
     /// Writes config.json and model.safetensors for Hugging Face's from_pretrained into an existing folder.
+    /// Throws Error, which names the file.
     void save(const std::filesystem::path& folder) const;
 
     /// Returns a function that does what `save` does, with the weights as they are now. It holds a copy of
@@ -73,18 +75,20 @@ class Model {
     /// The number of values in all parameters.
     std::int64_t parameter_count() const;
 
-    /// All hidden states, L of (N, H): embedding output, then each layer's. Without dropout; under NoGrad if
-    /// the caller wants no graph.
+    /// All L hidden states, each (N, H): the embedding output, then the output of each layer. Without
+    /// dropout. Call it under NoGrad if no gradients are needed.
     std::vector<at::Tensor> states(const Batch& batch) const;
 
     /// The pooled CLS (B, H) of the last state (N, H): tanh(Linear(H -> H)).
     at::Tensor pooled(const Batch& batch, const at::Tensor& last_state) const;
 
-    /// Logits: span (N, 2), start and end; classification (B, 2). With `dropout`, as in training.
+    /// Logits: (N, 2) in the span task, start and end; (B, 2) in classification. Without dropout if `dropout`
+    /// is null.
     at::Tensor logits(const Batch& batch, const DropoutKey* dropout = nullptr) const;
 
-    /// Loss of `logits`, SUMMED over the batch's sequences: span, CE(start) + CE(end) over the sequence's own
-    /// tokens; classification, CE.
+    /// The loss of `logits`, summed over the batch's sequences, not their mean. In the span task it is the
+    /// cross-entropy of the start plus that of the end, over the sequence's own tokens; in classification it
+    /// is the cross-entropy of the classes.
     at::Tensor loss(const Batch& batch, const at::Tensor& logits) const;
 
   private:

@@ -29,8 +29,8 @@ bool starts_with_any(std::string_view name, const std::vector<std::string>& pref
     return std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& p) { return name.starts_with(p); });
 }
 
-/// Whether `name` is a tensor that published folders hold and the model may not want: of a pooler, of heads
-/// of other tasks and of pre-training, or an integer buffer of an old version.
+/// Whether `name` is a tensor that a published folder may hold although the model does not need it: a tensor
+/// of a pooler, of a head of another task or of pre-training, or an integer buffer of an old version.
 bool is_ignored(std::string_view name) {
     static const std::vector<std::string> known{"pooler.",
                                                 "cls.",
@@ -41,7 +41,7 @@ bool is_ignored(std::string_view name) {
     return starts_with_any(name, known);
 }
 
-/// The name this software uses: without "bert.", LayerNorm's gamma and beta as weight and bias.
+/// The name in this code: without "bert.", and with weight and bias for LayerNorm's gamma and beta.
 std::string canonical(std::string name) {
     if (name.starts_with(kPrefix)) name.erase(0, kPrefix.size());
     for (const auto& [old_end, new_end] :
@@ -83,7 +83,8 @@ void fill(const at::Tensor& target, const TensorView& source, const std::string&
     target.copy_(found);
 }
 
-/// In pieces, by all threads: BERT-Large has a third of a billion weights.
+/// Throws Error if a value is not finite. All threads check pieces, because BERT-Large has a third of a
+/// billion weights.
 void require_finite(const at::Tensor& values, const std::string& place) {
     constexpr std::int64_t kPiece = std::int64_t{1} << 18;
     std::atomic<bool> finite = true;
@@ -91,11 +92,11 @@ void require_finite(const at::Tensor& values, const std::string& place) {
         if (!all_finite(DType::f32, values.const_data_ptr<float>() + begin, end - begin)) finite = false;
     });
     if (!finite) {
-        fail("{}: holds NaN or infinity, as after training that diverged; give an earlier checkpoint", place);
+        fail("{}: holds NaN or infinity; perhaps the training diverged: give an earlier checkpoint", place);
     }
 }
 
-/// The rows of `parameter` stored under its name number `part`.
+/// The rows of `parameter` that are stored under the name `parameter.names[part]`.
 at::Tensor part_of(const Parameter& parameter, std::size_t part) {
     const std::int64_t rows = parameter.tensor.size(0) / static_cast<std::int64_t>(parameter.names.size());
     return parameter.tensor.detach().narrow(0, static_cast<std::int64_t>(part) * rows, rows);
@@ -141,8 +142,8 @@ std::vector<Parameter> read_weights(const std::filesystem::path& folder,
     }
     for (const auto& [name, place] : found) {
         if (!is_ignored(name)) {
-            fail("{}: tensor '{}' belongs to no BERT of this config.json", place.file->path().string(),
-                 place.name);
+            fail("{}: tensor '{}' does not belong to a BERT with this config.json",
+                 place.file->path().string(), place.name);
         }
     }
     return absent;
@@ -151,15 +152,14 @@ std::vector<Parameter> read_weights(const std::filesystem::path& folder,
 void require_size(const std::filesystem::path& folder, const BertConfig& config) {
     const std::int64_t hidden = config.hidden_size;
     const std::int64_t layer = 4 * hidden * hidden + 2 * hidden * config.intermediate_size;
-    const std::int64_t least =  // matrices of the encoder, which no folder leaves out
+    const std::int64_t least =  // the matrices of the encoder, which every folder holds
         (config.vocabulary + config.positions + config.segments) * hidden + config.layers * layer;
     std::uintmax_t bytes = 0;
     for (const auto& path : weight_files(folder)) bytes += MappedFile(path).bytes().size();
-    constexpr std::uintmax_t kLeastBytes = 2;  // of a number
+    constexpr std::uintmax_t kLeastBytes = 2;  // bytes of a number
     if (bytes / kLeastBytes < static_cast<std::uintmax_t>(least)) {
         fail(
-            "{}: its config.json describes a model of {} numbers or more, for which {} bytes of weights are "
-            "too few",
+            "{}: its config.json describes a model of {} numbers or more, but its weights have only {} bytes",
             folder.string(), least, bytes);
     }
 }

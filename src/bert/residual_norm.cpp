@@ -15,11 +15,11 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Some rows of one sequence: what a thread does at a time.
+/// Some rows of one sequence. A thread computes one piece at a time.
 struct Piece {
     std::size_t sequence;
-    std::int64_t first;  ///< row, within the sequence
-    std::int64_t row;    ///< the same among all N
+    std::int64_t first;  ///< first row, counted within the sequence
+    std::int64_t row;    ///< first row, counted among all N
     std::int64_t rows;
     KeepBits mask = {};  ///< of its (rows, H) elements
 
@@ -39,7 +39,7 @@ std::vector<Piece> cut(const std::vector<std::int64_t>& starts) {
     return pieces;
 }
 
-/// Calls `work(piece)` for all of them, on all threads.
+/// Calls `work(piece)` for each piece, on all threads.
 template <typename Pieces, typename Work>
 void for_each(Pieces& pieces, const Work& work) {
     at::parallel_for(0, static_cast<std::int64_t>(pieces.size()), 1,
@@ -49,7 +49,7 @@ void for_each(Pieces& pieces, const Work& work) {
                      });
 }
 
-/// The row's place in a tensor of rows; null where there is no tensor.
+/// The place of the row in a tensor of rows; null if the tensor is undefined.
 template <typename T>
 T* row_of(const at::Tensor& x, std::int64_t row) {
     return x.defined() ? static_cast<T*>(x.data_ptr()) + row * (x.dim() == 2 ? x.size(1) : 1) : nullptr;
@@ -68,7 +68,7 @@ class KernelNorm : public torch::autograd::Function<KernelNorm<Element>> {
         const at::Tensor rounded = in.scalar_type() == at::kFloat ? at::Tensor() : at::empty_like(in);
         const at::Tensor means = at::empty({in.size(0)}, rest.options());
         const at::Tensor deviations = at::empty_like(means);
-        std::vector<Piece> pieces = cut(plan.rows);
+        std::vector<Piece> pieces = cut(plan.sequences->starts);
         for_each(pieces, [&](Piece& piece) {
             piece.mask = plan.keep_bits(piece.sequence, piece.first * weight.numel(),
                                         (piece.first + piece.rows) * weight.numel());

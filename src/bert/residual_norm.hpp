@@ -13,8 +13,9 @@ struct HiddenState {
     at::Tensor rounded;
 };
 
-/// LayerNorm(dropped(x) + residual): `x` (N, H) in the precision of matrix products, `residual` (N, H),
-/// `weight` and `bias` (H) in float32. One pass over memory on CPUs with AVX-512. Differentiable.
+/// LayerNorm(dropped(x) + residual). `x` (N, H) is in the precision of matrix products; `residual` (N, H),
+/// `weight` (H) and `bias` (H) are float32. On CPUs with AVX-512 it takes one pass over memory.
+/// Differentiable.
 HiddenState residual_norm(const at::Tensor& x, const at::Tensor& residual, const at::Tensor& weight,
                           const at::Tensor& bias, double epsilon, const DropoutPlan& dropout);
 

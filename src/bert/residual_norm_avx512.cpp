@@ -70,7 +70,7 @@ void norm_backward_by_avx512(const NormRows<Element>& rows, const NormBackward<E
         __m512 total = _mm512_setzero_ps();
         __m512 along = _mm512_setzero_ps();
         for (std::int64_t h = 0; h < hidden;
-             h += kLanes) {  // residual_gradient holds gradient times weight for now
+             h += kLanes) {  // in this loop residual_gradient gets gradient times weight
             const __mmask16 lanes = simd::first_lanes(hidden - h);
             __m512 gradient = _mm512_setzero_ps();
             if (output_gradient != nullptr) gradient = simd::load(output_gradient + h, lanes);

@@ -6,8 +6,8 @@
 
 namespace bv {
 
-/// Some rows of one sequence, in (N, H) arrays whose pointers stand at the first of them. Element is float or
-/// BFloat16.
+/// Some rows of one sequence. The pointers into (N, H) arrays stand at the first of these rows. Element is
+/// float or BFloat16.
 template <typename Element>
 struct NormRows {
     std::int64_t rows;
@@ -16,7 +16,7 @@ struct NormRows {
     const float* weight;   ///< (H)
 };
 
-/// What the forward pass of some rows reads and writes.
+/// The values that the forward pass of some rows reads and writes.
 template <typename Element>
 struct NormForward {
     const Element* x;
@@ -25,12 +25,12 @@ struct NormForward {
     float epsilon;
     float* sum;         ///< dropped(x) + residual
     float* output;      ///< LayerNorm(sum)
-    Element* rounded;   ///< the same as Element; not written if null
+    Element* rounded;   ///< the output as Element; not written if null
     float* means;       ///< of each row
     float* deviations;  ///< of each row: 1 / sqrt(variance + epsilon)
 };
 
-/// What the backward pass of some rows reads and writes; names as in NormForward.
+/// The values that the backward pass of some rows reads and writes, with the names of NormForward.
 template <typename Element>
 struct NormBackward {
     const float* sum;
@@ -40,11 +40,11 @@ struct NormBackward {
     const Element* rounded_gradient;  ///< may be null
     Element* x_gradient;
     float* residual_gradient;
-    float* weight_gradient;  ///< (H); added to
-    float* bias_gradient;    ///< (H); added to
+    float* weight_gradient;  ///< (H); the gradient is added to it
+    float* bias_gradient;    ///< (H); the gradient is added to it
 };
 
-/// Both need has_avx512.
+/// Both may be called only if has_avx512<Element>() is true.
 template <typename Element>
 void residual_norm(const NormRows<Element>& rows, const NormForward<Element>& pass);
 

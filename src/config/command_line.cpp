@@ -1,60 +1,26 @@
 #include "config/command_line.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <set>
 #include <sstream>
 #include <type_traits>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-#include <toml++/toml.h>
 
+#include "config/study_table.hpp"
 #include "core/error.hpp"
-#include "core/nearest.hpp"
 #include "io/files.hpp"
+#include "io/toml.hpp"
 
 namespace bv {
 namespace {
 
-std::string key_of(std::string name) {
-    std::replace(name.begin(), name.end(), '-', '_');
-    return name;
-}
-
-const std::set<std::string>& tables() {
-    static const std::set<std::string> names{"study", "prepare", "finetune", "extract",
-                                             "train", "eval",    "store",    "plan"};
-    return names;
-}
-
-std::string text_of(const toml::node& node, const std::string& place, std::string_view key) {
-    if (auto text = node.value_exact<std::string>()) return *text;
-    if (auto whole = node.value_exact<std::int64_t>()) return std::to_string(*whole);
-    if (auto real = node.value_exact<double>()) return fmt::format("{}", *real);
-    if (auto truth = node.value_exact<bool>()) return *truth ? "true" : "false";
-    fail("{}: '{}': expected a string, a number or a boolean", place, key);
-}
-
-/// Other names by which users look for options, and the options' own.
-using SoughtAs = std::map<std::string, std::string>;
-
-/// The option that a user who wrote `name` most likely means.
-std::string likely(const std::string& name, const std::vector<std::string>& known,
-                   const SoughtAs& sought_as) {
-    const auto found = sought_as.find(name);
-    return found == sought_as.end() ? nearest(name, known) : found->second;
-}
-
 /// Hands one program's table of a study file to CLI11, whose own reader understands only part of TOML.
 class TomlConfig : public CLI::Config {
   public:
-    TomlConfig(const std::string& program, std::vector<std::string> known, SoughtAs sought_as)
-        : table_(program.substr(program.find('_') + 1)),
-          known_(std::move(known)),
-          sought_as_(std::move(sought_as)) {}
+    TomlConfig(std::string table, KnownOptions known) : table_(std::move(table)), known_(std::move(known)) {}
 
     std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
 
@@ -62,56 +28,22 @@ class TomlConfig : public CLI::Config {
     const std::string& path() const { return path_; }
 
     std::vector<CLI::ConfigItem> from_config(std::istream& stream) const override {
-        toml::table study;
-        try {
-            study = toml::parse(stream, std::string_view(path_));
-        } catch (const toml::parse_error& wrong) {
-            fail("{}:{}: {}", path_, wrong.source().begin.line, wrong.description());
-        }
-        for (const auto& [name, node] : study) {
-            const std::string place = fmt::format("{}:{}", path_, node.source().begin.line);
-            if (!tables().contains(std::string(name.str()))) {
-                fail("{}: unknown table '{}'; the nearest known one is '{}'", place, name.str(),
-                     nearest(std::string(name.str()), {tables().begin(), tables().end()}));
-            }
-            if (!node.is_table()) fail("{}: '{}' must be a table", place, name.str());
-        }
         std::vector<CLI::ConfigItem> entries;
-        const toml::table* own = study[table_].as_table();
-        if (own == nullptr) return entries;
-        for (const auto& [name, node] : *own) {
-            const std::string place = fmt::format("{}:{}", path_, node.source().begin.line);
-            const std::string key = key_of(std::string(name.str()));
-            const auto found = std::find_if(known_.begin(), known_.end(),
-                                            [&](const auto& option) { return key_of(option) == key; });
-            if (found == known_.end()) {
-                fail("{}: unknown key '{}' in [{}]; the nearest known one is '{}'", place, name.str(), table_,
-                     key_of(likely(key, known_, sought_as_)));
-            }
-            for (const CLI::ConfigItem& other : entries) {  // a_b and a-b are two keys in TOML, one here
-                if (other.name == *found) fail("{}: '{}' in [{}] stands there twice", place, key, table_);
-            }
-            CLI::ConfigItem item;
-            item.name = *found;
-            if (const toml::array* list = node.as_array()) {
-                for (const auto& element : *list) item.inputs.push_back(text_of(element, place, name.str()));
-            } else {
-                item.inputs.push_back(text_of(node, place, name.str()));
-            }
-            entries.push_back(std::move(item));
+        for (TableEntry& entry : read_study_table(stream, path_, table_, known_)) {
+            CLI::ConfigItem& item = entries.emplace_back();
+            item.name = std::move(entry.option);
+            item.inputs = std::move(entry.values);
         }
         return entries;
     }
 
   private:
     std::string table_;
-    std::vector<std::string> known_;
-    SoughtAs sought_as_;
+    KnownOptions known_;
     std::string path_;
 };
 
-/// Throws Error where a value is no UTF-8: results name their inputs in TOML and JSON, which hold nothing
-/// else.
+/// Throws Error if a value is not UTF-8: results name inputs in TOML and JSON, which hold only UTF-8.
 void require_utf8(const CLI::Option& option) {
     using Json = nlohmann::json;
     for (const std::string& value : option.results()) {
@@ -129,7 +61,7 @@ bool is_own_option(const CLI::Option* option) {
            option->get_lnames()[0] != "config" && option->get_lnames()[0] != "version";
 }
 
-/// The type of one value of an option, which may hold several.
+/// The type of one value of an option. An option may have several values.
 template <class T>
 struct Item {
     using type = T;
@@ -139,8 +71,8 @@ struct Item<std::vector<T>> {
     using type = T;
 };
 
-/// The values as a flag takes them: "1,2". CLI11's own text, "[1,2]", changes with the headers seen before
-/// it.
+/// The values as a flag takes them: "1,2". CLI11's own text ("[1,2]") depends on the headers that are
+/// included before it.
 template <class Value>
 std::string list_text(const std::vector<Value>& values) {
     std::ostringstream text;
@@ -148,7 +80,7 @@ std::string list_text(const std::vector<Value>& values) {
     return text.str();
 }
 
-/// `value` as one of TOML's types. TOML's whole numbers end at 2^63: larger ones are texts.
+/// `value` as one of TOML's types.
 template <class Value>
 auto toml_value(const Value& value) {
     if constexpr (std::is_same_v<Value, std::filesystem::path>) {
@@ -165,6 +97,7 @@ void insert(toml::table& table, const std::string& key, const Value& value) {
     if constexpr (std::is_same_v<Value, std::string> || std::is_same_v<Value, std::filesystem::path>) {
         if (value.empty()) return;
     }
+    // TOML's whole numbers are below 2^63: larger ones become texts.
     if constexpr (std::is_same_v<Value, std::uint64_t>) {
         if (!std::in_range<std::int64_t>(value)) return insert(table, key, std::to_string(value));
         insert(table, key, static_cast<std::int64_t>(value));
@@ -213,24 +146,28 @@ Option Option::needs(const Option& other) const {
     return *this;
 }
 
-/// The values of all options, each written by a function of its own.
+/// For each option a function that writes its value into a table.
 struct CommandLine::Settings {
+    const CLI::App* app;
     std::vector<std::function<void(toml::table&)>> writers;
 
     void add(const std::string& name, std::function<void(toml::table&, const std::string&)> write) {
-        writers.emplace_back(
-            [key = key_of(name), write = std::move(write)](toml::table& table) { write(table, key); });
+        writers.emplace_back([this, name, key = key_of(name), write = std::move(write)](toml::table& table) {
+            const CLI::Option* option = app->get_option_no_throw("--" + name);
+            // Whoever reads it back may not have the option that this one needs.
+            const bool left_out = option != nullptr && !option->get_needs().empty() && option->count() == 0;
+            if (!left_out) write(table, key);
+        });
     }
 };
 
 CommandLine::CommandLine(std::string program, std::string description, std::string examples)
     : program_(std::move(program)),
       app_(std::make_unique<CLI::App>(std::move(description), program_)),
-      settings_(std::make_unique<Settings>()) {
+      settings_(std::make_unique<Settings>(app_.get())) {
     app_->set_config("--config", "",
-                     "TOML study file; this program reads its table [" +
-                         program_.substr(program_.find('_') + 1) + "], flags override it");
-    // Declared for --help alone: main answers it before MPI starts.
+                     "TOML study file; this program reads its table [" + table() + "], flags override it");
+    // It is declared only so that --help shows it: main answers it before MPI starts.
     const std::string help = "Print version, commit, compiler and versions of libraries, and end";
     app_->add_flag("--version", help);
     app_->footer(std::move(examples));
@@ -238,6 +175,10 @@ CommandLine::CommandLine(std::string program, std::string description, std::stri
 }
 
 CommandLine::~CommandLine() = default;
+
+std::string CommandLine::table() const {
+    return program_.substr(program_.find('_') + 1);
+}
 
 template <class T>
 Option CommandLine::option(const std::string& name, T& value, const std::string& help) {
@@ -293,11 +234,11 @@ void CommandLine::sought_as(const std::string& name, const std::string& known) {
 }
 
 void CommandLine::parse(int argc, const char* const* argv) {
-    std::vector<std::string> known;
+    KnownOptions known{{}, sought_as_};
     for (const CLI::Option* option : app_->get_options()) {
-        if (is_own_option(option)) known.push_back(option->get_lnames()[0]);
+        if (is_own_option(option)) known.names.push_back(option->get_lnames()[0]);
     }
-    auto reader = std::make_shared<TomlConfig>(program_, known, sought_as_);
+    auto reader = std::make_shared<TomlConfig>(table(), known);
     for (int i = 1; i < argc; ++i) {
         const std::string word = argv[i];
         if (word == "--config" && i + 1 < argc) reader->read_from(argv[i + 1]);
@@ -309,13 +250,13 @@ void CommandLine::parse(int argc, const char* const* argv) {
     } catch (const CLI::CallForHelp&) {
         throw Answered{app_->help()};
     } catch (const CLI::FileError& wrong) {
-        read_file(reader->path());  // throws an Error that says what is wrong with the file
+        read_file(reader->path());  // throws Error with the reason if the file cannot be read
         fail("{}; see {} --help", wrong.what(), program_);
     } catch (const CLI::ExtrasError&) {
         const std::string extra = app_->remaining().empty() ? "" : app_->remaining().front();
         if (!extra.starts_with("--")) fail("unexpected argument '{}'; see {} --help", extra, program_);
         const std::string name = extra.substr(2, extra.find('=') - 2);
-        fail("unknown flag '{}'; the nearest known one is '--{}'", extra, likely(name, known, sought_as_));
+        fail("unknown flag '{}'; the nearest known one is '--{}'", extra, known.likely(name));
     } catch (const CLI::ParseError& wrong) {
         fail("{}; see {} --help", wrong.what(), program_);
     }
@@ -328,20 +269,20 @@ std::string CommandLine::config_file() const {
 }
 
 std::string CommandLine::resolved() const {
-    toml::table table;
-    for (const auto& write : settings_->writers) write(table);
+    toml::table settings;
+    for (const auto& write : settings_->writers) write(settings);
     std::ostringstream text;
-    text << toml::table{{program_.substr(program_.find('_') + 1), std::move(table)}} << "\n";
+    text << toml::table{{table(), std::move(settings)}} << "\n";
     return text.str();
 }
 
 std::optional<std::string> setting_in(const std::string& resolved, const std::string& key) {
     try {
-        const toml::table program = toml::parse(resolved);
+        const toml::table program = parse_toml(resolved, "settings");
         for (const auto& [name, node] : program) {
             if (const toml::table* settings = node.as_table()) return (*settings)[key].value<std::string>();
         }
-    } catch (const toml::parse_error&) {
+    } catch (const Error&) {
         return {};
     }
     return {};

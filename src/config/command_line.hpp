@@ -17,13 +17,14 @@ class Option;
 
 namespace bv {
 
-/// Thrown by CommandLine::parse for --help: `text` goes to standard output, exit code 0.
+/// CommandLine::parse throws it for --help: the program prints `text` to standard output and ends with exit
+/// code 0.
 struct Answered {
     std::string text;
 };
 
-/// An option or argument that a CommandLine has declared. What is asked of it here, CommandLine::parse
-/// checks.
+/// An option or argument that a CommandLine has declared. These functions add conditions, which
+/// CommandLine::parse checks. Each returns the same option.
 class Option {
   public:
     explicit Option(CLI::Option* declared) : declared_(declared) {}
@@ -31,25 +32,25 @@ class Option {
     /// The user must give it.
     Option required() const;
 
-    /// It takes one of these words.
+    /// Its value must be one of these words.
     Option one_of(std::vector<std::string> words) const;
 
-    /// It takes these numbers; so does each of its values where it has several.
+    /// Its value must be one of these numbers; if it has several values, each of them must be.
     Option check(const Numbers& numbers) const;
 
-    /// Several values may stand in one word with `mark` between them.
+    /// The user may write several values as one word, with `mark` between them.
     Option delimiter(char mark) const;
 
-    /// The user may give it only where `other` is given too.
+    /// The user may give it only together with `other`.
     Option needs(const Option& other) const;
 
   private:
     CLI::Option* declared_;
 };
 
-/// A program's flags, and the TOML table that may set them: `--config STUDY.toml` reads the table named as
-/// the program without its "bv_" prefix ([finetune], say); a flag overrides its key; keys are the flags' long
-/// names with underscores for hyphens (hyphens are understood too).
+/// A program's flags, and the TOML table that may set them. `--config STUDY.toml` reads the table with the
+/// program's name without "bv_", for example [finetune]. A flag overrides its key. Keys are the flags' long
+/// names with underscores in place of hyphens; hyphens are understood too.
 class CommandLine {
   public:
     /// `program` as in "bv_finetune"; `description` heads --help, `examples` ends it.
@@ -66,8 +67,8 @@ class CommandLine {
     template <class T>
     Option option(const std::string& name, T& value, const std::string& help);
 
-    /// The same for an enum with words (core/words.hpp), which takes these. One that is optional has no value
-    /// where the user names none.
+    /// The same for an enum with words (core/words.hpp): the user gives one of these words. A std::optional
+    /// stays empty if the user gives none.
     template <HasWords E>
     Option option(const std::string& name, E& value, const std::string& help) {
         return option_of_words(
@@ -81,25 +82,27 @@ class CommandLine {
             [&value](const std::string& word) { value = bv::parse<E>(word); }, help);
     }
 
-    /// Declares an argument that stands without a name; the first declared comes first. T is std::string or
-    /// std::filesystem::path.
+    /// Declares an argument without a name. Arguments are given in the order in which they are declared. T is
+    /// std::string or std::filesystem::path.
     template <class T>
     Option argument(const std::string& name, T& value, const std::string& help);
 
-    /// An unknown flag or key `name` is answered with the flag `known`, whatever names are nearer to it:
-    /// users look for `known` by that name.
+    /// If the user gives the unknown flag or key `name`, the error names the flag `known`, even if other
+    /// names are more similar: users look for `known` by that name.
     void sought_as(const std::string& name, const std::string& known);
 
-    /// Throws Answered for --help, Error for anything wrong: an unknown flag, a bad value, an unknown key of
-    /// the program's table (naming the nearest known one, the file and the line).
+    /// Reads the command line and the table. Throws Answered for --help. Throws Error for an unknown flag, a
+    /// bad value, or an unknown key of the program's table; then it names the file, the line and the nearest
+    /// known key.
     void parse(int argc, const char* const* argv);
 
-    /// The values every option ended up with, as the program's TOML table with TOML's types; written beside
-    /// every result. Read back as --config it gives the same values. Options must still live; those that hold
-    /// nothing (an empty text or list) are left out.
+    /// The final values of all options as the program's TOML table, with TOML's types. It is written beside
+    /// every result, and gives the same values when it is read as --config. The variables of the options must
+    /// still live. Left out are options with an empty text or list, and options that need another option and
+    /// were not given.
     std::string resolved() const;
 
-    /// The file that --config named, empty without one.
+    /// The file that --config names; empty without --config.
     std::string config_file() const;
 
     /// The program's name.
@@ -107,6 +110,9 @@ class CommandLine {
 
   private:
     struct Settings;
+
+    /// The table of a study file that is the program's: its name without "bv_".
+    std::string table() const;
 
     Option option_of_words(const std::string& name, std::vector<std::string> words,
                            std::function<std::string()> get, std::function<void(const std::string&)> set,
@@ -118,8 +124,8 @@ class CommandLine {
     std::unique_ptr<Settings> settings_;
 };
 
-/// The text of `key` in what `resolved` gave an older program, which wrote every value as a text; nothing
-/// where it has no such text or is no TOML.
+/// The text of `key` in `resolved`, a resolved configuration of an older program, which wrote every value as
+/// a text. No value if it has no such text or is not TOML.
 std::optional<std::string> setting_in(const std::string& resolved, const std::string& key);
 
 }  // namespace bv

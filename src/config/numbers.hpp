@@ -5,19 +5,20 @@
 
 namespace bv {
 
-/// The largest number that an option takes where it names no other limit: a product of two such whole numbers
-/// stays below 2^63.
+/// The largest number that an option allows if it sets no other limit. A product of two such whole numbers is
+/// below 2^63.
 inline constexpr double kLargestNumber = 1e9;
 
-/// The most threads of a process: more than any host has cores, and few enough to start.
+/// The largest number of threads of a process. It is more than any host has cores, and a process can start as
+/// many.
 inline constexpr double kMostThreads = 1024;
 
-/// The numbers that an option takes, for Option::check. CommandLine makes sure that they are numbers.
+/// The numbers that an option allows, for Option::check. CommandLine checks that the user's text is a number.
 struct Numbers {
     std::function<bool(double)> includes;  ///< whether a number is one of them
-    std::string text;                      ///< which they are, for --help and messages: "0 to 1"
+    std::string text;                      ///< describes them for --help and messages: "0 to 1"
 
-    /// Says why `number` is none of them; empty where it is one.
+    /// If `number` is not allowed, says what was found and what was expected; otherwise empty.
     std::string complaint(const std::string& number) const;
 };
 
@@ -30,12 +31,12 @@ Numbers at_least(double least);
 /// Every number above 0: a learning rate has no upper limit, so that a user may try any.
 Numbers above_0();
 
-/// 0, which has a meaning of its own, or `least` to kLargestNumber.
+/// 0, which has a special meaning, or `least` to kLargestNumber.
 Numbers zero_or(double least);
 
-/// Says why `text` is no number that a T holds (double, int, std::int64_t, std::uint64_t); empty where it is
-/// one. Then `text` loses a plus sign and leading zeros, with which CLI11 would read another number. NaN and
-/// the infinities are no numbers.
+/// If `text` is no number of type T (double, int, std::int64_t, std::uint64_t), says why; NaN and infinity
+/// are no numbers. Otherwise returns an empty text and removes a plus sign and leading zeros from `text`,
+/// because CLI11 would read another number with them.
 template <class T>
 std::string number_complaint(std::string& text);
 

@@ -8,7 +8,7 @@
 namespace bv {
 namespace {
 
-/// One per process, as the main thread is.
+/// The last report of the main thread. Each process has one.
 struct Told {
     std::mutex mutex;
     std::int64_t reports = 0;

@@ -22,8 +22,8 @@ constexpr std::array<Row, 7> kRows{{{DType::f64, 8, "float64"},
                                     {DType::i32, 4, "int32"},
                                     {DType::u8, 1, "uint8"}}};
 
-// Not a number and infinity have all bits of the exponent set. Without a branch in its loop, for the compiler
-// to use wide registers.
+// NaN and infinity have all bits of the exponent set. The loop has no branch, so that the compiler can use
+// wide registers.
 template <class Word>
 bool none_has_all(Word exponent, const void* elements, std::int64_t count) {
     const auto* words = static_cast<const Word*>(elements);

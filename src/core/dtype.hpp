@@ -18,7 +18,7 @@ std::string_view name_of(DType dtype);
 /// The inverse of `name_of`. Throws Error naming the known types.
 DType dtype_named(std::string_view name);
 
-/// Whether all `count` elements of a floating type of at most 4 bytes are finite.
+/// Whether all `count` elements are finite. `dtype` must be float32, float16 or bfloat16.
 bool all_finite(DType dtype, const void* elements, std::int64_t count);
 
 }  // namespace bv

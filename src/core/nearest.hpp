@@ -5,7 +5,8 @@
 
 namespace bv {
 
-/// The one of `known` (at least one) nearest to `wanted` by edit distance, for messages about unknown names.
+/// The name in `known` that has the smallest edit distance to `wanted`, for messages about unknown names.
+/// `known` must not be empty.
 std::string nearest(const std::string& wanted, const std::vector<std::string>& known);
 
 }  // namespace bv

@@ -41,7 +41,7 @@ void parallel_for(std::int64_t count, int threads, const std::function<void(std:
     std::vector<std::jthread> team;
     for (std::int64_t t = 1; t < std::min<std::int64_t>(threads, count); ++t) team.emplace_back(work);
     work();
-    team.clear();  // joins
+    team.clear();  // waits for all threads
     if (first_error) std::rethrow_exception(first_error);
 }
 

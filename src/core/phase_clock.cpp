@@ -14,7 +14,7 @@ namespace {
 constexpr std::array<const char*, PhaseClock::count> kNames{"data",      "forward", "backward",  "all_reduce",
                                                             "optimizer", "saving",  "evaluation"};
 
-/// The first `phases` of them.
+/// The seconds of the first `phases` phases, by name.
 nlohmann::json by_name(const std::array<double, PhaseClock::count>& seconds, std::size_t phases) {
     nlohmann::json json;
     for (std::size_t i = 0; i < phases; ++i) json[kNames[i]] = seconds[i];

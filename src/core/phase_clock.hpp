@@ -8,9 +8,9 @@
 
 namespace bv {
 
-/// Counts the seconds of each phase of a training step, and their sums over all steps so far. It also
-/// counts the seconds between steps: those of evaluation, and those of waiting until rank 0 has saved. When
-/// a phase ends, it reports the next one as this rank's activity.
+/// Counts the seconds of each phase of a training step, and their sums over all steps so far. It also counts
+/// the seconds between steps, which evaluation takes or the wait until rank 0 has saved. When a phase ends,
+/// it reports the next one as this rank's activity.
 class PhaseClock {
   public:
     enum Phase { data, forward, backward, all_reduce, optimizer, saving, evaluation, count };
@@ -24,14 +24,15 @@ class PhaseClock {
     /// Adds the seconds counted since `begin` to the sums.
     void add();
 
-    /// Continues from the sums of an earlier run, as `all` returns them.
+    /// Continues from the sums of an earlier run, as `all` returned them. A phase that is missing there has 0
+    /// seconds.
     void restore(const nlohmann::json& all);
 
-    /// Seconds by the name of the phase: of the last step, and of everything so far.
+    /// Seconds of each phase, by its name: `step` has those of the last step, `all` the sums so far.
     nlohmann::json step() const;
     nlohmann::json all() const;
 
-    /// "data 0 %, forward 35 %, ...": shares of `all`.
+    /// "data 0 %, forward 35 %, ...": each phase's share of the sums in `all`.
     std::string shares() const;
 
   private:

@@ -23,21 +23,21 @@ struct Variable {
     const char* value;
 };
 
-/// These are set unless the user has set them. They are set here, because setenv beside a thread that reads
-/// the environment is a race, and libraries start threads.
+/// These are set unless the user has set them. They are set here, before libraries start threads: a thread
+/// could read the environment while setenv changes it.
 constexpr Variable kVariables[] = {
-    // GPUs are numbered as nvidia-smi does, by which launch/rank.sh binds cores.
+    // CUDA numbers GPUs as nvidia-smi does, and launch/rank.sh binds cores by nvidia-smi's numbers.
     {"CUDA_DEVICE_ORDER", "PCI_BUS_ID"},
-    // cuBLAS: with workspaces of its own for each stream, its sums have one order.
+    // cuBLAS: each stream has its own workspaces, so that sums are always added in the same order.
     {"CUBLAS_WORKSPACE_CONFIG", ":4096:8"},
-    // NCCL: sums made by NVSwitch have other bits each time, and other algorithms another order; see
-    // comm/collective.hpp.
+    // NCCL: NVSwitch gives sums with other bits each time, and another algorithm than the ring adds in
+    // another order; see comm/collective.hpp.
     {"NCCL_NVLS_ENABLE", "0"},
     {"NCCL_ALGO", "Ring"},
 };
 
-/// Each head of a grid holds its log and its lock open; the usual limit is 1024. The new limit is not the
-/// largest possible one, since MPI closes each possible number where it starts a process.
+/// Each head of a grid keeps its log and its lock open, and the usual limit is 1024 files. The new limit is
+/// not the largest possible one: when MPI starts a process, it closes each number up to the limit.
 void allow_open_files() {
     constexpr rlim_t kEnough = 16384;
     rlimit files{};
@@ -46,9 +46,9 @@ void allow_open_files() {
     setrlimit(RLIMIT_NOFILE, &files);
 }
 
-/// Where the working folder was removed, a constructor of MKL, which runs before main, ends the process with
-/// a line that names nothing. The loader calls this before all constructors, libc's among them: it may do
-/// nothing else.
+/// If the working folder was removed, a constructor of MKL, which runs before main, ends the process with a
+/// line that does not name the cause. The loader calls this function before all constructors, also before
+/// libc's, so it may only make system calls.
 void require_working_folder() {
     char folder[PATH_MAX];
     if (::getcwd(folder, sizeof folder) != nullptr || errno != ENOENT) return;

@@ -9,7 +9,7 @@
 namespace bv {
 namespace {
 
-/// Three digits at least, and no exponent.
+/// The rate with three significant digits or as a whole number, never with an exponent.
 std::string rate_text(double rate) {
     return rate < 999.5 ? fmt::format("{:.3g}", rate) : fmt::format("{:.0f}", rate);
 }
@@ -42,7 +42,7 @@ void Progress::advance(std::int64_t units, const std::string& note) {
     report();
     const auto now = Clock::now();
     if (quiet_ || now < next_line_) return;
-    // Lines grow rarer, so that a day's log stays readable: 2 s, 4 s ... up to a minute apart.
+    // The time between two lines doubles from 2 s up to a minute, so that a day's log stays readable.
     interval_ = std::min(interval_ * 2, std::chrono::seconds(60));
     next_line_ = now + interval_;
     const double rate = static_cast<double>(done_ - before_) / seconds();
@@ -63,7 +63,7 @@ double Progress::finish() {
 
 void Progress::leave_out(double seconds) {
     began_ += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-    report();  // that work may have reported its own
+    report();  // the work in between may have reported itself
 }
 
 double Progress::seconds() const {

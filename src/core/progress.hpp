@@ -9,26 +9,27 @@ namespace bv {
 /// "1:23:45", "2:05" or "3.2 s".
 std::string duration_text(double seconds);
 
-/// The progress of one long piece of work. Every few seconds it logs a line with share, rate and remaining
-/// time, and at the end a line with the whole time. On every rank it is reported as the rank's activity.
-/// Work that is shorter than the first interval logs nothing.
+/// The progress of one long piece of work. Every few seconds it logs a line with the share that is done, the
+/// rate and the remaining time; at the end it logs a line with the whole time. Every rank reports it as its
+/// activity. Work that is shorter than the first interval logs nothing.
 class Progress {
   public:
-    /// `total` counts `unit`s ("features", "steps"), of which an interrupted run did `before`; `quiet` prints
-    /// nothing (ranks other than 0).
+    /// `what` names the work. `total` is the number of all its `unit`s ("features", "steps"); an interrupted
+    /// run did `before` of them. With `quiet` nothing is logged (for ranks other than 0).
     Progress(std::string what, std::string unit, std::int64_t total, bool quiet = false,
              std::int64_t before = 0);
 
-    /// Counts `units` as done; prints a line when one is due. `note` is put at its end.
+    /// Counts `units` more as done, and logs a line if it is time for one. `note` is put at the end of the
+    /// line.
     void advance(std::int64_t units, const std::string& note = "");
 
-    /// The closing line. Returns the seconds since construction.
+    /// Logs the last line. Returns the seconds since construction, without those left out.
     double finish();
 
-    /// Leaves `seconds` that were spent on something else out of all rates and times.
+    /// Leaves `seconds` out of all rates and times, because they were spent on something else.
     void leave_out(double seconds);
 
-    /// Seconds since construction.
+    /// Seconds since construction, without those left out.
     double seconds() const;
 
   private:

@@ -14,7 +14,8 @@ namespace bv {
 void reserve_standard_streams() {
     for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
         if (::fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
-        // The lowest free number is this stream's. Opened for reading, so that writing fails as it should.
+        // open() takes the lowest free number, which is that of this stream. It opens for reading only, so
+        // that writing fails as it should.
         [[maybe_unused]] const int opened = ::open("/dev/null", O_RDONLY);
     }
 }

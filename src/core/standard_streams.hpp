@@ -9,8 +9,8 @@ namespace bv {
 /// at the beginning of main.
 void reserve_standard_streams();
 
-/// Writes a program's results to standard output, all of them. Throws Error with the system's reason (a full
-/// disk, a closed stream).
+/// Writes all of `text`, a program's results, to standard output. Throws Error with the system's reason, for
+/// example a full disk or a closed stream.
 void print_results(std::string_view text);
 
 /// Prints the answer to --help and returns the exit code. If it cannot be printed, the error is reported.

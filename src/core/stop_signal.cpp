@@ -17,8 +17,8 @@ void handle(int signal, void (*handler)(int)) {
     sigaction(signal, &action, nullptr);  // fails only for signals that do not exist
 }
 
-/// The first signal is enough; later ones are ignored: launchers repeat it, and each could interrupt a long
-/// call of a file system.
+/// The first signal is enough, and later ones are ignored: launchers repeat the signal, and each one could
+/// interrupt a long call of a file system.
 void request_stop(int signal) {
     requested = true;
     handle(signal, SIG_IGN);

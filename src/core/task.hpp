@@ -4,7 +4,8 @@
 
 namespace bv {
 
-/// What models and heads are trained for: where does the answer stand, or has the question one at all?
+/// The question that models and heads are trained to answer. `span`: where does the answer stand?
+/// `classification`: is there an answer?
 enum class Task { span, classification };
 
 template <>

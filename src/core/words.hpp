@@ -13,8 +13,8 @@
 
 namespace bv {
 
-/// Specialised for an enum whose values users write as words, in flags, TOML and files: `kKind`, what such a
-/// value is called in messages, and `kWords`, an array of one word for each value, in the enum's order.
+/// Specialised for each enum whose values users write as words in flags, TOML and files. `kKind` is the name
+/// of such a value in messages. `kWords` is an array with one word for each value, in the enum's order.
 template <class E>
 struct Words;
 
@@ -46,7 +46,7 @@ std::string choices() {
     return text;
 }
 
-/// The value of a word; nothing where the enum does not have it.
+/// The value of a word; no value if the enum has no such word.
 template <HasWords E>
 std::optional<E> find_word(std::string_view word) {
     const auto& words = Words<E>::kWords;
@@ -55,7 +55,7 @@ std::optional<E> find_word(std::string_view word) {
     return static_cast<E>(found - words.begin());
 }
 
-/// The value of a word. Throws Error that names the choices.
+/// The value of a word. Throws Error, which names the possible words.
 template <HasWords E>
 E parse(std::string_view word) {
     if (const auto value = find_word<E>(word)) return *value;

@@ -8,7 +8,7 @@
 namespace bv {
 namespace {
 
-/// Bytes of a GPU that Torch's allocator keeps from CUDA and would give to new tensors.
+/// The bytes of a GPU that Torch's allocator holds and can use for new tensors.
 std::int64_t kept_by_torch(at::Device device) {
     c10::DeviceAllocator* allocator = c10::getDeviceAllocator(device.type());
     if (!allocator->initialized()) return 0;

@@ -40,12 +40,13 @@ at::Tensor CopyStream::to_device(const at::Tensor& host) {
     return host.to(device_, /*non_blocking=*/true);
 }
 
-void CopyStream::hand_over(const at::Tensor& copy) {
-    if (!stream_) return;
+at::Tensor CopyStream::hand_over(const at::Tensor& copy) {
+    if (!stream_) return copy;
     c10::Event copied(device_.type());
     copied.record(*stream_);
     copied.block(computing());
     copy.record_stream(computing());
+    return copy;
 }
 
 at::Tensor host_memory(at::IntArrayRef shape, at::ScalarType type, at::Device device) {

@@ -24,9 +24,9 @@ class CopyStream {
     /// `hand_over`. On a CPU it returns `host` itself.
     at::Tensor to_device(const at::Tensor& host);
 
-    /// Local: allows the use of `copy`, a result of `to_device`: computations that the device gets from now
+    /// Local: returns `copy`, a result of `to_device`, for use: computations that the device gets from now
     /// on wait until the copy is done.
-    void hand_over(const at::Tensor& copy);
+    at::Tensor hand_over(const at::Tensor& copy);
 
   private:
     c10::Stream computing() const;

@@ -13,7 +13,7 @@
 namespace bv {
 
 int share_of_cores(const std::vector<std::vector<int>>& masks, std::size_t mine) {
-    std::map<int, int> sharers;  // of each core
+    std::map<int, int> sharers;  // number of processes that may run on each core
     for (const std::vector<int>& mask : masks) {
         for (const int core : mask) ++sharers[core];
     }

@@ -24,8 +24,8 @@
 namespace bv {
 namespace {
 
-/// Makes GPU `device` current. libtorch_cuda is loaded only here: it takes seconds and half a gigabyte, which
-/// a rank on the CPU should not pay.
+/// Makes GPU `device` current. libtorch_cuda is loaded only here, because it takes seconds and half a
+/// gigabyte. A rank on the CPU does not need it.
 void open_gpu(int device) {
     if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
         fail("--device cuda: cannot load LibTorch's CUDA part: {}", dlerror());
@@ -37,7 +37,7 @@ void open_gpu(int device) {
 #else
     BV_EXPECT(device < 0);  // a build without CUDA sees no GPU
 #endif
-    // Torch would refuse other settings only in the first step.
+    // It is checked here, because Torch would refuse other settings only in the first step.
     const char* found = std::getenv("CUBLAS_WORKSPACE_CONFIG");
     const std::string workspaces = found == nullptr ? "" : found;
     if (workspaces != ":4096:8" && workspaces != ":16:8") {
@@ -46,17 +46,17 @@ void open_gpu(int device) {
             "need :4096:8 or :16:8",
             workspaces);
     }
-    // The same bits each time, so that a resumed run is the undisturbed one. Operations without a
-    // deterministic kernel throw: with warn_only flash attention's backward pass would take its other kernel.
-    // src/README.md lists what the training steps use.
+    // The bits must be the same each time, so that a resumed run ends with those of an undisturbed run.
+    // Operations without a deterministic kernel throw: with warn_only the backward pass of flash attention
+    // would use its other kernel. src/README.md lists the operations of the training steps.
     at::Context& context = at::globalContext();
     context.setDeterministicAlgorithms(true, /*warn_only=*/false);
     context.setDeterministicFillUninitializedMemory(false);
-    // Torch rounds the factors of convolutions to 10 bits of mantissa unless told; heads are float32.
+    // Without this Torch rounds the factors of convolutions to 10 bits of mantissa (TF32); heads are float32.
     context.setAllowTF32CuDNN(false);
 }
 
-/// Collective: the hosts that have a GPU, also where this build cannot use it.
+/// Collective: the hosts that have a GPU, also if this build cannot use it.
 std::vector<std::string> hosts_with_gpus(const Communicator& ranks) {
     std::set<std::string> hosts;
     for (const std::string& host : ranks.gather(has_nvidia_gpu() ? host_name() : "")) {
@@ -85,12 +85,12 @@ void declare(CommandLine& line, ComputeOptions& options) {
     line.option("threads", options.threads,
                 "threads of a rank on the CPU; 0 takes the rank's share of the cores")
         .check(within(0, kMostThreads));
-    line.option("hang-timeout", options.hang_timeout,
-                "after so many seconds without a sign from a rank, it is named and all ranks end; also after "
-                "so many if all ranks wait for each other, and after ten times as many if no rank gets any "
-                "further; 0 "
-                "means never (for debuggers)")
-        .check(zero_or(2));  // a few beats of comm/watchdog.hpp at least
+    line.option(
+            "hang-timeout", options.hang_timeout,
+            "seconds; a rank that gives no sign for so long is named, and all ranks end; they also end if "
+            "all wait for each other for so long, or if no rank makes progress for ten times as long; "
+            "0 turns this off (for debuggers)")
+        .check(zero_or(2));  // at least a few signs of comm/watchdog.hpp
 }
 
 std::string Compute::precision_name() const {
@@ -104,8 +104,8 @@ std::string Compute::text() const {
 std::string without_gpus(const std::string& wanted, bool built_for_gpus,
                          const std::vector<std::string>& hosts) {
     constexpr const char* kHow =
-        "install a CUDA toolkit (nvcc on PATH, in $CUDA_HOME or /usr/local/cuda; tools/install.sh brings one "
-        "where there is a GPU) and build again";
+        "install a CUDA toolkit (nvcc on PATH, in $CUDA_HOME or /usr/local/cuda; tools/install.sh installs "
+        "one if there is a GPU) and build again";
     if (wanted == "cuda") {
         if (!built_for_gpus) fail("--device cuda: this build has no CUDA; {}", kHow);
         fail("--device cuda: no rank sees a GPU that CUDA can use");

@@ -23,9 +23,9 @@ int gpu_count() {
     int count = 0;
     const cudaError_t code = cudaGetDeviceCount(&count);
     if (code == cudaSuccess) return count;
-    // Without a driver CUDA calls the driver too old.
+    // Without a driver CUDA reports that the driver is too old.
     if (code != cudaErrorNoDevice && has_nvidia_gpu()) {
-        fail("CUDA cannot use the GPUs of host {}: {}; --device cpu does without them", host_name(),
+        fail("CUDA cannot use the GPUs of host {}: {}; --device cpu computes without them", host_name(),
              cudaGetErrorString(code));
     }
     return 0;
@@ -36,7 +36,7 @@ std::string uuid_of(int gpu) {
     cudaDeviceProp properties{};
     const cudaError_t code = cudaGetDeviceProperties(&properties, gpu);
     if (code != cudaSuccess) {
-        fail("CUDA cannot use GPU {} of host {}: {}; --device cpu does without it", gpu, host_name(),
+        fail("CUDA cannot use GPU {} of host {}: {}; --device cpu computes without it", gpu, host_name(),
              cudaGetErrorString(code));
     }
     std::string text = "GPU";
@@ -60,7 +60,7 @@ RanksGpus from_text(const std::string& text) {
     return rank;
 }
 
-/// Throws Error where some ranks see GPUs and others none.
+/// Throws Error if some ranks see GPUs and others see none.
 void require_all_or_none(const std::vector<RanksGpus>& ranks) {
     std::vector<std::string> without;  // hosts, each once
     std::size_t blind = 0;
@@ -71,8 +71,8 @@ void require_all_or_none(const std::vector<RanksGpus>& ranks) {
     }
     if (blind == 0 || blind == ranks.size()) return;
     fail(
-        "{} of {} ranks see no GPU that CUDA can use (host{} {}): all ranks compute on GPUs or none does; "
-        "--device cpu takes none",
+        "{} of {} ranks see no GPU that CUDA can use (host{} {}): either all ranks compute on GPUs or none "
+        "does; --device cpu computes without GPUs",
         blind, ranks.size(), without.size() == 1 ? "" : "s", fmt::join(without, ", "));
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The files of a memory group, by version.
+/// The names of a memory group's files, which depend on the version.
 struct GroupFiles {
     const char* limit;
     const char* usage;
@@ -21,7 +21,7 @@ struct GroupFiles {
 constexpr GroupFiles kVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
 constexpr GroupFiles kVersion2{"memory.max", "memory.current", "inactive_file"};
 
-/// The number that a file holds; nothing where there is no such file, or a word ("max") in it.
+/// The number in a file; no value if there is no such file or it holds a word ("max").
 std::optional<std::int64_t> number_in(const fs::path& path) {
     std::ifstream file(path);
     std::int64_t number = 0;
@@ -29,7 +29,7 @@ std::optional<std::int64_t> number_in(const fs::path& path) {
     return {};
 }
 
-/// The number behind `key` in a file of lines such as "MemAvailable:   123 kB".
+/// The number after `key` in a file of lines such as "MemAvailable:   123 kB"; no value if there is none.
 std::optional<std::int64_t> number_behind(const std::string& key, const fs::path& path) {
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);) {
@@ -41,7 +41,7 @@ std::optional<std::int64_t> number_behind(const std::string& key, const fs::path
     return {};
 }
 
-/// What the group in `folder` leaves; nothing where it has no limit.
+/// The bytes that the group in `folder` leaves; no value if it has no limit.
 std::optional<std::int64_t> left_by(const fs::path& folder, const GroupFiles& files) {
     const auto limit = number_in(folder / files.limit);
     const auto usage = number_in(folder / files.usage);
@@ -50,9 +50,9 @@ std::optional<std::int64_t> left_by(const fs::path& folder, const GroupFiles& fi
     return std::max<std::int64_t>(0, *limit - *usage + std::min(cache, *usage));
 }
 
-/// The least that the group at `path` below `mount` and its ancestors leave. Inside a container the path may
-/// be the host's, and the mount then shows only its end or nothing: a group that is not there has no limit,
-/// and the mount itself is always looked at.
+/// The smallest of `least` and of the bytes that the group at `path` below `mount` and its ancestors leave.
+/// Inside a container `path` may be a path of the host, and the mount may show only the end of it, or
+/// nothing. So a group that is not there counts as one without a limit, and the mount itself is always read.
 std::int64_t least_left(const fs::path& mount, fs::path path, const GroupFiles& files, std::int64_t least) {
     for (;; path = path.parent_path()) {
         if (const auto left = left_by(mount / path.relative_path(), files)) least = std::min(least, *left);

@@ -31,8 +31,7 @@ Head::Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_s
     if (blocks_.output() != BlockShape{0, 2}) {
         fail(
             "{}: a head must end in two values a row, for example by {{ type = \"linear\", width = 2 }}; "
-            "this "
-            "block gives {}",
+            "this block gives {}",
             last.place, to_string(blocks_.output()));
     }
     if (parameters_.empty()) fail("{}: a head needs at least one block that can be trained", last.place);

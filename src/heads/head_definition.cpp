@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <filesystem>
 
-#include <toml++/toml.h>
-
 #include "core/error.hpp"
 #include "core/nearest.hpp"
 #include "heads/blocks/block.hpp"
 #include "io/files.hpp"
+#include "io/toml.hpp"
 
 namespace bv {
 namespace {
@@ -85,14 +84,6 @@ BlockDefinition read_block(const toml::node& node, const std::string& file) {
         }
     }
     return block;
-}
-
-toml::table parse_toml(const std::string& text, const std::string& file) {
-    try {
-        return toml::parse(text);
-    } catch (const toml::parse_error& wrong) {
-        fail("{}:{}: {}", file, wrong.source().begin.line, wrong.description());
-    }
 }
 
 }  // namespace

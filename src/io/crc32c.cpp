@@ -8,7 +8,7 @@
 namespace bv {
 
 std::uint32_t crc32c(const void* data, std::size_t bytes, std::uint32_t crc) {
-    // ISA-L takes what it does not change as if it did, and counts in int.
+    // ISA-L does not change the bytes, but wants a pointer to bytes that are not const. It counts in int.
     auto* at = static_cast<unsigned char*>(const_cast<void*>(data));
     crc = ~crc;
     while (bytes > 0) {

@@ -9,13 +9,14 @@
 
 namespace bv {
 
-/// Owns the descriptor of an open file, which programs that this one starts do not get.
+/// Owns the descriptor of an open file. Programs that this process starts do not inherit it.
 class Descriptor {
   public:
-    /// Of no file.
+    /// Owns no file; ok() is false.
     Descriptor() = default;
 
-    /// Opens `path`; where it cannot be opened, ok() is false and errno says why.
+    /// Opens `path` with the flags and mode of open(2). If it cannot be opened, ok() is false and errno says
+    /// why.
     Descriptor(const std::filesystem::path& path, int flags, mode_t mode = 0644)
         : fd_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
 

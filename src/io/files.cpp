@@ -30,7 +30,7 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
     return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
-/// Returns whether all of `bytes` was written; errno says why not.
+/// Returns whether all of `bytes` was written. If not, errno says why.
 bool write_all(int file, std::string_view bytes) {
     while (!bytes.empty()) {
         const ssize_t written = ::write(file, bytes.data(), bytes.size());
@@ -46,7 +46,7 @@ bool write_all(int file, std::string_view bytes) {
 std::string read_file(const std::filesystem::path& path) {
     std::ifstream stream(path, std::ios::binary);
     if (!stream) fail("cannot read {}: {}", path.string(), reason());
-    refuse_folder(path);  // a folder can be opened, and then reads as empty
+    refuse_folder(path);  // a folder can be opened too, and is read as an empty file
     std::string content(std::istreambuf_iterator<char>(stream), {});
     if (stream.bad()) fail("cannot read {}: {}", path.string(), reason());
     return content;
@@ -73,7 +73,8 @@ std::string write_file(const std::filesystem::path& path, std::span<const std::s
     {
         const Descriptor file(aside.path(), O_WRONLY | O_CREAT | O_TRUNC);
         if (!file.ok()) give_up();
-        constexpr std::size_t kChunk = std::size_t{1} << 20;  // still in the cache after it was hashed
+        constexpr std::size_t kChunk = std::size_t{1}
+                                       << 20;  // so small that it is still in the cache when it is written
         for (const std::string_view piece : pieces) {
             for (std::size_t at = 0; at < piece.size(); at += kChunk) {
                 const std::string_view chunk = piece.substr(at, kChunk);

@@ -9,7 +9,7 @@
 namespace bv::h5 {
 namespace {
 
-/// What the innermost failing HDF5 function said, and empties the stack.
+/// Returns the message of the innermost HDF5 function that failed, and empties HDF5's stack of errors.
 std::string library_reason() {
     std::string text;
     auto keep_last = [](unsigned, const H5E_error2_t* error, void* target) -> herr_t {
@@ -89,7 +89,7 @@ File File::create(const std::filesystem::path& path, hsize_t alignment) {
     const std::string what = fmt::format("cannot create {}", path.string());
     const Handle creation = creation_list(H5P_FILE_CREATE);
     const Handle access = property_list(H5P_FILE_ACCESS);
-    // The oldest format whose metadata all have checksums.
+    // This is the oldest format in which all metadata have checksums.
     check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18), what);
     if (alignment > 0) {
         check(H5Pset_alignment(access.get(), alignment, alignment), what);
@@ -102,7 +102,7 @@ File File::create(const std::filesystem::path& path, hsize_t alignment) {
 File File::open(const std::filesystem::path& path, Truncated truncated) {
     const Handle access = property_list(H5P_FILE_ACCESS);
     check(H5Pset_file_locking(access.get(), false, true), "cannot turn off HDF5's file locks");
-    // The property by which HDF5's own h5clear opens such files.
+    // HDF5's own tool h5clear opens such files by this property.
     constexpr const char* kSkipCheck = "skip_eof_check";
     if (truncated == Truncated::open && H5Pexist(access.get(), kSkipCheck) > 0) {
         const hbool_t skip = true;

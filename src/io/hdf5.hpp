@@ -19,14 +19,14 @@ class Damaged : public Error {
     using Error::Error;
 };
 
-/// An HDF5 handle with an owner from birth. HDF5's own printed error stacks are off from the first one on.
+/// Owns an HDF5 handle. When the first one is made, HDF5 stops printing its own error stacks.
 class Handle {
   public:
     using Close = herr_t (*)(hid_t);
 
     Handle() = default;
-    /// Owns `id`, as returned by an HDF5 call. Throws Error "`what`: HDF5's reason" when the call failed
-    /// (negative id).
+    /// Owns `id`, the result of an HDF5 call, and closes it by `closer`. Throws Error "`what`: HDF5's reason"
+    /// if `id` is negative: the call failed.
     Handle(hid_t id, Close closer, const std::string& what);
     ~Handle() { reset(); }
     Handle(const Handle&) = delete;
@@ -35,8 +35,8 @@ class Handle {
     Handle& operator=(Handle&& other) noexcept;
 
     hid_t get() const { return id_; }
-    /// Closes early. Throws Error "`what`: HDF5's reason" when that fails: data still buffered may be lost
-    /// then.
+    /// Closes the handle before the destructor does. Throws Error "`what`: HDF5's reason" if that fails: then
+    /// buffered data may be lost.
     void close(const std::string& what);
 
   private:
@@ -46,17 +46,18 @@ class Handle {
     Close close_ = nullptr;
 };
 
-/// Turns off HDF5's printing. Handle does; call it where an HDF5 function is used before any Handle exists.
+/// Stops HDF5's own printing of errors. Handle does so too; call this before an HDF5 function that is used
+/// without any Handle.
 void silence();
 
-/// Throws Error "`what`: HDF5's reason" when `status`, as returned by an HDF5 call, is negative; it is a
-/// Damaged where one of HDF5's own checksums is the reason.
+/// Throws Error "`what`: HDF5's reason" if `status`, the result of an HDF5 call, is negative. The Error is a
+/// Damaged if one of HDF5's own checksums is wrong.
 void check(herr_t status, const std::string& what);
 
-/// A property list of `kind` (H5P_FILE_ACCESS, H5P_DATASET_CREATE ...).
+/// A property list of `kind` (H5P_FILE_ACCESS, H5P_DATASET_CREATE ...). Throws Error if HDF5 fails.
 Handle property_list(hid_t kind);
-/// A property list for a new object or file (H5P_DATASET_CREATE, H5P_GROUP_CREATE, H5P_FILE_CREATE) that
-/// keeps no times: equal content is equal bytes.
+/// A property list for a new object or file (H5P_DATASET_CREATE, H5P_GROUP_CREATE, H5P_FILE_CREATE). No times
+/// are recorded, so that files with equal content have equal bytes. Throws Error if HDF5 fails.
 Handle creation_list(hid_t kind);
 
 /// Types that arrays in files may have; on disk they are little-endian.
@@ -65,23 +66,26 @@ concept Element = std::same_as<T, std::uint8_t> || std::same_as<T, std::int32_t>
     std::same_as<T, std::int64_t> || std::same_as<T, std::uint32_t> || std::same_as<T, std::uint64_t> ||
     std::same_as<T, float> || std::same_as<T, double>;
 
-/// A group of an HDF5 file. Every error names the file and the dataset or attribute. Local: what several
-/// ranks write into one file goes other ways.
+/// A group of an HDF5 file. All functions that access the file throw Error, which names the file and the
+/// dataset or attribute. Local: this class is not for datasets that several ranks write together.
 class Group {
   public:
+    /// Owns the open group `handle`. `file` and `name` are the names of file and group, for messages.
     Group(Handle handle, std::string file, std::string name);
 
     hid_t id() const { return handle_.get(); }
     /// "FILE:/group/child", for messages.
     std::string place(const std::string& child = "") const;
 
+    /// Whether there is a group or dataset `child`.
     bool has(const std::string& child) const;
+    /// Creates the group `child`, which must not exist.
     Group create_group(const std::string& child);
-    /// Throws Error when there is none.
+    /// Throws Error if there is no such group.
     Group open_group(const std::string& child) const;
 
-    /// Writes a new 1-D dataset, contiguous; a small one within the file's metadata. Its attribute `crc32c`
-    /// is the checksum of its bytes.
+    /// Writes a new 1-D dataset, contiguous, or within the file's metadata if it is small. Its attribute
+    /// `crc32c` is the checksum of its bytes.
     template <Element T>
     void write(const std::string& child, std::span<const T> values);
     template <Element T>
@@ -89,8 +93,9 @@ class Group {
         write(child, std::span<const T>(values));
     }
 
-    /// Reads a whole 1-D dataset. Throws Error when it is missing, of another rank or of another class of
-    /// type; Damaged when its bytes do not fit its checksum. Files of other makers may have no checksums.
+    /// Reads a whole 1-D dataset. Throws Error if it is missing, has another number of dimensions or another
+    /// type, and Damaged if its bytes do not have its checksum. A dataset without a checksum, as other
+    /// programs write it, is not checked.
     template <Element T>
     std::vector<T> read(const std::string& child) const;
 
@@ -99,6 +104,8 @@ class Group {
     void write_strings(const std::string& child, const std::vector<std::string>& strings);
     std::vector<std::string> read_strings(const std::string& child) const;
 
+    /// Attributes of the group: a UTF-8 string of fixed length, or one int64. Reading throws Error if there
+    /// is no such attribute or it has another type.
     void write_attribute(const std::string& name, const std::string& text);
     void write_attribute(const std::string& name, std::int64_t number);
     bool has_attribute(const std::string& name) const;
@@ -115,26 +122,29 @@ class Group {
 class File {
   public:
     /// Creates `path`, replacing what is there. Its metadata (names, types, shapes, attributes, small
-    /// datasets) have HDF5's own checksums. With `alignment` (bytes), datasets of this size and larger
-    /// begin at multiples of it, and metadata take pieces of this size. Throws Error naming the path.
+    /// datasets) have HDF5's own checksums. With `alignment` (bytes), datasets of at least this size begin at
+    /// multiples of it, and metadata are stored in pieces of this size. Throws Error, which names the path.
     static File create(const std::filesystem::path& path, hsize_t alignment = 0);
 
-    /// Whether to open also a file that ends before its last array does. The rest of it can still be read.
+    /// Whether a file whose end is missing is opened too. The rest of it can still be read.
     enum class Truncated { refuse, open };
 
-    /// Opens `path` for reading alone, by the default driver without file locks. Throws Error naming the
-    /// path: missing, not HDF5, truncated.
+    /// Opens `path` only for reading, by the default driver and without file locks. Throws Error, which names
+    /// the path, if the file is missing, is not HDF5, or is truncated and `truncated` is refuse.
     static File open(const std::filesystem::path& path, Truncated truncated = Truncated::refuse);
 
-    /// Opens `path` for reading and writing.
+    /// Opens `path` for reading and writing, with the property list `access`. Throws Error, which names the
+    /// path.
     static File open_to_write(const std::filesystem::path& path, hid_t access = H5P_DEFAULT);
 
     hid_t id() const { return handle_.get(); }
     const std::string& path() const { return path_; }
     Group root() const;
-    /// Flushes HDF5's buffers to the system. Collective where several ranks have it open.
+    /// Flushes HDF5's buffers to the operating system. Collective if several ranks have the file open. Throws
+    /// Error, which names the path.
     void flush();
-    /// Closes early, so that a failed last write is an Error instead of silence.
+    /// Closes the file before the destructor does. Throws Error, which names the path, if the last write
+    /// fails; the destructor would ignore that.
     void close();
 
   private:

@@ -45,7 +45,7 @@ Handle text_type(std::size_t bytes) {
     return type;
 }
 
-/// Opens the attribute and checks its type's class and that it is one value.
+/// Opens the attribute, and checks that it is one value and that its type has the class `wanted`.
 Handle open_attribute(hid_t group, const std::string& name, H5T_class_t wanted, const std::string& what) {
     Handle attribute(H5Aopen(group, name.c_str(), H5P_DEFAULT), H5Aclose, what);
     const Handle type(H5Aget_type(attribute.get()), H5Tclose, what);
@@ -73,7 +73,7 @@ std::int64_t read_number(hid_t object, const std::string& name, const std::strin
     return number;
 }
 
-/// Throws Damaged where the dataset has a checksum and `bytes` do not fit it.
+/// Throws Damaged if the dataset has a checksum and it is not that of `bytes`.
 void require_checksum(const Handle& dataset, std::span<const std::byte> bytes, const std::string& place) {
     const std::string what = fmt::format("cannot read attribute {} of {}", kChecksum, place);
     const htri_t has = H5Aexists(dataset.get(), kChecksum);
@@ -87,8 +87,8 @@ void require_checksum(const Handle& dataset, std::span<const std::byte> bytes, c
                     found, kChecksum, promised));
 }
 
-/// Throws Error where the elements need more bytes than the file at `path` has: what its metadata promise
-/// must not make us take the memory.
+/// Throws Error if the elements need more bytes than the file at `path` has. Otherwise wrong metadata could
+/// make this process allocate any amount of memory.
 void require_room(const Handle& dataset, hsize_t elements, std::size_t bytes, const std::string& path,
                   const std::string& what) {
     const Handle file(H5Iget_file_id(dataset.get()), H5Fclose, what);
@@ -96,8 +96,8 @@ void require_room(const Handle& dataset, hsize_t elements, std::size_t bytes, co
     hsize_t size = 0;
     check(H5Fget_intent(file.get(), &intent), what);
     check(H5Fget_filesize(file.get(), &size), what);
-    // HDF5's answer is what the metadata say; it is wrong where the file was cut short. While a file is
-    // written, though, not all of it is on disk.
+    // HDF5 takes the size from the metadata, which is wrong if the file was cut short. While the file is
+    // being written, the size on disk may be smaller, and HDF5's number is used.
     if (intent == H5F_ACC_RDONLY) size = std::filesystem::file_size(path);
     if (elements > size / bytes) fail("{}: it is larger than its file", what);
 }

@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Reads without keeping anything, up to the first error.
+/// A parser that keeps no values and stops at the first error.
 class FirstError : public nlohmann::json_sax<Json> {
   public:
     bool null() override { return true; }
@@ -38,11 +38,11 @@ class FirstError : public nlohmann::json_sax<Json> {
     std::size_t offset = 0;  ///< of the last byte that was read
 };
 
-/// Deeper than any file that is meant to be read, and far from the end of the stack for functions that go
-/// through a value by calling themselves, as dump does.
+/// No file that is meant to be read has so many levels. Recursive functions such as dump need far less than
+/// the whole stack for them.
 constexpr int kDeepest = 500;
 
-/// Offset of the first bracket that opens a deeper level; nothing where there is none.
+/// The offset of the first bracket that opens a deeper level; no value if there is none.
 std::optional<std::size_t> first_too_deep(std::string_view text) {
     int depth = 0;
     bool in_string = false;

@@ -8,13 +8,14 @@
 
 namespace bv {
 
-/// The JSON value that `text` is. Throws Error naming `name` and the line and column where `text` stops being
-/// JSON, holds a number beyond double's range or has too many levels of brackets. `keep`, where there is one,
-/// is asked of each part that is read whether the value shall hold it.
+/// Parses `text`. Throws Error if it is not JSON or not UTF-8, or holds a number beyond double's range or too
+/// many levels of brackets; the error names `name`, the line and the column. If `keep` is given, it is called
+/// for each part that is read, and returns whether the result keeps that part.
 nlohmann::json parse_json(std::string_view text, const std::string& name,
                           const nlohmann::json::parser_callback_t& keep = nullptr);
 
-/// The JSON value in the file at `path`. Throws Error naming the path, and the place as parse_json does.
+/// The JSON value in the file at `path`. Throws Error, which names the path, and the line and column as
+/// parse_json does.
 nlohmann::json read_json(const std::filesystem::path& path);
 
 }  // namespace bv

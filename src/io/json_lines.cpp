@@ -15,7 +15,7 @@ MetricsFile::MetricsFile(std::filesystem::path path, std::string_view beginning)
         std::error_code created;
         if (path_.has_parent_path()) std::filesystem::create_directories(path_.parent_path(), created);
         stream_.open(path_, std::ios::trunc);
-    } else {  // aside and renamed: a crash must not lose the lines
+    } else {  // written as a new file and renamed: a crash must not lose the lines
         write_file(path_, beginning);
         stream_.open(path_, std::ios::app);
     }

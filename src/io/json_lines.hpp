@@ -8,14 +8,15 @@
 
 namespace bv {
 
-/// A file of JSON lines, one object a line, flushed line by line so that it can be followed while it grows.
+/// A file of JSON lines, one object on each line. Each line is flushed, so that others can follow the file
+/// while it grows.
 class MetricsFile {
   public:
-    /// Starts the file anew, with the lines `beginning` of an earlier run that goes on. Creates missing
-    /// parent folders. Throws Error naming the path.
+    /// Starts the file again. `beginning` holds the lines of an earlier run that goes on. Creates missing
+    /// parent folders. Throws Error, which names the path.
     explicit MetricsFile(std::filesystem::path path, std::string_view beginning = "");
 
-    /// Appends one line. Throws Error naming the path (a full disk, say).
+    /// Appends one line. Throws Error, which names the path, for example if the disk is full.
     void append(const nlohmann::json& line);
 
   private:

@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A lock that is held is looked at so often before it is given up, with such pauses.
+/// If another process holds the lock, it is asked for this many times, with these pauses, before an error.
 constexpr int kLooks = 10;
 constexpr std::chrono::milliseconds kPause{50};
 
@@ -36,7 +36,8 @@ std::string description() {
     return fmt::format("host {} pid {} job {}\n", host.data(), ::getpid(), job != nullptr ? job : "none");
 }
 
-/// What the holder wrote: read from the file that is held, which may have lost its name meanwhile.
+/// The text that the holder wrote. It is read by the descriptor, because the file may have lost its name
+/// meanwhile.
 std::string text_of(int descriptor) {
     std::array<char, 512> text{};
     const ssize_t length = ::pread(descriptor, text.data(), text.size(), 0);
@@ -45,8 +46,8 @@ std::string text_of(int descriptor) {
     return std::string(found);
 }
 
-/// Whether `path` still names the file behind `descriptor`: its last holder may have removed it since it was
-/// opened.
+/// Whether `path` still names the file behind `descriptor`. The last holder may have removed the file after
+/// it was opened here.
 bool still_named(const fs::path& path, int descriptor) {
     struct stat held {
     }, named{};
@@ -54,7 +55,7 @@ bool still_named(const fs::path& path, int descriptor) {
            held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
-/// Makes the folder and those above it, and adds those that were not there to `made`.
+/// Makes the folder and the folders above it, and adds those that it made to `made`.
 void make_folder(const fs::path& folder, std::vector<fs::path>& made) {
     std::vector<fs::path> missing;
     std::error_code wrong;
@@ -93,9 +94,9 @@ void warn_of_no_locks(const fs::path& output) {
 Descriptor take(const fs::path& output, const fs::path& path, std::vector<fs::path>& made) {
     const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
     std::string holder;
-    // A process that has just taken a lock has yet to write its name, perhaps over that of a dead process;
-    // one that is ending lets go soon, and may remove an empty folder. So a name counts only after several
-    // looks in a row have found it.
+    // A process that has just taken the lock has not written its name yet, and the file may still hold the
+    // name of a dead process. A process that is ending frees the lock soon, and may remove an empty folder.
+    // So a name counts only when it was found several times in a row.
     for (int looks = 1; looks <= kLooks; ++looks) {
         if (looks > 1) std::this_thread::sleep_for(kPause);
         make_folder(folder, made);
@@ -113,7 +114,7 @@ Descriptor take(const fs::path& output, const fs::path& path, std::vector<fs::pa
          holder.empty() ? "which has not written its name yet" : holder, path.string());
 }
 
-/// Writes who holds the lock, through to the disk: other hosts read it.
+/// Writes who holds the lock, and flushes it to the disk, because other hosts read it.
 void write_description(int descriptor, const fs::path& path) {
     const std::string text = description();
     if (::ftruncate(descriptor, 0) != 0 ||
@@ -159,7 +160,8 @@ OutputLock::~OutputLock() {
 void OutputLock::release() noexcept {
     if (descriptor_.ok()) ::unlink(path_.c_str());
     descriptor_ = {};
-    for (; !made_.empty(); made_.pop_back()) ::rmdir(made_.back().c_str());  // fails where something is in it
+    for (; !made_.empty(); made_.pop_back())
+        ::rmdir(made_.back().c_str());  // fails if the folder is not empty
 }
 
 bool OutputLock::stands_alone() const {

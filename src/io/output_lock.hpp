@@ -7,26 +7,28 @@
 
 namespace bv {
 
-/// The right to write a file or a folder. It is a lock file that is locked by the kernel (flock); it holds
-/// host, pid and job, for messages. The kernel frees the lock however the process ends, so the file of a
-/// dead writer blocks nobody. If a file system has no locks, a warning is logged instead.
+/// The right to write a file or a folder. It is a lock file that the kernel locks (flock). The file holds
+/// host, pid and job of the writer, for messages. The kernel frees the lock whenever the process ends, so the
+/// file of a dead writer blocks nobody. If a file system has no locks, a warning is logged instead.
 class OutputLock {
   public:
-    /// Local: locks FILE.lock, beside the file. Throws Error naming the holder when another process has it.
+    /// Local: locks FILE.lock, beside the file. Throws Error, which names the other process, if another
+    /// process holds the lock.
     static OutputLock of_file(const std::filesystem::path& file);
 
-    /// Local: locks a folder by FOLDER/.lock, which lies inside, so that every name of the folder leads to
-    /// it. Makes the folder where there is none. Throws Error as above.
+    /// Local: locks FOLDER/.lock. The file lies inside the folder, so that every name of the folder leads to
+    /// the same file. Makes the folder if it does not exist. Throws Error as above.
     static OutputLock of_folder(const std::filesystem::path& folder);
 
-    /// Removes the lock file and those folders made for it that are still empty, and frees the lock.
+    /// Removes the lock file, frees the lock, and removes the folders that were made for it and are empty.
     ~OutputLock();
     OutputLock(OutputLock&& other) noexcept;
     OutputLock& operator=(OutputLock&&) = delete;
     OutputLock(const OutputLock&) = delete;
     OutputLock& operator=(const OutputLock&) = delete;
 
-    /// Local: whether the lock file's folder holds nothing else.
+    /// Local: whether the folder of the lock file holds nothing else. Throws Error, which names the folder,
+    /// if it cannot be read.
     bool stands_alone() const;
 
   private:
@@ -34,7 +36,7 @@ class OutputLock {
     void release() noexcept;
 
     std::filesystem::path path_;
-    std::vector<std::filesystem::path> made_;  ///< folders, the outermost first
+    std::vector<std::filesystem::path> made_;  ///< the folders made for the lock file, the outermost first
     Descriptor descriptor_;
 };
 

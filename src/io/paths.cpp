@@ -5,7 +5,7 @@
 namespace bv {
 namespace {
 
-/// What stands at `path`.
+/// The kind of the file at `path`. Throws Error if the system cannot tell.
 std::filesystem::file_status status_of(const std::filesystem::path& path) {
     std::error_code wrong;  // also set where nothing stands there
     const auto status = std::filesystem::status(path, wrong);

@@ -6,16 +6,16 @@
 
 namespace bv {
 
-/// Whether anything, a folder or a regular file stands at `path`. Throw Error naming a path that cannot be
-/// looked at: a name too long, links in a circle, no permission.
+/// Whether there is anything, a folder, or a regular file at `path`. All three throw Error, which names the
+/// path, if the system cannot tell: the name is too long, links form a circle, or there is no permission.
 bool is_there(const std::filesystem::path& path);
 bool is_folder(const std::filesystem::path& path);
 bool is_file(const std::filesystem::path& path);
 
-/// Paths of all that stands in `folder`, in no order. Throws Error naming the folder.
+/// The paths of everything in `folder`, in no order. Throws Error, which names the folder.
 std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder);
 
-/// Bytes of the file at `path`. Throws Error naming the path.
+/// The size of the file at `path` in bytes. Throws Error, which names the path.
 std::uintmax_t file_bytes(const std::filesystem::path& path);
 
 }  // namespace bv

@@ -41,7 +41,7 @@ bool holds_whole_numbers(const Json& list) {
            std::all_of(list.begin(), list.end(), [](const Json& entry) { return entry.is_number_integer(); });
 }
 
-/// As the format demands: tensors share no bytes and leave none between or behind them.
+/// Throws Error unless each byte of the data belongs to exactly one tensor, as the format demands.
 void check_coverage(const std::map<std::string, TensorView>& tensors, std::string_view data,
                     const std::string& file) {
     std::vector<std::pair<std::size_t, const std::string*>> begins;
@@ -77,7 +77,7 @@ Parts parts_of(std::string_view all, const std::string& file) {
     return {all.substr(sizeof(header_bytes), header_bytes), all.substr(sizeof(header_bytes) + header_bytes)};
 }
 
-/// An entry of a header that describes a tensor, and where it stands.
+/// An entry of a header that describes a tensor, and the file and key for messages.
 struct Entry {
     const std::string& file;
     const std::string& key;
@@ -92,7 +92,7 @@ DType dtype_of(const Entry& entry) {
     fail("{}: tensor '{}' has element type {}, which is not supported", entry.file, entry.key, text);
 }
 
-/// Bytes of a tensor of `shape`.
+/// The size in bytes of a tensor of this type and shape.
 std::uint64_t bytes_of(const Entry& entry, DType dtype, const std::vector<std::int64_t>& shape) {
     std::uint64_t bytes = size_of(dtype);
     for (const std::int64_t extent : shape) {
@@ -105,7 +105,8 @@ std::uint64_t bytes_of(const Entry& entry, DType dtype, const std::vector<std::i
     return bytes;
 }
 
-/// The tensor among `data`. Throws Json::exception where a member is missing or has another type.
+/// The tensor that the entry describes. Throws Error, or Json::exception if a member is missing or has
+/// another type.
 TensorView view_of(const Entry& entry, std::string_view data) {
     const Json& places = entry.json.at("data_offsets");
     if (!holds_whole_numbers(entry.json.at("shape")) || !holds_whole_numbers(places) || places.size() != 2)
@@ -165,7 +166,8 @@ std::string write_safetensors(const std::filesystem::path& path,
         at += tensor.bytes.size();
     }
     std::string text = header.dump();
-    text.resize((text.size() + 7) / 8 * 8, ' ');  // the format wants its data aligned to 8 bytes
+    text.resize((text.size() + 7) / 8 * 8,
+                ' ');  // the format wants the data to begin at a multiple of 8 bytes
     const std::uint64_t header_bytes = text.size();
     std::vector<std::string_view> pieces{{reinterpret_cast<const char*>(&header_bytes), sizeof(header_bytes)},
                                          text};

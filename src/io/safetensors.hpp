@@ -13,30 +13,32 @@
 
 namespace bv {
 
-/// A tensor to be written to, or found in, a safetensors file. `bytes` is row-major, little-endian.
+/// A tensor of a safetensors file, read or to be written. `bytes` are its elements, row-major and
+/// little-endian.
 struct TensorView {
     DType dtype;
     std::vector<std::int64_t> shape;
     std::string_view bytes;
 
-    /// The elements as T, whose size must be that of `dtype`.
+    /// The elements as T. T must be the C++ type for `dtype`; this is not checked.
     template <class T>
     std::span<const T> as() const {
         return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
     }
 };
 
-/// A safetensors file (https://github.com/huggingface/safetensors), mapped; every offset, shape and size of
-/// its header is checked against the file when it is opened.
+/// A safetensors file (https://github.com/huggingface/safetensors), mapped into memory. When it is opened,
+/// every offset, shape and size in its header is checked against the file.
 class SafetensorsFile {
   public:
-    /// Throws Error naming the file and what is wrong with it: missing, truncated, a header that lies.
+    /// Throws Error, which names the file and its fault: it is missing or truncated, or the header does not
+    /// describe the data.
     explicit SafetensorsFile(const std::filesystem::path& path);
 
-    /// All tensors by name; their bytes live as long as this object.
+    /// All tensors by name. Their bytes are valid as long as this object lives.
     const std::map<std::string, TensorView>& tensors() const { return tensors_; }
 
-    /// The tensor `name`. Throws Error naming file and tensor when it is not there.
+    /// The tensor `name`. Throws Error, which names file and tensor, if there is none.
     const TensorView& at(const std::string& name) const;
 
     /// The header's "__metadata__".
@@ -51,8 +53,8 @@ class SafetensorsFile {
     std::map<std::string, std::string> metadata_;
 };
 
-/// Writes a safetensors file aside and renames it, as write_file does; the bytes are not copied. Returns the
-/// file's fingerprint. Throws Error naming the path.
+/// Writes a safetensors file, which is whole or absent as that of write_file; the bytes are not copied.
+/// Returns the file's fingerprint. Throws Error, which names the path.
 std::string write_safetensors(const std::filesystem::path& path,
                               const std::map<std::string, TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata = {});

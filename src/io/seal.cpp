@@ -16,10 +16,9 @@ void require_seal(const nlohmann::json& object, const std::string& file) {
     const std::string found = seal_of(object);
     if (*promised != found) {
         fail(
-            "{}: it is damaged or was changed: its keys give '{}' {}, it says {}; where the change was "
-            "meant, "
-            "delete the key '{}'",
-            file, kSeal, found, promised->dump(), kSeal);
+            "{}: it is damaged or was changed: its key '{}' is {}, but its other keys give {}; if the "
+            "change was intended, delete the key '{}'",
+            file, kSeal, promised->dump(), found, kSeal);
     }
 }
 

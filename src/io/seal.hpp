@@ -6,15 +6,15 @@
 
 namespace bv {
 
-/// Key of a JSON object that holds the fingerprint of all its other keys and values, whatever their order and
-/// layout in the file.
+/// The key under which a JSON object holds the fingerprint of all its other keys and values. Their order and
+/// layout in the file do not matter.
 inline constexpr const char* kSeal = "seal";
 
 /// The value that `object` must have under kSeal.
 std::string seal_of(nlohmann::json object);
 
-/// Throws Error naming `file` when `object` has a seal that is not that of its other keys. Objects of older
-/// programs have none.
+/// Throws Error, which names `file`, if `object` has a seal that does not fit its other keys. An object
+/// without a seal, as older programs wrote it, is accepted.
 void require_seal(const nlohmann::json& object, const std::string& file);
 
 }  // namespace bv

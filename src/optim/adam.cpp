@@ -32,12 +32,12 @@ void Adam::step(const std::vector<double>& rates) {
         options_.kind == AdamKind::adam
             ? static_cast<decltype(&at::_ops::_fused_adam_::call)>(&at::_ops::_fused_adam_::call)
             : &at::_ops::_fused_adamw_::call;
-    std::map<double, std::vector<std::int64_t>> rows_of;  // each rate
+    std::map<double, std::vector<std::int64_t>> rows_of;  // the rows that have each rate
     for (std::size_t row = 0; row < rates.size(); ++row)
         rows_of[rates[row]].push_back(static_cast<std::int64_t>(row));
     for (const auto& [rate, own_rows] : rows_of) {
         const std::vector<std::int64_t>& rows =
-            own_rows;  // clang captures no structured binding beside OpenMP
+            own_rows;  // with OpenMP clang cannot capture a structured binding
         const std::vector<at::Tensor> steps(rows.size(), steps_tensor_);
         for (const FlatParameters::Segment& segment : parameters_.segments()) {
             const auto parts = [&](const at::Tensor& buffer) {

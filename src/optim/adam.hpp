@@ -14,8 +14,8 @@ namespace bv {
 /// subtracts it from the weights.
 enum class AdamKind { adam, adamw };
 
-/// How epsilon stands in the update m^ / (sqrt(v^) + epsilon): torch adds it after the bias correction of
-/// v, Keras before it.
+/// The place of epsilon in the update m^ / (sqrt(v^) + epsilon). torch adds epsilon after the bias correction
+/// of v, Keras before it.
 enum class EpsilonKind { keras, torch };
 
 template <>
@@ -46,7 +46,7 @@ class Adam {
     /// `parameters` must outlive this object.
     Adam(FlatParameters& parameters, const AdamOptions& options);
 
-    /// Updates the values from the gradients once, with one learning rate for each row.
+    /// Updates the values from the gradients once. `rates` (rows) holds one learning rate for each row.
     void step(const std::vector<double>& rates);
 
     /// Updates done so far.

@@ -17,7 +17,7 @@ constexpr int kFormat = 1;
 
 constexpr const char* kMarker = "checkpoint.json";
 constexpr const char* kWeights = "model.safetensors";
-constexpr const char* kFiles = "files";  // name and fingerprint of every file but these two
+constexpr const char* kFiles = "files";  // fingerprint of every file except these two, by name
 
 Json to_json(const CheckpointInfo& info) {
     Json object{{"format", kFormat},
@@ -43,15 +43,16 @@ Json fingerprints_of_files(const fs::path& folder) {
     return files;
 }
 
-/// Checkpoints of older programs name no files.
+/// Throws Error unless each file that checkpoint.json names has its fingerprint. Checkpoints of older
+/// programs name no files.
 void require_files(const JsonObject& json, const fs::path& folder) {
     const Json files = json.all().value(kFiles, Json::object());
     for (const auto& [name, promised] : files.items()) {
         const std::string found = fingerprint(MappedFile(folder / name).bytes());
         if (promised != found) {
             fail(
-                "{}: it is damaged or was changed: its fingerprint is {}, {} says {}; where the change was "
-                "meant, delete the keys '{}' and '{}' there",
+                "{}: it is damaged or was changed: its fingerprint is {}, but {} says {}; if the change was "
+                "intended, delete the keys '{}' and '{}' there",
                 (folder / name).string(), found, json.name(), promised.dump(), kFiles, kSeal);
         }
     }
@@ -116,8 +117,8 @@ void require_weights(const fs::path& folder, const std::string& found) {
     const auto info = read_checkpoint(folder);
     if (!info || info->model_fingerprint == found) return;
     fail(
-        "{}: its weights are damaged or were changed: their fingerprint is {}, {} says {}; where the change "
-        "was meant, delete {}, and it is a Hugging Face folder like any other",
+        "{}: its weights are damaged or were changed: their fingerprint is {}, but {} says {}; if the change "
+        "was intended, delete {}: then the folder counts as an ordinary Hugging Face folder",
         folder.string(), found, kMarker, info->model_fingerprint, kMarker);
 }
 

@@ -13,7 +13,7 @@ constexpr std::int64_t kLargest = 1'000'000'000;  // products of two stay below 
 constexpr std::size_t kMostDigits = 9;
 constexpr std::size_t kMostCheckpoints = 10'000;
 
-/// Digits only, at most nine of them.
+/// The number that `text` is; no value unless it has one to nine digits and nothing else.
 std::optional<std::int64_t> whole_number(std::string_view text) {
     if (text.empty() || text.size() > kMostDigits) return std::nullopt;
     std::int64_t value = 0;

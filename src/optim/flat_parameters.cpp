@@ -6,7 +6,8 @@
 namespace bv {
 namespace {
 
-// The bits of the fused optimizer depend on an element's place in its vector: every parameter starts alike.
+// The bits that the fused optimizer computes depend on the place of an element in its vector register. So
+// every parameter begins at the same place in one.
 constexpr std::int64_t kAlignment = 64;
 
 std::int64_t aligned(std::int64_t elements) {
@@ -53,7 +54,8 @@ FlatParameters::FlatParameters(std::vector<at::Tensor> parameters, const std::ve
         BV_EXPECT(rows == 1 || parameter.size(0) == rows);
         const at::Tensor place = part_of(values_, i);
         place.copy_(parameter.detach());
-        // set_data, and no view made under no-grad: autocast caches its 16-bit copies of leaves only.
+        // set_data keeps the parameter a leaf; a view made under no-grad would not be one, and autocast
+        // caches 16-bit copies only of leaves.
         parameter.set_data(place);
         parameter.set_requires_grad(true);
         parameter.mutable_grad() = part_of(gradients_, i);

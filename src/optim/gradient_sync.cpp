@@ -11,7 +11,7 @@
 
 namespace bv {
 
-/// Called after a parameter's gradient has got its part of a backward pass.
+/// Torch calls it when a backward pass has added its part to a parameter's gradient.
 class GradientSync::Hook : public torch::autograd::FunctionPostHook {
   public:
     Hook(GradientSync& sync, std::size_t parameter) : sync_(sync), parameter_(parameter) {}
@@ -33,7 +33,8 @@ GradientSync::GradientSync(FlatParameters& parameters, Collective& ranks)
         for (const std::size_t i : parameters.buckets()[b].parameters) bucket_of_[i] = b;
     }
     for (std::size_t i = 0; i < bucket_of_.size(); ++i) {
-        // A variable holds its accumulator weakly: without an owner the hook would go with it.
+        // A variable does not own its accumulator. Without an owner the accumulator would be deleted, and the
+        // hook with it.
         auto accumulator = torch::autograd::impl::grad_accumulator(parameters.parameters()[i]);
         const std::uintptr_t key = accumulator->add_post_hook(std::make_unique<Hook>(*this, i));
         hooks_.emplace_back(std::move(accumulator), key);
@@ -72,8 +73,8 @@ void GradientSync::finish() {
 }
 
 double gradient_norm(const FlatParameters& parameters) {
-    // Norms of short rows, then their norm in doubles: one float32 sum over all loses digits, and doubles
-    // from the start need a copy of every gradient.
+    // First the norms of short rows, then the norm of these in doubles. One float32 sum over all elements
+    // would lose digits, and doubles from the beginning would need a copy of every gradient.
     constexpr std::int64_t kRow = 64;  // divides the length of every flat buffer
     const at::Tensor rows =
         at::linalg_vector_norm(parameters.gradients().view({-1, kRow}), 2, at::IntArrayRef{1});

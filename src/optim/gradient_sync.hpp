@@ -41,9 +41,9 @@ class GradientSync {
 
     FlatParameters& parameters_;
     Collective& ranks_;
-    std::vector<std::size_t> bucket_of_;   // parameter
-    std::vector<std::size_t> unfinished_;  // parameters of each bucket in the pass
-    std::size_t next_ = 0;                 // bucket to start: the same order on every rank
+    std::vector<std::size_t> bucket_of_;   // bucket of each parameter
+    std::vector<std::size_t> unfinished_;  // number of unfinished parameters of each bucket
+    std::size_t next_ = 0;                 // the bucket to sum next; the order is the same on every rank
     bool last_pass_ = false;
     std::vector<std::pair<std::shared_ptr<torch::autograd::Node>, std::uintptr_t>> hooks_;  // and their keys
 };

@@ -61,7 +61,7 @@ std::vector<std::int64_t> steps_in(const fs::path& folder) {
     return steps;
 }
 
-/// The totals in the state's marker. Throws Error when any part of the state is not as it was written.
+/// The totals in the state's marker. Throws Error if any part of the state is not as it was written.
 std::string checked_totals(const fs::path& state, std::int64_t step) {
     const fs::path path = state / kStateMarker;
     const Json marker = read_json(path);
@@ -72,7 +72,7 @@ std::string checked_totals(const fs::path& state, std::int64_t step) {
             fail("{} is not what was written", (state / kTensors).string());
         return marker.at("totals").dump();
     } catch (const Json::exception& wrong) {
-        fail("{}: no marker of a state: {}", path.string(), wrong.what());
+        fail("{} is not the marker of a state: {}", path.string(), wrong.what());
     }
 }
 

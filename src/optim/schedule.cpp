@@ -23,7 +23,8 @@ double Schedule::rate(std::int64_t step) const {
 
 std::int64_t warm_up_steps(double share, std::int64_t total_steps) {
     if (!(share >= 0 && share <= 1)) fail("the warm-up's share of all steps is {}; expected 0 to 1", share);
-    // A decimal such as 0.29 is no exact double; the product's error is far below this.
+    // A decimal number such as 0.29 is not an exact double. The error of the product is far below this
+    // tolerance.
     const double kTolerance = 1e-6;
     return static_cast<std::int64_t>(std::floor(share * static_cast<double>(total_steps) + kTolerance));
 }

@@ -9,7 +9,7 @@ namespace bv {
 /// How the learning rate changes over training.
 enum class ScheduleKind {
     constant,  ///< always the peak
-    linear     ///< up from 0 over the warm-up, then down to 0 at the end
+    linear     ///< rises from 0 during the warm-up, then falls to 0 at the end
 };
 
 template <>
@@ -34,8 +34,8 @@ class Schedule {
     std::int64_t total_steps_;
 };
 
-/// floor(share x total_steps), with `share` meant as the decimal it was written as: 0.29 of 100 is 29. Throws
-/// Error unless 0 <= share <= 1.
+/// floor(share x total_steps). `share` counts as the decimal number that the user wrote: 0.29 of 100 is 29.
+/// Throws Error unless 0 <= share <= 1.
 std::int64_t warm_up_steps(double share, std::int64_t total_steps);
 
 }  // namespace bv

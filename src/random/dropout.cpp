@@ -22,7 +22,7 @@ DropoutStream DropoutPlan::stream(std::size_t b) const {
     BV_EXPECT(threshold < 65536);
     return {static_cast<std::uint32_t>(key.seed),
             static_cast<std::uint32_t>(key.seed >> 32),
-            static_cast<std::uint32_t>(examples[b]),
+            static_cast<std::uint32_t>(sequences->examples[b]),
             static_cast<std::uint32_t>(layer) << 8 | static_cast<std::uint32_t>(site),
             static_cast<std::uint32_t>(key.step),
             threshold,
@@ -35,7 +35,7 @@ KeepBits DropoutPlan::keep_bits(std::size_t b, std::int64_t begin, std::int64_t 
 
 namespace {
 
-/// to = from times the mask of a whole example, on the CPU.
+/// to = from * mask for one whole example, on the CPU.
 template <typename From, typename To>
 void mask_on_cpu(const From* from, To* to, std::int64_t count, const DropoutStream& stream) {
     constexpr std::int64_t kChunk = 32 * kPhiloxGroup;  // elements whose bits are drawn at a time
@@ -73,33 +73,30 @@ void mask_on_gpu(const at::Tensor& from, const at::Tensor& added, const at::Tens
 
 void mask_batch_on_gpu(const at::Tensor& from, const at::Tensor& added, const at::Tensor& to,
                        const DropoutPlan& plan) {
-    const auto sequences = static_cast<std::int64_t>(plan.examples.size());
-    std::int64_t longest = 0;
-    for (std::size_t b = 0; b < plan.examples.size(); ++b)
-        longest = std::max(longest, plan.rows[b + 1] - plan.rows[b]);
-    BV_EXPECT(plan.packing.is_cuda() && plan.packing.numel() == 2 * sequences + 1);
+    const PackedSequences& packed = *plan.sequences;
+    BV_EXPECT(packed.packing.is_cuda() && packed.packing.numel() == 2 * packed.sequences() + 1);
     mask_on_gpu(from, added, to,
-                {plan.stream(0), plan.packing.const_data_ptr<std::int64_t>(), sequences, longest,
-                 from.numel() / std::max<std::int64_t>(from.size(0), 1)});
+                {plan.stream(0), packed.packing.const_data_ptr<std::int64_t>(), packed.sequences(),
+                 packed.longest(), from.numel() / std::max<std::int64_t>(from.size(0), 1)});
 }
 #endif
 
-/// x with its mask, and `added` where it is defined, as `type`.
+/// x * mask, plus `added` if it is defined, as `type`.
 at::Tensor masked(const at::Tensor& x, const at::Tensor& added, const DropoutPlan& plan,
                   at::ScalarType type) {
     const at::Tensor from = x.contiguous();
     at::Tensor result = at::empty(x.sizes(), x.options().dtype(type));
-    BV_EXPECT(plan.rows.back() == x.size(0));
+    const PackedSequences& packed = *plan.sequences;
+    BV_EXPECT(packed.rows() == x.size(0));
 #ifdef BV_CUDA
     if (x.is_cuda()) {
         mask_batch_on_gpu(from, added.defined() ? added.contiguous() : added, result, plan);
         return result;
     }
 #endif
-    for (std::size_t b = 0; b < plan.examples.size(); ++b) {
-        const std::int64_t count = plan.rows[b + 1] - plan.rows[b];
-        apply_dropout_mask(from.narrow(0, plan.rows[b], count), result.narrow(0, plan.rows[b], count),
-                           plan.stream(b));
+    for (std::size_t b = 0; b < packed.examples.size(); ++b) {
+        apply_dropout_mask(from.narrow(0, packed.starts[b], packed.rows_of(b)),
+                           result.narrow(0, packed.starts[b], packed.rows_of(b)), plan.stream(b));
     }
     return added.defined() ? result.add_(added) : result;
 }

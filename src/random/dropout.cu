@@ -6,7 +6,7 @@
 namespace bv {
 namespace {
 
-/// Examples along y, an example's counters along x: one launch for a whole batch.
+/// Sequences are along y and the counters of a sequence along x, so that one launch handles a whole batch.
 template <typename From, typename To>
 __global__ void mask_kernel(const From* from, const float* added, To* to, MaskedRows rows) {
     const std::int64_t counter = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;

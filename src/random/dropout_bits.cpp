@@ -25,7 +25,7 @@ void draw_plainly(const DropoutStream& stream, std::int64_t group, std::uint8_t*
 #ifdef BV_AVX512
 BV_AVX512_BEGIN
 
-/// The same word 16 times.
+/// A register that holds the same word 16 times.
 inline __m512i words_of(std::uint32_t value) {
     return _mm512_set1_epi32(static_cast<int>(value));
 }
@@ -38,7 +38,7 @@ inline void multiply(__m512i x, __m512i multiplier, __m512i& high, __m512i& low)
     low = _mm512_mask_mov_epi32(even, 0xAAAA, _mm512_slli_epi64(odd, 32));
 }
 
-/// A group: 16 counters in a register.
+/// Draws the bits of one group. Its 16 counters fill one register.
 void draw_by_avx512(const DropoutStream& stream, std::int64_t group, std::uint8_t* bits) {
     const __m512i multiplier0 = _mm512_set1_epi64(kPhiloxMultiplier0);
     const __m512i multiplier1 = _mm512_set1_epi64(kPhiloxMultiplier1);
@@ -60,7 +60,8 @@ void draw_by_avx512(const DropoutStream& stream, std::int64_t group, std::uint8_
         key0 += kPhiloxWeyl0;
         key1 += kPhiloxWeyl1;
     }
-    // 16 bits compare as the high half of a word: no shift for one half, one for the other.
+    // 16 bits are compared as the high half of a 32-bit word, so that only one of the two halves needs a
+    // shift.
     const __m512i threshold = words_of(stream.threshold << 16);
     const __m512i words[4] = {c0, c1, c2, c3};
     for (int half = 0; half < kHalves; ++half) {

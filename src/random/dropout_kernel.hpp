@@ -8,7 +8,7 @@ namespace bv {
 
 /// Rows of examples laid end to end, as the GPU's kernel reads them.
 struct MaskedRows {
-    DropoutStream stream;  ///< its c1 is the example, where there is no packing
+    DropoutStream stream;  ///< without packing its c1 is the example
     const std::int64_t*
         packing;             ///< (2 B + 1) first row of each example and the end, then the examples; or null
     std::int64_t sequences;  ///< B; 1 without packing
@@ -16,13 +16,13 @@ struct MaskedRows {
     std::int64_t width;      ///< elements of a row
 };
 
-/// The number of counters that an example of `rows` rows takes.
+/// The number of counters for an example of `rows` rows.
 BV_HOST_DEVICE inline std::int64_t counters_of(const MaskedRows& of, std::int64_t rows) {
     return (rows * of.width + kPhiloxGroup - 1) / kPhiloxGroup * kPhiloxLanes;
 }
 
-/// What one thread does: draws the counter `counter` of example b and masks its eight elements, which stand
-/// kPhiloxLanes apart. to = from * mask, and + added where it is not null. `to` may be `from`.
+/// The work of one thread: draws counter `counter` of sequence b and masks its eight elements, which stand
+/// kPhiloxLanes apart. to = from * mask, plus added if that is not null. `to` may be `from`.
 template <typename From, typename To>
 BV_HOST_DEVICE void mask_counter(const From* from, const float* added, To* to, const MaskedRows& of,
                                  std::int64_t b, std::int64_t counter) {

@@ -14,8 +14,8 @@ BV_AVX512_BEGIN
 
 namespace simd {
 
-/// `values` of 16 elements, the first of which is `element` counted from the mask's own first, with it
-/// applied.
+/// The 16 `values` with the mask applied. `element` is the place of the first of them, counted from the first
+/// element of the mask.
 inline __m512 masked(__m512 values, const KeepBits& mask, std::int64_t element) {
     if (mask.bits.empty()) return values;
     const std::int64_t at = mask.offset + element;

@@ -18,9 +18,9 @@ inline constexpr std::uint32_t kPhiloxWeyl0 = 0x9E3779B9;
 inline constexpr std::uint32_t kPhiloxWeyl1 = 0xBB67AE85;
 inline constexpr int kPhiloxRounds = 10;
 
-/// How the dropout law deals out random bits: elements come in groups of 128; element i of an example takes
-/// 16 bits of the counter whose first word is (i / 128) * 16 + i % 16, its half-word number (i % 128) / 16.
-/// Neighbouring elements then come from neighbouring counters, which suits vector registers.
+/// Which random bits of the dropout law an element gets. Elements form groups of 128. Element i of an example
+/// gets 16 bits: half-word number (i % 128) / 16 of the counter whose first word is (i / 128) * 16 + i % 16.
+/// So neighbouring elements get bits of neighbouring counters, which suits vector registers.
 inline constexpr std::int64_t kPhiloxLanes = 16;
 inline constexpr std::int64_t kPhiloxGroup = 128;
 
@@ -28,7 +28,7 @@ inline constexpr std::int64_t kPhiloxGroup = 128;
 struct DropoutStream {
     std::uint32_t key0, key1;  ///< seed
     std::uint32_t c1, c2, c3;  ///< example, layer and site, step
-    std::uint32_t threshold;   ///< an element is kept where its 16 bits are not below this
+    std::uint32_t threshold;   ///< an element is kept if its 16 bits are at least this number
     float scale;               ///< 1 / keep probability
 };
 

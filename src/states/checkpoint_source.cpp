@@ -49,7 +49,7 @@ class CheckpointSource final : public StateSource {
     void multiply_in(at::ScalarType precision) override {
         model_.to(device_, precision);
         model_.freeze();
-        info_.precision = name_of(dtype_of(precision));
+        info_.precision = dtype_of(precision);
     }
     std::string name() const override { return name_; }
 

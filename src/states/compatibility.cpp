@@ -29,9 +29,7 @@ void require_tokenizer(const FeatureSettings& settings, const std::filesystem::p
     }
     fail(
         "{} was made with other added tokens or tokenizer settings ({}) than {} has ({}); prepare the "
-        "features "
-        "again with "
-        "--model {}",
+        "features again with --model {}",
         features_path.string(), settings.tokenizer, folder.string(), tokenizer.fingerprint(),
         folder.string());
 }

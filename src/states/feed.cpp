@@ -1,6 +1,5 @@
 #include "states/feed.hpp"
 
-#include <array>
 #include <chrono>
 #include <utility>
 
@@ -10,14 +9,6 @@
 #include "core/error.hpp"
 
 namespace bv {
-namespace {
-
-std::array<at::Tensor*, 4> tensors_of(StateBatch& batch) {
-    return {&batch.states, &batch.start_labels, &batch.end_labels, &batch.no_answer};
-}
-
-}  // namespace
-
 StateFeed::StateFeed(const StateSource& source, std::vector<FeatureBatches> groups, at::Device device)
     : source_(source), copies_(device) {
     for (FeatureBatches& group : groups) {
@@ -53,7 +44,9 @@ void StateFeed::upload() {
     uploaded_ = std::move(read_.front());
     read_.pop_front();
     if (uploaded_->sequences() == 0) return;
-    for (at::Tensor* tensor : tensors_of(*uploaded_)) *tensor = copies_.to_device(*tensor);
+    const auto copy = [this](const at::Tensor& host) { return copies_.to_device(host); };
+    uploaded_->packed = std::make_shared<PackedSequences>(uploaded_->packed->with(copy));
+    uploaded_->states = copy(uploaded_->states);
 }
 
 StateBatch StateFeed::next() {
@@ -61,7 +54,9 @@ StateBatch StateFeed::next() {
     StateBatch batch = std::move(*uploaded_);
     uploaded_.reset();
     if (batch.sequences() > 0) {
-        for (const at::Tensor* tensor : tensors_of(batch)) copies_.hand_over(*tensor);
+        const auto usable = [this](const at::Tensor& copy) { return copies_.hand_over(copy); };
+        batch.packed = std::make_shared<PackedSequences>(batch.packed->with(usable));
+        batch.states = usable(batch.states);
     }
     if (!read_.empty()) upload();
     report_phase("heads");

@@ -41,7 +41,10 @@ class PartSource final : public StateSource {
             for (std::int64_t& f : batch) f = feature_of_[static_cast<std::size_t>(f)];
         }
         std::vector<StateBatch> result = whole_.read(wanted);
-        for (std::size_t i = 0; i < result.size(); ++i) result[i].examples = batches[i];
+        for (std::size_t i = 0; i < result.size(); ++i) {
+            if (batches[i].empty()) continue;
+            result[i].packed = std::make_shared<PackedSequences>(result[i].packed->with_examples(batches[i]));
+        }
         return result;
     }
 

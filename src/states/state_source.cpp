@@ -1,9 +1,9 @@
 #include "states/state_source.hpp"
 
 #include <algorithm>
+#include <memory>
 
-#include <ATen/ATen.h>
-
+#include "bert/batch.hpp"
 #include "core/error.hpp"
 #include "states/task_states.hpp"
 
@@ -15,20 +15,9 @@ std::vector<std::int64_t> StateSource::rows_of_features() const {
 
 StateBatch StateSource::describe(const Features& features, const std::vector<std::int64_t>& which,
                                  bool row_is_token) {
+    const PackedSequences tokens = pack_features(features, which);
     StateBatch batch;
-    batch.examples.assign(which.begin(), which.end());
-    batch.starts.push_back(0);
-    std::vector<std::int64_t> start, end, no_answer;
-    for (const std::int64_t f : which) {
-        const auto i = static_cast<std::size_t>(f);
-        start.push_back(batch.starts.back() + features.start_label[i]);
-        end.push_back(batch.starts.back() + features.end_label[i]);
-        batch.starts.push_back(batch.starts.back() + (row_is_token ? features.tokens_of(f) : 1));
-        no_answer.push_back(features.no_answer(f) ? 1 : 0);
-    }
-    batch.start_labels = at::tensor(start, at::kLong);
-    batch.end_labels = at::tensor(end, at::kLong);
-    batch.no_answer = at::tensor(no_answer, at::kLong);
+    batch.packed = std::make_shared<PackedSequences>(row_is_token ? tokens : tokens.one_row_each());
     return batch;
 }
 

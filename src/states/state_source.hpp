@@ -63,7 +63,7 @@ class StateSource {
     std::vector<std::int64_t> rows_of_features() const;
 
   protected:
-    /// Makes a batch that still lacks its states: examples, starts and labels of the features `which`.
+    /// Makes a batch that still lacks its states: the packed rows of the features `which`.
     static StateBatch describe(const Features& features, const std::vector<std::int64_t>& which,
                                bool row_is_token);
 

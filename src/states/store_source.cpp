@@ -88,9 +88,9 @@ class StoreSource final : public StateSource {
     std::vector<Target> targets_of(const std::vector<StateBatch>& batches) const {
         std::vector<Target> targets;
         for (const StateBatch& batch : batches) {
-            for (std::size_t b = 0; b < batch.examples.size(); ++b) {
-                targets.push_back({position_of_[static_cast<std::size_t>(batch.examples[b])], &batch.states,
-                                   batch.starts[b]});
+            for (std::size_t b = 0; b < batch.packed->examples.size(); ++b) {
+                targets.push_back({position_of_[static_cast<std::size_t>(batch.packed->examples[b])],
+                                   &batch.states, batch.packed->starts[b]});
             }
         }
         std::sort(targets.begin(), targets.end(),

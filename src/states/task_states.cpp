@@ -47,7 +47,7 @@ std::vector<at::Tensor> task_states(const Model& model, const Batch& batch) {
     std::vector<at::Tensor> states = model.states(batch);
     if (model.task() == Task::classification) {
         const at::Tensor pooled = model.pooled(batch, states.back());
-        for (at::Tensor& state : states) state = state.index_select(0, batch.first_tokens);
+        for (at::Tensor& state : states) state = state.index_select(0, batch.packed->first_rows());
         states.insert(states.begin(), pooled);
     }
     return states;
@@ -66,11 +66,12 @@ std::optional<std::string> question_not_finite(const at::Tensor& state, const Ba
     // A row belongs to a token, or to a whole sequence.
     std::size_t b = static_cast<std::size_t>(row);
     if (state.size(0) != batch.sequences()) {
-        b = static_cast<std::size_t>(std::ranges::upper_bound(batch.starts, row) - batch.starts.begin() - 1);
+        const std::vector<std::int64_t>& starts = batch.packed->starts;
+        b = static_cast<std::size_t>(std::ranges::upper_bound(starts, row) - starts.begin() - 1);
     }
     return features
         .questions[static_cast<std::size_t>(
-            features.question_of[static_cast<std::size_t>(batch.examples[b])])]
+            features.question_of[static_cast<std::size_t>(batch.packed->examples[b])])]
         .id;
 }
 

@@ -13,13 +13,13 @@ namespace bv {
 /// feature in one layer can check just these rows.
 class BlockRecords {
   public:
-    /// All zero: no block is written.
+    /// All records are zero: no block is written.
     BlockRecords(const StoreInfo& info, const StoreLayout& layout);
 
-    /// Elements of one record: 1 + states * features of the largest block.
+    /// The number of elements of one record: 1 + states * (features of the largest block).
     std::int64_t width() const { return width_; }
 
-    /// (blocks, width)
+    /// (blocks, width) All records, row-major.
     std::vector<std::uint32_t>& values() { return values_; }
     const std::vector<std::uint32_t>& values() const { return values_; }
 
@@ -33,8 +33,8 @@ class BlockRecords {
         return record(block)[static_cast<std::size_t>(1 + i * states_ + state)];
     }
 
-    /// The record of a written block. `states` are its states: (states, rows of the block, H) of the
-    /// store's dtype.
+    /// Makes the record of a written block: (width). `states` holds the block's states (states, rows of the
+    /// block, H) in the store's dtype.
     static std::vector<std::uint32_t> of(const StoreInfo& info, const StoreLayout& layout, std::int64_t block,
                                          const void* states);
 

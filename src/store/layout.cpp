@@ -47,7 +47,7 @@ std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int6
     const auto fitting = [&](std::int64_t bytes) {
         return static_cast<std::int64_t>(static_cast<double>(bytes) / feature);
     };
-    // As if of 16 bits, so that the order of training does not depend on the element type.
+    // Elements count as 16 bits, so that the order of training does not depend on the element type.
     if (block_bytes == 0) {
         const auto element = static_cast<std::int64_t>(size_of(info.dtype));
         return std::clamp(fitting(kBlockBytes * element / 2), kLeastBlockFeatures, kMostBlockFeatures);

@@ -10,24 +10,25 @@
 
 namespace bv {
 
-/// What a store says about itself: which states it holds, and which weights and features they were made
-/// from.
+/// The facts that a store records about itself: its states, and the weights and features from which they were
+/// made.
 struct StoreInfo {
     Task task = Task::span;
     DType dtype = DType::f16;          ///< f16, f32 or bf16
     std::vector<std::int64_t> layers;  ///< hidden states kept, ascending; 0 = embedding output
     std::int64_t hidden_size = 0;      ///< H
     std::string checkpoint;            ///< fingerprint of the weights that made the states
-    std::string precision;             ///< precision of BERT's matrix products: "float32" or "bfloat16"
-    std::string epoch;     ///< how many epochs these were fine-tuned, as an exact fraction ("3/10")
-    std::string features;  ///< fingerprint of the features file
-    std::string config;    ///< the resolved configuration of the run, TOML
-    std::string checkpoint_path = {};  ///< the folder of these weights; empty where nobody recorded it
-    std::string features_path = {};    ///< the features file; empty where nobody recorded it
-    std::int64_t batch_tokens = 0;     ///< most tokens that the encoder took at once; 0 = nobody recorded it
+    DType precision = DType::f32;      ///< precision of BERT's matrix products: f32 or bf16
+    std::string epoch;                 ///< epochs of fine-tuning, as an exact fraction ("3/10"): a text,
+                                       ///< because EpochFraction belongs to a folder above this one
+    std::string features;              ///< fingerprint of the features file
+    std::string config;                ///< the resolved configuration of the run, TOML
+    std::string checkpoint_path = {};  ///< the folder of these weights; empty if not recorded
+    std::string features_path = {};    ///< the features file; empty if not recorded
+    std::int64_t batch_tokens = 0;  ///< largest number of tokens in a pass of the encoder; 0 = not recorded
 
-    /// Rows of the first dimension of `states`: L; in the classification task the pooled output stands before
-    /// them.
+    /// The first dimension of `states`: L, or L + 1 in the classification task, where the pooled output
+    /// stands before the L states.
     std::int64_t states() const {
         return static_cast<std::int64_t>(layers.size()) + (task == Task::classification ? 1 : 0);
     }
@@ -40,10 +41,11 @@ struct StoreInfo {
 /// row is a token in the span task; in the classification task every feature is one row.
 struct StoreLayout {
     std::vector<std::int64_t>
-        original;  ///< (F) feature at a position of the store, as index in the features file
-    std::vector<std::int64_t> starts;  ///< (F + 1) first row of the feature at a position; starts[F] = rows
+        original;  ///< (F) index in the features file of the feature at each position of the store
     std::vector<std::int64_t>
-        block_starts;  ///< (blocks + 1) first position of a block; block_starts[blocks] = F
+        starts;  ///< (F + 1) first row of the feature at each position; starts[F] = rows
+    std::vector<std::int64_t>
+        block_starts;  ///< (blocks + 1) first position of each block; block_starts[blocks] = F
 
     std::int64_t features() const { return static_cast<std::int64_t>(original.size()); }
     std::int64_t rows() const { return starts.back(); }
@@ -53,7 +55,7 @@ struct StoreLayout {
     std::int64_t first_row(std::int64_t block) const;
     std::int64_t rows_of(std::int64_t block) const;
 
-    /// The positions of a block: [first, last).
+    /// First position of a block, and its number of positions.
     std::int64_t first_position(std::int64_t block) const;
     std::int64_t positions_of(std::int64_t block) const;
 
@@ -68,7 +70,7 @@ struct StoreLayout {
 
 /// Lays features out in a seeded permutation, so that neighbours in the features file (windows of one
 /// paragraph) are not neighbours in the store, in blocks of `block_features` (the last may be smaller).
-/// `rows_of[f]` is the number of rows of feature f. A function of its arguments alone.
+/// `rows_of[f]` is the number of rows of feature f. The result depends only on the arguments.
 StoreLayout lay_out(std::span<const std::int64_t> rows_of, std::int64_t block_features);
 
 /// The size of a block unless the user gives another. Blocks must be large enough for a disk to read fast,
@@ -79,8 +81,9 @@ inline constexpr std::int64_t kBlockBytes = std::int64_t{16} << 20;
 inline constexpr std::int64_t kLeastBlockFeatures = 16;
 inline constexpr std::int64_t kMostBlockFeatures = 128;
 
-/// Features of mean length that make blocks of about `block_bytes`, at least one; with 0 blocks of
-/// kBlockBytes in a 16-bit type, of kLeastBlockFeatures to kMostBlockFeatures.
+/// The number of features for blocks of about `block_bytes` bytes, at least 1; features count with their mean
+/// length. If `block_bytes` is 0: the number for blocks of kBlockBytes in a 16-bit type, from
+/// kLeastBlockFeatures to kMostBlockFeatures.
 std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int64_t> rows_of,
                                 std::int64_t block_bytes);
 

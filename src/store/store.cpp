@@ -19,7 +19,7 @@
 namespace bv {
 namespace {
 
-/// Reads until `parts` are full or the file ends; returns the bytes read.
+/// Reads until `parts` are full or the file ends. Returns the number of bytes read.
 std::int64_t read_into(int descriptor, std::int64_t offset, std::vector<iovec> parts,
                        const std::filesystem::path& path) {
     std::int64_t all = 0;
@@ -46,9 +46,8 @@ h5::File open_file(const std::filesystem::path& path, Store::Accept accept) {
     h5::check(H5Fget_filesize(file.id(), &whole), fmt::format("cannot tell the size of {}", path.string()));
     const auto size = file_bytes(path);
     if (accept == Store::Accept::complete && size < whole) {
-        fail(
-            "{} is truncated: it has {} of its {} bytes; bv_store repair mends it where only states are lost",
-            path.string(), size, whole);
+        fail("{} is truncated: it has {} of its {} bytes; bv_store repair mends it if only states are lost",
+             path.string(), size, whole);
     }
     return file;
 }
@@ -118,7 +117,8 @@ void Store::read(std::int64_t state, std::int64_t first, std::span<void* const> 
 bool Store::sound(std::int64_t block) const {
     if (!records_.written(block)) return false;
     const auto rows = static_cast<std::size_t>(layout_.rows_of(block));
-    // Before memory is taken: in a file that was cut short the block may be as large as its metadata say.
+    // Checked before memory is allocated: in a file that was cut short the metadata may promise a block of
+    // any size.
     const std::int64_t last =
         (states() - 1) * this->rows() + layout_.first_row(block) + layout_.rows_of(block);
     if (offset_ + last * info_.row_bytes() > static_cast<std::int64_t>(std::filesystem::file_size(path_)))

@@ -1,6 +1,7 @@
 #include "store/store_format.hpp"
 
 #include <charconv>
+#include <initializer_list>
 #include <string>
 
 #include "config/command_line.hpp"
@@ -70,7 +71,8 @@ bool is_permutation(const std::vector<std::int64_t>& order) {
     return true;
 }
 
-// Where the states came from. Older stores say it in their configuration alone, as texts.
+// Reads from which checkpoint and features the states were made. Older stores have that only in their
+// configuration, as texts.
 void read_origin(const h5::Group& root, StoreInfo& info) {
     if (root.has_attribute("batch_tokens")) {
         info.checkpoint_path = root.read_text_attribute("checkpoint_path");
@@ -86,6 +88,18 @@ void read_origin(const h5::Group& root, StoreInfo& info) {
     if (info.batch_tokens < 0 || info.batch_tokens > static_cast<std::int64_t>(kLargestNumber)) {
         fail("{}: it was made with a batch_tokens that is no number of tokens", root.place());
     }
+}
+
+/// The element type in the attribute `name`. Throws Error unless it is one of `expected`.
+DType read_type(const h5::File& file, const char* name, std::initializer_list<DType> expected) {
+    const std::string found = file.root().read_text_attribute(name);
+    std::string names;
+    for (const DType type : expected) {
+        if (name_of(type) == found) return type;
+        names += names.empty() ? "" : ", ";
+        names += name_of(type);
+    }
+    fail("{}: {} is '{}', expected {}", file.path(), name, found, names);
 }
 
 }  // namespace
@@ -111,7 +125,7 @@ void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout
     root.write_attribute("task", to_string(info.task));
     root.write_attribute("dtype", std::string(name_of(info.dtype)));
     root.write_attribute("checkpoint", info.checkpoint);
-    root.write_attribute("precision", info.precision);
+    root.write_attribute("precision", std::string(name_of(info.precision)));
     root.write_attribute("epoch", info.epoch);
     root.write_attribute("features_fingerprint", info.features);
     root.write_attribute("config", info.config);
@@ -145,13 +159,9 @@ StoreInfo read_info(const h5::File& file) {
     const auto known = find_word<Task>(task);
     if (!known) fail("{}: task is '{}'; known: {}", file.path(), task, choices<Task>());
     info.task = *known;
-    const std::string dtype = root.read_text_attribute("dtype");
-    info.dtype = dtype_named(dtype);
-    if (info.dtype != DType::f16 && info.dtype != DType::f32 && info.dtype != DType::bf16) {
-        fail("{}: dtype is {}, expected float16, float32 or bfloat16", file.path(), dtype);
-    }
+    info.dtype = read_type(file, "dtype", {DType::f16, DType::f32, DType::bf16});
     info.checkpoint = root.read_text_attribute("checkpoint");
-    info.precision = root.read_text_attribute("precision");
+    info.precision = read_type(file, "precision", {DType::f32, DType::bf16});
     info.epoch = root.read_text_attribute("epoch");
     info.features = root.read_text_attribute("features_fingerprint");
     info.config = root.read_text_attribute("config");

@@ -22,17 +22,17 @@
 namespace bv {
 namespace {
 
-constexpr hsize_t kAlignment = hsize_t{1}
-                               << 20;  // of large arrays: file systems stripe and lock by ranges this wide
+/// Large arrays begin at multiples of this, because file systems stripe and lock ranges of this size.
+constexpr hsize_t kAlignment = hsize_t{1} << 20;
 
-/// A descriptor of ours for what HDF5 has no call for.
+/// Opens a descriptor for the system calls for which HDF5 has no function.
 Descriptor descriptor_of(const std::filesystem::path& path) {
     Descriptor file(path, O_RDWR);
     if (!file.ok()) fail("cannot open {}: {}", path.string(), std::strerror(errno));
     return file;
 }
 
-// Takes the disk's space for a file of `size` bytes; what the file holds stays.
+// Allocates disk space for a file of `size` bytes. The content of the file does not change.
 void reserve(const std::filesystem::path& path, std::uintmax_t size, const std::filesystem::path& shown) {
     const Descriptor file = descriptor_of(path);
     int why = EINTR;  // some file systems let the stop signal interrupt this call
@@ -50,12 +50,13 @@ void reserve(const std::filesystem::path& path, std::uintmax_t size, const std::
                  size, free);
 }
 
-// Makes the store aside and renames it: a file of that name is always a whole, openable store, if an
-// incomplete one.
+// Creates the store as another file and renames it. So a file with the store's name can always be opened as a
+// store, even if blocks are missing.
 void create(const std::filesystem::path& path, const StoreInfo& info, const StoreLayout& layout,
             const StoreWriter::WriteTable& write_table) {
     AsideFile aside(path);
-    // Metadata come in one piece before the states, so that a file cut short has lost states alone.
+    // The metadata stand in one piece before the states, so that a file that was cut short has lost only
+    // states.
     h5::File file = h5::File::create(aside.path(), kAlignment);
     {
         h5::Group root = file.root();
@@ -68,14 +69,14 @@ void create(const std::filesystem::path& path, const StoreInfo& info, const Stor
     aside.take_place();
 }
 
-// Throws Error unless the store at `path` is, or was to become, what is about to be written.
+// Throws Error unless the store at `path`, complete or not, is the same as the one that is to be written.
 void require_resumable(const std::filesystem::path& path, const StoreInfo& info, const StoreLayout& layout) {
     const h5::File file = [&] {
         try {
             return h5::File::open(path);
         } catch (const Error& error) {
-            fail("{} exists already and is no store to go on with ({}); --force replaces it", path.string(),
-                 error.what());
+            fail("{} exists already and is no store that can be continued ({}); --force replaces it",
+                 path.string(), error.what());
         }
     }();
     const StoreInfo found = read_info(file);
@@ -90,7 +91,7 @@ void require_resumable(const std::filesystem::path& path, const StoreInfo& info,
     agree("layers", list_text(found.layers), list_text(info.layers));
     agree("hidden size", found.hidden_size, info.hidden_size);
     agree("checkpoint", found.checkpoint, info.checkpoint);
-    agree("precision", found.precision, info.precision);
+    agree("precision", name_of(found.precision), name_of(info.precision));
     agree("epoch", found.epoch, info.epoch);
     agree("features", found.features, info.features);
     if (read_layout(file, found) != layout) {
@@ -99,7 +100,7 @@ void require_resumable(const std::filesystem::path& path, const StoreInfo& info,
     }
 }
 
-// Writes a part of `dataset` that begins at `first` and has `extent`.
+// Writes `values` to the part of `dataset` that begins at `first` and has the shape `extent`.
 template <std::size_t N>
 void write_part(const h5::Handle& dataset, hid_t type, const std::array<hsize_t, N>& first,
                 const std::array<hsize_t, N>& extent, const void* values, const std::string& what) {
@@ -110,7 +111,7 @@ void write_part(const h5::Handle& dataset, hid_t type, const std::array<hsize_t,
     h5::check(H5Dwrite(dataset.get(), type, part.get(), all.get(), H5P_DEFAULT, values), what);
 }
 
-// Runs `write`. HDF5 does not say that a disk is full, so its errors get the space that is left.
+// Runs `write`. HDF5 does not say that a disk is full, so the free space is added to its errors.
 void with_space(const std::filesystem::path& path, const std::function<void()>& write) {
     try {
         write();
@@ -126,12 +127,12 @@ void with_space(const std::filesystem::path& path, const std::function<void()>& 
 struct StoreWriter::Open {
     explicit Open(std::optional<OutputLock> held) : lock(std::move(held)) {}
 
-    std::optional<OutputLock> lock;  // of rank 0; outlives the file
+    std::optional<OutputLock> lock;  // on rank 0; must live longer than the file
     Descriptor descriptor;
     std::optional<h5::File> file;
     h5::Handle states, records, type;
-    std::mutex hdf5;        // which is not thread-safe
-    Background committing;  // of the block written last; ends before what it uses
+    std::mutex hdf5;        // HDF5 is not thread-safe
+    Background committing;  // commits the last block; destroyed before the members above, which it uses
 };
 
 void mark_missing(const std::filesystem::path& path, std::span<const std::int64_t> blocks) {
@@ -214,7 +215,7 @@ std::int64_t StoreWriter::write_block(std::int64_t block, const void* data) {
                           static_cast<const char*>(data) + s * bytes, what);
         }
     });
-    // The next block may be written while the disk takes this one.
+    // The next block may be written while this one is flushed to the disk.
     open_->committing.run(
         [this, block, record = BlockRecords::of(info_, layout_, block, data)] { commit(block, record); });
     return info_.states() * bytes;
@@ -223,7 +224,7 @@ std::int64_t StoreWriter::write_block(std::int64_t block, const void* data) {
 void StoreWriter::commit(std::int64_t block, const std::vector<std::uint32_t>& record) {
     with_space(path_, [&] {
         const std::string what = fmt::format("cannot write block {} of {}", block, path_.string());
-        // A record vouches for its data, so it must not reach the disk before them.
+        // A record says that its data are written, so it must not reach the disk before them.
         if (::fdatasync(open_->descriptor.get()) != 0) fail("{}: {}", what, std::strerror(errno));
         const std::scoped_lock alone(open_->hdf5);
         write_part<2>(open_->records, H5T_NATIVE_UINT32, {static_cast<hsize_t>(block), 0}, {1, record.size()},

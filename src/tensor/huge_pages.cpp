@@ -16,7 +16,8 @@ at::Tensor zeros_in_huge_pages(std::int64_t elements, const at::TensorOptions& l
     const auto begin = reinterpret_cast<std::uintptr_t>(buffer.data_ptr());
     const std::uintptr_t first = (begin + kPage - 1) / kPage * kPage;
     const std::uintptr_t last = (begin + buffer.nbytes()) / kPage * kPage;
-    // Advice before the first touch; where it is not taken, the pages are small ones as ever.
+    // The advice must come before the first access to the memory. If the system does not follow it, the pages
+    // are small as usual.
     if (buffer.is_cpu() && last > first) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
 #endif
     return buffer.zero_();

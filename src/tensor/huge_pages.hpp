@@ -4,8 +4,8 @@
 
 namespace bv {
 
-/// A buffer of `elements` zeros like `like`, in huge pages where the system has some to give (Linux, host
-/// memory): a pass over all parameters then misses the table of pages 512 times less often.
+/// A tensor (elements) of zeros with the options `like`. In host memory under Linux it lies in huge pages if
+/// the system has some. A pass over all parameters then has up to 512 times fewer TLB misses.
 at::Tensor zeros_in_huge_pages(std::int64_t elements, const at::TensorOptions& like);
 
 }  // namespace bv

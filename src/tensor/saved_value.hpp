@@ -14,13 +14,14 @@ struct SavedValue : torch::CustomClassHolder {
     T value;
 };
 
+/// Saves `value` in `context` for the backward pass. A context can hold one such value.
 template <typename T>
 void save_value(torch::autograd::AutogradContext& context, T value) {
     context.saved_data["value"] =
         c10::IValue::make_capsule(c10::make_intrusive<SavedValue<T>>(std::move(value)));
 }
 
-/// What `save_value` saved; T must be the same.
+/// The value that `save_value` saved; T must be the same.
 template <typename T>
 const T& saved_value(torch::autograd::AutogradContext& context) {
     return static_cast<const SavedValue<T>&>(*context.saved_data["value"].toCapsule()).value;

@@ -1,8 +1,7 @@
 #pragma once
 
-// AVX-512 for kernels. A file that includes this one is compiled for any x86-64 processor: only functions
-// between BV_AVX512_BEGIN and BV_AVX512_END use these instructions, and are called only where `has_avx512`
-// says so.
+// AVX-512 for kernels. A file that includes this one is compiled for any x86-64 processor. Only functions
+// between BV_AVX512_BEGIN and BV_AVX512_END use AVX-512, and they may be called only if `has_avx512` is true.
 
 #include <cstdint>
 
@@ -23,7 +22,8 @@
 
 namespace bv {
 
-/// Whether the processor runs kernels without products of bfloat16, which are instructions of their own.
+/// Whether the processor has the AVX-512 instructions that the kernels use, except those for products of
+/// bfloat16.
 inline bool has_avx512() {
     static const bool has = __builtin_cpu_supports("avx512f") > 0 && __builtin_cpu_supports("avx512bw") > 0 &&
                             __builtin_cpu_supports("avx512vl") > 0 && __builtin_cpu_supports("avx512dq") > 0;
@@ -36,11 +36,12 @@ namespace simd {
 
 inline constexpr std::int64_t kLanes = 16;
 
-/// The first `count` (at most 16) lanes.
+/// A mask of the first `count` lanes, of all 16 if `count` is larger.
 inline __mmask16 first_lanes(std::int64_t count) {
     return count >= kLanes ? __mmask16{0xFFFF} : static_cast<__mmask16>((1U << count) - 1U);
 }
 
+/// Loads the lanes of `lanes` from memory; the others are 0, and their memory is not read.
 inline __m512 load(const float* from, __mmask16 lanes = 0xFFFF) {
     return _mm512_maskz_loadu_ps(lanes, from);
 }
@@ -50,6 +51,7 @@ inline __m256i load_halves(const void* from, __mmask16 lanes = 0xFFFF) {
     return _mm256_maskz_loadu_epi16(lanes, from);
 }
 
+/// 16 bfloat16 or float16 values as floats; exact.
 inline __m512 from_bfloat16(__m256i halves) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
 }
@@ -58,6 +60,7 @@ inline __m512 from_float16(__m256i halves) {
     return _mm512_cvtph_ps(halves);
 }
 
+/// Stores the lanes of `lanes`; the memory of the others does not change.
 inline void store(float* to, __m512 values, __mmask16 lanes = 0xFFFF) {
     _mm512_mask_storeu_ps(to, lanes, values);
 }

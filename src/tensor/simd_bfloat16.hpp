@@ -1,6 +1,6 @@
 #pragma once
 
-// AVX-512 for bfloat16, on the terms of tensor/simd.hpp.
+// AVX-512 for bfloat16, under the conditions of tensor/simd.hpp.
 
 #include <type_traits>
 
@@ -12,8 +12,8 @@
 
 namespace bv {
 
-/// Whether the processor runs kernels for float, and for BFloat16 whose products need instructions of their
-/// own.
+/// Whether the processor runs kernels for Element: float, or BFloat16, whose products need further
+/// instructions.
 template <typename Element>
 bool has_avx512() {
     static const bool has =
@@ -25,11 +25,12 @@ BV_AVX512_BEGIN
 
 namespace simd {
 
+/// Loads and stores as in tensor/simd.hpp, and converts from and to bfloat16.
 inline __m512 load(const c10::BFloat16* from, __mmask16 lanes = 0xFFFF) {
     return from_bfloat16(load_halves(from, lanes));
 }
 
-/// Rounded to nearest even; subnormal numbers become 0.
+/// `values` as bfloat16, rounded to nearest even; subnormal numbers become 0.
 inline __m256i narrowed(__m512 values) {
     return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(values));
 }
@@ -38,8 +39,8 @@ inline void store(c10::BFloat16* to, __m512 values, __mmask16 lanes = 0xFFFF) {
     _mm256_mask_storeu_epi16(to, lanes, narrowed(values));
 }
 
-/// e^x to about 1 unit in the last place: 2^round(x / ln 2) times a polynomial (Cody and Waite 1980). 0 below
-/// -87.
+/// e^x to about 1 unit in the last place: 2^round(x / ln 2) times a polynomial (Cody and Waite 1980). Below
+/// -87 it is 0.
 inline __m512 exp(__m512 x) {
     const __m512 whole = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504F)),
                                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -52,7 +52,7 @@ std::map<std::string, at::Tensor> load_tensors(const std::filesystem::path& path
 
 std::string save_tensors(const std::filesystem::path& path, const std::map<std::string, at::Tensor>& tensors,
                          const std::map<std::string, std::string>& metadata) {
-    std::vector<at::Tensor> dense;  // keeps the bytes alive
+    std::vector<at::Tensor> dense;  // the views point into these tensors
     std::map<std::string, TensorView> views;
     for (const auto& [name, tensor] : tensors) {
         const at::Tensor& here = dense.emplace_back(to_host(tensor.detach()).contiguous());

@@ -5,10 +5,10 @@
 namespace bv {
 
 // Training and prediction copy the results of a GPU to the host by these functions. They wait for all work
-// that was queued on the GPU before, sums over the ranks included, and tell the watchdog so (`Waiting`): a
-// rank whose sum never ends would otherwise be taken for one that computes.
+// that was queued on the GPU before, also for sums over the ranks, and tell the watchdog that they wait
+// (`Waiting`). Otherwise the watchdog would believe that a rank computes, although its sum never ends.
 
-/// Local: `tensor` in host memory; `tensor` itself where it is there already.
+/// Local: `tensor` in host memory; `tensor` itself if it is there already.
 at::Tensor to_host(const at::Tensor& tensor);
 
 /// Local: a copy of `tensor`, without its graph, in host memory.

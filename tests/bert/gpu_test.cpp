@@ -7,6 +7,7 @@
 #include "bert/attention/attention.hpp"
 #include "bert/model.hpp"
 #include "helpers/on_gpu.hpp"
+#include "helpers/sequences_of.hpp"
 #include "helpers/small_batch.hpp"
 
 namespace bv {
@@ -20,7 +21,8 @@ double relative_error(const at::Tensor& x, const at::Tensor& reference) {
 }
 
 TEST_F(Gpu, DropoutMasksAreThoseOfTheCpu) {
-    const DropoutStream stream = DropoutPlan{0.3, {9, 4}, 1, DropoutSite::attention, {}, {2}}.stream(0);
+    const DropoutStream stream =
+        DropoutPlan{0.3, {9, 4}, 1, DropoutSite::attention, sequences_of({1}, {2})}.stream(0);
     for (const std::int64_t count : {1, 127, 128, 5000}) {
         const at::Tensor values = at::linspace(-3, 3, count);
         at::Tensor expected = at::empty_like(values);
@@ -32,13 +34,12 @@ TEST_F(Gpu, DropoutMasksAreThoseOfTheCpu) {
 }
 
 TEST_F(Gpu, DropoutOfABatchIsThatOfTheCpu) {
-    DropoutPlan plan{0.3, {9, 4}, 1, DropoutSite::layer_output, {0, 5, 6, 406}, {31, 8, 2}};
+    DropoutPlan plan{0.3, {9, 4}, 1, DropoutSite::layer_output, sequences_of({5, 1, 400}, {31, 8, 2})};
     const at::Tensor x = at::randn({406, 96});
     const at::Tensor residual = at::randn({406, 96});
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
         const auto run = [&](at::Device device) {
-            plan.packing =
-                at::cat({at::tensor(plan.rows, at::kLong), at::tensor(plan.examples, at::kLong)}).to(device);
+            plan.sequences = std::make_shared<PackedSequences>(plan.sequences->to(device));
             const at::Tensor in =
                 x.to(device, type, /*non_blocking=*/false, /*copy=*/true).set_requires_grad(true);
             const at::Tensor sum = dropout_add(in, residual.to(device), plan);
@@ -54,17 +55,19 @@ TEST_F(Gpu, DropoutOfABatchIsThatOfTheCpu) {
 
 TEST_F(Gpu, FlashAttentionIsAttentionAndItsGradient) {
     constexpr std::int64_t kHeads = 4;
-    const DropoutPlan plan{0, {}, 0, DropoutSite::attention, {0, 5, 14, 15, 145, 531}, {0, 1, 2, 3, 4}};
+    const DropoutPlan plan{
+        0, {}, 0, DropoutSite::attention, sequences_of({5, 9, 1, 130, 386}, {0, 1, 2, 3, 4})};
     for (const std::int64_t head_size : {32, 64}) {
         at::manual_seed(1);
-        const at::Tensor x = at::randn({plan.rows.back(), 3 * kHeads * head_size}).to(at::kBFloat16);
-        const at::Tensor weights = at::randn({plan.rows.back(), kHeads * head_size});
+        const at::Tensor x = at::randn({plan.sequences->rows(), 3 * kHeads * head_size}).to(at::kBFloat16);
+        const at::Tensor weights = at::randn({plan.sequences->rows(), kHeads * head_size});
         const at::Tensor expected_x = x.to(at::kFloat).set_requires_grad(true);
         const at::Tensor expected = plain_attention(expected_x, kHeads, plan);
         (expected * weights).sum().backward();
         const at::Tensor gpu_x = x.to(device_).set_requires_grad(true);
-        const at::Tensor y =
-            flash_attention(gpu_x, kHeads, at::tensor(plan.rows, at::kInt).to(device_), plan);
+        DropoutPlan gpu_plan = plan;
+        gpu_plan.sequences = std::make_shared<PackedSequences>(plan.sequences->to(device_));
+        const at::Tensor y = flash_attention(gpu_x, kHeads, gpu_plan);
         (y * weights.to(device_)).sum().backward();
         EXPECT_LT(relative_error(y, expected.detach()), 0.01) << head_size;
         EXPECT_LT(relative_error(gpu_x.grad(), expected_x.grad()), 0.02) << head_size;
@@ -73,10 +76,9 @@ TEST_F(Gpu, FlashAttentionIsAttentionAndItsGradient) {
 
 TEST_F(Gpu, FlashAttentionDropsTheSameEachTimeAndAnotherEachStep) {
     const at::Tensor x = at::randn({100, 3 * 4 * 32}).to(device_, at::kBFloat16);
-    const at::Tensor bounds = at::tensor({0, 40, 100}, at::kInt).to(device_);
+    const auto sequences = std::make_shared<PackedSequences>(sequences_of({40, 60}, {7, 3})->to(device_));
     const auto of_step = [&](std::int64_t step) {
-        return flash_attention(x, 4, bounds,
-                               {0.2, {1, step}, 0, DropoutSite::attention, {0, 40, 100}, {7, 3}});
+        return flash_attention(x, 4, {0.2, {1, step}, 0, DropoutSite::attention, sequences});
     };
     EXPECT_TRUE(at::equal(of_step(1), of_step(1)));
     EXPECT_FALSE(at::equal(of_step(1), of_step(2)));

@@ -48,7 +48,7 @@ TEST(Model, LossIsTheSumOfCrossEntropiesOverRealTokens) {
     const at::Tensor logits = model.logits(batch).detach();
     double expected = 0;
     for (std::int64_t b = 0; b < 2; ++b) {
-        const at::Tensor own = logits.narrow(0, batch.starts[b], batch.starts[b + 1] - batch.starts[b]);
+        const at::Tensor own = logits.narrow(0, batch.packed->starts[b], batch.packed->rows_of(b));
         const at::Tensor log = own.log_softmax(0);
         expected -=
             log[features.start_label[b]][0].item<double>() + log[features.end_label[b]][1].item<double>();
@@ -238,7 +238,8 @@ TEST_F(ModelFolder, PromisesNoLargerModelThanItHolds) {
     huge.vocabulary = 1'000'000;  // taken before the weights are read, this would be all memory
     huge.layers = 1'000'000;
     write_file(folder_ / "config.json", to_json(huge, "").dump());
-    EXPECT_THAT(complaint(Task::span, Use::states), AllOf(HasSubstr(folder_), HasSubstr("are too few")));
+    EXPECT_THAT(complaint(Task::span, Use::states),
+                AllOf(HasSubstr(folder_), HasSubstr("its weights have only")));
 }
 
 TEST_F(ModelFolder, WithoutAHeadMakesStatesAndNoLogits) {

@@ -160,8 +160,8 @@ def test_filters_of_the_explorer_agree_with_the_tables(browser):
 
 
 def test_heads_right_where_bert_is_wrong_are_those_of_the_table(browser):
-    cells = "[...document.querySelectorAll('table[data-table=span-context-lengths] tbody tr')].map((row) => [...row.cells].map((c) => c.textContent.trim()))"
-    rows = browser.run(cells)
+    rows = "[...document.querySelectorAll('table[data-table=span-context-lengths] tbody tr')]"
+    rows = browser.run(f"{rows}.map((row) => [...row.cells].map((cell) => cell.textContent.trim()))")
     assert len(rows) == 6
     for epoch, head, only_head, *_ in rows:
         choose(browser, epoch=epoch, head=head, which="heads")

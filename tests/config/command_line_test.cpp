@@ -204,6 +204,23 @@ TEST_F(CommandLineTest, TheResolvedConfigurationHoldsDefaultsTooAndReadsBack) {
     EXPECT_THAT(found.heads, testing::ElementsAre("one", "two"));
 }
 
+TEST_F(CommandLineTest, AnOptionThatNeedsOneWhichWasNotGivenIsLeftOutAndReadsBack) {
+    const auto resolved = [&](const std::vector<const char*>& words) {
+        std::string head;
+        bool other = false;
+        CommandLine line("bv_eval", "Evaluates.");
+        line.option("other", other, "allow another").needs(line.option("head", head, "the head"));
+        line.parse(static_cast<int>(words.size()), words.data());
+        return line.resolved();
+    };
+    const std::string bare = resolved({"program"});
+    EXPECT_EQ(bare, "[eval]\n");
+    EXPECT_EQ(resolved({"program", "--config", study(bare).c_str()}), bare);
+    const std::string given = resolved({"program", "--head", "h", "--other"});
+    EXPECT_EQ(given, "[eval]\nhead = 'h'\nother = true\n");
+    EXPECT_EQ(resolved({"program", "--config", study(given).c_str()}), given);
+}
+
 TEST_F(CommandLineTest, TheResolvedConfigurationHasTheTypesOfToml) {
     Program program;
     program.parse({"--batch-size", "+8", "--learning-rate", "3", "--force"});

@@ -44,7 +44,7 @@ void read_store(const std::string& path, Sum& sum) {
     const StoreInfo& info = store.info();
     const StoreLayout& layout = store.layout();
     sum.add(fmt::format("{} {} {} {} {} {} {} {} {}", info.task, name_of(info.dtype), info.layers,
-                        info.hidden_size, info.checkpoint, info.precision, info.epoch, info.features,
+                        info.hidden_size, info.checkpoint, name_of(info.precision), info.epoch, info.features,
                         info.config));
     sum.add(fmt::format("{} {} {}", layout.original, layout.starts, layout.block_starts));
     sum.add(read_features(path).fingerprint());

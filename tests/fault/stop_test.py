@@ -147,7 +147,7 @@ def test_the_launcher_is_told_as_soon_as_it_or_what_it_starts_is_there(commands,
     text = process.communicate(timeout=60)[0]
     assert process.returncode == 85, f"{process.returncode}: {text}"
     # Between the start of a rank and its first instruction the signal kills it: there is nothing to save then.
-    nothing_yet = moment == "bash" or "before every rank had begun to listen" in text
+    nothing_yet = moment == "bash" or "before every rank could take the signal" in text
     assert nothing_yet or list(tmp_path.glob("resume/step-*/resume.json")), text
 
 

@@ -39,8 +39,7 @@ at::Tensor step_of(const char* name, at::Device device) {
     StateBatch batch = random_states(
         span ? 7 : 8, 96, span ? std::vector<std::int64_t>{9, 2, 17, 4} : std::vector<std::int64_t>(6, 1));
     batch.states = batch.states.to(device, at::kDouble);
-    for (at::Tensor* labels : {&batch.start_labels, &batch.end_labels, &batch.no_answer})
-        *labels = labels->to(device);
+    batch.packed = std::make_shared<PackedSequences>(batch.packed->to(device));
     Head head(definition, batch.states.size(0), 96, {3, 4});
     head.to(device);
     for (const NamedTensor& own : head.buffers()) own.tensor.set_data(own.tensor.to(at::kDouble));

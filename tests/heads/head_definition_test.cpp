@@ -88,6 +88,11 @@ TEST(HeadDefinition, NamesTheLineAndTheNearestOfAnUnknownKey) {
     EXPECT_THAT(complaint("tusk = \"span\"\n"), AllOf(HasSubstr("mine.toml:1"), HasSubstr("'task'")));
 }
 
+TEST(HeadDefinition, ABracketTooManyIsAnErrorWithItsLine) {
+    EXPECT_THAT(complaint(with_blocks("{ type = \"relu\" },\n},")),
+                AllOf(HasSubstr("mine.toml:4"), HasSubstr("value")));
+}
+
 TEST(HeadDefinition, MayBeForEachLayer) {
     const std::string blocks = with_blocks("{ type = \"flatten\" },\n{ type = \"linear\", width = 2 }");
     EXPECT_FALSE(parse_head("mine", blocks, "mine.toml").each_layer);

@@ -103,7 +103,8 @@ class EveryHead : public testing::TestWithParam<std::string> {
         const at::Tensor together = head.forward(all, step);
         for (std::int64_t b = 0; b < all.sequences(); ++b) {
             const StateBatch one = alone(all, b);
-            const at::Tensor own = together.narrow(1, all.starts[static_cast<std::size_t>(b)], one.rows());
+            const at::Tensor own =
+                together.narrow(1, all.packed->starts[static_cast<std::size_t>(b)], one.rows());
             const at::Tensor difference = (own - head.forward(one, step)).abs().max();
             EXPECT_LE(difference.item<float>(), 1e-5F * own.abs().max().item<float>()) << "sequence " << b;
         }

@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "bert/batch.hpp"
 #include "states/state_source.hpp"
 
 namespace bv {
@@ -50,21 +51,13 @@ class RandomSource final : public StateSource {
   private:
     StateBatch batch_of(const std::vector<std::int64_t>& which) const {
         StateBatch batch;
-        batch.examples.assign(which.begin(), which.end());
-        batch.starts.push_back(0);
         std::vector<at::Tensor> parts;
-        std::vector<std::int64_t> start, end;
         for (const std::int64_t f : which) {
-            const std::int64_t tokens = features_.tokens_of(f);
-            batch.starts.push_back(batch.starts.back() + tokens);
-            parts.push_back(states_.narrow(1, features_.starts[static_cast<std::size_t>(f)], tokens));
-            start.push_back(batch.starts.back() - tokens + tokens / 2);
-            end.push_back(batch.starts.back() - 1);
+            parts.push_back(
+                states_.narrow(1, features_.starts[static_cast<std::size_t>(f)], features_.tokens_of(f)));
         }
+        batch.packed = std::make_shared<PackedSequences>(pack_features(features_, which));
         batch.states = at::cat(parts, 1);
-        batch.start_labels = at::tensor(start, at::kLong);
-        batch.end_labels = at::tensor(end, at::kLong);
-        batch.no_answer = at::zeros({batch.sequences()}, at::kLong);
         return batch;
     }
 

@@ -1,5 +1,5 @@
 // Writes what a new head computes, in their element type (float32 or float64), over states read from a
-// safetensors file ("states", "starts", "start_labels", "end_labels", "no_answer", as in StateBatch), as
+// safetensors file ("states", "starts", "start_labels", "end_labels", "no_answer", labels as rows of N), as
 // safetensors for the parity tests: its first tensors "initial.<name>", then "logits", "loss", the loss's
 // gradients "gradient.<name>", and its buffers afterwards, "buffer.<name>". Usage: head_probe HEAD SEED
 // training|evaluation INPUT OUTPUT
@@ -22,14 +22,16 @@ bv::StateBatch read_batch(const std::string& path) {
     const auto tensors = bv::load_tensors(path);
     bv::StateBatch batch;
     const at::Tensor& starts = tensors.at("starts");
-    batch.starts.assign(starts.const_data_ptr<std::int64_t>(),
-                        starts.const_data_ptr<std::int64_t>() + starts.numel());
-    batch.examples.resize(batch.starts.size() - 1);
-    std::iota(batch.examples.begin(), batch.examples.end(), 0);
+    const at::Tensor rows = at::diff(starts);
+    std::vector<std::int64_t> examples(static_cast<std::size_t>(rows.numel()));
+    std::iota(examples.begin(), examples.end(), 0);
+    bv::PackedSequences packed =
+        bv::pack(examples, std::span(rows.const_data_ptr<std::int64_t>(), examples.size()));
     batch.states = tensors.at("states");
-    batch.start_labels = tensors.at("start_labels");
-    batch.end_labels = tensors.at("end_labels");
-    batch.no_answer = tensors.at("no_answer");
+    packed.start_labels = tensors.at("start_labels") - packed.first_rows();
+    packed.end_labels = tensors.at("end_labels") - packed.first_rows();
+    packed.no_answer = tensors.at("no_answer");
+    batch.packed = std::make_shared<bv::PackedSequences>(std::move(packed));
     return batch;
 }
 

@@ -1,14 +1,12 @@
 """bv_eval --predictions prints what the official script evaluate-v2.0.py prints for the same files."""
 
-import collections
 import json
-import re
-import string
 import unicodedata
 from random import Random
 
 import bv
 import pytest
+from scoring import f1, normalized
 
 CASES = {
     "expected.json": ["--na-probs"],
@@ -47,19 +45,6 @@ def test_output_keeps_the_scores_and_their_sources(references, tmp_path):
     assert metrics["official"] == json.loads(printed)
     assert metrics["predictions"]["path"] == str(folder / "predictions.json")
     assert (tmp_path / "out" / "config.toml").is_file()
-
-
-def normalized(text):
-    """The official script's normalize_answer."""
-    kept = "".join(c for c in text.lower() if c not in string.punctuation)
-    return re.sub(r"\b(a|an|the)\b", " ", kept).split()
-
-
-def f1(gold, predicted):
-    common = sum((collections.Counter(gold) & collections.Counter(predicted)).values())
-    if not gold or not predicted:
-        return float(gold == predicted)
-    return 2 * common / (len(gold) + len(predicted))
 
 
 def test_random_unicode_is_normalised_as_by_python(tmp_path):

@@ -1,10 +1,10 @@
 """bv_eval's answers from logits against Hugging Face run_qa's postprocessing, written here after its rules."""
 
 import bv
-import h5py
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from scoring import write_random_logits
 
 N_BEST, MAX_TOKENS, NULL_THRESHOLD = 7, 9, 0.5
 
@@ -16,32 +16,6 @@ def features(model, corpus, tmp_path_factory):
     bv.run("bv_prepare", "--squad", corpus / "dev.json", "--model", model, "--output", path, "--max-tokens", 80,
            "--max-question-tokens", 24, "--stride", 24, "--unfound", "keep")
     return path
-
-
-def strings(group):
-    """A list of strings of a features file."""
-    starts, text = group["starts"][:], bytes(group["bytes"][:])
-    return [text[a:b].decode() for a, b in zip(starts, starts[1:], strict=False)]
-
-
-def write_random_logits(features, path, seed):
-    """Distinct random logits, and the windows of each question: [(id, context, [window columns])]."""
-    with h5py.File(features) as file:
-        table = file["features"]
-        starts = table["starts"][:]
-        fingerprint = table.attrs["fingerprint"].decode()
-        columns = {name: table[name][:] for name in ("char_begin", "char_end", "max_context", "question_of")}
-        ids, contexts = strings(table["questions/id"]), strings(table["contexts"])
-        context_of = table["questions/context"][:]
-    random = np.random.default_rng(seed)
-    logits = {name: random.permutation(np.linspace(-8, 8, starts[-1])).astype(np.float32) for name in ("start", "end")}
-    save_file(logits, path, metadata={"task": "span", "features": fingerprint})
-    questions = {}
-    for f, (a, b) in enumerate(zip(starts, starts[1:], strict=False)):
-        window = {name: columns[name][a:b] for name in ("char_begin", "char_end", "max_context")}
-        window |= {name: logits[name][a:b] for name in logits}
-        questions.setdefault(columns["question_of"][f], []).append(window)
-    return [(ids[q], contexts[context_of[q]], windows) for q, windows in questions.items()]
 
 
 def run_qa_answer(context, windows):

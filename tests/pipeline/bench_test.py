@@ -199,3 +199,13 @@ def test_the_peer_trains_the_same_head_on_the_references_layout(bench, tiny_mode
     found = json.loads(bv.run_tool("bench/peer_heads.py", "train", tmp_path / "padded.h5", "--head", folder, "--workers", 2).stdout)
     assert found["sequences"] == len(store)
     assert found["loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_answers_are_those_of_python_and_their_rates_are_measured(tiny_model, corpus, tmp_path):
+    result = bv.run_tool("bench/answers.py", "--model", tiny_model, "--squad", corpus, "--programs", bv.BIN, "--quick", "--json",
+                         tmp_path / "bench.json")
+    whole = bv.read_json(tmp_path / "bench.json")
+    rates = whole["questions_per_second"]
+    assert whole["questions"] == 8 and rates["ours"]["median"] > 0
+    assert whole["against_python"] == pytest.approx(rates["ours"]["median"] / rates["python"]["median"])
+    assert f"{whole['wanted']:,}" in result.stdout

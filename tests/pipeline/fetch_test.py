@@ -125,7 +125,7 @@ def test_content_of_another_checksum_is_refused_and_removed(hub, tmp_path, name,
     hub.sums[name] = wrong
     result = hub.fetch(tmp_path, check=False)
     assert result.rc == 1
-    assert f"{name} gave has not the checksum {wrong}" in result.stderr
+    assert f"{name} does not have the checksum {wrong}" in result.stderr
     assert [path for path in (tmp_path / MODEL).iterdir() if path.name.startswith(name)] == []
 
 
@@ -168,7 +168,7 @@ def test_squad_of_another_checksum_is_refused(tmp_path):
     )
     assert result.rc == 1
     assert (
-        "has not the checksum 68dcfbb971bd3e96d5b46c7177b16c1a4e7d4bdef19fb204502738552dede002"
+        "does not have the checksum 68dcfbb971bd3e96d5b46c7177b16c1a4e7d4bdef19fb204502738552dede002"
         in result.stderr
     )
     assert list((tmp_path / "out" / "squad").iterdir()) == []

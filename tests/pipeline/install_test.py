@@ -67,10 +67,10 @@ def test_a_package_that_not_every_system_has_is_installed_where_apt_knows_it(sys
     assert system(packages, unknown="chromium")[0].split()[-1] == "cmake"
 
 
-def test_what_sanitizers_need_is_installed_for_them_alone(system):
+def test_what_clang_needs_is_installed_for_them_alone(system):
     packages = {name: minimum or "1" for name, minimum in wanted_packages()}
     assert system(packages)[0] == ""
-    assert "clang-16" in system(packages, flags=["--sanitizers"])[0]
+    assert "clang-16" in system(packages, flags=["--clang"])[0]
 
 
 def test_package_older_than_the_list_says_is_missing(system):

@@ -93,7 +93,7 @@ def test_a_head_that_diverges_ends_and_the_others_get_the_same_bits_as_alone(sta
     together = train(states, tmp_path / "both", f"{states / 'deep.toml'},learned_pooling", *flags, ranks=ranks)
     assert together.stderr.count("deep, lr 1000, seed 1: diverged") == 1 and "warning" in together.stderr
     train(states, tmp_path / "alone", "learned_pooling", *flags, ranks=ranks)
-    for name in ("head.safetensors", "head.json", "logits.safetensors", "metrics.json"):
+    for name in ("head.safetensors", "head.json", "logits.safetensors", "questions.safetensors", "metrics.json"):
         both, alone = (tmp_path / folder / "learned_pooling" / VARIANT / name for folder in ("both", "alone"))
         assert both.read_bytes() == alone.read_bytes(), name
     folder = tmp_path / "both" / "deep" / VARIANT

@@ -42,7 +42,7 @@ def test_a_hundred_nodes_fit_the_screen():
     ("rank\t1\tn1\tNVIDIA H100\t550.54\tGPU-1\t0-3\tabc123\t-", "rank 1 (host n1) does not see /data/train.h5"),
     ("rank\t1\tn1\tNVIDIA H100\t550.54\tGPU-1\t0-3\tabc123\t8", "rank 1 (host n1) sees another /data/train.h5 (8 bytes) than rank 0 (7 bytes)"),
     ("rank\t1\tn1\tNVIDIA H100\t550.54\tGPU-0\t0-3\tabc123\t7", "rank 1 (host n1) would share GPU-0 with rank 0"),
-    ("", "of 2 ranks 1 answered: 0"),
+    ("", "only 1 of 2 ranks answered: 0"),
 ])
 def test_what_would_fail_later_is_refused_in_one_line(second, words):
     refused = judge([RANK.format(0, "n0", "0-3"), second], "--gpus")

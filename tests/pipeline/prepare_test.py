@@ -109,9 +109,9 @@ def test_the_counts_of_a_whole_squad_file_are_checked(model, tmp_path):
         return tmp_path / name
 
     same = prepare(write("same.json", windows), model, tmp_path / "same.h5")
-    assert "12227 features, as published: ok" in same.stderr
+    assert "it has 12227 features, as published" in same.stderr
     other = prepare(write("other.json", {**windows, 4: 33, 5: 10}), model, tmp_path / "other.h5")
-    assert "which has 12227 features by these settings; found 12228" in other.stderr
+    assert "which has 12227 features with these settings; found 12228" in other.stderr
     fewer = prepare(write("fewer.json", {**windows, 5: 8}), model, tmp_path / "fewer.h5")
     assert "published" not in fewer.stderr and "12227" not in fewer.stderr
 

@@ -55,7 +55,7 @@ def test_each_experiment_has_a_section_of_its_own_and_none_without_results(run):
     assert [page.count(f'data-figure="{name}"') for name in figures] == [1] * len(figures)
     rows = rows_of(page)
     folder = "span/seed-1/heads/learned_pooling/epoch-1"
-    (less,) = [row for row in rows if row[-1:] == [f"{folder}/lr-0.001-seed-1-share-0.1/metrics.json, {folder}/lr-0.001-seed-1-share-0.1/head.json"]]
+    (less,) = [row for row in rows if row and row[-1].startswith(f"{folder}/lr-0.001-seed-1-share-0.1/metrics.json")]
     assert less[:6] == ["1", "learned pooling", "1", "10", "31.00", "32.50"]
     assert ["1", "learned pooling", "1", "100", "55.00"] in [row[:5] for row in rows]  # the head on all questions
     (ablated,) = [row for row in rows if row and row[-1].startswith(f"{folder}/lr-0.001-seed-1-layers-0,4,5,6/metrics.json")]

@@ -169,7 +169,7 @@ def test_heads_that_are_not_trained_are_left_out_of_comparisons(study):
     shutil.rmtree(study.seed / "heads" / "average_pooling" / "epoch-0.5")
     shutil.rmtree(study.seed / "evaluations")
     said = study.make("eval").stdout
-    assert said.count("== left out, as ") == 3  # mixed, and one ensemble by maximum and by mean
+    assert said.count("== left out, because ") == 3  # mixed, and one ensemble by maximum and by mean
     assert sorted(study.made("evaluations")) == [place for place in sorted(EVALUATIONS["span"])
                                                  if not ("average_pooling" in place and "epoch-0.5" in place)]
 

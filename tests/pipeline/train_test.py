@@ -5,8 +5,10 @@ import shutil
 import tomllib
 
 import bv
+import numpy as np
 import pytest
 from head_training import VARIANT, assert_close, make_study, refusal, train, weights
+from safetensors.numpy import load_file
 
 MINE = """\
 task = "span"
@@ -71,7 +73,7 @@ def test_classification_trains_ten_epochs_by_default(study, tmp_path):
 def test_a_head_in_company_gets_the_same_bits_as_alone(study, tmp_path):
     train(study, tmp_path / "company", "learned_pooling,adapter_386_shared,adapter_64_shared_skip")
     train(study, tmp_path / "alone", "adapter_64_shared_skip")
-    for name in ("head.safetensors", "logits.safetensors"):
+    for name in ("head.safetensors", "logits.safetensors", "questions.safetensors"):
         company, alone = (tmp_path / folder / "adapter_64_shared_skip" / VARIANT / name for folder in ("company", "alone"))
         assert company.read_bytes() == alone.read_bytes()
 
@@ -83,6 +85,18 @@ def test_any_number_of_ranks_trains_the_same_head(study, tmp_path, task, head):
     for ranks in (2, 4):
         assert_close(weights(tmp_path / str(ranks), head, "epoch-0/lr-0.0001-seed-1"),
                      weights(tmp_path / "1", head, "epoch-0/lr-0.0001-seed-1"), 1e-4, task=task)
+    for ranks in (1, 2, 4):
+        folder = tmp_path / str(ranks) / head / "epoch-0/lr-0.0001-seed-1"
+        columns, metrics = load_file(folder / "questions.safetensors"), bv.read_json(folder / "metrics.json")
+        if task == "span":
+            none = columns["null_odds"] > 0
+            right = np.where(none, 1 - columns["answerable"], columns["exact"])
+            assert 100 * right.mean() == pytest.approx(metrics["official"]["exact"])
+            assert 100 * columns["reference_f1"].mean() == pytest.approx(metrics["reference"]["f1"], abs=1e-4)
+        else:
+            right = (columns["none_probability"] > 0.5) != columns["answerable"]
+            assert 100 * right.mean() == pytest.approx(metrics["classification"]["exact"])
+        assert metrics["features"]["path"] == str(study / f"{task}-dev.h5")
 
 
 def test_more_ranks_than_sequences_in_a_batch_are_allowed(study, tmp_path):

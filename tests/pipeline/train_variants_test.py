@@ -43,7 +43,7 @@ def test_heads_that_do_not_fit_together_are_trained_in_passes(study, tmp_path):
     flags = ["--seed", "1,2,3", "--batch", 1]
     whole = train(study, tmp_path / "whole", "adapter_386_unshared", *flags)
     (size, kept, working), = re.findall(
-        r"heads: 3, groups of alike ones: 1, memory: ([\d.]+) MB \(([\d.]+) MB kept, ([\d.]+) MB during", whole.stderr)
+        r"heads: 3, groups of similar heads: 1, memory: ([\d.]+) MB \(([\d.]+) MB kept, ([\d.]+) MB during", whole.stderr)
     states, hidden, width = 3, 32, 386
     parameters = states * (hidden + 1) * width + (states * width + 1) * 2
     with h5py.File(study / "dev.h5") as file:
@@ -60,7 +60,7 @@ def test_heads_that_do_not_fit_together_are_trained_in_passes(study, tmp_path):
                                                 "--memory-gib", megabytes * 1e6 / 2**30).stderr
     # First heads take their steps in turn, then some wait for a pass of their own.
     turns = limited("turns", float(size) * 0.95)
-    assert "heads: 3, groups of alike ones: 2," in turns and "passes" not in turns
+    assert "heads: 3, groups of similar heads: 2," in turns and "passes" not in turns
     assert "heads: 3, in 2 passes over the states" in limited("split", 1.05 * (float(kept) * 2 + float(working)) / 3)
     for seed in (1, 2, 3):
         one, *others = (weights(tmp_path / folder, "adapter_386_unshared", f"epoch-0/lr-0.001-seed-{seed}")
@@ -79,7 +79,7 @@ def test_what_states_take_of_memory_is_said_first(study, tmp_path):
             rows[split] = np.diff(file["features/starts"][:])
     said = train(study, tmp_path / "memory", "adapter_64_shared", "--cache-gib", 1, "--batch", 2).stderr
     size = r"([\d.]+) (kB|MB)"
-    found, = re.findall(f"states beside them: stores in memory {size}, read ahead about {size}, batches {size}\n", said)
+    found, = re.findall(f"memory of states, in addition: stores in memory {size}, read ahead about {size}, batches {size}\n", said)
     kept, ahead, batches = (float(number) * {"kB": 1e3, "MB": 1e6}[unit] for number, unit in zip(found[::2], found[1::2]))
     states, hidden = 3, 32
     assert kept == pytest.approx(states * hidden * 2 * (rows["train"].sum() + rows["dev"].sum()), rel=0.01)
@@ -88,7 +88,7 @@ def test_what_states_take_of_memory_is_said_first(study, tmp_path):
     assert batches == pytest.approx(states * hidden * 4 * longest, rel=0.01)
     # A pooling reads what lies there.
     said = train(study, tmp_path / "disk", "learned_pooling", "--cache-gib", 0).stderr
-    assert re.search(f"states beside them: read ahead about {size}\n", said), said
+    assert re.search(f"memory of states, in addition: read ahead about {size}\n", said), said
 
 
 def test_held_out_questions_choose_the_epoch_that_all_scores_are_from(study, tmp_path):
@@ -131,7 +131,7 @@ def test_patience_ends_a_head_and_leaves_the_others(study, tmp_path):
 def test_all_of_the_questions_give_what_no_share_gives_and_fewer_less(study, tmp_path):
     train(study, tmp_path / "all", "learned_pooling")
     train(study, tmp_path / "shares", "learned_pooling", "--share", "1,0.25,0.5")
-    for name in ("head.json", "head.safetensors", "logits.safetensors", "metrics.json"):
+    for name in ("head.json", "head.safetensors", "logits.safetensors", "questions.safetensors", "metrics.json"):
         found = [(tmp_path / folder / "learned_pooling" / VARIANT / name).read_bytes() for folder in ("all", "shares")]
         assert found[0] == found[1], name
     with h5py.File(study / "train.h5") as file:

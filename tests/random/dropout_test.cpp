@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "helpers/sequences_of.hpp"
 #include "random/dropout_kernel.hpp"
 
 namespace bv {
@@ -14,7 +15,8 @@ namespace {
 at::Tensor mask_of(std::int64_t count, double p, const DropoutKey& key, std::int64_t example,
                    DropoutSite site = DropoutSite::attention, std::int64_t layer = 3) {
     at::Tensor ones = at::ones({count});
-    apply_dropout_mask(ones, ones, DropoutPlan{p, key, layer, site, {}, {example}}.stream(0));
+    apply_dropout_mask(ones, ones,
+                       DropoutPlan{p, key, layer, site, sequences_of({count}, {example})}.stream(0));
     return ones;
 }
 
@@ -42,7 +44,8 @@ TEST(Dropout, MaskIsTheDocumentedLaw) {
 TEST(Dropout, TheMaskIsTheSameInBfloat16) {
     const DropoutKey key{9, 4};
     const at::Tensor values = at::linspace(-3, 3, 300);
-    const DropoutStream stream = DropoutPlan{0.3, key, 1, DropoutSite::attention, {}, {2}}.stream(0);
+    const DropoutStream stream =
+        DropoutPlan{0.3, key, 1, DropoutSite::attention, sequences_of({1}, {2})}.stream(0);
     at::Tensor wide = at::empty({300});
     apply_dropout_mask(values, wide, stream);
     at::Tensor narrow = at::empty({300}, at::kBFloat16);
@@ -73,20 +76,19 @@ TEST(Dropout, EveryWordOfTheKeyMatters) {
 TEST(Dropout, AnExampleHasTheSameMaskInAnyBatch) {
     const at::Tensor x = at::ones({12, 7});
     const DropoutKey key{9, 4};
-    const at::Tensor both = dropout(x, {0.3, key, 1, DropoutSite::layer_output, {0, 5, 12}, {31, 8}});
-    const at::Tensor one = dropout(at::ones({7, 7}), {0.3, key, 1, DropoutSite::layer_output, {0, 7}, {8}});
+    const at::Tensor both =
+        dropout(x, {0.3, key, 1, DropoutSite::layer_output, sequences_of({5, 7}, {31, 8})});
+    const at::Tensor one =
+        dropout(at::ones({7, 7}), {0.3, key, 1, DropoutSite::layer_output, sequences_of({7}, {8})});
     EXPECT_TRUE(at::equal(both.narrow(0, 5, 7), one));
 }
 
 // Here as plain C++, thread by thread: what is left to GPUs is to launch it.
 TEST(Dropout, TheKernelOfGpusFollowsTheLaw) {
-    const std::vector<std::int64_t> rows{0, 5, 6, 25};
-    const std::vector<std::int64_t> examples{31, 8, 2};
-    const DropoutPlan plan{0.3, {9, 4}, 1, DropoutSite::layer_output, rows, examples};
-    std::vector<std::int64_t> packing = rows;
-    packing.insert(packing.end(), examples.begin(), examples.end());
+    const DropoutPlan plan{0.3, {9, 4}, 1, DropoutSite::layer_output, sequences_of({5, 1, 19}, {31, 8, 2})};
     for (const std::int64_t width : {1, 7, 16, 64}) {
-        const MaskedRows all{plan.stream(0), packing.data(), 3, 19, width};
+        const MaskedRows all{plan.stream(0), plan.sequences->packing.const_data_ptr<std::int64_t>(), 3, 19,
+                             width};
         const at::Tensor x = at::randn({25, width});
         const at::Tensor residual = at::randn({25, width});
         const at::Tensor found = at::full({25, width}, -1.0F);
@@ -105,7 +107,7 @@ TEST(Dropout, TheKernelOfGpusFollowsTheLaw) {
 }
 
 TEST(Dropout, OfASumHandsTheSumsGradientToBoth) {
-    const DropoutPlan plan{0.4, {5, 6}, 0, DropoutSite::embedding, {0, 2, 6}, {3, 4}};
+    const DropoutPlan plan{0.4, {5, 6}, 0, DropoutSite::embedding, sequences_of({2, 4}, {3, 4})};
     const at::Tensor x = at::randn({6, 50}).to(at::kBFloat16).set_requires_grad(true);
     const at::Tensor residual = at::randn({6, 50}).set_requires_grad(true);
     const at::Tensor weights = at::randn({6, 50});
@@ -116,7 +118,7 @@ TEST(Dropout, OfASumHandsTheSumsGradientToBoth) {
 
 TEST(Dropout, BackwardDrawsTheForwardMask) {
     at::Tensor x = at::ones({6, 50}).set_requires_grad(true);
-    const at::Tensor y = dropout(x, {0.4, {5, 6}, 0, DropoutSite::embedding, {0, 2, 6}, {3, 4}});
+    const at::Tensor y = dropout(x, {0.4, {5, 6}, 0, DropoutSite::embedding, sequences_of({2, 4}, {3, 4})});
     y.sum().backward();
     EXPECT_TRUE(at::equal(x.grad(), y.detach()));
     EXPECT_GT((y == 0).sum().item<std::int64_t>(), 60);

@@ -20,7 +20,7 @@ TEST(StateFeed, GivesTheBatchesInOrderWhateverTheirGroups) {
         StateFeed feed(source, groups, at::kCPU);
         for (const auto& expected : batches) {
             const StateBatch found = feed.next();
-            EXPECT_EQ(found.examples, expected);
+            EXPECT_EQ(found.packed->examples, expected);
             if (expected.empty()) continue;
             EXPECT_TRUE(found.states.equal(source.read({expected}).front().states));
         }

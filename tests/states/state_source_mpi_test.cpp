@@ -68,14 +68,14 @@ class StoreSourceTest : public testing::TestWithParam<Task> {
     /// Whether a batch holds the states `expected` of the store for the features `which`.
     void expect_states(const StateBatch& batch, const std::vector<std::int64_t>& which,
                        const std::vector<std::int64_t>& expected) {
-        ASSERT_EQ(batch.examples, which);
+        ASSERT_EQ(batch.packed->examples, which);
         ASSERT_EQ(batch.states.size(0), static_cast<std::int64_t>(expected.size()));
         for (std::size_t s = 0; s < expected.size(); ++s) {
             for (std::size_t b = 0; b < which.size(); ++b) {
-                for (std::int64_t row = batch.starts[b]; row < batch.starts[b + 1]; ++row) {
+                for (std::int64_t row = batch.packed->starts[b]; row < batch.packed->starts[b + 1]; ++row) {
                     for (std::int64_t c = 0; c < 3; ++c) {
                         ASSERT_EQ(batch.states[static_cast<std::int64_t>(s)][row][c].item<float>(),
-                                  value_of(expected[s], which[b], row - batch.starts[b], c));
+                                  value_of(expected[s], which[b], row - batch.packed->starts[b], c));
                     }
                 }
             }

@@ -25,7 +25,7 @@ StoreInfo some_info(DType dtype = DType::f16, Task task = Task::span) {
             .layers = {0, 2, 5},
             .hidden_size = kHidden,
             .checkpoint = "c0ffee",
-            .precision = "float32",
+            .precision = DType::f32,
             .epoch = "3/10",
             .features = "f00d",
             .config = "[extract]\nbatch_tokens = 7\n"};
@@ -267,6 +267,18 @@ TEST_F(StoreTest, IsNotFinishedAsAnotherOne) {
     EXPECT_THAT(refusal(some_info(DType::bf16)), testing::AllOf(HasSubstr("float16"), HasSubstr("bfloat16")));
     layout_ = lay_out(std::vector<std::int64_t>(29, 2), 4);
     EXPECT_THAT(refusal(some_info()), HasSubstr("blocks"));
+}
+
+TEST_F(StoreTest, OfAnotherPrecisionIsRefused) {
+    write(some_info());
+    ranks_.root_only([&] {
+        const h5::File file = h5::File::open_to_write(path_);
+        h5::Group root = file.root();
+        h5::check(H5Adelete(root.id(), "precision"), "delete");
+        root.write_attribute("precision", std::string("float16"));
+    });
+    expect_error([&] { const Store store(path_); },
+                 {path_.string(), "precision is 'float16', expected float32, bfloat16"});
 }
 
 TEST_F(StoreTest, CompleteHasNothingMissingAndIsReplacedByForceAlone) {

@@ -1,4 +1,4 @@
-"""The sizes of a BERT, and what follows from them: trained parameters, products, floating-point operations."""
+"""The sizes of a BERT, and the numbers that follow from them: trained parameters, products, floating-point operations."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class BertSizes(NamedTuple):
-    """As a Hugging Face folder's config.json names them."""
+    """The sizes, with the names of a Hugging Face folder's config.json."""
 
     hidden_size: int
     num_hidden_layers: int
@@ -21,7 +21,7 @@ class BertSizes(NamedTuple):
         return cls(*(config[name] for name in cls._fields))
 
     def linear_shapes(self):
-        """(outputs, inputs) of the linear layers of one encoder layer; query, key and value are one."""
+        """(outputs, inputs) of each linear layer in one encoder layer; query, key and value are one linear layer."""
         h, i = self.hidden_size, self.intermediate_size
         return [(3 * h, h), (h, h), (i, h), (h, i)]
 
@@ -36,7 +36,7 @@ class BertSizes(NamedTuple):
         return [2 * h + 2, *[products + 4 * h] * self.num_hidden_layers, rows * h + 2 * h]
 
     def gradient_bytes(self):
-        """Bytes of all gradients together, in float32."""
+        """The bytes of all gradients together, in float32."""
         return 4 * sum(self.gradient_elements())
 
     def training_flop(self, attended):

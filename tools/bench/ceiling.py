@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Measures what two threads of this machine reach: Torch's matrix products in the shapes of a model, and memory.
+"""Measures how fast two threads of this machine are: Torch's matrix products in the shapes of a model, and memory.
 
-Prints one JSON object: for bfloat16 and float32 GFLOP/s of an encoder layer's linear layers (forward) over --tokens
-tokens, each shape at its fastest, and bytes a second at which the model's gradients are copied. finetune.py runs it.
+Prints one JSON object. It has the GFLOP/s of an encoder layer's linear layers (forward) over --tokens tokens, in bfloat16 and
+float32, with the fastest run of each shape, and the bytes per second at which the model's gradients are copied. finetune.py
+runs this script.
 """
 import argparse
 import json
@@ -13,7 +14,7 @@ from bert_sizes import BertSizes
 
 
 def fastest(work, seconds):
-    """The shortest of the runs of `work` that fit into `seconds`; the first, cold one does not count."""
+    """The seconds of the shortest of the runs of `work` that fit into `seconds`. The first run is cold and does not count."""
     work()
     best, end = float("inf"), time.perf_counter() + seconds
     while best == float("inf") or time.perf_counter() < end:
@@ -38,7 +39,7 @@ def main():
     parser.add_argument("--model", required=True, help="Hugging Face BERT folder")
     parser.add_argument("--tokens", type=int, required=True, help="tokens of a batch")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=0.5, help="to spend on each shape")
+    parser.add_argument("--seconds", type=float, default=0.5, help="seconds to spend on each shape")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     sizes = BertSizes.of_folder(options.model)

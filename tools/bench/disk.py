@@ -1,4 +1,4 @@
-"""Files in and out of memory, and a disk that is slow."""
+"""Moves files in and out of the kernel's memory, and slows a disk down."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -7,11 +7,11 @@ from pathlib import Path
 from programs import BenchError
 
 PIECE = 16 << 20
-READERS = 4  # bv_train has as many
+READERS = 4  # as many as bv_train has
 
 
 class SlowDisk:
-    """A control group of the kernel that holds a folder's disk to a rate (version 1: blkio)."""
+    """A control group of the kernel (version 1: blkio) that limits the rate of the disk of a folder."""
 
     def __init__(self, folder, bytes_per_second):
         root = Path("/sys/fs/cgroup/blkio")
@@ -33,14 +33,14 @@ class SlowDisk:
 
 
 def drop_from_memory(path):
-    """The next reader of the file waits for the disk."""
+    """Removes the file from the kernel's memory, so that the next reader waits for the disk."""
     with open(path, "rb") as file:
-        os.fsync(file.fileno())  # what is not on the disk yet stays in memory
+        os.fsync(file.fileno())  # data that are not on the disk yet would stay in memory
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def read_through(path):
-    """Reads the file in large pieces and forgets it; the kernel keeps it in memory where there is room."""
+    """Reads the file in large pieces and drops them, so that the kernel keeps the file in memory if there is room."""
     with open(path, "rb") as file, ThreadPoolExecutor(READERS) as readers:
         for _ in readers.map(lambda start: len(os.pread(file.fileno(), PIECE, start)), range(0, path.stat().st_size, PIECE)):
             pass

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What 16-bit states cost each head: the same heads trained on float32, float16 and bfloat16 stores of one checkpoint.
+"""How much worse 16-bit states make each head: the same heads trained on float32, float16 and bfloat16 stores of one checkpoint.
 
-Extracts the training and dev features three times, trains the heads on each pair of stores with the same seed, and prints
-EM and F1 on the dev features, and for the 16-bit ones their difference from float32. Stores are deleted when their heads
-are trained, so the disk needs the largest pair alone.
+Extracts the training and dev features three times, trains the heads on each pair of stores with the same seed, and prints EM
+and F1 on the dev features. For the 16-bit types it prints the difference from float32. Stores are deleted when their heads are
+trained, so the disk needs room only for the largest pair.
 """
 import argparse
 import json
@@ -52,13 +52,13 @@ def train_on(dtype, options, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--features", type=Path, required=True, help="to train on")
-    parser.add_argument("--dev-features", type=Path, required=True, help="to score on")
+    parser.add_argument("--features", type=Path, required=True, help="features file to train on")
+    parser.add_argument("--dev-features", type=Path, required=True, help="features file to score on")
     parser.add_argument("--task", choices=("span", "classification"), default="span")
     parser.add_argument("--heads", required=True, help="names or files, separated by commas")
-    parser.add_argument("--folder", type=Path, help="for the stores [the system's folder for temporary files]")
-    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="[build/release/bin]")
-    parser.add_argument("--json", type=Path, help="write everything here too")
+    parser.add_argument("--folder", type=Path, help="folder for the stores [the system's folder for temporary files]")
+    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="folder of the programs [build/release/bin]")
+    parser.add_argument("--json", type=Path, help="file to write everything to, too")
     options = parser.parse_args()
     options.programs = options.programs.resolve()
     try:

@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""How fast bv_finetune trains: against Hugging Face's ways, the machine's matrix products, and a model of scaling.
+"""Compares the speed of bv_finetune with Hugging Face's ways, with the machine's matrix products, and with a model of scaling.
 
-Trains the same model on the same text in random batches by every job of the table in turn, --rounds times over, on two
-cores and with the same memory allocator, so that noise hits all alike. A step's time is from its batch to its update;
-starting up and the first steps do not count. Rates are medians over the rounds with their least and most. A ratio
-compares the fastest job of each side, since not all processors are faster in the same precision; it is taken within each
-round first. Tokens are real ones: padding is work that nobody asked for.
+Each job of the table trains the same model on the same text in random batches. In each of --rounds rounds all jobs run one
+after the other, on two cores and with the same memory allocator, so that noise affects all of them alike. The time of a step
+is from its batch to its update; starting and the first steps do not count. Rates are medians over the rounds, with the least
+and the most. A ratio compares the fastest job of each side, because not all processors are faster in the same precision; it
+is computed within each round first. Only real tokens count, no padding.
 
   best Python         transformers, each batch padded to its longest, fused AdamW, in bfloat16 autocast or float32
-  sorted passes       the same with each batch cut into four passes sorted by length: less padding, seldom done
+  sorted passes       the same with each batch cut into four passes sorted by length, which gives less padding and is seldom done
   run_qa as shipped   float32, everything padded to 386 tokens
 
-The ceiling is Torch's matrix products in the shapes of the model's linear layers, on as many tokens as a batch has; a
-token's floating-point operations follow from the model's sizes and the text's lengths. Imbalance is that of tokens
-between 8 ranks at batch 64 over an epoch, as bv_finetune itself shares them. What a checkpoint costs is the longer time
-of a run with one after every step, which waits for all of them; its share is that of the reference's frequency. Scaling
-is explained by scaling.py --help.
+The ceiling is the rate of Torch's matrix products in the shapes of the model's linear layers, on as many tokens as a batch
+has; the floating-point operations of a token follow from the model's sizes and the text's lengths. Imbalance is that of the
+tokens of 8 ranks at batch 64 over an epoch, as bv_finetune divides them. The cost of a checkpoint is the additional time of a
+run that writes one after every step and waits for all of them; its share is for as many checkpoints as the reference makes.
+scaling.py --help explains scaling.
 
 Takes about half an hour with the small BERT on two quiet cores. Ends with exit code 0 whether or not targets are met.
 """
@@ -36,7 +36,7 @@ from programs import CORES, REPOSITORY, bench_and_report, say, spread
 OURS_FP32 = ("ours_fp32_2x1", "ours_fp32_1x2")
 OURS = ("ours_bf16_2x1", "ours_bf16_1x2", *OURS_FP32)  # some processors are faster in float32
 
-# Name, ours and the peers (the fastest of each side counts), the wanted ratio.
+# The name, our jobs and the peers' (the fastest of each side counts), the wanted ratio.
 TARGETS = [
     ("against best Python", OURS, ("python_bf16", "python_fp32"), 4.0),
     ("against best Python in sorted passes", OURS, ("python_bf16_sorted",), None),
@@ -50,7 +50,7 @@ REFERENCE_CHECKPOINTS, REFERENCE_EPOCHS = 15, 6  # 0.1 to 0.9 epochs, then each 
 
 
 def measured(lines):
-    """What one run of a job did, as rates and means of its steps."""
+    """The measurements of one run of a job, as rates and means over its steps."""
     def mean(values):
         return statistics.fmean(values)
     seconds = [line["seconds"] if "seconds" in line else sum(line["phases"].values()) for line in lines]
@@ -72,7 +72,7 @@ def summary(rounds):
 
 
 def ratios(found):
-    """Each target's ratio of rates round by round, of the fastest on each side."""
+    """For each target the ratio of the rates of the fastest jobs of both sides, in each round."""
     def fastest(keys):
         return max(keys, key=lambda key: statistics.median(one["tokens_per_second"] for one in found[key]))
     rows = []
@@ -85,7 +85,7 @@ def ratios(found):
 
 
 def check_model(rows, sizes, memory, options):
-    """(one rank's Compute, the scaling model's predictions from it beside what was measured)."""
+    """(one rank's Compute, the scaling model's predictions from it and the measurements)."""
     def value(key, name):
         return rows[key][name]["median"]
     base = "ours_bf16_1x1"
@@ -108,7 +108,7 @@ def check_model(rows, sizes, memory, options):
 def model_scaling(bench, rows, copied, imbalance):
     """The scaling model's check on this machine, and its estimates for more ranks than were measured."""
     options, mean_tokens = bench.options, float(bench.lengths.mean())
-    share = copied / CORES  # all ranks copy at once
+    share = copied / CORES  # all ranks copy at the same time
     memory = scaling.Network(CORES, scaling.Link(share, 1e-6,
                                                  f"memory: {share / 1e9:.1f} GB/s a rank copies (measured)"),
                              scaling.ETHERNET)
@@ -219,14 +219,14 @@ def main():
         epilog="example:\n  tools/bench/finetune.py --model MODEL --squad SQUAD --json bench.json")
     parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder")
     parser.add_argument("--squad", type=Path, required=True, help="folder with train.json or train-v2.0.json")
-    parser.add_argument("--json", type=Path, help="write everything here too")
+    parser.add_argument("--json", type=Path, help="file to write everything to, too")
     parser.add_argument("--batch", type=int, default=16, help="sequences of a step [%(default)s]")
-    parser.add_argument("--steps", type=int, default=20, help="that count, of each run [%(default)s]")
-    parser.add_argument("--warm-up-steps", type=int, default=3, help="before them, not counted [%(default)s]")
-    parser.add_argument("--rounds", type=int, default=3, help="of all jobs [%(default)s]")
+    parser.add_argument("--steps", type=int, default=20, help="steps of each run that count [%(default)s]")
+    parser.add_argument("--warm-up-steps", type=int, default=3, help="steps before these, which do not count [%(default)s]")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds [%(default)s]")
     parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin",
                         help="where bv_prepare and bv_finetune are [build/release/bin]")
-    parser.add_argument("--quick", action="store_true", help="one round of two steps: shows that it runs, no more")
+    parser.add_argument("--quick", action="store_true", help="one round of two steps, which only shows that it runs")
     scaling.declare(parser)
     options = parser.parse_args()
     if options.quick:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The check of a machine with GPUs: right first, then equal bits, then speed.
+"""Checks a machine with GPUs: first right results, then equal bits, then speed.
 
 Runs these items one after the other, each for ten minutes at most (--minutes):
 
@@ -8,13 +8,14 @@ Runs these items one after the other, each for ten minutes at most (--minutes):
   parity      hidden states, losses and gradients against transformers on the same GPU
   heads       losses and logits of the span heads of configs/minilm.toml on a GPU against those on the CPU
   sanitizer   compute-sanitizer (memcheck, racecheck, initcheck) over the tests of label gpu
-  equal-bits  runs of 50 steps, undisturbed and killed and resumed, end with the same weights
-  speed       fine-tuning on one GPU and on all, beside transformers
-  extraction  states into a store, against the encoder alone; heads on it
-  study       what bv_plan --measure says of the reference's study, on one GPU and on eight
+  equal-bits  runs of 50 steps end with the same weights, undisturbed or killed and resumed
+  speed       fine-tuning on one GPU and on all, compared with transformers
+  extraction  writing states into a store, compared with the encoder alone; training heads on that store
+  study       what bv_plan --measure estimates for the reference's study, on one GPU and on eight
 
-OUTPUT/<item>.log holds what an item's programs said, OUTPUT/<item>.json its numbers and how it ended; OUTPUT/summary.json has
-the numbers of all items. An item that fails stops no other; the exit code is 1 then. tools/bench/gpu.sh builds what this runs.
+OUTPUT/<item>.log holds the output of an item's programs, OUTPUT/<item>.json its numbers and how it ended; OUTPUT/summary.json
+has the numbers of all items. If an item fails, the others still run, and the exit code is 1. tools/bench/gpu.sh builds the
+programs for this script.
 """
 import argparse
 import json
@@ -38,18 +39,18 @@ except ImportError as wrong:
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="folder for all that is made; some GB")
-    parser.add_argument("--items", default=",".join(ITEMS), help="only these, in this order [all]")
+    parser.add_argument("output", type=Path, help="folder for everything that is made; some GB")
+    parser.add_argument("--items", default=",".join(ITEMS), help="only these items, in this order [all]")
     parser.add_argument("--squad", type=Path, help="folder with train.json or train-v2.0.json [a corpus of our own, "
                         "whose windows are not SQuAD's: give SQuAD for numbers to quote]")
     parser.add_argument("--model", type=Path, help="Hugging Face BERT folder [BERT-Large with random weights]")
     parser.add_argument("--batch", type=int, default=48, help="sequences a step and GPU [%(default)s]")
-    parser.add_argument("--steps", type=int, default=40, help="steps that count, of each run that is timed [%(default)s]")
-    parser.add_argument("--kills", type=int, default=20, help="random kills of equal-bits, as many as fit [%(default)s]")
+    parser.add_argument("--steps", type=int, default=40, help="steps that count in each timed run [%(default)s]")
+    parser.add_argument("--kills", type=int, default=20, help="random kills in equal-bits, if there is time [%(default)s]")
     parser.add_argument("--questions", type=int, default=4000, help="questions of the corpus of our own [%(default)s]")
     parser.add_argument("--few", type=int, default=800, help="questions whose states are stored [%(default)s]")
-    parser.add_argument("--minutes", type=float, default=10, help="time of an item [%(default)s]")
-    parser.add_argument("--gpus", type=int, help="all of them are used unless told")
+    parser.add_argument("--minutes", type=float, default=10, help="most minutes of an item [%(default)s]")
+    parser.add_argument("--gpus", type=int, help="number of GPUs to use [all]")
     parser.add_argument("--programs", type=Path, default=os.environ.get("BV_BIN") or REPOSITORY / "build/release/bin",
                         help="folder of the programs and tests [$BV_BIN, else build/release/bin]")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu stands in for GPUs, to try this script")
@@ -69,7 +70,7 @@ def count_gpus():
 
 
 def card():
-    """Names and driver of the GPUs."""
+    """The names and the driver of the GPUs."""
     try:
         return subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True,
                               text=True, check=False).stdout.splitlines()
@@ -78,7 +79,7 @@ def card():
 
 
 def run_item(bench, name, minutes):
-    """How an item ended, and its numbers."""
+    """Runs an item; returns how it ended, and its numbers."""
     numbers, began = {}, time.monotonic()
     bench.deadline = began + 60 * minutes
     with open(bench.folder / f"{name}.log", "a+", encoding="utf-8", errors="replace") as bench.log:
@@ -94,7 +95,7 @@ def run_item(bench, name, minutes):
             ended, why = "skipped", str(wrong)
         except BenchError as wrong:
             ended, why = "failed", str(wrong)
-        except Exception:  # one item's mistake must not cost the others
+        except Exception:  # a mistake in one item must not stop the others
             ended, why = "failed", traceback.format_exc()
     return dict(item=name, ended=ended, why=why, seconds=round(time.monotonic() - began, 1), numbers=numbers)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole check of a machine with GPUs in one command, from the repository or from a bundle (tools/bundle.sh).
+# Checks a machine with GPUs by one command, from the repository or from a bundle (tools/bundle.sh).
 set -euo pipefail
 here=${BASH_SOURCE[0]%"${BASH_SOURCE[0]##*/}"}
 root=$(cd "${here:-.}/../.." && pwd)
@@ -14,7 +14,8 @@ equal results on all GPUs and against transformers, equal bits, speed. Logs and 
 bundle it builds nothing: run-here.sh gpu.sh OUT. tools/bench/gpu.py --help names the items and the flags (--items, --squad
 DIR, --model DIR, --batch N, --steps N, --gpus N ...).
 
-Environment: as tools/build.sh; BV_BIN and BV_PYTHON, which run-here.sh sets: programs and Python to use instead of building.
+Environment: the variables of tools/build.sh; BV_BIN and BV_PYTHON, programs and Python to use instead of building.
+run-here.sh sets both.
 
 Example:
   tools/bench/gpu.sh results --items tests,self-test,speed --squad ~/squad

@@ -1,4 +1,4 @@
-"""What the items of tools/bench/gpu.py share: inputs, and how programs are run, logged and cut short."""
+"""The common parts of the items of tools/bench/gpu.py: inputs, and how programs are run, logged and stopped at the time limit."""
 
 import importlib.util
 import json
@@ -29,7 +29,7 @@ class Missing(Exception):
 
 
 def vocabulary():
-    """bert-large-uncased's, which every uncased English BERT has: a bundle's own, or that of the small BERT's package."""
+    """The vocabulary of uncased English BERTs, from the bundle or from the small BERT's package."""
     packed = REPOSITORY / "model" / "vocab.txt"
     if packed.is_file():
         return packed
@@ -37,7 +37,7 @@ def vocabulary():
 
 
 def random_bert_large(folder):
-    """BERT-Large with random weights: speed does not depend on them."""
+    """Makes BERT-Large with random weights: speed does not depend on weights."""
     import torch
     from transformers import BertConfig, BertForQuestionAnswering
     if not (folder / "model.safetensors").is_file():
@@ -50,7 +50,7 @@ def random_bert_large(folder):
 
 
 class Bench:
-    """The inputs of all items; run() belongs to the item at hand, whose log and deadline main() sets."""
+    """The inputs of all items. run() works for the current item, whose log and deadline main() sets."""
 
     def __init__(self, options, gpus):
         self.options, self.gpus, self.device = options, gpus, options.device
@@ -58,7 +58,7 @@ class Bench:
         self.log, self.deadline = None, math.inf
 
     def prepare(self):
-        """The text, the model and its features: of all questions, and of a few whose states fit a disk."""
+        """Makes the text, the model and the features: of all questions, and of a few questions whose states fit on a disk."""
         self.model = self.options.model or random_bert_large(self.folder / "bert-large-random")
         squad = self.options.squad
         if squad is None:
@@ -75,7 +75,7 @@ class Bench:
 
     @staticmethod
     def lengths_of(features):
-        """Tokens of each sequence."""
+        """The number of tokens of each sequence."""
         with h5py.File(features) as file:
             return np.diff(file["features/starts"][:]).astype(float)
 
@@ -86,7 +86,7 @@ class Bench:
         return path
 
     def left(self):
-        """Seconds that the item still has."""
+        """The seconds that are left for the item."""
         return self.deadline - time.monotonic()
 
     def start(self, *command, **environment):
@@ -97,7 +97,7 @@ class Bench:
                                 env={**os.environ, **environment}, start_new_session=True)
 
     def attempt(self, *command, **environment):
-        """Runs a command to its end: its exit code, and what it wrote. At the deadline it is killed with its children."""
+        """Runs a command to its end; returns its exit code and its output. At the deadline it is killed with its children."""
         begin = self.log.tell()
         process = self.start(*command, **environment)
         try:
@@ -113,14 +113,14 @@ class Bench:
         return process.returncode, self.log.read()
 
     def run(self, *command, **environment):
-        """Runs a command that must succeed; returns what it wrote."""
+        """Runs a command that must succeed; returns its output."""
         code, said = self.attempt(*command, **environment)
         if code != 0:
             raise BenchError(f"exit code {code}: {' '.join(map(str, command))}\n{said[-2000:]}")
         return said
 
     def on_ranks(self, ranks, program, *flags):
-        """The command that runs a program on so many ranks, a GPU each."""
+        """The command that runs a program on `ranks` ranks, each with a GPU of its own."""
         return [REPOSITORY / "launch/run_ranks.sh", "--ranks", ranks, "--", self.program(program), *flags]
 
     def finetune(self, ranks, output, *flags):
@@ -128,7 +128,7 @@ class Bench:
                              self.device, "--output", output, *flags)
 
     def epoch_of(self, steps, batch):
-        """So many steps as a fraction of an epoch."""
+        """`steps` steps as a fraction of an epoch."""
         return f"{steps}/{math.ceil(len(self.lengths) / batch)}"
 
 

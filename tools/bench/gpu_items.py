@@ -1,7 +1,7 @@
-"""The items of tools/bench/gpu.py, each a function of a Bench and of the dictionary that its numbers go to.
+"""The items of tools/bench/gpu.py. Each is a function of a Bench and of the dictionary for its numbers.
 
-A number is put there as soon as it is known, so that an item whose time is over keeps what it has. An item raises BenchError
-where a requirement does not hold.
+An item stores a number as soon as it is known, so that the number is kept if the item's time is over. An item raises
+BenchError if a requirement does not hold.
 """
 
 import hashlib
@@ -29,9 +29,9 @@ EQUAL_STEPS, MOST_KILLS = 50, 20
 
 
 def test_programs(bench):
-    """Commands of the tests of label gpu, by name."""
+    """The commands of the tests of label gpu, by name."""
     programs = {path.name: [path] for path in sorted(bench.programs.glob("test_*_gpu"))}
-    if (bench.programs / "test_dist_nccl").is_file():  # one GPU a rank
+    if (bench.programs / "test_dist_nccl").is_file():  # each rank needs a GPU of its own
         programs["test_dist_nccl"] = bench.on_ranks(bench.gpus, "test_dist_nccl")
     return programs
 
@@ -51,7 +51,7 @@ def tests(bench, numbers):
 
 
 def self_test(bench, numbers):
-    """All GPUs together train what one of them trains."""
+    """All GPUs together train the same model as one of them."""
     for precision in WITHIN:
         said = bench.run(*bench.finetune(bench.gpus, bench.folder / "self-test", "--precision", precision, "--batch",
                                          8 * bench.gpus, "--self-test"))
@@ -74,7 +74,7 @@ def transformers_states(bench):
 
 
 def parity(bench, numbers):
-    """Hidden states, losses and gradients against transformers in float32 on the same device."""
+    """Compares hidden states, losses and gradients with transformers in float32 on the same device."""
     import h5py
     import numpy as np
     sys.path.insert(0, str(REPOSITORY / "tools"))
@@ -115,13 +115,13 @@ def parity(bench, numbers):
 
 
 def zoo(bench):
-    """The heads of the span task that the README's study trains."""
+    """The heads for the span task of configs/minilm.toml."""
     said = bench.run(bench.program("bv_plan"), "--config", REPOSITORY / "configs/minilm.toml", "--print")
     return shlex.split(re.search(r"^study_span_heads=\((.*)\)$", said, re.MULTILINE)[1])
 
 
 def extract(bench, store, features, *flags):
-    """Runs bv_extract on all GPUs; its (tokens/s, MB/s, share of the time that it waited for the disk)."""
+    """Runs bv_extract on all GPUs; returns (tokens/s, MB/s, share of the time that it waited for the disk)."""
     said = bench.run(*bench.on_ranks(bench.gpus, "bv_extract", "--checkpoint", bench.model, "--features", features, "--task",
                                      "span", "--device", bench.device, "--store", store, "--force", *flags))
     rates = re.search(r"([\d.]+) tokens/s, ([\d.]+) MB/s, (\d+) % of the time waiting", said)
@@ -129,7 +129,7 @@ def extract(bench, store, features, *flags):
 
 
 def train_heads(bench, store, output, device, *flags):
-    """Seconds of an epoch of heads by one rank."""
+    """Trains heads for one epoch on one rank; returns the seconds of the epoch."""
     shutil.rmtree(output, ignore_errors=True)
     bench.run(*bench.on_ranks(1, "bv_train", "--store", store, "--dev-store", store, "--epochs", 1, "--device", device,
                               "--output", output, *flags))
@@ -138,7 +138,7 @@ def train_heads(bench, store, output, device, *flags):
 
 
 def heads(bench, numbers):
-    """Every head on a GPU against the same on the CPU: the loss of an epoch of training, and the trained head's logits."""
+    """Compares every head on a GPU with the same head on the CPU: the loss of one epoch, and the logits of the trained head."""
     import numpy as np
     from safetensors.numpy import load_file
     features, store = bench.folder / "heads.h5", bench.folder / "heads-states.h5"
@@ -165,7 +165,7 @@ def heads(bench, numbers):
 
 
 def sanitizer(bench, numbers):
-    """compute-sanitizer over the tests of label gpu."""
+    """Runs the tests of label gpu under compute-sanitizer."""
     places = [shutil.which("compute-sanitizer"), *(f"{home}/bin/compute-sanitizer" for home in
                                                    (os.environ.get("CUDA_HOME"), "/usr/local/cuda") if home)]
     program = next((place for place in places if place and Path(place).is_file()), None)
@@ -190,7 +190,7 @@ def weights_of(run):
 
 
 def kill_rank(process, run, step):
-    """Kills one rank of a run of bv_finetune once it has made a step; false where the run ended before."""
+    """Kills one rank of a run of bv_finetune after its first step; returns false if the run ended before."""
     metrics = run / "metrics" / "finetune.jsonl"
     while process.poll() is None:
         if metrics.is_file() and metrics.read_bytes().count(b"\n") >= step:
@@ -245,7 +245,7 @@ def speed_row(bench, gpus, batch, lines):
 
 
 def speed(bench, numbers):
-    """Fine-tuning in bfloat16 on one GPU and on all, and transformers (SDPA, padded to the longest) on one."""
+    """Times fine-tuning in bfloat16 on one GPU and on all, and transformers (SDPA, padded to the longest) on one."""
     steps = WARM_UP_STEPS + bench.options.steps
     numbers |= dict(mean_tokens=float(bench.lengths.mean()), rows=[])
     for ranks in sorted({1, bench.gpus}):
@@ -266,17 +266,17 @@ def speed(bench, numbers):
 
 
 def extraction(bench, numbers):
-    """States into a store, against the encoder alone; then heads on that store."""
+    """Times writing states into a store and the encoder alone; then times heads on that store."""
     store, lengths = bench.folder / "states.h5", bench.lengths_of(bench.few)
     tokens, rate, waiting = extract(bench, store, bench.few)
     numbers |= dict(sequences=len(lengths), extraction=dict(
         tokens_per_second=tokens, sequences_per_second=tokens / lengths.mean(), mb_per_second=rate, waiting=waiting))
-    untrained = bench.folder / "untrained"  # the model with an answer head, without which bv_eval refuses it
+    untrained = bench.folder / "untrained"  # the model with an answer head, because bv_eval refuses a model without one
     bench.run(*bench.finetune(1, untrained, "--checkpoints", 0, "--resume", "never", "--force"))
     said = bench.run(*bench.on_ranks(bench.gpus, "bv_eval", "--checkpoint", untrained / "checkpoints/epoch-0", "--features",
                                      bench.few, "--output", bench.folder / "forward", "--device", bench.device, "--force"))
     shutil.rmtree(untrained)
-    forward = float(re.findall(r"predicting .*? \(([\d.e+]+) features/s\)", said)[-1]) * bench.gpus  # rank 0's share
+    forward = float(re.findall(r"predicting .*? \(([\d.e+]+) features/s\)", said)[-1]) * bench.gpus  # rank 0 logs only its own
     numbers["forward_sequences_per_second"] = forward
     small, seeds = "learned_pooling", ",".join(map(str, range(1, 21)))
     numbers["head_seconds"] = {}
@@ -287,7 +287,7 @@ def extraction(bench, numbers):
 
 
 def study(bench, numbers):
-    """The reference's whole study from rates measured here, on one GPU and on eight."""
+    """Estimates the reference's whole study from the rates of this machine, on one GPU and on eight."""
     for ranks in (1, 8):
         output = bench.folder / f"plan-{ranks}.json"
         bench.run(*bench.on_ranks(1, "bv_plan", "--config", REPOSITORY / "configs/reference.toml", "--model", bench.model,

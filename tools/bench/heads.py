@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
-"""How fast heads train: against PyTorch and h5py, twenty of them against one, and how long they wait for states.
+"""How fast heads train, compared with PyTorch and h5py; twenty heads compared with one; and how long heads wait for states.
 
 Against Python: one epoch of a head by bv_train over a store of float16, and by a DataLoader over the reference's padded
-float32 file of the same features (peer_heads.py; without workers or with two, whichever is faster). Both files come
-from the disk (dropped from memory before), or out of the kernel's page cache. Seconds are the epoch's.
+float32 file of the same features (peer_heads.py; without workers or with two, whichever is faster). Both
+read their files from the disk (they are dropped from memory before) or from the kernel's page cache. Times are seconds of the
+epoch.
 
-Together: an epoch of one learned pooling, and of as many as --together, alike but for their seeds; from bv_train's own
-memory, and from a disk held to so many MB/s (--throttle) by the kernel's block I/O controller (cgroup, as root).
+Together: an epoch of one learned pooling, and of --together of them, which differ only in their seeds. States come from
+bv_train's own memory, or from a disk whose rate the kernel's block I/O controller limits (--throttle, MB/s; cgroup, as root).
 
 Waiting: the share of an epoch's time that one head waits for states, by element type, from the disk and from bv_train's
-own memory; beside it plain calls that read the float16 store from the disk.
+own memory. For comparison plain calls read the float16 store from the disk.
 
-All in turn on the same cores, --rounds times over, there and back; rates are medians, ratios are taken within each round
-first. With a BERT 384 wide of 7 states a question takes 8.2 MB of disk and 4.3 MB of memory for the page cache. Ends
+All jobs run one after the other on the same cores, --rounds times, in one order and then in the opposite one. Rates are
+medians; ratios are computed within each round first. With a BERT of width 384 and 7 states a question takes 8.2 MB on the disk
+and 4.3 MB of memory for the page cache. Ends
 with exit code 0 whether or not targets are met.
 """
 import argparse
@@ -32,7 +34,7 @@ from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, run, s
 
 MB = 1e6
 DTYPES = ("float16", "bfloat16", "float32")
-FILES = ("disk", "page cache")  # where both read their files from
+FILES = ("disk", "page cache")  # the places from which both read their files
 FEEDS = ("disk", "memory")
 WORKERS = (0, 2)
 SMALL_HEAD = "learned_pooling"
@@ -49,7 +51,7 @@ class Bench(Programs):
         text = text_in(options.squad, "train.json", "train-v2.0.json")
         super().__init__(options.programs)
         if options.throttle:
-            SlowDisk(folder, MB).close()  # without the right to have one, this is the time to say so
+            SlowDisk(folder, MB).close()  # ends here if this user has no right to make one
         for name, questions, dtypes in (("train", options.questions, DTYPES), ("dev", DEV_QUESTIONS, DTYPES[:1])):
             features = folder / f"{name}.h5"
             run([self.program("bv_prepare"), "--squad", text, "--model", options.model, "--limit", questions,
@@ -61,7 +63,7 @@ class Bench(Programs):
             self.tokens, self.count = int(file["features/starts"][-1]), len(file["features/starts"]) - 1
         self.padded = folder / "padded.h5"
         self.peer("write", self.store(DTYPES[0]), self.padded)
-        # What the peers rebuild.
+        # The peers rebuild these heads.
         self.train(options.heads, self.store(DTYPES[0], "dev"), folder / "heads")
         self.trained = {path.parents[2].name: path.parent for path in folder.glob("heads/*/*/*/head.json")}
         say(f"{self.count} features, {self.tokens} tokens; states {self.store(DTYPES[0]).stat().st_size / MB:,.0f} MB in "
@@ -74,13 +76,13 @@ class Bench(Programs):
         return run([sys.executable, HERE / "peer_heads.py", *arguments], **self.python)
 
     def train(self, heads, store, output, *flags, disk=None):
-        """What bv_train logs of an epoch, which is of all its heads."""
+        """Runs bv_train; returns its log line of an epoch of all heads."""
         self.on_ranks(1, "bv_train", "--store", store, "--dev-store", self.store(DTYPES[0], "dev"), "--heads", heads,
                       "--output", output, "--device", "cpu", "--threads", CORES, *flags, disk=disk)
         return json.loads(next(output.glob("*/*/*/metrics.jsonl")).read_text(encoding="utf-8").splitlines()[-1])
 
     def epoch(self, heads, dtype, place, *flags, disk=None):
-        """An epoch of heads over a store: its rates, and the share of it that is waiting."""
+        """Trains heads over a store for one epoch; returns its rates, and the share of the time spent waiting."""
         store, output = self.store(dtype), self.folder / "epoch"
         cache = 0
         if place == "disk":
@@ -95,7 +97,7 @@ class Bench(Programs):
                     bytes_per_second=store.stat().st_size / line["seconds"], waiting=line["waiting_share"])
 
     def together(self, count, rate):
-        """An epoch of so many small heads, from a disk of so many MB/s or, without a rate, from memory."""
+        """Trains `count` small heads for one epoch, from a disk of `rate` MB/s or, without a rate, from memory."""
         flags = (SMALL_HEAD, DTYPES[0], "disk" if rate else "memory", "--seed", ",".join(map(str, range(1, count + 1))))
         if not rate:
             return self.epoch(*flags)
@@ -117,12 +119,12 @@ class Bench(Programs):
 
 
 def together(count, rate):
-    """The name of a job of so many small heads."""
+    """The name of a job with `count` small heads."""
     return f"{count} of {SMALL_HEAD}", f"a disk of {rate:g} MB/s" if rate else "memory"
 
 
 def measure(bench):
-    """{job: its rounds}, there and back, so that a drift of the machine hits all alike."""
+    """{job: its rounds}. Every second round runs in the opposite order, so that a drift of the machine affects all jobs alike."""
     options = bench.options
     jobs = {("plain calls", "disk"): bench.plain_read}
     for head in bench.trained:
@@ -148,7 +150,7 @@ def summary(rounds):
 
 
 def ratio(over, under):
-    """Of two jobs' seconds, round by round."""
+    """The ratio of the seconds of two jobs, in each round."""
     return spread(a["seconds"] / b["seconds"] for a, b in zip(over, under))
 
 
@@ -229,15 +231,15 @@ def main():
         "--throttle 50 100")
     parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder")
     parser.add_argument("--squad", type=Path, required=True, help="folder with train.json or train-v2.0.json")
-    parser.add_argument("--heads", default=SMALL_HEAD, help="of the span task, separated by commas [%(default)s]")
+    parser.add_argument("--heads", default=SMALL_HEAD, help="heads for the span task, separated by commas [%(default)s]")
     parser.add_argument("--together", type=int, default=20, help="small heads to train together [%(default)s]")
-    parser.add_argument("--throttle", type=float, nargs="*", default=[], help="slow disks to try, MB/s")
-    parser.add_argument("--questions", type=int, default=1000, help="to train on [%(default)s]")
-    parser.add_argument("--folder", type=Path, help="on the disk to measure [the system's folder for temporary files]")
-    parser.add_argument("--rounds", type=int, default=3, help="[%(default)s]")
-    parser.add_argument("--json", type=Path, help="write everything here too")
-    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="[build/release/bin]")
-    parser.add_argument("--quick", action="store_true", help="little of everything: shows that it runs, no more")
+    parser.add_argument("--throttle", type=float, nargs="*", default=[], help="rates of slow disks to try, MB/s")
+    parser.add_argument("--questions", type=int, default=1000, help="questions to train on [%(default)s]")
+    parser.add_argument("--folder", type=Path, help="folder on the disk to measure [the system's folder for temporary files]")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds [%(default)s]")
+    parser.add_argument("--json", type=Path, help="file to write everything to, too")
+    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="folder of the programs [build/release/bin]")
+    parser.add_argument("--quick", action="store_true", help="small sizes, which only show that it runs")
     options = parser.parse_args()
     if options.quick:
         options.questions, options.together, options.rounds = 4, 2, 1

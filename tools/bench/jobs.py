@@ -19,10 +19,10 @@ class Job(NamedTuple):
 
     label: str
     bf16: bool
-    ranks: int = 0  # 0: Python
+    ranks: int = 0  # 0 means Python
     threads: int = CORES
-    part: int = 1  # the batch is divided by this
-    copies: int = 1  # that many runs at once, the first of which counts: one rank's pace on cores that are all busy
+    part: int = 1  # divides the batch
+    copies: int = 1  # number of equal runs at the same time; only the first counts: the pace of one rank while all cores are busy
     flags: tuple = ()
 
 
@@ -55,17 +55,17 @@ class Bench(Programs):
             self.lengths = np.diff(file["features/starts"][:])
 
     def attended(self):
-        """The mean over tokens of their own sequence's length."""
+        """The mean over all tokens of the length of the token's sequence."""
         return float((self.lengths.astype(float) ** 2).sum() / self.lengths.sum())
 
     def ceiling(self):
-        """What ceiling.py measures, on as many tokens as a batch has."""
+        """The result of ceiling.py for as many tokens as a batch has."""
         tokens = round(self.options.batch * float(self.lengths.mean()))
         return json.loads(run([sys.executable, HERE / "ceiling.py", "--model", self.options.model, "--tokens", tokens,
                                "--threads", CORES, "--seconds", 0.01 if self.options.quick else 0.5], **self.python))
 
     def train(self, job, seed):
-        """The lines of a job's steps that count; all jobs write step, sequences, tokens, and seconds or phases."""
+        """The log lines of the steps of a job that count; all jobs write step, sequences, tokens, and seconds or phases."""
         output = self.folder / "run"
         batch = max(1, self.options.batch // job.part)
         per_epoch = math.ceil(len(self.lengths) / batch)
@@ -85,7 +85,7 @@ class Bench(Programs):
         return lines[self.options.warm_up_steps:]
 
     def ours(self, output, model, ranks, threads, *flags, copies=1):
-        """Runs bv_finetune with the recipe of peer_finetune.py, in so many copies at once; `output` is the first one's."""
+        """Runs bv_finetune by peer_finetune.py's recipe, `copies` times at the same time; `output` is the folder of the first run."""
         command = [REPOSITORY / "launch/run_ranks.sh", "--ranks", ranks, "--threads", threads,
                    *(["--oversubscribe"] if copies > 1 else []), "--", self.program("bv_finetune"),
                    "--config", REPOSITORY / "configs/minilm.toml", "--model", model, "--features", self.features,
@@ -111,7 +111,7 @@ class Bench(Programs):
         return (seconds[self.steps] - seconds[1]) / (self.steps - 1), seconds[1] / self.steps
 
     def imbalances(self):
-        """Of an epoch's whole batches of 64, shared by 8 ranks. Only tokens count, so the model is tiny."""
+        """The imbalance of each whole batch of 64 of an epoch, divided among 8 ranks. Only tokens matter, so the model is tiny."""
         from transformers import BertConfig, BertModel
         tiny = self.folder / "tiny"
         BertModel(BertConfig.from_pretrained(self.options.model, hidden_size=16, num_hidden_layers=1,

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""All hidden states of a features file by Hugging Face Transformers: the peer that bv_extract is held against.
+"""Computes all hidden states of a features file by Hugging Face Transformers, for comparison with bv_extract.
 
-Does what a careful Python job does: sequences sorted by length, so that batches hold little padding, bfloat16 autocast,
-inference mode, output_hidden_states. Encodes only, or writes the states as the reference laid them out, (features,
-max_tokens, H, L) in float32, through h5py, one process, a batch at a time. Prints {"tokens", "seconds", "bytes"}.
+Works as a careful Python job: sequences sorted by length, so that batches hold little padding, bfloat16 autocast, inference
+mode, output_hidden_states. It only encodes, or writes the states in the layout of the reference, (features, max_tokens, H, L)
+in float32, through h5py, in one process, one batch at a time. Prints {"tokens", "seconds", "bytes"}.
 """
 import argparse
 import json
@@ -50,7 +50,7 @@ def main():
         store = h5py.File(args.store, "w").create_dataset("states", (len(sequences), args.max_tokens, hidden, layers), "f4")
     tokens = 0
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        model(**padded(sequences[-args.batch:]), output_hidden_states=True)  # the first call allocates
+        model(**padded(sequences[-args.batch:]), output_hidden_states=True)  # the first call allocates memory, so it is not timed
         began = time.perf_counter()
         for first in range(0, len(sequences), args.batch):
             batch = sequences[first: first + args.batch]

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Fine-tune the same model with Hugging Face Transformers: the peer every quality claim is held against.
+"""Fine-tunes the same model by Hugging Face Transformers, for comparison with bv_finetune.
 
-Reads SQuAD 2.0 JSON itself with `transformers` own tokenizer, so that it shares nothing with this project but the
-recipe: AdamW, linear warm-up over the first tenth then linear decay, weight decay except for biases and LayerNorm,
-gradient clipping, mean of the start and end losses. Writes OUTPUT/steps.jsonl, a line a step with its seconds, real
-tokens and computed positions (padding too), and run_qa's files (predictions.json, best_texts.json, null_odds.json),
-which `bv_eval --predictions` scores.
+Reads SQuAD 2.0 JSON itself with the tokenizer of `transformers`, so that it shares only the recipe with this project: AdamW,
+linear warm-up over the first tenth, then linear decay, weight decay except for biases and LayerNorm, gradient clipping, mean of
+the start and end losses. Writes OUTPUT/steps.jsonl, one line for each step with its seconds, real tokens and computed positions
+(padding included), and run_qa's files (predictions.json, best_texts.json, null_odds.json), which `bv_eval --predictions` scores.
 
-A batch of random examples is run as a few micro-batches sorted by length, which changes padding and nothing else.
---micro-batches 1 pads it to its longest, as most jobs do; --pad-to 386 pads everything to one width, as run_qa does.
+A batch of random examples is run as a few micro-batches sorted by length, which changes only the padding. --micro-batches 1
+pads the batch to its longest example, as most jobs do; --pad-to 386 pads everything to one width, as run_qa does.
 """
 import argparse
 import json
@@ -29,7 +28,7 @@ def read_questions(path):
 
 
 def windows_of(tokenizer, question, context, args):
-    """Windows that step by `--stride` tokens, with offsets, as BatchEncoding rows."""
+    """The windows of a question, `--stride` tokens apart, with offsets, as rows of a BatchEncoding."""
     text = question["question"].strip()
     question_ids = tokenizer(text, add_special_tokens=False)["input_ids"][: args.max_question_tokens]
     if len(question_ids) == args.max_question_tokens:
@@ -110,28 +109,28 @@ def parse_args():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="Hugging Face BERT folder")
     parser.add_argument("--train", required=True, help="SQuAD 2.0 JSON to train on")
-    parser.add_argument("--dev", help="SQuAD 2.0 JSON to predict; not wanted with --steps")
+    parser.add_argument("--dev", help="SQuAD 2.0 JSON to predict; not needed with --steps")
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--micro-batches", type=int, default=4, help="passes a batch is cut into, by length")
-    parser.add_argument("--pad-to", type=int, default=0, help="pad to so many tokens; 0 = to the longest of a pass")
+    parser.add_argument("--micro-batches", type=int, default=4, help="number of passes into which a batch is cut, by length")
+    parser.add_argument("--pad-to", type=int, default=0, help="pad to this many tokens; 0 means to the longest example of a pass")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--max-tokens", type=int, default=386)
     parser.add_argument("--max-question-tokens", type=int, default=64)
     parser.add_argument("--stride", type=int, default=128, help="tokens between the starts of two windows")
-    parser.add_argument("--steps", type=int, default=0, help="stop early, to time a few steps")
+    parser.add_argument("--steps", type=int, default=0, help="stop after this many steps, to time them")
     parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     args = parser.parse_args()
     if not args.steps and not args.dev:
-        parser.error("--dev is missing: what to predict after training")
+        parser.error("--dev is missing; it names the file to predict after training")
     return args
 
 
 def train_step(model, batch, args):
-    """Adds up the gradients of a batch's micro-batches; returns its loss and the computed positions, padding too."""
+    """Adds up the gradients of a batch's micro-batches; returns its loss and the number of computed positions, padding included."""
     total, positions = 0.0, 0
     size = -(-len(batch) // args.micro_batches)
     for first in range(0, len(batch), size):
@@ -149,7 +148,7 @@ def train_step(model, batch, args):
 
 
 def train_model(model, train, metrics, args):
-    """Trains, and writes a line a step into the file `metrics`; returns the steps done and the real tokens."""
+    """Trains, and writes one line for each step to the file `metrics`; returns the number of steps and of real tokens."""
     plain = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
     decayed = [p for n, p in model.named_parameters() if not (n.endswith("bias") or "LayerNorm" in n)]
     optimizer = torch.optim.AdamW([dict(params=decayed, weight_decay=0.01), dict(params=plain, weight_decay=0.0)],

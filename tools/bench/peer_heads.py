@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Training of a head by PyTorch and h5py on the reference's layout: the peer that bv_train is held against.
+"""Trains a head by PyTorch and h5py on a file in the reference's layout, for comparison with bv_train.
 
-`write` makes the reference's file from an embedding store: states (features, max_tokens, H, L) in float32, zeros behind
-the tokens, a chunk for each example, and start and end labels.
+`write` makes the reference's file from an embedding store: states (features, max_tokens, H, L) in float32, zeros after
+the tokens, one chunk for each example, and start and end labels.
 
-`train` does what a careful Python job does with it: a Dataset that every worker opens for itself, a DataLoader of shuffled
-batches of 16, Adam at 1e-3, the cross-entropies of start and end over all positions, one epoch. The head is one of
-bv_train, rebuilt by tools/read_head.py; it begins with its trained tensors, which no time depends on. Prints
-{"sequences", "seconds", "loss"}: from the epoch's beginning to its end, and the mean loss of a sequence.
+`train` uses it as a careful Python job does: a Dataset that every worker opens for itself, a DataLoader of shuffled
+batches of 16, Adam at 1e-3, the cross-entropies of start and end over all positions, one epoch. The head comes
+from bv_train and is rebuilt by tools/read_head.py; it begins with its trained tensors, because times do not depend on them.
+Prints {"sequences", "seconds", "loss"}: the seconds of the whole epoch, and the mean loss of a sequence.
 
 example:
   peer_heads.py write store.h5 padded.h5 && peer_heads.py train padded.h5 --head heads/learned_pooling/epoch-3/lr-0.001-seed-1
@@ -44,7 +44,7 @@ def write(store, path, max_tokens):
 
 
 class PaddedStates(Dataset):
-    """Examples (states, start, end). The file is opened at the first, in the worker that reads it."""
+    """Examples (states, start, end). The file is opened when the first example is read, by the worker that reads it."""
 
     def __init__(self, path):
         self.path, self.states = path, None
@@ -83,14 +83,14 @@ def train(path, head, workers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     actions = parser.add_subparsers(dest="action", required=True)
-    writing = actions.add_parser("write", help="the reference's file from a store of the span task")
+    writing = actions.add_parser("write", help="make the reference's file from a store of the span task")
     writing.add_argument("store")
     writing.add_argument("file")
     writing.add_argument("--max-tokens", type=int, default=386, help="rows of an example [%(default)s]")
-    training = actions.add_parser("train", help="one epoch of a head over the file")
+    training = actions.add_parser("train", help="train a head over the file for one epoch")
     training.add_argument("file")
     training.add_argument("--head", required=True, help="folder of bv_train with head.json and head.safetensors")
-    training.add_argument("--workers", type=int, default=0, help="processes that load [%(default)s: none but its own]")
+    training.add_argument("--workers", type=int, default=0, help="number of further processes that load examples [%(default)s]")
     options = parser.parse_args()
     if options.action == "write":
         write(Store(options.store), options.file, options.max_tokens)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: where programs are, how they and Python are run on this machine, and what is said of them."""
+"""The common parts of the benchmarks: where programs are, how they and Python are run here, and how results are reported."""
 
 import json
 import os
@@ -15,7 +15,7 @@ CORES = 2
 
 
 class BenchError(Exception):
-    """Something a user can mend; the message names it."""
+    """A mistake that the user can correct; the message names it."""
 
 
 def say(text):
@@ -38,7 +38,7 @@ def run(command, **environment):
 
 
 def text_in(squad, *names):
-    """The first of these files that a folder holds."""
+    """The first of these files that is in the folder."""
     for name in names:
         if (squad / name).is_file():
             return squad / name
@@ -61,7 +61,7 @@ class Programs:
         return path
 
     def on_ranks(self, ranks, program, *flags, disk=None, **environment):
-        """Standard output and error of a program on so many ranks, which share the cores; held to the slow disk's rate."""
+        """Runs a program on `ranks` ranks, which share the cores, at a slow disk's rate if there is one; returns its output."""
         command = [REPOSITORY / "launch/run_ranks.sh", "--ranks", ranks, "--threads", CORES // ranks, "--",
                    self.program(program), *flags]
         command = [str(part) for part in command]
@@ -73,10 +73,10 @@ class Programs:
 
 
 def bench_and_report(options, measure, print_report, folder=None):
-    """Exit code of a benchmark that measures in an own folder within `folder`, a dictionary, prints it and writes it as JSON."""
+    """Runs a benchmark in a new folder within `folder`, prints its dictionary, writes it as JSON, and returns the exit code."""
     load = os.getloadavg()[0]
     if load > 0.5 and not options.quick:
-        say(f"the machine is busy (load {load:.1f}): its numbers will be too")
+        say(f"the machine is busy (load {load:.1f}), so the numbers will be wrong")
     began = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as own:

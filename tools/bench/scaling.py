@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""A model of how data-parallel fine-tuning scales: the time of a step on R ranks from what one rank does by itself.
+"""A model of how data-parallel fine-tuning scales: computes the time of a step on R ranks from the times of one rank alone.
 
   step = forward and backward of the fullest rank's tokens + exposed all-reduce + optimizer
 
-The fullest rank has (1 + imbalance) times the mean's tokens. Gradients, 4 bytes a trained parameter, are summed by
-rings: S bytes take 2 (R-1)/R S / bandwidth + the latency of 2 (R-1) hops. Buckets are summed one after another, each
-once the backward pass has completed it; what is left when that pass ends is exposed. The embeddings' come last.
+The fullest rank is the one with the most tokens: (1 + imbalance) times the mean. Gradients, 4 bytes for each trained
+parameter, are summed by rings: S bytes take 2 (R-1)/R S / bandwidth + the latency of 2 (R-1) hops. Buckets are summed one
+after another, each as soon as the backward pass has completed it. The time that the sums still need when that pass ends is
+exposed. The gradients of the embeddings come last.
 
-Strong scaling splits one batch over the ranks, weak scaling gives every rank as many sequences. Left out: that smaller
-products are slower, that others use the network too, that ranks wait for a slow one, and that NCCL has better ways than
-rings for small buckets on many ranks. So all of it is an ESTIMATE; tools/bench/finetune.py prints the model's error
-where it measures: on 1 and 2 ranks of one machine.
+Strong scaling splits one batch over the ranks, weak scaling gives every rank the same number of sequences. The
+model ignores that smaller products are slower, that others use the network too, that ranks wait for a slow one, and that NCCL
+has better ways than rings for small buckets on many ranks. So all results are ESTIMATES. tools/bench/finetune.py measures on 1
+and 2 ranks of one machine, and prints the model's error there.
 """
 import argparse
 import json
@@ -25,8 +26,8 @@ MIB = 2**20
 
 
 class Compute(NamedTuple):
-    """What one rank does by itself, the other cores of its node as busy as its own, in seconds: forward and backward of a
-    token, an update of all parameters."""
+    """The times of one rank alone, while the other cores of its node are as busy as its own, in seconds: forward and backward
+    pass of one token, and one update of all parameters."""
 
     forward: float
     backward: float
@@ -34,33 +35,33 @@ class Compute(NamedTuple):
 
 
 class Link(NamedTuple):
-    bandwidth: float  # bytes/s each way, of all a node's rings together
-    latency: float  # seconds a hop
+    bandwidth: float  # bytes/s in each direction, of all rings of a node together
+    latency: float  # seconds of a hop
     source: str
 
 
 class Network(NamedTuple):
-    """Nodes of so many ranks; a ring within one uses `inside`, a ring over several also `across`."""
+    """Nodes of `ranks_per_node` ranks. A ring within a node uses `inside`; a ring over several nodes uses `across` too."""
 
     ranks_per_node: int
     inside: Link
     across: Link
 
 
-# Latencies are those of NCCL's own model of rings, protocol Simple (src/graph/tuning.cc).
+# The latencies come from NCCL's own model of rings, protocol Simple (src/graph/tuning.cc).
 NVLINK_4 = Link(18 * 20.6e9, 3.4e-6,
                 "NVLink 4: 18 links (NVIDIA H100 data sheet) of 20.6 GB/s in use (NCCL, src/graph/topo.h)")
 NDR = Link(8 * 50e9, 9.6e-6, "InfiniBand NDR: 400 Gb/s for each of a node's 8 GPUs (NVIDIA DGX H100 guide)")
 ETHERNET = Link(12.5e9, 9.6e-6, "100 Gb/s Ethernet (IEEE 802.3) with RDMA, one port a node")
 GPU_NETWORKS = {"NDR": Network(8, NVLINK_4, NDR), "100GbE": Network(8, NVLINK_4, ETHERNET)}
 
-# What BERT-Large on H100s is assumed to do where nothing was measured.
+# The assumed rates of BERT-Large on H100s, for which nothing was measured.
 ASSUMED_FLOP_PER_SECOND = 310e12
 ASSUMED_MEMORY = 3.35e12  # bytes/s of an H100's HBM3 (data sheet); AdamW reads 4 floats a parameter and writes 3
 
 
 def all_reduce_seconds(size, ranks, network):
-    """A ring sum of `size` bytes on every rank."""
+    """The seconds of a ring sum of `size` bytes on every rank."""
     nodes = -(-ranks // network.ranks_per_node)
     bandwidth = network.inside.bandwidth if nodes == 1 else min(network.inside.bandwidth, network.across.bandwidth)
     hops, crossing = 2 * (ranks - 1), 2 * (nodes - 1)
@@ -69,7 +70,7 @@ def all_reduce_seconds(size, ranks, network):
 
 
 def exposed_seconds(sizes, ranks, network, backward, bucket_bytes):
-    """What the sum of all gradients takes beyond a backward pass of `backward` seconds; 0 bytes = one bucket."""
+    """The seconds of the gradients' sums after a backward pass of `backward` seconds has ended; 0 bytes means one bucket."""
     if ranks == 1:
         return 0.0
     gradients = sizes.gradient_elements()
@@ -84,7 +85,7 @@ def exposed_seconds(sizes, ranks, network, backward, bucket_bytes):
 
 
 def predict_step(compute, sizes, tokens, ranks, network, imbalance, bucket_bytes):
-    """(seconds, exposed seconds) of a step over `tokens` on `ranks`."""
+    """(seconds, exposed seconds) of a step over `tokens` tokens on `ranks` ranks."""
     fullest = tokens / ranks * (1 + (imbalance if ranks > 1 else 0))
     backward = fullest * compute.backward
     exposed = exposed_seconds(sizes, ranks, network, backward, bucket_bytes)
@@ -92,7 +93,7 @@ def predict_step(compute, sizes, tokens, ranks, network, imbalance, bucket_bytes
 
 
 def project(title, compute, sizes, networks, mean_tokens, imbalance, options):
-    """Both ways of scaling on every network, as one JSON object; `options` has what `declare` declares."""
+    """Both kinds of scaling on every network, as one JSON object; `options` has the flags of `declare`."""
     rows = []
     for name, network in networks.items():
         for way in ("strong", "weak"):
@@ -114,7 +115,7 @@ def project(title, compute, sizes, networks, mean_tokens, imbalance, options):
         settings=f"strong: {options.scaling_batch} sequences in all; weak: {options.rank_batch} a rank; "
                  f"{mean_tokens:.0f} tokens a sequence; imbalance {imbalance:.1%};\n"
                  f"{sizes.gradient_bytes() / MIB:,.0f} MiB of gradients, {overlap};\n"
-                 "exposed: the all-reduce's share of a step that nothing hides",
+                 "exposed: the share of a step in which only the all-reduce runs",
         rows=rows)
 
 
@@ -136,16 +137,16 @@ def projection_text(projection):
 
 
 def assumed(sizes, attended):
-    """A GPU's Compute by assumption."""
+    """The assumed Compute of a GPU."""
     token = sizes.training_flop(attended) / ASSUMED_FLOP_PER_SECOND
     return Compute(token / 3, token * 2 / 3, 7 * sizes.gradient_bytes() / ASSUMED_MEMORY)
 
 
 def declare(parser):
-    """The flags that finetune.py shares."""
+    """Declares the flags that finetune.py has too."""
     parser.add_argument("--bucket-mib", type=float, default=16,
                         help="MiB of the buckets in which gradients are summed during the backward pass; "
-                             "bv_finetune's are 16, 0 = all at once after it [%(default)s]")
+                             "bv_finetune's have 16; 0 means all at once after that pass [%(default)s]")
     parser.add_argument("--scaling-batch", type=int, default=512,
                         help="sequences of a step in strong scaling [%(default)s]")
     parser.add_argument("--rank-batch", type=int, default=64, help="sequences of a rank in weak scaling [%(default)s]")
@@ -159,13 +160,13 @@ def main():
                "  tools/bench/scaling.py --model bert-large-uncased --tokens-per-second 190000 --optimizer-ms 3")
     parser.add_argument("--model", help="Hugging Face BERT folder [the published sizes of BERT-Large]")
     parser.add_argument("--tokens-per-second", type=float,
-                        help="forward and backward of one rank, measured [310 TFLOP/s are assumed: an H100]")
-    parser.add_argument("--optimizer-ms", type=float, help="of one update [an H100's memory rate is assumed]")
-    parser.add_argument("--mean-tokens", type=float, default=191, help="of a sequence [%(default)s]")
+                        help="measured tokens/s of one rank, forward and backward [310 TFLOP/s are assumed: an H100]")
+    parser.add_argument("--optimizer-ms", type=float, help="milliseconds of one update [an H100's memory rate is assumed]")
+    parser.add_argument("--mean-tokens", type=float, default=191, help="mean tokens of a sequence [%(default)s]")
     parser.add_argument("--imbalance", type=float, default=0.01,
-                        help="of tokens between ranks: fullest / mean - 1 [%(default)s]")
+                        help="imbalance of tokens between ranks: most / mean - 1 [%(default)s]")
     declare(parser)
-    parser.add_argument("--json", help="write it here too")
+    parser.add_argument("--json", help="file to write it to, too")
     options = parser.parse_args()
     sizes = BertSizes.of_folder(options.model) if options.model else BERT_LARGE
     compute = assumed(sizes, options.mean_tokens)

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""How fast states are made, written and read: against Hugging Face and h5py, the disk itself, and one that is slow.
+"""How fast states are made, written and read, compared with Hugging Face and h5py, with the disk itself, and on a slow disk.
 
 Making them: bv_extract against transformers (sorted by length, bfloat16, output_hidden_states) on the same features, and
-against the encoder alone (bv_eval with a new head, which stores nothing), by one rank of two threads and two of one. Tokens
-are real ones.
+against the encoder alone (bv_eval with a new head, which stores nothing), by one rank of two threads and by two
+ranks of one thread. Only real tokens count.
 
 The disk: blocks of random states by the store's own writer, and batches by its reader in training order, without an
-encoder, at several block sizes and numbers of ranks; beside them plain calls that move as many bytes in pieces of the
-same size. Writing ends with the data on the disk, reading begins without them in memory. Beside both, h5py writing the
-reference's layout, and what the readers' checksums cost: the time that one core needs for those of the bytes read.
+encoder, at several block sizes and numbers of ranks; for comparison plain calls move as many bytes in
+pieces of the same size. Writing ends when the data are on the disk; when reading begins, they are not in memory. It also times
+h5py writing the reference's layout, and the readers' checksums: the time that one core needs for the bytes that were read.
 
-A slow disk (--throttle): the same extraction and head training held to so many MB/s by the kernel's block I/O
-controller (cgroup, as root): who waits for whom.
+A slow disk (--throttle, MB/s): the same extraction and head training on a disk whose rate the kernel's block I/O controller
+limits (cgroup, as root). It shows how long each waits for the disk.
 
-All in turn, --rounds times over; rates are medians, ratios are taken within each round first.
+All jobs run one after the other, --rounds times. Rates are medians; ratios are computed within each round first.
 """
 import argparse
 import contextlib
@@ -57,12 +57,12 @@ class Bench(Programs):
         return dict(tokens_per_second=found["tokens"] / found["seconds"], bytes_per_second=found["bytes"] / found["seconds"])
 
     def encode(self, ranks):
-        """Tokens a second of the encoder alone."""
+        """The tokens per second of the encoder alone."""
         output = self.folder / "predicted"
         text = self.on_ranks(ranks, "bv_eval", "--checkpoint", self.folder / "tuned/checkpoints/epoch-0", "--features",
                              self.features, "--output", output, "--device", "cpu", "--threads", CORES // ranks)
         shutil.rmtree(output)
-        # Of rank 0, whose share of the tokens is that of all others.
+        # The rate of rank 0, whose share of the tokens is as large as that of every other rank.
         rate = float(re.findall(r"predicting .*? \(([\d.e+]+) features/s\)", text)[-1])
         return dict(tokens_per_second=rate * ranks * self.tokens / self.count)
 
@@ -75,7 +75,7 @@ class Bench(Programs):
         return dict(tokens_per_second=float(rates[1]), bytes_per_second=float(rates[2]) * MB, waiting=float(rates[3]) / 100)
 
     def train_heads(self, disk=None):
-        """A pass of one head over the store on disk."""
+        """Trains one head for one pass over the store on the disk."""
         store, output = self.folder / "states.h5", self.folder / "heads"
         drop_from_memory(store)
         text = self.on_ranks(1, "bv_train", "--store", store, "--dev-store", store, "--heads", "learned_pooling", "--output",
@@ -93,7 +93,7 @@ class Bench(Programs):
 
 
 def checksum_rate(piece=128 * 1024, pieces=16, passes=50):
-    """Bytes a second that a core's CRC-32C takes, by the programs' own library, over what was just read: a feature's
+    """The bytes per second of one core's CRC-32C, by the programs' own library, over the bytes that were just read: a feature's
     states at a time, in the cache."""
     crc = ctypes.CDLL("libisal.so.2").crc32_iscsi
     data = [ctypes.create_string_buffer(os.urandom(piece), piece) for _ in range(pieces)]
@@ -202,16 +202,16 @@ def main():
                                      epilog="example:\n  tools/bench/store.py --model MODEL --squad SQUAD --throttle 20 50")
     parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder")
     parser.add_argument("--squad", type=Path, required=True, help="folder with dev.json or dev-v2.0.json")
-    parser.add_argument("--folder", type=Path, help="on the disk to measure [the system's folder for temporary files]")
-    parser.add_argument("--questions", type=int, default=600, help="to encode [%(default)s]")
+    parser.add_argument("--folder", type=Path, help="folder on the disk to measure [the system's folder for temporary files]")
+    parser.add_argument("--questions", type=int, default=600, help="questions to encode [%(default)s]")
     parser.add_argument("--blocks-features", type=int, default=1800, help="features written and read without an encoder, 0.9 MB "
                         "each [%(default)s]")
     parser.add_argument("--blocks-mib", type=float, nargs="+", default=[8, 16, 64], help="block sizes [%(default)s]")
-    parser.add_argument("--throttle", type=float, nargs="*", default=[], help="slow disks to try, MB/s")
-    parser.add_argument("--rounds", type=int, default=3, help="[%(default)s]")
-    parser.add_argument("--json", type=Path, help="write everything here too")
-    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="[build/release/bin]")
-    parser.add_argument("--quick", action="store_true", help="little of everything: shows that it runs, no more")
+    parser.add_argument("--throttle", type=float, nargs="*", default=[], help="rates of slow disks to try, MB/s")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds [%(default)s]")
+    parser.add_argument("--json", type=Path, help="file to write everything to, too")
+    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="folder of the programs [build/release/bin]")
+    parser.add_argument("--quick", action="store_true", help="small sizes, which only show that it runs")
     options = parser.parse_args()
     if options.quick:
         options.questions, options.blocks_features, options.blocks_mib, options.rounds = 4, 20, [2], 1

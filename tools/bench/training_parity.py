@@ -3,8 +3,8 @@
 
 The run must have been made with --task span --no-dropout and --checkpoints that begin with 0: training here starts from
 that checkpoint's weights, takes the same batches in the same order (src/comm/sharding.hpp) and the run's own recipe
-(finetune.toml), in float32. Prints both losses of each step and how far the norms of all gradients are apart; ends with exit
-code 1 when a loss differs by more than --within, or a norm by more than ten times that.
+(finetune.toml), in float32. Prints both losses of each step, and the relative difference of the norms of all
+gradients. Ends with exit code 1 if a loss differs by more than --within, or a norm by more than ten times that.
 """
 import argparse
 import json
@@ -93,7 +93,7 @@ def main():
         at = step % steps_per_epoch * batch
         rows = sorted(order[at:at + batch], key=lambda f: starts[f + 1] - starts[f])
         loss = 0.0
-        for first in range(0, len(rows), MICRO_BATCH):  # of like lengths: little padding, the same sum
+        for first in range(0, len(rows), MICRO_BATCH):  # sequences of similar lengths: little padding, and the same sum
             part = batch_loss(model, rows[first:first + MICRO_BATCH], table, starts, scale / len(rows))
             part.backward()
             loss += part.item()

@@ -11,11 +11,11 @@ Runs PROGRAM of this folder, on one process or on N ranks, with the torch of a P
 folder may lie anywhere, also on a read-only disk. Nothing is installed, and no network is used.
 
   --python PYTHON   the environment's Python: 3.11 to 3.13 with torch 2.11 as PyPI has it
-                    [the first that fits of $BV_PYTHON, an active environment's, python3, python, python3.13 to 3.11]
+                    [the first of these that fits: $BV_PYTHON, an active environment's, python3, python, python3.13 to 3.11]
   --ranks N         on N ranks of this machine by launch/run_ranks.sh, with this folder's Open MPI; FLAGS are its flags
                     (--threads T, --gpus, --hostfile FILE, ...)
-  PROGRAM           a program of bin/ (each explains itself by --help); gpu.sh, the check of a machine with GPUs;
-                    python, the environment's; or anything else, run with the same environment
+  PROGRAM           a program of bin/ (each explains itself by --help); gpu.sh, which checks a machine with GPUs;
+                    python, the Python of the environment; or any other program, run with the same environment
 
 Examples:
   run-here.sh bv_prepare --help
@@ -53,7 +53,7 @@ while (($#)); do
 done
 (($#)) || fail "no program to run; see --help"
 
-# The first Python whose torch fits.
+# Takes the first Python whose torch fits.
 find_torch() {
     local candidates=(${BV_PYTHON:+"$BV_PYTHON"} ${VIRTUAL_ENV:+"$VIRTUAL_ENV/bin/python"}
         ${CONDA_PREFIX:+"$CONDA_PREFIX/bin/python"} python3 python python3.13 python3.12 python3.11)
@@ -76,15 +76,16 @@ find_torch
 export BV_PYTHON=$python BV_BIN=$here/bin BV_MPIRUN=$here/bin/mpirun
 export PATH=$here/bin:${PATH:-/usr/bin:/bin}
 export LD_LIBRARY_PATH=$torch${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-# Open MPI and PMIx look for their files where they were built, unless told.
+# Without these variables Open MPI and PMIx look for their files at the places where they were built.
 export OPAL_PREFIX=$here OPAL_SYSCONFDIR=$here/etc/openmpi
 export PMIX_LIBDIR=$here/lib PMIX_DATADIR=$here/share
-# Plugins for networks whose libraries a machine lacks are no error; ranks on other hosts need these variables too.
+# If a machine lacks the libraries of a network, the plugins for it are no error. Ranks on other hosts need these variables
+# too.
 export OMPI_MCA_mca_base_component_show_load_errors=${OMPI_MCA_mca_base_component_show_load_errors:-0}
 export OMPI_MCA_mca_base_env_list=${OMPI_MCA_mca_base_env_list:-LD_LIBRARY_PATH}
 # PMIx crashes for a user without a home and without an entry in /etc/passwd.
 export HOME=${HOME:-/}
-# Where there is no ssh, mpirun gives up unless it is told to do without.
+# If there is no ssh, mpirun works only if it is told not to use it.
 type -P ssh >/dev/null || type -P rsh >/dev/null || export OMPI_MCA_plm=${OMPI_MCA_plm:-^rsh}
 
 case $1 in

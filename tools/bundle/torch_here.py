@@ -1,8 +1,8 @@
 """Whether this Python has the torch that the programs of a bundle need; run by run-here.sh.
 
-Usage: PYTHON torch_here.py VERSION. Prints the folders of torch's libraries, joined by ':', or in one line what is wanted
-and what was found (exit code 2). Torch is not imported: that takes seconds. Any Python 3 can run this
-file, so that an old one is told too.
+Usage: PYTHON torch_here.py VERSION. Prints the folders of torch's libraries, joined by ':'. If the torch does not fit,
+prints one line that says what is wanted and what was found, and ends with exit code 2. Torch is not imported, because that
+takes seconds. Any Python 3 can run this file, so that an old Python gets this line too.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ def numbers(text):
 
 
 def c_library():
-    """The GNU C library's version, "" where it is another one."""
+    """The version of the GNU C library; "" if the C library is another one."""
     try:
         name, version = os.confstr("CS_GNU_LIBC_VERSION").split()
     except (AttributeError, ValueError):

@@ -1,5 +1,5 @@
-# Imported targets for LibTorch, from PyPI's `torch` package or an unpacked LibTorch: torch's own find_package(Torch)
-# needs a CUDA toolkit even where only its CPU part is used.
+# Imported targets for LibTorch, from PyPI's `torch` package or an unpacked LibTorch. Torch's own find_package(Torch) is not
+# used, because it needs a CUDA toolkit even if only Torch's CPU part is used.
 #   torch::cpu   libtorch_cpu and libc10, and the libgomp that torch loads (a second one would not share its threads);
 #                with clang its libomp in place of that
 #   torch::nccl  the NCCL that torch loads, where torch has one: the toolkit's would be a second one in the same process
@@ -17,8 +17,8 @@ find_package_handle_standard_args(LibTorch
 if(LibTorch_FOUND AND NOT TARGET torch::cpu)
     get_filename_component(LibTorch_LIBRARY_DIR "${LibTorch_CPU_LIBRARY}" DIRECTORY)
     file(GLOB LibTorch_GOMP "${LibTorch_LIBRARY_DIR}/libgomp*.so*")
-    # Torch ships headers of other libraries beside its own, fmt among them, which would hide the installed ones that
-    # spdlog was built with: see its include folder without them.
+    # Beside its own headers Torch has headers of other libraries, such as fmt. These would hide the installed ones with which
+    # spdlog was built, so they are left out of the include folder.
     set(LibTorch_OWN_INCLUDE_DIR "${CMAKE_BINARY_DIR}/torch-include")
     file(REMOVE_RECURSE "${LibTorch_OWN_INCLUDE_DIR}")
     file(MAKE_DIRECTORY "${LibTorch_OWN_INCLUDE_DIR}")
@@ -32,8 +32,8 @@ if(LibTorch_FOUND AND NOT TARGET torch::cpu)
     set_target_properties(torch::cpu PROPERTIES
         INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_OWN_INCLUDE_DIR};${LibTorch_OWN_INCLUDE_DIR}/torch/csrc/api/include"
         INTERFACE_COMPILE_OPTIONS "$<$<COMPILE_LANGUAGE:CXX>:-fopenmp>"
-        # clang's OpenMP calls a library of its own. It knows all calls of libgomp too, and comes first: torch's calls
-        # and ours find it, and libgomp is not used.
+        # clang's OpenMP has its own library, which also has all functions of libgomp. It comes first, so torch's calls and
+        # ours find it, and libgomp is not used.
         INTERFACE_LINK_OPTIONS "$<$<CXX_COMPILER_ID:Clang>:-lomp;-fopenmp>"
         INTERFACE_LINK_LIBRARIES "${LibTorch_CPU_LIBRARY};${LibTorch_C10_LIBRARY};${LibTorch_GOMP}")
 

@@ -1,10 +1,10 @@
-# Writes OUTPUT from TEMPLATE: of which VERSION and commit the sources in SOURCE are. A file that would be the same stays
-# untouched, so that nothing is compiled again.
+# Writes OUTPUT from TEMPLATE, with the VERSION and the commit of the sources in SOURCE. If the file would be the same, it
+# stays untouched, so that nothing is compiled again.
 #   cmake -DSOURCE=... -DVERSION=... -DTEMPLATE=... -DOUTPUT=... -P built_from.cmake
 find_package(Git QUIET)
 set(COMMIT "")
 if(Git_FOUND)
-    # Sources of a tarball may lie below another repository, whose commit is not theirs.
+    # Sources from a tarball may lie below another repository. The commit of that repository is not theirs.
     get_filename_component(above "${SOURCE}" DIRECTORY)
     set(ENV{GIT_CEILING_DIRECTORIES} "${above}")
     set(ENV{GIT_OPTIONAL_LOCKS} 0)

@@ -76,7 +76,8 @@ class Evidence:
         for result in [*berts, *run.plain_heads(task)]:
             path = result.files[0].with_name(NAME)
             if path.is_file():
-                found.update({result.files[0]: one for one in run.attempt(read_records, path)})
+                for one in run.attempt(read_records, path):
+                    found[result.files[0]] = one
             else:
                 absent.append(result)
         found = self._of_most_features(found)

@@ -59,12 +59,7 @@ def add_heads(report, task, berts, heads, versus):
         (Column("% of BERT", 4, "share of BERT's parameters"), share),
     ]
     caption = f"Heads beside BERT at the same checkpoint. Parameters are trained ones of a head, and all of BERT's. {MEANINGS[task]}"
-    report.table(
-        task,
-        score_table(
-            name, HEADS_TITLE, caption, task, groups, own, after=versus, kind=lambda group: "bert" if group.name == "BERT" else ""
-        ),
-    )
+    report.table(task, score_table(name, HEADS_TITLE, caption, task, groups, own, versus))
     add_epochs_of_heads(report, task, heads)
     answered = charts.answers_kinds(scored) if task == "span" else None
     if answered:

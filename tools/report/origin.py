@@ -141,7 +141,10 @@ def _facts_of_record(one):
     _, _, record, file = one
     hosts = list(dict.fromkeys(str(rank.get("host")) for rank in record.get("ranks") or []))
     changed = record.get("changed_files") or []
-    yield Fact("commit", f"{record.get('commit') or 'unknown'}" + (f", {len(changed)} file{'s' * (len(changed) > 1)} changed" if changed else ""), file)
+    commit = record.get("commit") or "unknown"
+    if changed:
+        commit += f", {len(changed)} file{'s' * (len(changed) > 1)} changed"
+    yield Fact("commit", commit, file)
     yield Fact("job", f"{file.stem}, {record['time']}", file)
     if hosts:
         yield Fact("host", ", ".join(hosts), file)

@@ -19,15 +19,15 @@ def name_of(result, own=""):
     return f"{name} [{result.mark}]" if result.mark else name
 
 
-def rows_of(groups, before, *, after=lambda one: [], kind=lambda group: ""):
+def rows_of(groups, before, after=lambda one: []):
     """A row a group. `before` and `after` give the cells of a group or of one result that stand around the scores."""
-    rows = []
+    rows, beside = [], any(group.name != "BERT" for group in groups)
     for group in groups:
         members = group.results if len(group.results) > 1 else []
         rows.append(
             Row(
                 [*before(group), *score_cells(group), *after(group)],
-                kind(group),
+                "bert" if beside and group.name == "BERT" else "",
                 group.results,
                 [Row([*before(one), *score_cells(one), *after(one)], "seed", [one]) for one in members],
             )
@@ -35,7 +35,7 @@ def rows_of(groups, before, *, after=lambda one: [], kind=lambda group: ""):
     return rows
 
 
-def score_table(name, title, caption, task, groups, own, *, after=(), kind=lambda group: ""):
+def score_table(name, title, caption, task, groups, own, after=()):
     """A table of results. `own` and `after` are its own columns around the scores: (column, the cell of a group or of one
     result)."""
     return Table(
@@ -46,7 +46,6 @@ def score_table(name, title, caption, task, groups, own, *, after=(), kind=lambd
         rows_of(
             groups,
             lambda one: [cell(one) for _, cell in own],
-            after=lambda one: [cell(one) for _, cell in after],
-            kind=kind,
+            lambda one: [cell(one) for _, cell in after],
         ),
     )

@@ -13,13 +13,13 @@
 namespace bv {
 namespace {
 
-/// One head of one sequence: what a thread does at a time.
+/// One head of one sequence. A thread computes one at a time.
 struct Head {
     std::size_t sequence;
-    std::int64_t number;  ///< a, of A
-    std::int64_t row;     ///< the sequence's first of N
+    std::int64_t number;  ///< number of the head, from 0
+    std::int64_t row;     ///< first token of the sequence among the N
     std::int64_t tokens;
-    KeepBits mask = {};  ///< of its part of the sequence's (A, T, T) probabilities
+    KeepBits mask = {};  ///< of this head's probabilities (T, T)
 };
 
 std::vector<Head> heads_of(const std::vector<std::int64_t>& starts, std::int64_t count) {
@@ -31,8 +31,8 @@ std::vector<Head> heads_of(const std::vector<std::int64_t>& starts, std::int64_t
     return heads;
 }
 
-/// Calls `work(head)` for all of them, each on the first thread that is free: their work grows with the
-/// square of their tokens.
+/// Calls `work(head)` for each head. Each thread takes the next head when it is free, because the work of a
+/// head grows with the square of its tokens.
 template <typename Heads, typename Work>
 void for_each(Heads& heads, const Work& work) {
     std::atomic<std::size_t> next = 0;
@@ -73,8 +73,8 @@ void attend_all_backward(const at::Tensor& query_key_value, const std::vector<He
     });
 }
 
-/// Attention by the AVX-512 kernels: keeps a float a row and head and the masks' bits for the backward
-/// pass, not the probabilities.
+/// Attention by the AVX-512 kernels. For the backward pass it does not keep the probabilities, but one float
+/// for each row and head, and the bits of the masks.
 class KernelAttention : public torch::autograd::Function<KernelAttention> {
   public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query_key_value,
@@ -82,7 +82,7 @@ class KernelAttention : public torch::autograd::Function<KernelAttention> {
         const at::Tensor in = query_key_value.contiguous();
         at::Tensor output = at::empty({in.size(0), in.size(1) / 3}, in.options());
         at::Tensor log_sums = at::empty({count, in.size(0)}, in.options().dtype(at::kFloat));
-        std::vector<Head> heads = heads_of(dropout.rows, count);
+        std::vector<Head> heads = heads_of(dropout.sequences->starts, count);
         const std::int64_t size = output.size(1) / count;
         if (in.scalar_type() == at::kFloat) {
             attend_all<float>(in, dropout, heads, size, output, log_sums);
@@ -119,12 +119,12 @@ bool has_kernel(const at::Tensor& query_key_value, std::int64_t heads) {
 
 }  // namespace
 
-at::Tensor packed_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
+at::Tensor packed_attention(const at::Tensor& query_key_value, std::int64_t heads,
                             const DropoutPlan& dropout) {
     if (has_kernel(query_key_value, heads)) return KernelAttention::apply(query_key_value, heads, dropout);
     if (takes_flash_attention(query_key_value.device(), query_key_value.scalar_type(),
                               query_key_value.size(1) / 3 / heads))
-        return flash_attention(query_key_value, heads, bounds, dropout);
+        return flash_attention(query_key_value, heads, dropout);
     return plain_attention(query_key_value, heads, dropout);
 }
 

@@ -9,10 +9,10 @@
 namespace bv {
 
 /// Multi-head self-attention within each sequence of a packed batch: dropped(softmax(q k^T / sqrt(D))) v.
-/// `query_key_value` is (N, 3 H), `heads` = A, `dropout.rows` bounds the sequences, `bounds` holds the same
-/// as int32 (B + 1) in the input's memory, and `dropout` masks the probabilities (A, T, T) of each; returns
-/// (N, H). Products run in the precision of the input, everything else in float32. Differentiable.
-at::Tensor packed_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
+/// `query_key_value` is (N, 3 H), and `heads` is A. `dropout` holds the sequences and masks the probabilities
+/// (A, T, T) of each. Returns (N, H). Products run in the precision of the input, everything else in float32.
+/// Differentiable.
+at::Tensor packed_attention(const at::Tensor& query_key_value, std::int64_t heads,
                             const DropoutPlan& dropout);
 
 /// Whether flash attention has kernels, also for the backward pass, for this head size and precision on a
@@ -25,10 +25,9 @@ bool takes_flash_attention(at::Device device, at::ScalarType precision, std::int
 /// Computes packed_attention by FlashAttention-2 (Dao 2023). Call it only if takes_flash_attention is true.
 /// Its kernel draws its own mask and not that of the dropout law. This mask is a function of the plan and
 /// of the first example: it is the same each time, but differs between batches.
-at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
-                           const DropoutPlan& dropout);
+at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads, const DropoutPlan& dropout);
 
-/// Computes packed_attention by plain operations, on any device, whatever kernels that has.
+/// Computes packed_attention by Torch's operations, on any device, without the kernels above.
 at::Tensor plain_attention(const at::Tensor& query_key_value, std::int64_t heads, const DropoutPlan& dropout);
 
 }  // namespace bv

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <mutex>
 #include <vector>
 
@@ -13,7 +12,7 @@
 namespace bv {
 namespace {
 
-/// Makes the next mask that a kernel draws on the device a function of `dropout` alone.
+/// Seeds the device's generator so that the next mask that a kernel draws depends only on `dropout`.
 void seed_generator(at::Device device, const DropoutPlan& dropout) {
     const PhiloxWords drawn = philox(dropout.stream(0), 0);
     at::Generator generator = at::globalContext().defaultGenerator(device);
@@ -21,7 +20,7 @@ void seed_generator(at::Device device, const DropoutPlan& dropout) {
     generator.set_current_seed(std::uint64_t{drawn.c[0]} << 32 | drawn.c[1]);
 }
 
-/// 80 for a GPU of compute capability 8.0; 0 where CUDA does not say.
+/// 80 for a GPU of compute capability 8.0; 0 if CUDA does not know it.
 int capability_of(at::Device device) {
     int major = 0;
     int minor = 0;
@@ -38,7 +37,7 @@ int capability_of(at::Device device) {
 
 bool has_flash_attention(at::ScalarType precision, std::int64_t head_size, int capability) {
     if (precision != at::kBFloat16 || capability < 80 || head_size % 8 != 0 || head_size > 256) return false;
-    // The backward pass of larger heads wants more shared memory than these have.
+    // For larger heads the backward pass needs more shared memory than these GPUs have.
     const bool small = capability == 86 || capability == 89 || capability >= 120;
     return !small || head_size <= 192;
 }
@@ -47,14 +46,13 @@ bool takes_flash_attention(at::Device device, at::ScalarType precision, std::int
     return device.is_cuda() && has_flash_attention(precision, head_size, capability_of(device));
 }
 
-at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads, const at::Tensor& bounds,
+at::Tensor flash_attention(const at::Tensor& query_key_value, std::int64_t heads,
                            const DropoutPlan& dropout) {
     const std::int64_t tokens = query_key_value.size(0);
     const std::int64_t hidden = query_key_value.size(1) / 3;
-    std::int64_t longest = 0;
-    for (std::size_t b = 0; b + 1 < dropout.rows.size(); ++b)
-        longest = std::max(longest, dropout.rows[b + 1] - dropout.rows[b]);
-    // Not select: the gradient of each part would be as large as all three.
+    const std::int64_t longest = dropout.sequences->longest();
+    const at::Tensor& bounds = dropout.sequences->bounds;
+    // unbind, not select: with select the gradient of each part would be as large as all three parts.
     const std::vector<at::Tensor> parts = query_key_value.view({tokens, 3, heads, hidden / heads}).unbind(1);
     if (dropout.p > 0) seed_generator(query_key_value.device(), dropout);
     const at::Tensor output = std::get<0>(at::_flash_attention_forward(

@@ -26,9 +26,10 @@ using simd::stack;
 using simd::turn;
 using simd::Word;
 
-constexpr std::int64_t kQueries = 24;  // whose scores are held at a time: a multiple of kRows, even
+constexpr std::int64_t kQueries =
+    24;  // queries whose scores are held at a time; a multiple of kRows, and even
 
-/// What both directions of one head share: lengths in elements and in words, and the mask of its
+/// The values that both passes of one head need: lengths in elements and in words, and the mask of its
 /// probabilities.
 template <typename Element>
 struct Head {
@@ -50,14 +51,14 @@ struct Head {
     std::int64_t tokens;
     std::int64_t size;
     std::int64_t padded;       ///< tokens, rounded up to whole registers
-    std::int64_t size_words;   ///< of a row of queries
-    std::int64_t token_words;  ///< of a row of probabilities
-    std::int64_t stride;       ///< between rows of queries, in elements
+    std::int64_t size_words;   ///< words of a row of queries
+    std::int64_t token_words;  ///< words of a row of probabilities
+    std::int64_t stride;       ///< distance between rows of queries, in elements
     float scale;
     const KeepBits& mask;
 };
 
-/// Memory of one thread, kept between calls: pieces of it are taken one after the other.
+/// Memory of one thread, which is kept between calls. `take` hands out its parts one after the other.
 class Workspace {
   public:
     explicit Workspace(std::int64_t words) {
@@ -65,8 +66,8 @@ class Workspace {
         const auto wanted = static_cast<std::size_t>(words + kLanes);
         if (memory.size() < wanted) memory.resize(wanted);
         const auto place = reinterpret_cast<std::uintptr_t>(memory.data()) / sizeof(Word);
-        next_ =
-            memory.data() + (kLanes - place % kLanes) % kLanes;  // registers then lie in one cache line each
+        next_ = memory.data() +
+                (kLanes - place % kLanes) % kLanes;  // so that each register lies in one cache line
         end_ = memory.data() + memory.size();
     }
 
@@ -88,7 +89,7 @@ Panel<const T> read(Panel<T> panel) {
     return {panel.data, panel.columns};
 }
 
-/// `values` of keys k to k + 15, rounded, into a row of elements.
+/// Writes the `values` of keys k to k + 15, rounded to the element type, into a row of elements.
 inline void put(float* row, std::int64_t k, __m512 values) {
     simd::store(row + k, values);
 }
@@ -103,8 +104,8 @@ void put_row(const float* sums, std::int64_t head_size, float factor, Element* r
         put(row, d, _mm512_mul_ps(simd::load(sums + d), _mm512_set1_ps(factor)));
 }
 
-/// scores (T of them) to exp(scale * score - max) in place; returns the logarithm of the softmax's
-/// denominator.
+/// Replaces each of the T scores by exp(scale * score - max), and sets `sum` to their sum. Returns the
+/// logarithm of the softmax's denominator.
 float softmax_terms(float* scores, std::int64_t tokens, float scale, float& sum) {
     __m512 top = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
     for (std::int64_t k = 0; k < tokens; k += kLanes)
@@ -130,8 +131,8 @@ void attend_by_avx512(const HeadRows<Element>& head, Element* output, float* log
     const auto keys = workspace.take(size_words, padded);
     const auto values = workspace.take(token_words, size);
     const auto scores = workspace.take<float>(kQueries, padded);
-    const auto probabilities =
-        workspace.take(kQueries, padded);  // rows of elements; half as long if BFloat16
+    const auto probabilities = workspace.take(
+        kQueries, padded);  // rows of elements, which fill only half of a row if Element is BFloat16
     const auto sums = workspace.take<float>(kQueries, size);
     turn(head.query_key_value + head.hidden, stride, tokens, size, keys);
     stack(head.query_key_value + 2 * head.hidden, stride, tokens, values);
@@ -158,7 +159,7 @@ void attend_by_avx512(const HeadRows<Element>& head, Element* output, float* log
     }
 }
 
-/// Memory of the backward pass of one head.
+/// The arrays of the backward pass of one head.
 template <typename Element>
 struct BackwardPanels {
     explicit BackwardPanels(const Head<Element>& head)
@@ -178,17 +179,18 @@ struct BackwardPanels {
 
     Workspace memory;
     Panel<Word> keys_turned, values_turned;
-    Panel<Word> keys, queries, outputs;  ///< outputs: their gradients
-    /// Probabilities with the mask, and gradients of scores. Transposed: word (u, k) holds queries u (or 2 u
-    /// and 2 u + 1) of key k.
+    Panel<Word> keys, queries, outputs;  ///< `outputs` holds the gradients of the outputs
+    /// Masked probabilities, and gradients of scores. Both are transposed: word (u, k) holds key k of query u
+    /// (float) or of queries 2 u and 2 u + 1 (BFloat16).
     Panel<Word> used, score_gradients;
-    Panel<float> scores, inner;  ///< of the queries held now, then probabilities and their gradients
-    Panel<Word> gradient_rows;   ///< of scores, of the same queries
+    Panel<float> scores,
+        inner;  ///< of the queries held now; later their probabilities and the gradients of these
+    Panel<Word> gradient_rows;  ///< gradients of the scores of the same queries
     Panel<float> sums;
 };
 
-/// In place: scores of query q to probabilities, `inner` (output gradient times values) to their gradients.
-/// Returns the inner product of the two.
+/// Replaces the scores of query q by the probabilities, and `inner` (output gradient times values) by the
+/// gradients of the probabilities. Returns the inner product of both.
 template <typename Element>
 float probabilities_of_row(const Head<Element>& own, std::int64_t q, float log_sum, float* scores,
                            float* inner) {
@@ -205,7 +207,7 @@ float probabilities_of_row(const Head<Element>& own, std::int64_t q, float log_s
     return _mm512_reduce_add_ps(dot);
 }
 
-/// `words` of 16 keys with the values of query `i` of each word.
+/// `words` of 16 keys, in which `values` become the values of query `i` of each word.
 template <typename Element>
 __m512i with_query(__m512i words, std::int64_t i, __m512 values) {
     if constexpr (std::is_same_v<Element, float>) {
@@ -216,8 +218,8 @@ __m512i with_query(__m512i words, std::int64_t i, __m512 values) {
     }
 }
 
-/// The softmax's backward pass for queries q to q + count - 1, which share a word: rows r and on of what is
-/// held now.
+/// The backward pass of the softmax for queries q to q + count - 1, which share a word. They are the rows
+/// from r on of the queries held now.
 template <typename Element>
 void score_gradients_of_word(const Head<Element>& own, const BackwardPanels<Element>& panels,
                              const float* log_sums, std::int64_t q, std::int64_t r, std::int64_t count) {

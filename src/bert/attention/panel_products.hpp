@@ -1,8 +1,8 @@
 #pragma once
 
-// Matrix products of the attention kernels. Everything that is multiplied is a word of 32 bits: one float, or
-// two BFloat16 that stand next to each other along the summed dimension. A product is C[m][n] +=
-// word(A[m][u]) * word(B[u][n]), the words of B 16 to a register.
+// Matrix products of the attention kernels. The factors are words of 32 bits: one float, or two BFloat16 that
+// stand next to each other along the dimension that is summed. A product is C[m][n] += word(A[m][u]) *
+// word(B[u][n]). A register holds 16 words of B.
 
 #include <algorithm>
 #include <cstdint>
@@ -23,19 +23,21 @@ using Word = std::int32_t;
 template <typename Element>
 inline constexpr std::int64_t kPerWord = static_cast<std::int64_t>(sizeof(Word) / sizeof(Element));
 
-inline constexpr std::int64_t kRows = 6;     // of a tile of C kept in registers
-inline constexpr std::int64_t kColumns = 4;  // in registers of 16
+inline constexpr std::int64_t kRows = 6;     // rows of a tile of C that is kept in registers
+inline constexpr std::int64_t kColumns = 4;  // columns of a tile, in registers of 16 elements
 
 constexpr std::int64_t rounded_up(std::int64_t x, std::int64_t to) {
     return (x + to - 1) / to * to;
 }
 
+/// The word at `from`, which need not be aligned.
 inline Word word_at(const void* from) {
     Word word;
     std::memcpy(&word, from, sizeof(word));
     return word;
 }
 
+/// `sum` plus the products of word `a` with each of the 16 words in `b`.
 template <typename Element>
 inline __m512 multiply_add(Word a, __m512i b, __m512 sum) {
     const __m512i all = _mm512_set1_epi32(a);
@@ -60,6 +62,7 @@ struct Panel {
     std::int64_t columns;
 };
 
+/// R rows of C and V registers of its columns, over `units` words. C is overwritten.
 template <typename Element, int R, int V>
 inline void multiply_tile(const Left& a, Panel<const Word> b, std::int64_t units, Panel<float> c) {
     __m512 sums[R][V];
@@ -81,6 +84,7 @@ inline void multiply_tile(const Left& a, Panel<const Word> b, std::int64_t units
     }
 }
 
+/// `rows` rows of C and V registers of its columns, over `units` words. C is overwritten.
 template <typename Element, int V>
 inline void multiply_columns(Left a, Panel<const Word> b, std::int64_t units, Panel<float> c,
                              std::int64_t rows) {
@@ -127,8 +131,8 @@ void multiply(const Left& a, Panel<const Word> b, std::int64_t units, Panel<floa
     }
 }
 
-/// T rows of D elements, `stride` apart, turned: word (u, t) is word u of row t. to: (D / kPerWord, columns),
-/// zero beyond T.
+/// Transposes T rows of D elements, `stride` elements apart: word (u, t) of `to` is word u of row t. `to` is
+/// (D / kPerWord, columns), zero beyond T.
 template <typename Element>
 void turn(const Element* rows, std::int64_t stride, std::int64_t tokens, std::int64_t head_size,
           Panel<Word> to) {
@@ -145,8 +149,8 @@ void turn(const Element* rows, std::int64_t stride, std::int64_t tokens, std::in
     }
 }
 
-/// T rows of D elements, `stride` apart, as words along T: word (u, d) holds element d of rows u (float) or
-/// of 2 u and 2 u + 1. to: (ceil(T / kPerWord), D).
+/// Packs T rows of D elements, `stride` elements apart, into words along T: word (u, d) of `to` holds element
+/// d of row u (float) or of rows 2 u and 2 u + 1 (BFloat16). `to` is (ceil(T / kPerWord), D).
 template <typename Element>
 void stack(const Element* rows, std::int64_t stride, std::int64_t tokens, Panel<Word> to) {
     for (std::int64_t t = 0; t < tokens; t += kPerWord<Element>, to.data += to.columns) {

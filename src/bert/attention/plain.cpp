@@ -11,9 +11,9 @@ namespace {
 /// The rows of sequence b as (3, A, T, D): a view.
 at::Tensor by_head(const at::Tensor& query_key_value, const DropoutPlan& plan, std::size_t b,
                    std::int64_t heads) {
-    const std::int64_t tokens = plan.rows[b + 1] - plan.rows[b];
+    const std::int64_t tokens = plan.sequences->rows_of(b);
     const std::int64_t head_size = query_key_value.size(1) / 3 / heads;
-    return query_key_value.narrow(0, plan.rows[b], tokens)
+    return query_key_value.narrow(0, plan.sequences->starts[b], tokens)
         .view({tokens, 3, heads, head_size})
         .permute({1, 2, 0, 3});
 }
@@ -21,8 +21,8 @@ at::Tensor by_head(const at::Tensor& query_key_value, const DropoutPlan& plan, s
 /// The rows of sequence b of an (N, H) tensor as (A, T, D): a view.
 at::Tensor merged_by_head(const at::Tensor& merged, const DropoutPlan& plan, std::size_t b,
                           std::int64_t heads) {
-    const std::int64_t tokens = plan.rows[b + 1] - plan.rows[b];
-    return merged.narrow(0, plan.rows[b], tokens)
+    const std::int64_t tokens = plan.sequences->rows_of(b);
+    return merged.narrow(0, plan.sequences->starts[b], tokens)
         .view({tokens, heads, merged.size(1) / heads})
         .permute({1, 0, 2});
 }
@@ -40,8 +40,8 @@ double scale_of(const at::Tensor& query_key_value, std::int64_t heads) {
     return 1.0 / std::sqrt(static_cast<double>(query_key_value.size(1) / 3 / heads));
 }
 
-/// Keeps the probabilities (A, T, T) of each sequence and draws their mask again backward, so that no (A, T,
-/// T) mask is stored and no key outside the sequence is ever multiplied.
+/// Keeps the probabilities (A, T, T) of each sequence for the backward pass, which draws their mask again, so
+/// that no mask is stored. Keys outside a sequence are never multiplied.
 class PlainAttention : public torch::autograd::Function<PlainAttention> {
   public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query_key_value,
@@ -50,7 +50,7 @@ class PlainAttention : public torch::autograd::Function<PlainAttention> {
         at::Tensor output =
             at::empty({query_key_value.size(0), query_key_value.size(1) / 3}, query_key_value.options());
         torch::autograd::variable_list saved{query_key_value};
-        for (std::size_t b = 0; b + 1 < plan.rows.size(); ++b) {
+        for (std::size_t b = 0; b < plan.sequences->examples.size(); ++b) {
             const at::Tensor parts = by_head(query_key_value, plan, b, heads);
             const at::Tensor probabilities =
                 at::bmm(parts[0] * scale, parts[1].transpose(1, 2)).to(at::kFloat).softmax(-1);
@@ -74,7 +74,7 @@ class PlainAttention : public torch::autograd::Function<PlainAttention> {
         const at::ScalarType precision = query_key_value.scalar_type();
         const at::Tensor output_gradient = gradients[0].contiguous();
         at::Tensor result = at::empty_like(query_key_value);
-        for (std::size_t b = 0; b + 1 < plan.rows.size(); ++b) {
+        for (std::size_t b = 0; b < plan.sequences->examples.size(); ++b) {
             const at::Tensor parts = by_head(query_key_value, plan, b, heads);
             const at::Tensor result_parts = by_head(result, plan, b, heads);
             const at::Tensor outer = merged_by_head(output_gradient, plan, b, heads);
@@ -95,7 +95,7 @@ class PlainAttention : public torch::autograd::Function<PlainAttention> {
 
 at::Tensor plain_attention(const at::Tensor& query_key_value, std::int64_t heads,
                            const DropoutPlan& dropout) {
-    // Not scaled_dot_product_attention: on CPUs it multiplies bfloat16 in float32.
+    // This does not use scaled_dot_product_attention, which on CPUs multiplies bfloat16 in float32.
     return PlainAttention::apply(query_key_value, heads, dropout, at::GradMode::is_enabled());
 }
 

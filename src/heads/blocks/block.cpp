@@ -29,9 +29,7 @@ void Block::Context::require_channels() const {
     if (input.channels == 0) {
         fail(
             "{}: block '{}' works on channels (at first these are the layers), but a block before it has "
-            "already "
-            "pooled "
-            "or flattened them; put 'unflatten' before it, which makes channels from a vector",
+            "already pooled or flattened them; put 'unflatten' before it, which makes channels from a vector",
             definition.place, definition.type);
     }
 }
@@ -40,8 +38,7 @@ void Block::Context::require_vectors() const {
     if (input.channels > 0) {
         fail(
             "{}: block '{}' works on one vector a row, but its input has {}; put learned_pooling, "
-            "average_pooling, "
-            "flatten or global_average_pool before it",
+            "average_pooling, flatten or global_average_pool before it",
             definition.place, definition.type, to_string(input));
     }
 }

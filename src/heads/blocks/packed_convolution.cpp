@@ -203,8 +203,7 @@ at::Tensor convolve_each(const at::Tensor& x, const Window& window, const StateB
         // Between two sequences there is one gap: it is the padding after the one and before the other.
         const std::int64_t above = (window.tokens - 1) / 2;
         const std::int64_t gap = window.tokens - 1 - above;
-        std::vector<std::int64_t> lengths(batch.starts.size() - 1);
-        std::adjacent_difference(batch.starts.begin() + 1, batch.starts.end(), lengths.begin());
+        const std::vector<std::int64_t> lengths = batch.packed->lengths();
         image = gather(convolve_rows(spread(image, lengths, above, gap)), lengths, gap);
     } else {
         image = convolve_rows(image);

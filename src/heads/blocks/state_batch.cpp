@@ -14,20 +14,18 @@ StateBatch StateBatch::with_states(std::int64_t first, std::int64_t count) const
 
 at::Tensor head_loss(Task task, const StateBatch& batch, const at::Tensor& logits) {
     BV_EXPECT(logits.dim() == 3 && logits.size(1) == batch.rows() && logits.size(2) == 2);
+    const PackedSequences& packed = *batch.packed;
     if (task == Task::classification) {
-        const at::Tensor labels = batch.no_answer.view({1, -1, 1}).expand({logits.size(0), -1, 1});
+        const at::Tensor labels = packed.no_answer.view({1, -1, 1}).expand({logits.size(0), -1, 1});
         return at::log_softmax(logits, 2).gather(2, labels).sum({1, 2}).neg();
     }
-    std::vector<std::int64_t> lengths;
-    for (std::size_t b = 0; b + 1 < batch.starts.size(); ++b) {
-        lengths.push_back(batch.starts[b + 1] - batch.starts[b]);
-    }
     std::vector<at::Tensor> log_probabilities;
-    for (const at::Tensor& own : logits.split_with_sizes(lengths, 1)) {
+    for (const at::Tensor& own : logits.split_with_sizes(packed.lengths(), 1)) {
         log_probabilities.push_back(at::log_softmax(own, 1));
     }
-    const at::Tensor labels =
-        at::stack({batch.start_labels, batch.end_labels}, 1).unsqueeze(0).expand({logits.size(0), -1, -1});
+    const at::Tensor rows =
+        at::stack({packed.start_labels, packed.end_labels}, 1) + packed.first_rows().unsqueeze(1);
+    const at::Tensor labels = rows.unsqueeze(0).expand({logits.size(0), -1, -1});
     return at::cat(log_probabilities, 1).gather(1, labels).sum({1, 2}).neg();
 }
 

@@ -6,6 +6,7 @@
 #include "comm/collective.hpp"
 #include "core/error.hpp"
 #include "programs/eval/evaluation.hpp"
+#include "programs/eval/threshold.hpp"
 #include "programs/shared/bert_logits.hpp"
 #include "programs/shared/precision.hpp"
 #include "squad/features/features_file.hpp"
@@ -16,7 +17,7 @@ namespace {
 
 Task task_of(const EvalOptions& options, const std::optional<CheckpointInfo>& info) {
     if (!info && !options.task) {
-        fail("{} has no checkpoint.json: say its task with --task span or --task classification",
+        fail("{} has no checkpoint.json: give its task, --task span or --task classification",
              options.checkpoint.string());
     }
     if (info && options.task && info->task != *options.task) {
@@ -42,6 +43,7 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
             source_of(options.checkpoint, weights_fingerprint(options.checkpoint));
         model = Model::load(options.checkpoint, task, Use::logits);
         evaluation.fingerprint = evaluation.features.fingerprint();
+        evaluation.threshold = chosen_threshold(options, evaluation, task);
         if (info) {
             evaluation.origin["epoch"] = info->epoch.text();
             checkpoint["step"] = info->step;

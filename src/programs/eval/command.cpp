@@ -6,6 +6,7 @@
 #include "config/command_line.hpp"
 #include "core/error.hpp"
 #include "io/output_lock.hpp"
+#include "programs/eval/compare.hpp"
 #include "programs/eval/evaluation.hpp"
 #include "programs/eval/predictions.hpp"
 #include "programs/eval/results.hpp"
@@ -13,23 +14,30 @@
 namespace bv {
 namespace {
 
-/// Throws Error unless the flags name one thing to evaluate, and all that it needs.
+/// Throws Error unless the flags name one thing to evaluate and everything that it needs.
 EvalMode mode_of(const EvalOptions& options) {
     const bool states = !options.store.empty() || !options.checkpoint.empty();
     const int modes = (options.head.empty() && !options.checkpoint.empty()) + !options.head.empty() +
-                      !options.logits.empty() + !options.predictions.empty();
+                      !options.logits.empty() + !options.predictions.empty() + !options.compare.empty();
     if (modes != 1) {
         fail(
-            "evaluates one thing: --checkpoint with --features, --head with --store (or with --checkpoint "
-            "and "
-            "--features), --logits with --features, or --predictions with --squad; {} were given",
+            "expected one of these: --checkpoint with --features, --head with --store (or with --checkpoint "
+            "and --features), --logits with --features, --predictions with --squad, or --compare; found {}",
             modes);
     }
     if (!options.head.empty() && !states)
-        fail("--head needs states: --store, or --checkpoint and --features");
+        fail("--head needs states: give --store, or --checkpoint and --features");
     if (!options.store.empty() && !(options.checkpoint.empty() && options.features.empty())) {
-        fail("--store has its own features: neither --checkpoint nor --features goes with it");
+        fail("--store has its own features: leave out --checkpoint and --features");
     }
+    if (!options.compare.empty()) {
+        if (options.compare.size() != 2)
+            fail("--compare takes two evaluations, A,B; found {}", options.compare.size());
+        if (!options.output.empty()) fail("--compare prints its results: leave out --output");
+        return EvalMode::compare;
+    }
+    if (!options.threshold_from.empty() && !options.predictions.empty())
+        fail("--threshold-from is for logits; --predictions takes --na-prob-threshold");
     if (!options.predictions.empty()) return EvalMode::predictions;
     if (options.store.empty() && options.features.empty()) fail("--features is missing");
     if (options.output.empty()) fail("--output is missing");
@@ -37,8 +45,7 @@ EvalMode mode_of(const EvalOptions& options) {
     return options.head.empty() ? EvalMode::checkpoint : EvalMode::head;
 }
 
-/// Locks the folder of results. Throws Error where results are there already and --force does not replace
-/// them.
+/// Locks the output folder. Throws Error if it already holds results and the user does not give --force.
 OutputLock lock_output(const EvalOptions& options) {
     OutputLock lock = OutputLock::of_folder(options.output);
     if (!options.force && !lock.stands_alone())
@@ -49,23 +56,24 @@ OutputLock lock_output(const EvalOptions& options) {
 }  // namespace
 
 void EvalOptions::declare(CommandLine& line) {
-    line.option("checkpoint", checkpoint, "evaluate this checkpoint (or any BERT folder, with --task)");
+    line.option("checkpoint", checkpoint, "evaluate this checkpoint, or with --task any BERT folder");
     line.option("task", task,
-                "what the model does, where no checkpoint.json says it: span, where is the answer; "
-                "classification, has the question an answer (answerability; class 1 = no answer)");
+                "the task of a model without checkpoint.json: span finds the answer; classification says "
+                "whether the question has one (class 1 = no answer)");
     const Option head_option = line.option(
         "head", head,
-        "evaluate this folder of a head trained by bv_train, on the states of --store, or on those that "
-        "--checkpoint makes of --features");
+        "evaluate the head in this folder, which bv_train wrote; it reads the states of --store, or the "
+        "states that --checkpoint computes from --features");
     line.option("store", store, "the head reads the states of this store").needs(head_option);
     line.option("allow-other-checkpoint", allow_other_checkpoint,
-                "let a head read states of another checkpoint than it was trained on; metrics.json says so")
+                "let the head read states of a checkpoint on which it was not trained; metrics.json says so")
         .needs(head_option);
-    line.option("logits", logits, "evaluate logits files; several are one ensemble").delimiter(',');
-    line.option("combine", combine, "what an ensemble makes of its models' softmaxes at each position");
+    line.option("logits", logits, "evaluate these files of logits; several files are one ensemble")
+        .delimiter(',');
+    line.option("combine", combine, "how an ensemble combines the probabilities of its models");
     line.option("features", features, "features file of the questions");
     const Option predictions_option =
-        line.option("predictions", predictions, "score this file of answers, {\"question id\": \"answer\"}");
+        line.option("predictions", predictions, "score this file of answers: {\"question id\": \"answer\"}");
     const Option squad_option =
         line.option("squad", squad, "with --predictions: the SQuAD file with the gold answers");
     predictions_option.needs(squad_option);
@@ -73,15 +81,29 @@ void EvalOptions::declare(CommandLine& line) {
     line.option("na-probs", na_probs, "with --predictions: {\"question id\": probability of no answer}")
         .needs(predictions_option);
     line.option("na-prob-threshold", na_prob_threshold,
-                "with --na-probs: questions above it count as answered \"none\"");
-    line.option("n-best", answers.n_best, "starts and ends tried per window, and answers kept per question")
+                "with --na-probs: a question with a higher probability counts as answered \"none\"");
+    line.option(
+            "n-best", answers.n_best,
+            "number of starts and of ends to try in each window, and of answers to keep for each question")
         .check(at_least(1));
-    line.option("max-answer-tokens", answers.max_answer_tokens, "longest answer").check(at_least(1));
-    line.option("null-threshold", answers.null_threshold, "null odds above it answer \"none\"");
-    line.option("show", show,
-                "print the first N questions with gold answers, predictions and the scorers' verdicts")
+    line.option("max-answer-tokens", answers.max_answer_tokens, "number of tokens of the longest answer")
+        .check(at_least(1));
+    line.option("null-threshold", answers.null_threshold,
+                "the answer is \"none\" if the null odds are above this number");
+    line.option("threshold-from", threshold_from,
+                "take the null threshold from this evaluation (metrics.json or its folder) of held-out "
+                "training questions: the one with the best F1 there");
+    const Option compare_option =
+        line.option("compare", compare,
+                    "compare two evaluations A,B (metrics.json or their folders) of the same questions: "
+                    "scores, the difference with its 95 % interval, and whether it is more than noise")
+            .delimiter(',');
+    line.option("json", json, "with --compare: print JSON").needs(compare_option);
+    line.option(
+            "show", show,
+            "print the first N questions with their gold answers, predictions and verdicts of the scorers")
         .check(at_least(0));
-    line.option("output", output, "folder for results; --predictions does without");
+    line.option("output", output, "folder for the results; --predictions does not need it");
     bv::declare(line, compute);
     line.option("force", force, "replace the results of an earlier run");
 }
@@ -106,6 +128,8 @@ void eval(const EvalOptions& options, const CommandLine& line, const Communicato
             return ranks.root_only([&] { write_results(options, line, evaluate_logits(options)); });
         case EvalMode::predictions:
             return ranks.root_only([&] { score_predictions(options, line); });
+        case EvalMode::compare:
+            return ranks.root_only([&] { compare(options); });
     }
 }
 

@@ -16,18 +16,19 @@ namespace bv {
 
 class CommandLine;
 
-/// What bv_eval evaluates. It follows from the flags that are given.
+/// What bv_eval does. The flags that the user gives decide it.
 enum class EvalMode {
-    checkpoint,   ///< a model, on features: --checkpoint --features
-    head,         ///< a head, on states: --head, and --store or --checkpoint --features
-    logits,       ///< files of logits, several as one ensemble: --logits --features
-    predictions,  ///< a file of answers: --predictions --squad
+    checkpoint,   ///< evaluates a model on features: --checkpoint --features
+    head,         ///< evaluates a head on states: --head, and --store or --checkpoint --features
+    logits,       ///< evaluates files of logits; several files are one ensemble: --logits --features
+    predictions,  ///< scores a file of answers: --predictions --squad
+    compare,      ///< compares two evaluations: --compare
 };
 
 /// Flags of bv_eval.
 struct EvalOptions {
     std::filesystem::path checkpoint;
-    std::optional<Task> task;  ///< none = what checkpoint.json says
+    std::optional<Task> task;  ///< without a value, checkpoint.json says it
     std::filesystem::path head;
     std::filesystem::path store;
     bool allow_other_checkpoint = false;
@@ -39,7 +40,10 @@ struct EvalOptions {
     std::filesystem::path na_probs;
     double na_prob_threshold = 1.0;
     AnswerOptions answers;
-    std::int64_t show = 0;  ///< questions to print
+    std::filesystem::path threshold_from;
+    std::vector<std::filesystem::path> compare;
+    bool json = false;
+    std::int64_t show = 0;  ///< number of questions to print
     std::filesystem::path output;
     ComputeOptions compute;
     bool force = false;
@@ -47,12 +51,18 @@ struct EvalOptions {
     void declare(CommandLine& line);
 };
 
-/// Collective: turns logits into predictions and scores. The logits are those of a fine-tuned checkpoint or
-/// of a head, which all ranks compute together, or come from files. Rank 0 writes into OUTPUT:
-/// logits.safetensors (where they were computed); predictions.json, nbest_predictions.json and null_odds.json
-/// (span) or na_probs.json (classification, P(no answer) of each question); config.toml; and, last,
-/// metrics.json. A bare predictions file is scored as the official script does, on standard output and, with
-/// OUTPUT, in metrics.json. With --show it prints the first questions, their answers and predictions.
+/// Collective: turns logits into predictions and scores. All ranks compute the logits of a fine-tuned
+/// checkpoint or of a head together; other logits come from files. Rank 0 writes these files into OUTPUT:
+/// - logits.safetensors, if the logits were computed,
+/// - questions.safetensors, the answers and verdicts of each question,
+/// - predictions.json, nbest_predictions.json and null_odds.json (span), or na_probs.json (classification:
+///   P(no answer) of each question),
+/// - config.toml,
+/// - metrics.json, which is written last.
+///
+/// A file of predictions is scored as the official script does. The scores go to standard output and, with
+/// OUTPUT, into metrics.json. With --show rank 0 prints the first questions with their gold answers and their
+/// predictions. With --compare it prints how two earlier evaluations differ, and writes nothing.
 void eval(const EvalOptions& options, const CommandLine& line, const Communicator& ranks);
 
 }  // namespace bv

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,28 +14,36 @@
 
 namespace bv {
 
-/// Logits that are to be scored, and where they came from.
+/// A null threshold that was found on other questions.
+struct ChosenThreshold {
+    double value = 0;
+    nlohmann::ordered_json source;  ///< its metrics.json, as source_of names it
+};
+
+/// The logits to score, and their origin.
 struct Evaluation {
     Features features;
     std::string fingerprint;           ///< of the features
-    std::vector<Logits> models;        ///< several are an ensemble; all are of one task
-    std::vector<std::string> sources;  ///< (models) what made each, for messages
-    bool computed = false;             ///< the logits are new, not read from a file
+    std::vector<Logits> models;        ///< all of one task; several models are an ensemble
+    std::vector<std::string> sources;  ///< (models) the checkpoint, head or file of each, for messages
+    bool computed = false;             ///< this run has computed the logits
+    std::optional<ChosenThreshold> threshold;                          ///< of --threshold-from
     nlohmann::ordered_json origin = nlohmann::ordered_json::object();  ///< members of metrics.json
 };
 
-/// A file or folder as metrics.json names it; without a fingerprint, that of the file is taken.
+/// A file or folder as metrics.json names it: its path and its fingerprint, which is computed from the file
+/// if it is not given.
 nlohmann::ordered_json source_of(const std::filesystem::path& file);
 nlohmann::ordered_json source_of(const std::filesystem::path& path, const std::string& fingerprint);
 
-/// Collective: computes the logits of the model in --checkpoint over --features.
+/// Collective: computes the logits of the model in --checkpoint for --features.
 Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& ranks);
 
-/// Collective: computes the logits of --head over the states of --store, or over those that --checkpoint
-/// makes of --features.
+/// Collective: computes the logits of --head from the states of --store, or from the states that
+/// --checkpoint computes from --features.
 Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks);
 
-/// Local: reads the files of --logits, which are of --features.
+/// Local: reads the files that --logits names. Throws Error naming a file that does not belong to --features.
 Evaluation evaluate_logits(const EvalOptions& options);
 
 }  // namespace bv

@@ -10,16 +10,17 @@
 #include "io/json.hpp"
 #include "io/paths.hpp"
 #include "programs/eval/evaluation.hpp"
+#include "programs/eval/threshold.hpp"
 #include "programs/shared/precision.hpp"
 #include "states/state_source.hpp"
 
 namespace bv {
 namespace {
 
-/// Sequences a head reads at a time.
+/// The number of sequences that a head reads at a time.
 constexpr std::int64_t kHeadBatch = 16;
 
-/// A head that diverged before it had an epoch to keep has no weights.
+/// Throws Error if the training of the head diverged and left no weights.
 void require_not_diverged(const std::filesystem::path& folder) {
     const std::filesystem::path metrics = folder / "metrics.json";
     if (is_there(folder / "head.json") || !is_there(metrics)) return;
@@ -50,6 +51,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
         first = first_state(trained->head, trained->origin, source->info());
         evaluation.features = source->features();
         evaluation.fingerprint = source->info().features;
+        evaluation.threshold = chosen_threshold(options, evaluation, task);
         evaluation.origin = {{"head", trained->head.definition().name},
                              {"head_folder", options.head.string()},
                              {"parameters", trained->head.parameter_count()},
@@ -62,7 +64,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
         choose_precision(compute, options.compute.precision, "", read_bert_config(options.checkpoint), ranks);
         source->multiply_in(compute.precision);
     }
-    evaluation.origin["precision"] = source->info().precision;
+    evaluation.origin["precision"] = name_of(source->info().precision);
     trained->head.to(compute.device);
     Collective& collective = make_collective(ranks, compute.gpu());
     evaluation.sources.push_back(options.head.string());

@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "programs/eval/evaluation.hpp"
+#include "programs/eval/threshold.hpp"
 #include "squad/features/features_file.hpp"
 
 namespace bv {
@@ -46,6 +47,8 @@ Evaluation evaluate_logits(const EvalOptions& options) {
         evaluation.sources.push_back(path.string());
         files.push_back(source_of(path));
     }
+    const bool span = std::holds_alternative<SpanLogits>(evaluation.models.front());
+    evaluation.threshold = chosen_threshold(options, evaluation, span ? Task::span : Task::classification);
     evaluation.origin["logits"] = files;
     if (files.size() > 1) evaluation.origin["combine"] = to_string(options.combine);
     return evaluation;

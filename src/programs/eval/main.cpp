@@ -11,12 +11,12 @@ int main(int argc, char** argv) {
     return bv::run_on_ranks([&](const bv::Communicator& ranks) {
         bv::CommandLine line(
             "bv_eval",
-            "Turns logits into answers and scores: of a fine-tuned checkpoint, of a head over hidden states, "
-            "or of files; or scores a file of answers as the official SQuAD 2.0 script does. Scores are in "
-            "percent; " +
+            "Turns logits into answers and scores. The logits are those of a fine-tuned checkpoint, of a "
+            "head over hidden states, or of files. It also scores a file of answers as the official SQuAD "
+            "2.0 script does, and compares two evaluations. Scores are in percent. " +
                 std::string(bv::kScorersExplained) +
-                ". The stop signal (SIGUSR1; under srun SIGTERM too) ends a prediction early with nothing "
-                "written, exit code 85.",
+                " The stop signal (SIGUSR1; under srun SIGTERM too) ends a prediction early: nothing is "
+                "written, and the exit code is 85.",
             "Examples:\n"
             "  mpirun -n 2 bv_eval --checkpoint run/span/seed-1/checkpoints/epoch-0.3 --features dev.h5 "
             "--output out\n"
@@ -25,9 +25,10 @@ int main(int argc, char** argv) {
             "  bv_eval --logits a/logits.safetensors,b/logits.safetensors --combine max --features dev.h5 "
             "--output out\n"
             "  bv_eval --predictions predictions.json --na-probs null_odds.json --squad dev-v2.0.json\n"
-            "  bv_eval --logits out/logits.safetensors --features dev.h5 --output again --show 5    the "
-            "first 5 "
-            "questions\n");
+            "  bv_eval --logits out/logits.safetensors --features dev.h5 --output again --show 5\n"
+            "  bv_eval --logits out/logits.safetensors --features dev.h5 --output final --threshold-from "
+            "held-out\n"
+            "  bv_eval --compare bert,head\n");
         bv::EvalOptions options;
         options.declare(line);
         ranks.agree([&] { line.parse(argc, argv); });

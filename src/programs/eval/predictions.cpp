@@ -12,6 +12,7 @@
 #include "programs/eval/show.hpp"
 #include "squad/features/dataset.hpp"
 #include "squad/scoring/official_scorer.hpp"
+#include "squad/scoring/question_records.hpp"
 
 namespace bv {
 namespace {
@@ -22,6 +23,9 @@ void write_metrics(const EvalOptions& options, const CommandLine& line, const Js
     Json metrics{{"predictions", source_of(options.predictions)}, {"squad", source_of(options.squad)}};
     if (!options.na_probs.empty()) metrics["na_probs"] = source_of(options.na_probs);
     metrics["official"] = scores;
+    // No earlier evaluation's answers stay beside these scores.
+    remove_file(options.output / "metrics.json");
+    remove_file(options.output / kQuestionRecords);
     write_file(options.output / "config.toml", line.resolved());
     write_file(options.output / "metrics.json", metrics.dump(2) + "\n");
 }

@@ -4,8 +4,9 @@
 
 namespace bv {
 
-/// Local: scores a file of answers as the official script does, on standard output, after what --show asks
-/// for, and, where there is an --output, in its metrics.json. Throws Error naming the file that is wrong.
+/// Local: scores the file of answers that --predictions names, as the official script does. Prints the
+/// questions that --show asks for, then the scores, and writes them into metrics.json in --output, if there
+/// is one. Throws Error naming the file that is wrong.
 void score_predictions(const EvalOptions& options, const CommandLine& line);
 
 }  // namespace bv

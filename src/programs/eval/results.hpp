@@ -5,8 +5,8 @@
 
 namespace bv {
 
-/// Local: scores the logits, and writes answers, scores and, last, metrics.json into --output. Prints what
-/// --show asks for.
+/// Local: scores the logits. Writes all files of an evaluation into --output, metrics.json as the last.
+/// Prints the questions that --show asks for.
 void write_results(const EvalOptions& options, const CommandLine& line, const Evaluation& evaluation);
 
 }  // namespace bv

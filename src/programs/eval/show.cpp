@@ -1,21 +1,18 @@
 #include "programs/eval/show.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <unordered_map>
 
 #include <fmt/ranges.h>
 
 #include "squad/scoring/official_scorer.hpp"
-#include "squad/scoring/question_windows.hpp"
-#include "squad/scoring/reference_scorer.hpp"
 
 namespace bv {
 namespace {
 
 constexpr const char* kNoAnswer = "(no answer)";
 
-/// A text on one line of a terminal: control characters become spaces.
+/// Makes a text fit on one line of a terminal: control characters become spaces.
 std::string one_line(std::string text) {
     std::ranges::replace_if(
         text, [](unsigned char c) { return c < 0x20 || c == 0x7F; }, ' ');
@@ -30,7 +27,7 @@ std::size_t shown_of(std::size_t questions, std::int64_t count) {
     return std::min(questions, static_cast<std::size_t>(count));
 }
 
-/// The question and its gold answers, each once.
+/// The question and its gold answers. An answer that occurs twice is shown once.
 std::string head_of(const Question& question, bool labelled, std::size_t place, std::size_t count) {
     std::vector<std::string> golds;
     for (const Answer& answer : question.answers) {
@@ -42,14 +39,14 @@ std::string head_of(const Question& question, bool labelled, std::size_t place, 
                        one_line(question.id), one_line(question.text), fmt::join(golds, " | "));
 }
 
-/// What a scorer says of an answer; `f1` in percent.
+/// The line with a scorer's verdict on an answer. `f1` is in percent.
 std::string verdict(const char* scorer, bool exact, double f1) {
     return fmt::format("  {:<10} {}, F1 {:.2f}\n", scorer, exact ? "exact match" : "no exact match", f1);
 }
 
 std::string official_verdict(const Question& question, const std::string& answer) {
-    const auto scores = official_scores({&question, 1}, {{question.id, answer}}, std::nullopt);
-    return verdict("official", scores["exact"] == 100.0, scores["f1"].get<double>());
+    const OfficialVerdict official = GoldAnswers(question).judge(answer);
+    return verdict("official", official.exact, 100 * official.f1);
 }
 
 std::string class_line(const char* rule, bool says_none, const Question& question, bool labelled,
@@ -62,22 +59,18 @@ std::string class_line(const char* rule, bool says_none, const Question& questio
 
 }  // namespace
 
-std::string show_span(const Features& features, const std::vector<QuestionAnswers>& answers,
-                      double null_threshold, const SpanLogits& log_probabilities, std::int64_t count) {
-    const std::size_t shown = shown_of(answers.size(), count);
-    const std::vector<ReferenceAnswer> references = reference_answers(features, log_probabilities);
-    const std::vector<QuestionWindows> windows = windows_of_questions(features);
+std::string show_span(const Features& features, const SpanScores& scores, std::int64_t count) {
+    const std::size_t shown = shown_of(scores.answers.size(), count);
     std::string text;
     for (std::size_t i = 0; i < shown; ++i) {
-        const QuestionAnswers& own = answers[i];
+        const QuestionAnswers& own = scores.answers[i];
         const Question& question = features.questions[static_cast<std::size_t>(own.question)];
-        const std::string answer = own.text(null_threshold);
+        const std::string answer = own.text(scores.options.null_threshold);
         text += head_of(question, features.labelled, i, shown);
         text += fmt::format("  predicted  {} (null odds {:.2f}{})\n", answer_text(answer), own.null_odds,
                             answer.empty() ? "; best span: " + one_line(own.span_text()) : "");
         if (features.labelled) {
-            const auto golds = gold_wordpieces(features, windows[i].first, windows[i].last);
-            const WordpieceVerdict reference = judge(references[i].best, golds);
+            const WordpieceVerdict& reference = scores.reference_verdicts[i].best;
             text += official_verdict(question, answer);
             text += verdict("reference", reference.exact, 100 * reference.f1);
         }

@@ -6,18 +6,14 @@
 
 #include "squad/features/dataset.hpp"
 #include "squad/features/features.hpp"
-#include "squad/scoring/answers.hpp"
-#include "squad/scoring/class_scorer.hpp"
-#include "squad/scoring/logits.hpp"
 #include "squad/scoring/prediction_files.hpp"
+#include "squad/scoring/scores.hpp"
 
 namespace bv {
 
-/// What --show prints: the first `count` questions with their gold answers, what was answered, and what the
-/// scorers say of it. Empty where `count` is 0.
-/// `answers` are those of all questions of `features`; `log_probabilities` are those of reference_answers.
-std::string show_span(const Features& features, const std::vector<QuestionAnswers>& answers,
-                      double null_threshold, const SpanLogits& log_probabilities, std::int64_t count);
+/// The text that --show prints: the first `count` questions with their gold answers, the predicted answers
+/// and the verdicts of the scorers. It is empty if `count` is 0. `scores` are those of `features`.
+std::string show_span(const Features& features, const SpanScores& scores, std::int64_t count);
 
 /// `classes` are those of all questions of `features`.
 std::string show_classes(const Features& features, const std::vector<QuestionClass>& classes,

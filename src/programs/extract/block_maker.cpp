@@ -61,15 +61,16 @@ void BlockMaker::make(std::int64_t block, const at::Tensor& buffer) {
     if (!all_finite(info_.dtype, made.const_data_ptr(), made.numel())) complain(block);
 }
 
-/// The place among all task_states of the state that the store keeps as number `state`.
+/// The index in task_states of the tensor that the store keeps as its state number `state`.
 std::size_t BlockMaker::source_of(std::int64_t state) const {
-    // Before the layers there is the pooled output, in the classification task.
+    // In the classification task the pooled output stands before the layers.
     const std::int64_t before = info_.states() - static_cast<std::int64_t>(info_.layers.size());
     return static_cast<std::size_t>(
         state < before ? state : info_.layers[static_cast<std::size_t>(state - before)] + before);
 }
 
-/// Computes a block again and throws Error that names the question whose states cannot be kept, and why.
+/// Computes a block again and throws Error, which names the first question whose states cannot be kept, and
+/// the reason.
 void BlockMaker::complain(std::int64_t block) const {
     for (const auto& which : cut_by_tokens(features_in(block), tokens_of_, batch_tokens_)) {
         const Batch batch = make_batch(features_, which).to(model_.device());
@@ -83,8 +84,8 @@ void BlockMaker::complain(std::int64_t block) const {
             }
         }
     }
-    throw std::runtime_error(
-        fmt::format("block {} was not finite, and is finite when computed again", block));
+    throw std::runtime_error(fmt::format(
+        "block {} had states that were not finite, but all are finite when it is computed again", block));
 }
 
 }  // namespace bv

@@ -11,20 +11,21 @@
 
 namespace bv {
 
-/// Computes the blocks of a store. The content of a block depends on nothing but its own features.
+/// Computes the blocks of a store. The content of a block depends only on the model and the block's features.
 class BlockMaker {
   public:
-    /// Local. All arguments must outlive this object. The encoder takes at most `batch_tokens` tokens at
-    /// once.
+    /// Local. All arguments must outlive this object. One pass of the encoder takes at most `batch_tokens`
+    /// tokens, or one feature that has more.
     BlockMaker(const Features& features, const Model& model, const StoreInfo& info, const StoreLayout& layout,
                std::int64_t batch_tokens);
 
-    /// Local: allocates host memory that is large enough for any block's states.
+    /// Local: allocates host memory, one dimension of the store's element type, that is large enough for any
+    /// block's states.
     at::Tensor buffer() const;
 
-    /// Local: writes a block's states into `buffer`: (states, rows of the block, H) of the store's element
-    /// type, contiguous from its first element on. Throws Error, which names the first question with a
-    /// state that is not finite or is outside the range of that type.
+    /// Local: computes a block's states and writes them into `buffer`: (states, rows of the block, H) of the
+    /// store's element type, contiguous from the first element of `buffer` on. Throws Error, which names the
+    /// first question with a state that is not finite or is outside the range of that type.
     void make(std::int64_t block, const at::Tensor& buffer);
 
     /// Local: the number of tokens that the encoder computes for a block.

@@ -56,14 +56,13 @@ StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const
     return info;
 }
 
-/// The precision in which the states of an unfinished store were computed; empty where there is no such
-/// store.
+/// The precision in which the states of an unfinished store were computed. Empty when there is no such store.
 std::string precision_there(const ExtractOptions& options) {
     if (options.force || !is_there(options.store)) return "";
     try {
-        return Store(options.store, Store::Accept::damaged).info().precision;
+        return std::string(name_of(Store(options.store, Store::Accept::damaged).info().precision));
     } catch (const Error&) {
-        return "";  // the writer says what is wrong
+        return "";  // StoreWriter reports the error
     }
 }
 
@@ -76,24 +75,27 @@ void ExtractOptions::declare(CommandLine& line) {
     line.option("features", features, "features file of bv_prepare").required();
     line.option("store", store, "embedding store to write (HDF5)").required();
     line.option("task", task,
-                "span, where is the answer: keeps all tokens; classification, has the question an answer "
-                "(answerability; class 1 = no answer): keeps the pooled output and each state's CLS");
+                "task of the heads. span (where is the answer?) keeps the states of all tokens; "
+                "classification (does the question have an answer? class 1 = no answer) keeps the pooled "
+                "output and the states of the CLS token");
     line.option("dtype", dtype, "element type of the stored states")
         .one_of({"float16", "float32", "bfloat16"});
     line.option("layers", layers,
-                "hidden states to keep: all, or a list such as 0,12,24 (0 = embedding output)");
-    line.option("batch-tokens", batch_tokens, "most tokens the encoder takes at once").check(at_least(1));
+                "hidden states to keep: all, or a list such as 0,12,24, where 0 is the embedding output");
+    line.option("batch-tokens", batch_tokens, "largest number of tokens in one pass of the encoder")
+        .check(at_least(1));
     line.option("block-mib", block_mib,
-                "size of a block in MiB: what a rank computes, writes and marks as one; it holds two; 0 "
-                "takes 16, but 16 features at least and 128 at most")
+                "size of a block in MiB; a rank computes and writes one block at a time and keeps two in "
+                "memory; 0 means 16 MiB, but at least 16 and at most 128 features")
         .check(zero_or(0.001));
     bv::declare(line, compute);
-    line.option("force", force, "replace an existing store, rather than finish it where it is incomplete");
+    line.option("force", force,
+                "replace an existing store; without this flag an incomplete store is finished");
 }
 
 void extract(const ExtractOptions& options, const CommandLine& line, const Communicator& ranks) {
     set_hang_timeout(options.compute.hang_timeout);
-    std::optional<OutputLock> lock;  // before anybody looks at what is there
+    std::optional<OutputLock> lock;  // taken before any rank looks at the store
     ranks.root_only([&] { lock.emplace(OutputLock::of_file(options.store)); });
     Compute compute = open_device(options.compute, ranks);
     std::optional<Features> features;
@@ -110,7 +112,7 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
         model = Model::load(options.checkpoint, options.task, Use::states);
     });
     choose_precision(compute, options.compute.precision, precision, model->config(), ranks);
-    info.precision = compute.precision_name();
+    info.precision = dtype_of(compute.precision);
     model->to(compute.device, compute.precision);
     model->freeze();
     const StoreLayout layout = lay_out_states(info, model->config().states(), *features,
@@ -122,7 +124,7 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
     const auto missing = static_cast<std::int64_t>(writer.missing().size());
     if (missing == 0) {
         writer.close();
-        spdlog::info("{} is complete already; --force makes it again", options.store.string());
+        spdlog::info("{} is complete already; --force writes it again", options.store.string());
         return;
     }
     ranks.root_only([&] { write_file(options.store.string() + ".toml", line.resolved()); });

@@ -8,11 +8,10 @@ int main(int argc, char** argv) {
     return bv::run_on_ranks([&](const bv::Communicator& ranks) {
         bv::CommandLine line(
             "bv_extract",
-            "Writes every hidden state that a BERT makes of features into one embedding store (parallel "
-            "HDF5), from "
-            "which heads are trained. An interrupted run is finished by the same command on any number of "
-            "ranks. The stop signal (SIGUSR1; under srun SIGTERM too) ends it after the block at hand, "
-            "exit code 85.",
+            "Writes every hidden state that a BERT computes for a features file into one embedding store "
+            "(parallel HDF5). Heads are trained on this store. The same command, on any number of ranks, "
+            "finishes an interrupted run. On the stop signal (SIGUSR1; under srun also SIGTERM) it finishes "
+            "the current block and ends with exit code 85.",
             "Examples:\n"
             "  mpirun -n 2 bv_extract --checkpoint run/span/seed-1/checkpoints/epoch-0.3 --features "
             "run/features/train.h5 \\\n"

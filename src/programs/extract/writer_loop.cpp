@@ -27,8 +27,7 @@ std::string Extraction::text() const {
     const double per = 1 / std::max(seconds, 1e-9);
     return fmt::format(
         "{} features, {} tokens, {:.1f} MB in {} ({:.1f} features/s, {:.0f} tokens/s, {:.1f} MB/s, {:.0f} % "
-        "of the "
-        "time waiting for the disk)",
+        "of the time waiting for the disk)",
         features, tokens, static_cast<double>(bytes) * 1e-6, duration_text(seconds),
         static_cast<double>(features) * per, static_cast<double>(tokens) * per,
         static_cast<double>(bytes) * per * 1e-6, 100 * waited * per);
@@ -46,7 +45,7 @@ Extraction extract_missing(StoreWriter& writer, BlockMaker& maker, const StoreLa
 
     Extraction mine;
     const std::array<at::Tensor, 2> buffers{maker.buffer(), maker.buffer()};
-    std::int64_t written = 0;  // bytes, by the writing thread
+    std::int64_t written = 0;  // bytes; the writing thread counts them
     Background writing;
     for (const std::int64_t block : blocks) {
         const at::Tensor& buffer = buffers[static_cast<std::size_t>(mine.blocks % 2)];
@@ -75,8 +74,9 @@ Extraction extract_missing(StoreWriter& writer, BlockMaker& maker, const StoreLa
     writer.close();
     const std::int64_t left = ranks.sum(static_cast<std::int64_t>(blocks.size()) - mine.blocks);
     if (left > 0) {
-        throw Stopped(fmt::format("told to stop: {} of {} blocks are still missing; start again to go on",
-                                  left, layout.blocks()));
+        throw Stopped(fmt::format(
+            "told to stop: {} of {} blocks are still missing; start the same command again to go on", left,
+            layout.blocks()));
     }
     return {ranks.sum(mine.blocks), ranks.sum(mine.features),   ranks.sum(mine.tokens),
             ranks.sum(written),     ranks.max(clock.seconds()), ranks.max(mine.waited)};

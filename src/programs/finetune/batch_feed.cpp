@@ -11,7 +11,8 @@ BatchFeed::BatchFeed(const Features& features, const Options& options)
 
 StepBatch BatchFeed::take(std::int64_t step) {
     StepBatch taken;
-    if (preparing_.valid()) taken = preparing_.get();  // even if it is another's: its thread uses this object
+    // Wait for the thread even if it prepares the batch of another step: it uses this object.
+    if (preparing_.valid()) taken = preparing_.get();
     if (next_ != step) taken = prepare(step);
     next_ = step + 1;
     preparing_ = std::async(std::launch::async, [this] { return prepare(next_); });

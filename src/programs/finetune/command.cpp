@@ -39,118 +39,121 @@ void FinetuneOptions::declare_inputs(CommandLine& line) {
         .required();
     line.option("features", features, "features file of bv_prepare to train on").required();
     line.option("output", output, "folder for checkpoints/ and metrics/").required();
-    line.option(
-        "task", task,
-        "what to fine-tune for: span, where is the answer; classification, has the question an answer "
-        "(answerability; class 1 = no answer)");
-    line.option(
-        "checkpoints", checkpoints,
-        "epochs to keep a checkpoint at: fractions and ranges first:last:step; training ends at the last");
+    line.option("task", task,
+                "task to fine-tune for. span: where is the answer? classification: does the question have an "
+                "answer? (answerability; class 1 = no answer)");
+    line.option("checkpoints", checkpoints,
+                "epochs at which a checkpoint is written: a list of fractions and ranges first:last:step; "
+                "training ends at the last one");
     line.sought_as("epochs", "checkpoints");
-    line.option("batch", batch, "sequences a step, over all ranks").check(at_least(1));
-    line.option(
-            "pass-tokens", pass_tokens,
-            "most tokens of one forward and backward pass on a rank, to fit its memory: gradients of several "
-            "passes add up to the batch's; 0 takes a rank's share at once")
+    line.option("batch", batch, "sequences in a step, over all ranks").check(at_least(1));
+    line.option("pass-tokens", pass_tokens,
+                "largest number of tokens in one forward and backward pass on a rank, so that it fits into "
+                "memory; the gradients of several passes add up to those of the batch; 0 means one pass for "
+                "the whole share of a rank")
         .check(at_least(0));
-    line.option(
-        "gradient-checkpointing", gradient_checkpointing,
-        "keep only each layer's input and compute the layer again in the backward pass: much less memory, a "
-        "third more time, the same result");
-    line.option("seed", seed, "of a new head's weights, data order and dropout");
+    line.option("gradient-checkpointing", gradient_checkpointing,
+                "keep only the input of each layer and compute the layer again in the backward pass: this "
+                "takes much less memory and a third more time, and gives the same result");
+    line.option("seed", seed, "seed for the weights of a new head, the order of the data, and dropout");
 }
 
 void FinetuneOptions::declare_optimizer(CommandLine& line) {
-    line.option("optimizer", optimizer, "adam, or adamw with decoupled weight decay");
-    line.option(
-            "learning-rate", learning_rate,
-            "peak learning rate; the default is the reference's, for batches of 4; the usual one stands in "
-            "configs/modern.toml with what belongs to it")
+    line.option("optimizer", optimizer, "adam, or adamw, which has decoupled weight decay");
+    line.option("learning-rate", learning_rate,
+                "peak learning rate; the default is that of the reference, for batches of 4; "
+                "configs/modern.toml has the usual rate and the settings that belong to it")
         .check(above_0());
-    line.option("epsilon", epsilon, "of Adam").check(above_0());
+    line.option("epsilon", epsilon, "epsilon of Adam").check(above_0());
     line.option("epsilon-kind", epsilon_kind,
                 "keras adds epsilon before Adam's bias correction, torch after it");
-    line.option("weight-decay", weight_decay, "of all weights but biases and LayerNorm").check(at_least(0));
-    line.option("schedule", schedule, "constant, or linear: warm-up, then decay to 0 at the last checkpoint");
-    line.option("warm-up", warm_up, "share of the steps that warm up").check(within(0, 1));
-    line.option("clip", clip, "largest norm of all gradients together; 0 does not clip").check(at_least(0));
-    line.option("loss", loss, "span: sum or mean of the start's and the end's cross-entropy")
+    line.option("weight-decay", weight_decay, "weight decay of all weights except biases and LayerNorm")
+        .check(at_least(0));
+    line.option("schedule", schedule,
+                "learning rate over the steps. constant: always the peak; linear: up from 0 during the "
+                "warm-up, then down to 0 at the last checkpoint");
+    line.option("warm-up", warm_up, "share of all steps, 0 to 1, that the warm-up of a linear schedule takes")
+        .check(within(0, 1));
+    line.option(
+            "clip", clip,
+            "largest norm of all gradients together, to which larger ones are clipped; 0 means no clipping")
+        .check(at_least(0));
+    line.option("loss", loss, "in the span task: sum or mean of the cross-entropies of start and end")
         .one_of({"sum", "mean"});
     line.option("no-dropout", no_dropout, "train without dropout");
     line.option("non-finite", non_finite,
-                "what to do where the loss or a gradient is not finite: stop, or skip the step's update")
+                "reaction to a loss or gradient that is not finite: stop, or skip the update of this step")
         .one_of({"stop", "skip"});
 }
 
 void FinetuneOptions::declare_evaluation(CommandLine& line) {
-    line.option(
-        "eval-features", eval_features,
-        "features file to score every checkpoint on, as bv_eval does: what bv_prepare held out, or dev");
-    line.option(
-            "eval-metric", eval_metric,
-            "names the best checkpoint, and is what --patience waits for: em, f1 or best_f1 (span), accuracy "
-            "or f1 (classification)")
+    line.option("eval-features", eval_features,
+                "features file on which every checkpoint is scored, as by bv_eval: the questions that "
+                "bv_prepare held out, or the dev questions");
+    line.option("eval-metric", eval_metric,
+                "metric that decides which checkpoint is best and when --patience ends training: em, f1 or "
+                "best_f1 (span), accuracy or f1 (classification)")
         .one_of({"em", "f1", "best_f1", "accuracy"});
-    line.option(
-            "patience", patience,
-            "stop early after so many checkpoints in a row without a better --eval-metric; 0 trains to the "
-            "last checkpoint")
+    line.option("patience", patience,
+                "stop early when this many checkpoints in a row have no better --eval-metric than the best "
+                "before them; 0 means never")
         .check(at_least(0));
 }
 
 void FinetuneOptions::declare_running(CommandLine& line) {
     line.option("resume", resume,
-                "auto goes on where a run of the same recipe in the output folder stopped, must fails where "
-                "there is none, never starts anew")
+                "auto: go on with a stopped run of the same recipe in the output folder, if there is one; "
+                "must: fail if there is none; never: start from the beginning")
         .one_of({"auto", "never", "must"});
     line.option("resume-every", resume_every,
-                "minutes between states to resume from; 0 saves one on the stop signal alone (SIGUSR1; under "
-                "srun SIGTERM too)")
+                "minutes between saved states, from which a stopped run can go on; with 0 a state is saved "
+                "only on the stop signal (SIGUSR1; under srun also SIGTERM)")
         .check(at_least(0));
     bv::declare(line, compute);
     line.option(
         "force", force,
-        "replace the checkpoints of an earlier run; one of the same recipe that was cut short goes on");
-    line.option(
-        "self-test", self_test,
-        "show in a minute that these ranks together train what one of them trains: compare the losses of a "
-        "few steps, write nothing");
+        "replace the checkpoints of an earlier run; an interrupted run of the same recipe still goes on");
+    line.option("self-test", self_test,
+                "check within a minute that all ranks together train as one rank alone does: compare the "
+                "losses of a few steps; nothing is written");
 }
 
 namespace {
 
 constexpr std::int64_t kSelfTestSteps = 20;
 
-/// The relative difference of losses that sums in another order explain; bfloat16 rounds each rank's
-/// gradients to 8 bits before they are summed.
+/// The largest relative difference of losses that another order of summation can explain. With bfloat16 each
+/// rank's gradients are rounded to 8 significant bits before they are summed.
 double tolerance_of(at::ScalarType precision) {
     return precision == at::kBFloat16 ? 1e-2 : 1e-5;
 }
 
-/// Collective. `losses(sharing)` trains anew from the same weights.
+/// Collective: compares the losses of all ranks with those of rank 0 alone. `losses(sharing)` trains with the
+/// first `sharing` ranks, each time from the same weights. Throws std::runtime_error on rank 0 if they
+/// differ.
 void self_test(const std::function<std::vector<double>(int)>& losses, const Communicator& ranks,
                at::ScalarType precision) {
     const std::vector<double> together = losses(ranks.size());
     const std::vector<double> alone = losses(1);
     const double allowed = tolerance_of(precision);
     double largest = 0;
-    bool passed = true;  // not told from `largest`: a loss that is no number must not pass
+    bool passed = true;  // `largest` does not tell: std::fmax ignores NaN, and a NaN loss must not pass
     for (std::size_t i = 0; i < alone.size(); ++i) {
         const double difference = std::abs(together[i] - alone[i]) / std::abs(alone[i]);
         largest = std::fmax(largest, difference);
         passed = passed && difference <= allowed;
     }
-    const std::string verdict =
-        fmt::format("{} ranks and one alone: largest relative difference of the losses of {} steps {:.1e}",
-                    ranks.size(), alone.size(), largest);
+    const std::string verdict = fmt::format(
+        "{} ranks and one rank alone: in {} steps their losses differ by at most {:.1e} (relative)",
+        ranks.size(), alone.size(), largest);
     if (passed) {
         spdlog::info("self-test passed: {} (allowed {:.0e})", verdict, allowed);
-    } else if (ranks.is_root()) {  // who speaks for all
+    } else if (ranks.is_root()) {  // rank 0 reports it for all ranks
         throw std::runtime_error(fmt::format("self-test failed: {}, allowed {:.0e}", verdict, allowed));
     }
 }
 
-/// What the flags name.
+/// The inputs that the flags name.
 struct Inputs {
     std::vector<EpochFraction> plan;
     Features features;
@@ -159,7 +162,8 @@ struct Inputs {
     nlohmann::json recipe;
 };
 
-/// Local. Throws Error naming flag or file where something is missing or does not fit.
+/// Local: reads and checks the inputs. Throws Error, which names flag or file, when one is missing or does
+/// not fit.
 Inputs read_inputs(const FinetuneOptions& options) {
     Inputs inputs;
     inputs.plan = parse_checkpoints(options.checkpoints);
@@ -179,7 +183,7 @@ Inputs read_inputs(const FinetuneOptions& options) {
     return inputs;
 }
 
-/// Collective.
+/// Collective: calls find_earlier_run.
 EarlierRun look_for_earlier_run(const FinetuneOptions& options, const Inputs& inputs,
                                 const Communicator& ranks) {
     const auto out_of_patience = [&](const ResumeState& state) {
@@ -193,12 +197,13 @@ Model load_model(const FinetuneOptions& options) {
     return Model::load(options.model, options.task, Use::tuning, options.seed);
 }
 
-/// What --self-test trains with: no dropout where its masks depend on the number of ranks.
+/// The options for --self-test: without dropout if its masks depend on the number of ranks.
 FinetuneOptions options_of_test(const FinetuneOptions& options, const Compute& compute,
                                 const BertConfig& config) {
     FinetuneOptions tested = options;
     if (takes_flash_attention(compute.device, compute.precision, config.head_size()) && !options.no_dropout) {
-        spdlog::info("self-test without dropout: flash attention draws other masks for other ranks");
+        spdlog::info(
+            "self-test without dropout: the dropout masks of flash attention depend on the number of ranks");
         tested.no_dropout = true;
     }
     return tested;
@@ -218,13 +223,13 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     if (earlier.finished) {
         spdlog::info(
             "{}: trained already, {}", options.output.string(),
-            earlier.state ? "stopped early; a larger --patience goes on" : "all checkpoints are there");
+            earlier.state ? "stopped early; with a larger --patience it goes on" : "all checkpoints exist");
         return;
     }
     std::optional<Model> model;
     ranks.agree([&] { model = load_model(options); });
     if (!earlier.state && !model->drawn().empty()) {
-        spdlog::info("newly initialised, since {} does not hold them: {}", options.model.string(),
+        spdlog::info("newly initialised, because {} does not hold them: {}", options.model.string(),
                      fmt::join(model->drawn(), ", "));
     }
     choose_precision(compute, options.compute.precision, earlier.precision, model->config(), ranks);

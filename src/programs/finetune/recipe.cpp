@@ -25,9 +25,9 @@ Json recipe_of(const FinetuneOptions& options, const std::string& data_fingerpri
                    {"clip", options.clip},
                    {"loss", options.loss},
                    {"no_dropout", options.no_dropout}};
-    // With auto the precision of an earlier run stays, or one is chosen as training begins.
+    // With auto, training takes the precision of the earlier run, or chooses one when it begins.
     if (options.compute.precision != "auto") recipe["precision"] = options.compute.precision;
-    // A constant rate without warm-up does not know where training ends: such a run may be prolonged.
+    // A constant rate without warm-up does not depend on the last step, so such a run may be made longer.
     if (options.schedule != ScheduleKind::constant || options.warm_up > 0) recipe["steps"] = total_steps;
     return recipe;
 }

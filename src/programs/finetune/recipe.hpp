@@ -9,10 +9,11 @@ namespace bv {
 
 struct FinetuneOptions;
 
-/// What decides the weights of a run of fine-tuning, as a JSON object: its settings, the fingerprints of data
-/// and model, where the schedule needs it, the number of steps, and the precision where --precision names it.
-/// Evaluation leaves the weights alone; where --patience ends a run is no part of it, so that more patience
-/// may go on.
+/// Returns everything that decides the weights of a fine-tuning run, as a JSON object: the settings, the
+/// fingerprint of the features, the fingerprint of the weights that training started from, the number of
+/// steps if the learning rate depends on it, and the precision if --precision names one. The flags of
+/// evaluation are left out because evaluation does not change the weights. So is --patience: a run that it
+/// ended can go on with more patience.
 nlohmann::json recipe_of(const FinetuneOptions& options, const std::string& data_fingerprint,
                          const std::string& started_from, std::int64_t total_steps);
 

@@ -20,7 +20,7 @@ fs::path recipe_path(const fs::path& output) {
     return output / "resume" / "recipe.json";
 }
 
-/// After how many steps a line was written; nothing where it is about no step.
+/// The number of steps after which a line of the log was written. No value when the line names no step.
 std::optional<std::int64_t> step_of(const Json& line) {
     if (!line.is_object()) return {};
     const Json& about = line.contains("evaluation") ? line["evaluation"] : line;
@@ -28,8 +28,8 @@ std::optional<std::int64_t> step_of(const Json& line) {
     return about["step"].get<std::int64_t>();
 }
 
-/// The lines of `path` about the first `steps` steps, evaluations after them included, as a state of those
-/// steps knows them; one cut short by a crash is left out.
+/// The lines of the log `path` up to step `steps`. They include the evaluation after that step, as does the
+/// state after that step. A line that a crash cut short is left out.
 std::string lines_until(const fs::path& path, std::int64_t steps) {
     if (steps == 0 || !is_there(path)) return "";
     std::string kept;
@@ -47,7 +47,7 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
     }
 }
 
-/// Local: find_earlier_run on rank 0.
+/// Local: does the work of find_earlier_run on rank 0.
 EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std::vector<EpochFraction>& plan,
                           const std::string& resume, bool force,
                           const std::function<bool(const ResumeState&)>& stopped_early) {
@@ -69,11 +69,11 @@ EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std:
             if (!run.finished && !run.state && resume == "must") {
                 fail("--resume must: {} holds no whole state", (output / "resume").string());
             }
-            if (!(run.finished && force)) return run;  // its checkpoints are this run's own
+            if (!(run.finished && force)) return run;  // these checkpoints belong to this run
             return {.replaces = true};
         }
         if (resume == "must" || !force) {
-            fail("{}; {}--force starts anew, or name another --output", objection,
+            fail("{}; {}--force starts anew; or name another --output", objection,
                  resume == "must" ? "without --resume must, " : "");
         }
     }
@@ -89,8 +89,8 @@ TuningFiles::TuningFiles(fs::path output, fs::path model, const Json& recipe,
 
 void TuningFiles::begin(std::int64_t steps) {
     if (steps == 0) remove_resume_states(output_ / "resume");
-    // They would pass for this run's own, should it be cut short. The last goes first: without it the others
-    // are no finished run.
+    // If this run is interrupted, the old checkpoints would look like its own. The last one is removed first:
+    // without it the others do not look like a finished run.
     for (auto epoch = replaced_.rbegin(); epoch != replaced_.rend(); ++epoch)
         remove_checkpoint(output_ / "checkpoints" / epoch->folder_name());
     write_file(recipe_path(output_), recipe_.dump(2) + "\n");

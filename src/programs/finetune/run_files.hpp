@@ -28,18 +28,20 @@ class TuningFiles {
     TuningFiles(std::filesystem::path output, std::filesystem::path model, const nlohmann::json& recipe,
                 std::vector<EpochFraction> replaced);
 
-    /// Begins the log. After `steps` steps of an interrupted run its lines are kept; with 0 the log is
-    /// empty. Throws Error.
+    /// Begins the log. If an interrupted run goes on after `steps` steps, its lines up to there are kept; if
+    /// `steps` is 0, the log is empty. Throws Error, which names the path.
     void begin(std::int64_t steps);
 
-    /// Appends a line to metrics/finetune.jsonl. Throws Error.
+    /// Appends a line to metrics/finetune.jsonl. Throws Error, which names the path.
     void log(const nlohmann::json& line) { metrics_->append(line); }
 
-    /// Starts to write checkpoints/epoch-<fraction>/. Throws the error of the previous write, if it failed.
+    /// Waits for the previous write, then starts to write checkpoints/epoch-<fraction>/. Throws the error of
+    /// the previous write, if it failed.
     void write_checkpoint(const CheckpointInfo& info, const Model& model);
 
-    /// Starts to write a resume state. `copy` makes the state when the previous write is done, so that
-    /// there are never two copies in memory. Throws the error of the previous write, if it failed.
+    /// Waits for the previous write, then starts to write a resume state. `copy` makes the state after that
+    /// wait, so that there are never two copies in memory. Throws the error of the previous write, if it
+    /// failed.
     void write_state(const std::function<ResumeState()>& copy);
 
     /// Throws the error of the previous write, if that has ended and failed. Does not wait.
@@ -48,7 +50,7 @@ class TuningFiles {
     /// Waits until everything is on disk. Throws the error of a write that failed.
     void wait() { background_.wait(); }
 
-    /// Waits in the same way, then removes the resume states, because training is over.
+    /// Does the same, then removes the resume states, because training is over.
     void finish();
 
   private:
@@ -60,19 +62,20 @@ class TuningFiles {
     Background background_;
 };
 
-/// What an output folder tells about an earlier run.
+/// The facts about an earlier run that its output folder shows.
 struct EarlierRun {
-    bool replaces = false;  ///< --force lets a new run replace its checkpoints
-    bool finished = false;  ///< all wanted checkpoints are there, or it stopped early
-    /// The state from which it can go on, or at which it stopped early. Only rank 0 has the tensors.
+    bool replaces = false;  ///< --force lets the new run replace the earlier run's checkpoints
+    bool finished = false;  ///< all wanted checkpoints exist, or the earlier run stopped early
+    /// The state from which training can go on, or at which it stopped early. Only rank 0 has the tensors.
     std::optional<ResumeState> state;
     std::string precision;  ///< precision of the state's matrix products; empty if not recorded
 };
 
-/// Collective: rank 0 looks for a run of the same recipe in `output`, and tells the others. `resume` is
-/// auto, never or must. `stopped_early` says whether a run that has come as far as a state is to end there.
-/// Throws AgreedError when `output` holds something of another run that `force` does not allow to replace,
-/// or when there is nothing to resume and `resume` is must.
+/// Collective: rank 0 looks in `output` for a run of the same recipe, and all ranks return the result. `plan`
+/// holds the epochs that get a checkpoint. `resume` is auto, never or must. `stopped_early(state)` says
+/// whether --patience ends training at this state; it may throw Error. Throws AgreedError when `output` holds
+/// results of another run and `force` does not allow to replace them, or when `resume` is must and there is
+/// nothing to resume. Throws std::runtime_error when MPI fails.
 EarlierRun find_earlier_run(const std::filesystem::path& output, const nlohmann::json& recipe,
                             const std::vector<EpochFraction>& plan, const std::string& resume, bool force,
                             const std::function<bool(const ResumeState&)>& stopped_early,

@@ -12,6 +12,7 @@
 #include "comm/sharding.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
+#include "programs/finetune/non_finite.hpp"
 #include "tensor/to_host.hpp"
 
 namespace bv {
@@ -26,11 +27,12 @@ FlatParameters flatten(const Model& model) {
         tensors.push_back(parameter.tensor);
         decays.push_back(parameter.decays());
     }
-    constexpr std::int64_t kBucket = std::int64_t{1} << 22;  // 16 MiB: few sums, the first of them early
+    // 16 MiB: large enough for few sums, small enough that the first one starts early.
+    constexpr std::int64_t kBucket = std::int64_t{1} << 22;
     return {tensors, decays, kBucket};
 }
 
-/// `model` where and as it is trained.
+/// Moves `model` to the rank's device, sets how it computes there, and returns it.
 Model& prepared(Model& model, const Compute& compute, const FinetuneOptions& options) {
     model.to(compute.device, compute.precision);
     model.recompute_layers(options.gradient_checkpointing);
@@ -68,23 +70,24 @@ void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles
     state_saved_ = std::chrono::steady_clock::now();
     while (!is_finished()) {
         const Outcome outcome = train(steps_++);
-        const double seconds = earlier_seconds_ + progress.seconds();
-        progress.advance(1, speed_text(outcome.loss, seconds));
+        const double seconds = totals_.seconds_with(progress.seconds());
+        progress.advance(1, fmt::format("loss {:.4f}, {}", outcome.loss, totals_.speed_text(seconds)));
         progress.leave_out(reach_checkpoints(seconds));
         save_where_due(outcome.stop, seconds);
     }
     save([&](TuningFiles& mine) { stopped_early() ? mine.wait() : mine.finish(); });
-    finish(earlier_seconds_ + progress.finish());
+    finish(totals_.seconds_with(progress.finish()));
 }
 
-/// Collective: all ranks get the weights of rank 0, and what `state` holds where there is one.
+/// Collective: restores `state` if it is given, and gives all ranks the weights of rank 0.
 void FineTuning::begin(std::optional<ResumeState> state) {
     if (state) restore(*state);
     const bool resumed = state.has_value();
     state.reset();  // training needs the memory
     collective_.broadcast(flat_.values().data_ptr<float>(), flat_.elements(), 0);
     spdlog::info(
-        "{} parameters, {} trained; {} features, {} steps an epoch, {} steps in all; gradients by {}",
+        "{} parameters, {} of them trained; {} features; {} steps per epoch, {} steps in total; {} sums the "
+        "gradients",
         model_.parameter_count(), trained_count(), features_.count(), steps_per_epoch_, total_steps_,
         collective_.name());
     if (resumed) spdlog::info("resumed after {} steps", steps_);
@@ -92,13 +95,8 @@ void FineTuning::begin(std::optional<ResumeState> state) {
     if (steps_ == 0) reach_checkpoints(0);
 }
 
-std::string FineTuning::speed_text(double loss, double seconds) const {
-    return fmt::format("loss {:.4f}, {:.1f} sequences/s, {:.0f} tokens/s", loss,
-                       static_cast<double>(sequences_) / seconds, static_cast<double>(tokens_) / seconds);
-}
-
-/// Collective: saves a state after --resume-every minutes, when `told_to_stop`, and where patience is spent.
-/// Then throws Stopped where steps are left that ranks were told not to do.
+/// Collective: saves a state every --resume-every minutes, when `told_to_stop`, and when --patience ends
+/// training. If `told_to_stop` before training is finished, then throws Stopped.
 void FineTuning::save_where_due(bool told_to_stop, double seconds) {
     const auto now = std::chrono::steady_clock::now();
     const bool due =
@@ -112,12 +110,13 @@ void FineTuning::save_where_due(bool told_to_stop, double seconds) {
     });
     if (due) state_saved_ = now;
     if (stops) {
-        throw Stopped(fmt::format("told to stop: state saved after {} of {} steps; start again to go on",
-                                  steps_, total_steps_));
+        throw Stopped(fmt::format(
+            "told to stop: state saved after {} of {} steps; start the same command again to go on", steps_,
+            total_steps_));
     }
 }
 
-/// Collective: says how `seconds` of training ended, in the log and in rank 0's metrics.
+/// Collective: after `seconds` of training, logs how it ended and appends the summary to rank 0's metrics.
 void FineTuning::finish(double seconds) {
     spdlog::info("time of rank 0: {}", clock_.shares());
     if (stopped_early())
@@ -149,12 +148,12 @@ std::vector<double> FineTuning::losses(std::int64_t steps) {
     return found;
 }
 
-/// Collective: runs `work` on rank 0; what goes wrong there ends all ranks with one line.
+/// Collective: runs `work` on rank 0. If it throws Error there, all ranks throw AgreedError.
 void FineTuning::on_root(const std::function<void(TuningFiles&)>& work) const {
     ranks_.root_only([&] { work(**files_); });
 }
 
-/// The same, counted as the time of all ranks that saving takes from training.
+/// Collective: does the same, and counts the time that every rank spends in it as saving.
 void FineTuning::save(const std::function<void(TuningFiles&)>& work) {
     clock_.begin(PhaseClock::saving);
     on_root(work);
@@ -168,22 +167,15 @@ std::int64_t FineTuning::trained_count() const {
     return count;
 }
 
-/// Whether all steps are done, or --patience is spent.
+/// Whether all steps are done, or --patience ends training here.
 bool FineTuning::is_finished() const {
     return steps_ >= total_steps_ || (evaluation_ != nullptr && evaluation_->history().out_of_patience());
 }
 
-double FineTuning::rank_hours(double seconds) const {
-    return earlier_rank_hours_ + ranks_.size() * (seconds - earlier_seconds_) / 3600;
-}
-
 Json FineTuning::totals(double seconds) const {
-    return {{"seconds", seconds},
-            {"rank_hours", rank_hours(seconds)},
-            {"updates", optimizer_.steps()},
-            {"sequences", sequences_},
-            {"tokens", tokens_},
-            {"phases", clock_.all()}};
+    Json all = totals_.json(seconds, ranks_.size());
+    all.update({{"updates", optimizer_.steps()}, {"phases", clock_.all()}});
+    return all;
 }
 
 ResumeState FineTuning::current_state(double seconds) const {
@@ -210,28 +202,26 @@ void FineTuning::restore(const ResumeState& state) {
     steps_ = state.step;
     const Json earlier = Json::parse(state.totals);
     optimizer_.set_steps(earlier.at("updates").get<std::int64_t>());
-    earlier_seconds_ = earlier.at("seconds").get<double>();
-    earlier_rank_hours_ = earlier.at("rank_hours").get<double>();
-    sequences_ = earlier.at("sequences").get<std::int64_t>();
-    tokens_ = earlier.at("tokens").get<std::int64_t>();
+    totals_ = RunTotals(earlier);
     clock_.restore(earlier.at("phases"));
     if (evaluation_ != nullptr) evaluation_->restore(state);
 }
 
-/// The loss a sequence contributes to the batch's, as a factor of its summed cross-entropies.
+/// The factor that turns the summed cross-entropies of a sequence into its part of the loss of the batch.
 double FineTuning::loss_scale(std::int64_t global_batch) const {
     const double heads = options_.task == Task::span && options_.loss == "mean" ? 2.0 : 1.0;
     return 1.0 / (heads * static_cast<double>(global_batch));
 }
 
-/// Counts the time since the last call. A GPU is waited for, so that each phase has its own time; its next
-/// use would wait soon anyway.
+/// Counts the time since the last call for `phase`. Waits for a GPU first, so that no phase counts the time
+/// of another one. The next use of the GPU would wait soon anyway.
 void FineTuning::end_phase(PhaseClock::Phase phase) {
     if (compute_.device.is_cuda()) value_of(flat_.gradients().select(0, 0));
     clock_.end(phase);
 }
 
-/// Collective: sums over ranks the gradients of their shares of the batch. Returns the loss of this rank's.
+/// Collective: computes the gradients of this rank's share of the batch and sums them over all ranks. Returns
+/// the loss of this rank's share.
 double FineTuning::add_gradients(const StepBatch& batch, std::int64_t step) {
     flat_.zero_gradients();
     const DropoutKey key{options_.seed, step};
@@ -252,7 +242,7 @@ double FineTuning::add_gradients(const StepBatch& batch, std::int64_t step) {
     return loss;
 }
 
-/// Collective: one step: forward and backward over this rank's share, the sum over ranks, one update.
+/// Collective: does one step: the gradients of this rank's share, their sum over all ranks, one update.
 FineTuning::Outcome FineTuning::train(std::int64_t step) {
     clock_.begin();
     const StepBatch batch = feed_.take(step);
@@ -267,12 +257,15 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     if (std::isfinite(loss) && std::isfinite(norm)) {
         optimizer_.step({rate});
     } else {
-        report_non_finite(step, batch.share, own_loss);
+        const std::string message = non_finite_message(step, own_loss, batch.share, features_, ranks_);
+        if (options_.non_finite == "stop")
+            throw AgreedError(message +
+                              "; with --non-finite skip training goes on without the updates of such steps");
+        if (ranks_.is_root()) spdlog::warn("{}; skipped", message);
     }
     end_phase(PhaseClock::optimizer);
     clock_.add();
-    sequences_ += batch.sequences;
-    tokens_ += batch.tokens;
+    totals_.add(batch);
     if (files_ != nullptr && *files_) {
         (*files_)->log({{"step", step + 1},
                         {"epoch", static_cast<double>(step + 1) / static_cast<double>(steps_per_epoch_)},
@@ -287,32 +280,8 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     return {loss, agreed[1] > 0};
 }
 
-/// Collective: says which ranks' examples made loss or gradients not finite; all ranks know that they
-/// are. Throws AgreedError unless the step is to be skipped.
-void FineTuning::report_non_finite(std::int64_t step, const std::vector<std::int64_t>& share,
-                                   double own_loss) {
-    const bool loss_is_finite = std::isfinite(ranks_.sum(own_loss));
-    std::string mine;
-    if (loss_is_finite || !std::isfinite(own_loss)) {
-        std::string ids;
-        for (const std::int64_t f : share) {
-            const auto question = features_.question_of[static_cast<std::size_t>(f)];
-            ids += " " + features_.questions[static_cast<std::size_t>(question)].id;
-        }
-        if (!ids.empty()) mine = fmt::format("; rank {}:{}", ranks_.rank(), ids);
-    }
-    std::string where;
-    for (const std::string& rank : ranks_.gather(mine)) where += rank;
-    const std::string message = fmt::format("step {}: {} not finite; questions of its batch{}", step + 1,
-                                            loss_is_finite ? "the gradient is" : "the loss is", where);
-    if (options_.non_finite == "stop") {
-        throw AgreedError(message + "; --non-finite skip goes on without such steps");
-    }
-    if (ranks_.is_root()) spdlog::warn("{}; skipped", message);
-}
-
-/// Collective: starts to write the checkpoints that are due after the steps done, `seconds` of training, and
-/// evaluates them. Returns the seconds evaluation took.
+/// Collective: starts to write the checkpoints that are due now, after `seconds` of training, and evaluates
+/// the model if there are any. Returns the seconds that the evaluation took.
 double FineTuning::reach_checkpoints(double seconds) {
     const EpochFraction* due = nullptr;
     for (const EpochFraction& epoch : plan_) {
@@ -334,7 +303,8 @@ double FineTuning::reach_checkpoints(double seconds) {
     }
     if (due == nullptr || evaluation_ == nullptr) return 0;
     clock_.begin(PhaseClock::evaluation);
-    evaluation_->evaluate(model_, *due, steps_, rank_hours(seconds), ranks_, collective_);
+    evaluation_->evaluate(model_, *due, steps_, totals_.rank_hours(seconds, ranks_.size()), ranks_,
+                          collective_);
     on_root([&](TuningFiles& mine) { mine.log({{"evaluation", evaluation_->history().all().back()}}); });
     const double spent = clock_.end(PhaseClock::evaluation);
     clock_.add();

@@ -24,6 +24,7 @@
 #include "programs/finetune/command.hpp"
 #include "programs/finetune/evaluation.hpp"
 #include "programs/finetune/run_files.hpp"
+#include "programs/finetune/run_totals.hpp"
 #include "squad/features/features.hpp"
 
 namespace bv {
@@ -37,7 +38,7 @@ class FineTuning {
         std::string features;  ///< fingerprint
     };
 
-    /// All that training takes but the model. What is named by reference must outlive the FineTuning.
+    /// Everything that training needs, except the model. All references must outlive the FineTuning.
     struct Setting {
         const FinetuneOptions& options;
         std::string config;  ///< the resolved configuration, for checkpoints
@@ -49,24 +50,27 @@ class FineTuning {
         std::vector<EpochFraction> plan;  ///< epochs that get a checkpoint; the last one ends training
     };
 
-    /// Collective. Brings `model`, which must outlive this object, to where it is trained. The first
-    /// `sharing` ranks share the batches.
+    /// Local: moves `model`, which must outlive this object, to the rank's device and sets its precision.
+    /// Only ranks 0 to `sharing` - 1 get examples.
     FineTuning(Setting setting, Model& model, int sharing);
 
-    /// Collective: trains to the end, from `state` on if it is given; only rank 0 needs its tensors.
-    /// `files` is rank 0's. If `evaluation` is given, it scores the checkpoints and may end training early.
-    /// Then the state stays, so that a run with more patience can go on. After the stop signal it saves the
-    /// state and throws Stopped on all ranks.
+    /// Collective: trains to the end. If `state` is given, training goes on from there; only rank 0 needs the
+    /// tensors of `state`. Only rank 0 has `files`. If `evaluation` is given, it scores the checkpoints and
+    /// may end training early. In that case the state stays on disk, so that a run with more patience can go
+    /// on. After the stop signal this function saves the state and throws Stopped on all ranks. Throws
+    /// AgreedError when a file cannot be written, when the loss or a gradient is not finite (--non-finite
+    /// stop), or when evaluate throws it. Throws std::runtime_error when MPI or NCCL fails.
     void run(std::optional<ResumeState> state, std::optional<TuningFiles>& files,
              std::optional<TuningEvaluation>& evaluation);
 
-    /// Collective: trains the first `steps` steps and returns their global losses. Writes nothing; the
-    /// weights change.
+    /// Collective: trains the first `steps` steps, or all if there are fewer, and returns the loss of the
+    /// global batch at each step. Writes nothing; the weights change. Throws AgreedError when the loss or a
+    /// gradient is not finite (--non-finite stop), std::runtime_error when MPI or NCCL fails.
     std::vector<double> losses(std::int64_t steps);
 
   private:
     struct Outcome {
-        double loss;  ///< of the global batch
+        double loss;  ///< loss of the global batch
         bool stop;    ///< whether any rank was told to stop
     };
 
@@ -77,15 +81,12 @@ class FineTuning {
     nlohmann::json totals(double seconds) const;
     bool is_finished() const;
     bool stopped_early() const { return is_finished() && steps_ < total_steps_; }
-    double rank_hours(double seconds) const;
     ResumeState current_state(double seconds) const;
     void restore(const ResumeState& state);
     double loss_scale(std::int64_t global_batch) const;
-    std::string speed_text(double loss, double seconds) const;
     Outcome train(std::int64_t step);
     double add_gradients(const StepBatch& batch, std::int64_t step);
     void end_phase(PhaseClock::Phase phase);
-    void report_non_finite(std::int64_t step, const std::vector<std::int64_t>& share, double own_loss);
     double reach_checkpoints(double seconds);
     void save_where_due(bool told_to_stop, double seconds);
     void finish(double seconds);
@@ -109,12 +110,9 @@ class FineTuning {
     PhaseClock clock_;
     std::optional<TuningFiles>* files_ = nullptr;
     TuningEvaluation* evaluation_ = nullptr;
-    std::int64_t steps_ = 0;         ///< done
-    double earlier_seconds_ = 0;     ///< seconds of training; none here include evaluations
-    double earlier_rank_hours_ = 0;  ///< an interrupted run may have had other ranks
-    std::int64_t sequences_ = 0;
-    std::int64_t tokens_ = 0;
-    std::chrono::steady_clock::time_point state_saved_;  ///< or training began
+    std::int64_t steps_ = 0;  ///< steps done
+    RunTotals totals_;
+    std::chrono::steady_clock::time_point state_saved_;  ///< or when training began
 };
 
 }  // namespace bv

@@ -51,7 +51,7 @@ StudyData data_of(const PlanOptions& options) {
     return {train.count(), train.tokens(), dev.count(), dev.tokens()};
 }
 
-/// A study with what its costs follow from.
+/// A study, the data that its costs depend on, and the costs.
 struct Planned {
     Study study;
     BertConfig config;
@@ -82,7 +82,8 @@ std::string head_text(const PlanOptions& options, const Planned& plan) {
                         plan.study.seeds.size() == 1 ? "" : "s");
     if (!plan.timed()) {
         return text +
-               "  rates     unknown: --measure measures them here, --train-rate and others give them\n";
+               "  rates     unknown: --measure measures them here; or give them by --train-rate, "
+               "--encode-rate, --write-rate and --read-rate\n";
     }
     return text + fmt::format(
                       "  rates     {}: fine-tuning {:.0f} and encoding {:.0f} tokens/s, disk {}/s written "
@@ -92,7 +93,8 @@ std::string head_text(const PlanOptions& options, const Planned& plan) {
                       size_text(plan.rates.read_bytes));
 }
 
-/// One line of the table: a piece of work or a kind of file, how often, what one takes and all take.
+/// One line of the table: `what` names a kind of work or of file, `count` is their number, and `bytes` and
+/// `seconds` are the costs of one. The line has the costs of all too.
 std::string line_text(const std::string& what, std::int64_t count, std::int64_t bytes, double seconds,
                       const Planned& plan) {
     std::string text = fmt::format("    {:<34} {:>5} x {:>9} {:>9}", what, count,
@@ -118,8 +120,8 @@ std::string task_text(const TaskCosts& cost, const Planned& plan) {
     add("stores of training states", cost.stores, cost.train_store, 0);
     add("stores of dev states", cost.stores, cost.dev_store, 0);
     if (!plan.timed()) return text;
-    add(fmt::format("extraction ({} binds)", cost.disk_bound ? "the disk" : "the encoder"), cost.stores, 0,
-        cost.extraction);
+    add(fmt::format("extraction ({} is slower)", cost.disk_bound ? "the disk" : "the encoder"), cost.stores,
+        0, cost.extraction);
     const std::int64_t passes = plan.study.head_epochs(cost.task);
     const std::string times = fmt::format("{} pass{}", passes, passes == 1 ? "" : "es");
     add("heads from stores, " + times, cost.stores, 0, cost.heads_stored);
@@ -149,14 +151,13 @@ std::string text_of(const PlanOptions& options, const Planned& plan) {
         "  in all    {} on disk at the end, {} at most{}\n", size_text(static_cast<double>(plan.space.kept)),
         size_text(static_cast<double>(plan.space.most)),
         plan.study.keep_stores
-            ? " ([study] keep_stores = false deletes a store once its heads are trained)"
-            : ", with one pair of stores at a time (jobs that run at once hold theirs together)");
+            ? " ([study] keep_stores = false deletes a store when its heads are trained)"
+            : ", with one pair of stores at a time (jobs that run at the same time need more)");
     if (!plan.timed()) return text;
     const double seconds = all_seconds(plan);
     return text + fmt::format(
-                      "            {}, {:.1f} GPU hours, with stores; heads that compute more than a disk "
-                      "reads take "
-                      "longer\n",
+                      "            {}, {:.1f} GPU hours, with stores; more if the heads compute for longer "
+                      "than the disk takes to read the states\n",
                       duration_text(seconds), plan.gpu_hours(seconds));
 }
 
@@ -182,24 +183,32 @@ Json as_json(const Planned& plan) {
 }  // namespace
 
 void PlanOptions::declare(CommandLine& line) {
-    line.option("model", model, "folder whose config.json says what BERT it is [BERT-Large]");
-    line.option("features", features, "features file to train on [SQuAD 2.0's counts]");
+    line.option("model", model, "folder of a BERT; only its config.json is read [BERT-Large]");
+    line.option("features", features, "features file to train on [the numbers of SQuAD 2.0]");
     line.option("dev-features", dev_features, "features file to score on");
     line.option("measure", measure,
-                "measure the rates on these ranks and the disk of --folder, for half a minute");
-    line.option("folder", folder,
-                "where --measure writes and reads a GiB: where the study's results shall go");
-    line.option("train-rate", tuned_tokens, "tokens a second that one rank fine-tunes on, where not measured")
+                "measure the rates of these ranks and of the disk of --folder, in half a minute");
+    line.option(
+        "folder", folder,
+        "folder on the disk for the study's results; --measure writes and reads a file of one GiB there");
+    line.option("train-rate", tuned_tokens,
+                "tokens per second that one rank fine-tunes on; replaces the measured rate")
         .check(zero_or(0.001));
-    line.option("encode-rate", encoded_tokens, "tokens a second that one rank encodes").check(zero_or(0.001));
-    line.option("write-rate", write_mbps, "MB a second that the disk takes from all ranks")
+    line.option("encode-rate", encoded_tokens,
+                "tokens per second that one rank encodes; replaces the measured rate")
         .check(zero_or(0.001));
-    line.option("read-rate", read_mbps, "MB a second that the disk gives all ranks").check(zero_or(0.001));
-    line.option("ranks", plan_ranks, "ranks (GPUs) the study shall run on; 0 = as many as bv_plan does")
+    line.option("write-rate", write_mbps,
+                "MB per second that all ranks together write to the disk; replaces the measured rate")
+        .check(zero_or(0.001));
+    line.option("read-rate", read_mbps,
+                "MB per second that all ranks together read from the disk; replaces the measured rate")
+        .check(zero_or(0.001));
+    line.option("ranks", plan_ranks,
+                "number of ranks (GPUs) for the study; 0 means the number of ranks of bv_plan itself")
         .check(at_least(0));
-    line.option("output", output, "JSON file to write the figures to");
+    line.option("output", output, "JSON file for the results");
     line.option("print", print,
-                "print the table [study] instead, with its defaults, as assignments of a shell: for scripts");
+                "for scripts: print only the table [study], with its defaults, as assignments for a shell");
     bv::declare(line, compute);
     line.option("force", force, "replace an existing --output");
 }
@@ -212,7 +221,7 @@ void plan(const PlanOptions& options, const Communicator& ranks) {
     });
     Planned plan;
     ranks.agree([&] {
-        if (options.study.empty()) fail("--config is missing: the study to plan");
+        if (options.study.empty()) fail("--config is missing; it names the study to plan");
         plan.study = read_study(options.study);
         if (options.print) return;
         plan.config = options.model.empty() ? bert_large() : read_bert_config(options.model);

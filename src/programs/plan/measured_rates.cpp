@@ -10,22 +10,22 @@
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "bert/model.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
+#include "io/descriptor.hpp"
 #include "io/paths.hpp"
 #include "states/task_states.hpp"
 
 namespace bv {
 namespace {
 
-constexpr double kSeconds = 8;  // of each measurement, at least
+constexpr double kSeconds = 8;  // each measurement takes at least this long
 
-/// `count` sequences of random words.
+/// A batch of `count` sequences of `tokens` random wordpieces each.
 Batch random_batch(const BertConfig& config, std::int64_t count, std::int64_t tokens) {
     Features features;
     std::mt19937 draw(1);
@@ -44,7 +44,7 @@ Batch random_batch(const BertConfig& config, std::int64_t count, std::int64_t to
     return make_batch(features, which);
 }
 
-/// Collective: how often a second all ranks together do `work`.
+/// Collective: how often all ranks together do `work` in a second.
 double rate_of(const std::function<void()>& work, at::Device device, const Communicator& ranks) {
     const auto finish = [&] {
         if (!device.is_cpu()) {
@@ -65,29 +65,26 @@ double rate_of(const std::function<void()>& work, at::Device device, const Commu
     return ranks.sum(static_cast<double>(done) / clock.seconds());
 }
 
-/// A file of its own that is gone with this object.
+/// A file that exists as long as this object.
 class ScratchFile {
   public:
     explicit ScratchFile(std::filesystem::path path)
-        : path_(std::move(path)), fd_(::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) {
-        if (fd_ < 0) fail("cannot create {}: {}", path_.string(), std::strerror(errno));
+        : path_(std::move(path)), file_(path_, O_RDWR | O_CREAT | O_TRUNC, 0600) {
+        if (!file_.ok()) fail("cannot create {}: {}", path_.string(), std::strerror(errno));
     }
-    ~ScratchFile() {
-        ::close(fd_);
-        ::unlink(path_.c_str());
-    }
+    ~ScratchFile() { ::unlink(path_.c_str()); }
     ScratchFile(const ScratchFile&) = delete;
     ScratchFile& operator=(const ScratchFile&) = delete;
 
-    /// Fails naming the file unless `result`, as returned by a system call, is `expected`.
+    /// Throws Error, which names the file, unless `result`, which a system call has returned, is `expected`.
     void expect(std::int64_t result, std::int64_t expected) const {
         if (result != expected) fail("cannot use {}: {}", path_.string(), std::strerror(errno));
     }
-    int descriptor() const { return fd_; }
+    int descriptor() const { return file_.get(); }
 
   private:
     std::filesystem::path path_;
-    int fd_;
+    Descriptor file_;
 };
 
 void measure_disk(const std::filesystem::path& folder, StudyRates& rates) {

@@ -9,10 +9,11 @@
 
 namespace bv {
 
-/// Collective: measures for about half a minute what the ranks do in a second: a model of this shape with
-/// random weights trains on and encodes sequences of `tokens` tokens, in batches of `batch` over all ranks
-/// (without the sum of gradients over ranks), and rank 0 writes and reads a file of a GiB in `folder`, which
-/// is gone afterwards. Throws AgreedError naming the folder when that fails.
+/// Collective: measures, in about half a minute, how much all ranks together do in a second. A model with the
+/// shape of `config` and random weights trains on sequences of `tokens` tokens, in batches of `batch`
+/// sequences over all ranks but without the sum of gradients over ranks, and encodes such sequences. Rank 0
+/// writes and reads a file of one GiB in `folder`, and removes it. Throws AgreedError, which names the folder
+/// or the file, when that fails, and std::runtime_error when MPI fails.
 StudyRates measure_rates(const BertConfig& config, std::int64_t tokens, std::int64_t batch,
                          const std::filesystem::path& folder, const Compute& compute,
                          const Communicator& ranks);

@@ -6,12 +6,12 @@
 #include <utility>
 
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include "config/command_line.hpp"
 #include "core/error.hpp"
 #include "core/nearest.hpp"
 #include "io/files.hpp"
+#include "io/toml.hpp"
 #include "programs/extract/command.hpp"
 #include "programs/finetune/command.hpp"
 #include "programs/plan/table_reader.hpp"
@@ -21,7 +21,7 @@
 namespace bv {
 namespace {
 
-/// Keys of [study].
+/// The keys of [study].
 const std::vector<std::string> kKeys{"seed",           "seeds",
                                      "tasks",          "states_at",
                                      "span_heads",     "classification_heads",
@@ -31,8 +31,8 @@ const std::vector<std::string> kKeys{"seed",           "seeds",
                                      "layer_atlas",    "mixed",
                                      "span_ensembles", "classification_ensembles"};
 
-/// The options that a program would read from its table of the study at `path`. `required` are flags without
-/// which it does not start, and whose values no plan needs.
+/// The options that a program reads from its table in the study at `path`. `required` are the flags that the
+/// program requires and whose values the plan does not need.
 template <class Options>
 Options options_of(const std::string& program, const std::filesystem::path& path,
                    const std::vector<std::string>& required) {
@@ -47,18 +47,18 @@ Options options_of(const std::string& program, const std::filesystem::path& path
     return options;
 }
 
-/// Throws where [finetune] keeps no checkpoint at `epoch`.
+/// Throws Error when [finetune] keeps no checkpoint at `epoch`.
 void require_checkpoint(const Study& study, const EpochFraction& epoch) {
     if (std::find(study.checkpoints.begin(), study.checkpoints.end(), epoch) != study.checkpoints.end())
         return;
     fail("found epoch {}, at which [finetune] keeps no checkpoint", epoch.text());
 }
 
-/// "0.3:1": an epoch of `states_at`, and one that has a checkpoint.
+/// Parses "0.3:1": the first epoch must be one of `states_at`, the second one must have a checkpoint.
 MixedEpochs parse_mixed(const std::string& text, const Study& study) {
     const std::size_t colon = text.find(':');
     if (colon == std::string::npos) {
-        fail("'{}' is not an epoch of states_at and the one to score on, such as \"0.3:1\"", text);
+        fail("found '{}', expected two epochs, one to train on and one to score on, such as \"0.3:1\"", text);
     }
     const MixedEpochs pair{EpochFraction::parse(text.substr(0, colon)),
                            EpochFraction::parse(text.substr(colon + 1))};
@@ -69,14 +69,15 @@ MixedEpochs parse_mixed(const std::string& text, const Study& study) {
     return pair;
 }
 
-/// A head is given to bv_train in a list, and named in lines and folders.
+/// Throws Error for a name that cannot stand in a list for bv_train, in a line of a file, or in a folder's
+/// name.
 void check_head(const std::string& head) {
     if (head.empty() || head.find_first_of(",\t\r\n") != std::string::npos) {
         fail("a head's name is empty, or holds a comma, a tab or a line break");
     }
 }
 
-/// An ensemble is a sum of different members: `heads` by their names, and BERT.
+/// Throws Error unless `text` is a sum of at least two different members: names of `heads`, or BERT.
 void check_ensemble(const std::string& text, const std::vector<std::string>& heads) {
     std::vector<std::string> known{"BERT"};
     for (const std::string& head : heads) {
@@ -104,12 +105,12 @@ std::function<void(const std::int64_t&)> at_least_whole(std::int64_t least) {
     };
 }
 
-/// What experiments of the study are; the epochs and heads are known already.
+/// Reads the experiments of the study, whose epochs and heads are known already.
 void read_experiments(const TableReader& table, Study& study) {
     study.shares = table.list<double>("shares", [](const double& share) {
         if (!(share > 0 && share <= 1)) fail("found {}, expected a number above 0 and at most 1", share);
     });
-    std::erase(study.shares, 1.0);  // all questions are trained on anyway
+    std::erase(study.shares, 1.0);  // heads are trained on all questions anyway
     study.layer_subsets =
         table.list<std::string>("layer_subsets", [](const std::string& layers) { parse_layers(layers); });
     table.truth("layer_atlas", study.layer_atlas);
@@ -146,7 +147,7 @@ void read_table(const TableReader& table, Study& study) {
     read_experiments(table, study);
 }
 
-/// A word of the shell.
+/// `text` as a quoted word for a shell.
 std::string quoted(std::string text) {
     for (std::size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4) {
         text.replace(at, 1, R"('\'')");
@@ -154,7 +155,7 @@ std::string quoted(std::string text) {
     return fmt::format("'{}'", text);
 }
 
-/// Values as a list of the shell's.
+/// `values` as a list for a shell.
 std::string shell_list(const auto& values, const auto& text_of) {
     std::vector<std::string> words;
     for (const auto& value : values) words.push_back(quoted(text_of(value)));
@@ -179,7 +180,7 @@ Study read_study(const std::filesystem::path& path) {
     study.span_head_epochs = heads.epochs > 0 ? heads.epochs : default_head_epochs(Task::span);
     study.classification_head_epochs =
         heads.epochs > 0 ? heads.epochs : default_head_epochs(Task::classification);
-    const toml::table all = toml::parse(read_file(path), file);
+    const toml::table all = parse_toml(read_file(path), file);
     if (const toml::table* table = all["study"].as_table())
         read_table(TableReader(*table, file, kKeys), study);
     return study;

@@ -23,17 +23,17 @@ StoreInfo stored_states(const Study& study, const BertConfig& config, Task task)
     return info;
 }
 
-/// `work` at `rate` a second; 0 where the rate is unknown.
+/// The seconds that `work` takes at `rate` per second; 0 when the rate is unknown.
 double seconds_of(double work, double rate) {
     return rate > 0 ? work / rate : 0;
 }
 
-/// How often an epoch of head training goes through the states: once for all heads together, and what
-/// experiments add, a share of the questions or a part of the layers at a time.
+/// How often the states are read in one epoch of head training: once for all heads together. Experiments add
+/// to it: each share of the questions, and each part of the layers, is a separate pass.
 struct Reads {
-    double train = 1;     ///< of the training store, in its size
-    double dev = 1;       ///< of the dev store
-    double computed = 1;  ///< of the encoder, which computes all layers
+    double train = 1;     ///< passes over the training store; a part of it counts as a fraction
+    double dev = 1;       ///< passes over the dev store
+    double computed = 1;  ///< passes of the encoder, which always computes all layers
 };
 
 Reads reads_of(const Study& study, std::int64_t layers) {
@@ -119,7 +119,8 @@ StudySpace study_space(const Study& study, const std::vector<TaskCosts>& costs) 
         if (cost.stores > 0) pair = std::max(pair, cost.train_store + cost.dev_store);
         resume = std::max(resume, cost.resume);
     }
-    // Runs follow one another: one resumes, one pair of stores is there at a time.
+    // Jobs run one after another. So at any time only one has resume states, and only one pair of stores
+    // exists.
     space.most = space.kept + std::max(resume, study.keep_stores ? 0 : pair);
     return space;
 }

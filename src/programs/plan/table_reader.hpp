@@ -7,19 +7,21 @@
 #include <type_traits>
 #include <vector>
 
-#include <toml++/toml.h>
-
 #include "core/error.hpp"
+#include "io/toml.hpp"
 
 namespace bv {
 
-/// Reads the table [study] of a file key by key. Each throws Error naming the file, the line and the key.
+/// Reads the table [study] of a file key by key. Every function throws Error, which names the file, the line
+/// and the key.
 class TableReader {
   public:
-    /// Throws Error where the table has a key that is not one of `known`, and names the nearest.
+    /// `table` must outlive this object. Throws Error when the table has a key that is not one of `known`;
+    /// the message also names the nearest known key.
     TableReader(const toml::table& table, std::string file, const std::vector<std::string>& known);
 
-    /// Calls `take` for each value of `key`, a list or one value; it may refuse the value by an Error.
+    /// Calls `take` for each value of `key`, which may be a list or one value. `take` may throw Error to
+    /// refuse a value.
     template <class T>
     void each(const std::string& key, const std::function<void(const T&)>& take) const {
         const toml::node* node = table_.get(key);
@@ -32,7 +34,8 @@ class TableReader {
         }
     }
 
-    /// The values of `key`, each of which `check` may refuse by an Error; none where it is missing.
+    /// Returns the values of `key`; an empty list when the key is missing. `check` may throw Error to refuse
+    /// a value.
     template <class T>
     std::vector<T> list(const std::string& key, const std::function<void(const T&)>& check) const {
         std::vector<T> values;
@@ -43,7 +46,8 @@ class TableReader {
         return values;
     }
 
-    /// Sets `value` to that of `key`, which `check` may refuse; leaves it where the key is missing.
+    /// Sets `value` to the value of `key`. Does nothing when the key is missing. `check` may throw Error to
+    /// refuse the value.
     template <class T>
     void one(const std::string& key, T& value, const std::function<void(const T&)>& check) const {
         const auto take = [&](const T& found) {
@@ -55,7 +59,7 @@ class TableReader {
         }
     }
 
-    /// Sets `value` to that of `key`, true or false.
+    /// Sets `value` to the value of `key`, true or false. Does nothing when the key is missing.
     void truth(const std::string& key, bool& value) const {
         if (const toml::node* node = table_.get(key)) {
             if (!node->is_boolean()) refuse(key, *node, "true or false");
@@ -64,7 +68,7 @@ class TableReader {
     }
 
   private:
-    /// What messages call a T.
+    /// The word for a T in messages.
     template <class T>
     static std::string word_of() {
         if constexpr (std::is_same_v<T, std::string>) return "string";
@@ -74,7 +78,7 @@ class TableReader {
     std::string place(const std::string& key, const toml::node& node) const;
     [[noreturn]] void refuse(const std::string& key, const toml::node& node, const std::string& wanted) const;
 
-    /// Hands `take` the value of `node`, where it is a T; a whole number is a double too.
+    /// Calls `take` with the value of `node`, which must be a T. A whole number counts as a double too.
     template <class T>
     void give(const std::string& key, const toml::node& node, const std::string& wanted,
               const std::function<void(const T&)>& take) const {

@@ -19,7 +19,7 @@
 namespace bv {
 namespace {
 
-/// Published sizes of a whole SQuAD 2.0 file (BERTVision; bert-large-uncased, default settings).
+/// The published numbers of a whole SQuAD 2.0 file (BERTVision; bert-large-uncased, default settings).
 struct KnownFile {
     const char* name;
     std::size_t questions;
@@ -31,7 +31,8 @@ constexpr KnownFile kKnownFiles[] = {{"SQuAD 2.0 train", 130'319, 131'911},
 void check_options(const PrepareOptions& options) {
     check_settings(options.settings);
     unfound_named(options.unfound);
-    if (options.hold_out == 1) fail("--hold-out is 1, which holds out all questions; expected less");
+    if (options.hold_out == 1)
+        fail("--hold-out is 1, which would hold out all questions; expected less than 1");
     if ((options.hold_out > 0) != !options.hold_out_output.empty()) {
         fail("--hold-out and --hold-out-output go together; found {} alone",
              options.hold_out > 0 ? "--hold-out" : "--hold-out-output");
@@ -40,7 +41,7 @@ void check_options(const PrepareOptions& options) {
         fail("--output and --hold-out-output are both {}", options.output);
 }
 
-/// Locks the outputs. Throws Error where one is there already and --force does not replace it.
+/// Locks the outputs. Throws Error when one exists already and --force is not given.
 std::vector<OutputLock> lock_outputs(const PrepareOptions& options) {
     std::vector<OutputLock> locks;
     for (const std::string& output : {options.output, options.hold_out_output}) {
@@ -51,8 +52,8 @@ std::vector<OutputLock> lock_outputs(const PrepareOptions& options) {
     return locks;
 }
 
-/// (contexts) true for the paragraphs held out: whole ones in a seeded order until they hold `share` of the
-/// questions.
+/// (contexts) true for the paragraphs that are held out. Paragraphs are chosen in a seeded order until they
+/// have at least `share` (0 to 1) of the questions.
 std::vector<bool> held_out_contexts(const Dataset& dataset, double share, std::uint64_t seed) {
     std::vector<std::int64_t> questions_of(dataset.contexts.size());
     for (const Question& question : dataset.questions)
@@ -91,13 +92,14 @@ void report(const std::string& path, const Features& features, std::size_t quest
     const std::size_t skipped = questions - features.questions.size();
     if (skipped > 0) {
         spdlog::warn(
-            "{} questions left out: their answers are not found by the legacy rule; --unfound keep keeps "
-            "them",
+            "{} questions left out, because the legacy rule does not find their answers; --unfound keep "
+            "keeps them",
             skipped);
     }
 }
 
-/// Compares the number of features of a file known by its number of questions with the published one.
+/// If a file has the number of questions of a known file, compares its number of features with the published
+/// number.
 void check_known_count(const FeatureSettings& settings, std::size_t questions, std::int64_t features) {
     FeatureSettings published;
     published.vocabulary = settings.vocabulary;
@@ -106,9 +108,9 @@ void check_known_count(const FeatureSettings& settings, std::size_t questions, s
     for (const KnownFile& known : kKnownFiles) {
         if (questions != known.questions) continue;
         if (features == known.features) {
-            spdlog::info("looks like {}: {} features, as published: ok", known.name, features);
+            spdlog::info("looks like {}: it has {} features, as published", known.name, features);
         } else {
-            spdlog::warn("looks like {}, which has {} features by these settings; found {}", known.name,
+            spdlog::warn("looks like {}, which has {} features with these settings; found {}", known.name,
                          known.features, features);
         }
     }
@@ -119,35 +121,41 @@ void check_known_count(const FeatureSettings& settings, std::size_t questions, s
 void PrepareOptions::declare(CommandLine& line) {
     line.option("squad", squad, "SQuAD 1.1 or 2.0 JSON; without any answers it is a test set").required();
     line.option("model", model,
-                "model folder with its tokenizer: vocab.txt or tokenizer.json, and the files beside them")
+                "model folder with a tokenizer: vocab.txt or tokenizer.json, and the other files of the "
+                "tokenizer")
         .required();
     line.option("output", output, "features file to write (HDF5)").required();
-    line.option("max-tokens", settings.max_tokens, "most tokens of a feature, special ones included")
+    line.option("max-tokens", settings.max_tokens,
+                "largest number of tokens in a feature, including special tokens")
         .check(at_least(1));
-    line.option("max-question-tokens", settings.max_question_tokens, "questions are cut to so many tokens")
+    line.option("max-question-tokens", settings.max_question_tokens,
+                "longer questions are cut to this many tokens")
         .check(at_least(1));
-    line.option("stride", settings.stride, "tokens between windows, or shared by them: see --stride-means")
+    line.option("stride", settings.stride,
+                "distance or overlap of neighbouring windows, in tokens: see --stride-means")
         .check(at_least(0));
-    line.option("stride-means", settings.stride_means,
-                "step: from one window's start to the next (legacy); overlap: shared by neighbours (run_qa)")
+    line.option(
+            "stride-means", settings.stride_means,
+            "step: --stride is the distance from the start of a window to the start of the next (legacy); "
+            "overlap: --stride is the number of tokens that two neighbouring windows share (run_qa)")
         .one_of({"step", "overlap"});
     line.option("label-rule", settings.label_rule,
-                "legacy: by whitespace words, then the answer's own tokens; offsets: by character offsets "
-                "(run_qa)")
+                "how the tokens of an answer are found. legacy: by whitespace words, then by the tokens of "
+                "the answer; offsets: by character offsets (run_qa)")
         .one_of({"legacy", "offsets"});
     line.option("unfound", unfound,
-                "questions whose answer the legacy rule cannot find: skip them (training) or keep them, "
-                "labelled by "
-                "offsets (evaluation)")
+                "questions whose answer the legacy rule cannot find. skip: leave them out (for training); "
+                "keep: label them by character offsets (for evaluation)")
         .one_of({"skip", "keep"});
-    line.option("hold-out", hold_out, "share of the questions to hold out, by whole paragraphs")
+    line.option("hold-out", hold_out, "share of the questions to hold out, in whole paragraphs")
         .check(within(0, 1));
     line.option("hold-out-output", hold_out_output, "features file for the held-out questions");
     line.option("seed", seed, "seed of the choice of held-out paragraphs");
-    line.option("limit", limit,
-                "only the first N questions in the order of the file, which may all have an answer; 0 = all")
+    line.option(
+            "limit", limit,
+            "use only the first N questions of the file, which may all have an answer; 0 means all questions")
         .check(at_least(0));
-    line.option("threads", threads, "threads; 0 = all cores this process may run on")
+    line.option("threads", threads, "number of threads; 0 means all cores that this process may run on")
         .check(within(0, kMostThreads));
     line.option("force", force, "replace existing outputs");
 }
@@ -157,7 +165,7 @@ void prepare(const PrepareOptions& options, const CommandLine& line) {
     const std::vector<OutputLock> locks = lock_outputs(options);
     const int threads = options.threads > 0 ? options.threads : available_cores();
     const Tokenizer tokenizer(options.model);
-    read_checkpoint(options.model);  // throws where it is a checkpoint and its tokenizer's files were changed
+    read_checkpoint(options.model);  // throws if it is a checkpoint whose tokenizer was changed
     Dataset dataset = read_squad(options.squad);
     const bool whole = options.limit == 0;
     limit_questions(dataset, options.limit);

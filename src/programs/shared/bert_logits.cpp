@@ -14,11 +14,11 @@
 namespace bv {
 namespace {
 
-/// Tokens of one forward pass: enough for a GPU to be busy, few enough for its memory.
+/// The largest number of tokens in a forward pass: enough to keep a GPU busy, few enough for its memory.
 constexpr std::int64_t kPassTokens = 8192;
 
-/// The passes of `rank`. They are cut before they are shared out: the bits of a matrix product may depend on
-/// how many rows it has, so what runs together must not depend on the number of ranks.
+/// The passes of this rank. All features are first cut into passes, which then go to ranks: the bits of a
+/// matrix product may depend on its number of rows, so a pass must not depend on the number of ranks.
 std::vector<std::vector<std::int64_t>> passes_of(const std::vector<std::int64_t>& tokens_of,
                                                  const Communicator& ranks) {
     std::vector<std::int64_t> features(tokens_of.size());
@@ -70,7 +70,7 @@ Logits predict(const Model& model, const Features& features, const std::string& 
             const auto feature = static_cast<std::size_t>(which[b]);
             const std::int64_t rows = span ? tokens_of[feature] : 1;
             all.narrow(0, span ? features.starts[feature] : which[b], rows)
-                .copy_(logits.narrow(0, span ? batch.starts[b] : static_cast<std::int64_t>(b), rows));
+                .copy_(logits.narrow(0, span ? batch.packed->starts[b] : static_cast<std::int64_t>(b), rows));
         }
         progress.advance(static_cast<std::int64_t>(which.size()));
     }

@@ -12,10 +12,12 @@
 
 namespace bv {
 
-/// Collective: the logits of `model` over all F features, in the features' order, on every rank. They are
-/// the same bits on any number of ranks. `model` must be equal on all ranks. Features go to ranks in
-/// passes, so that the ranks get about the same number of tokens. `fingerprint` is that of the features.
-/// `when` says whether the stop signal ends this work; if it does, all ranks throw Stopped.
+/// Collective: returns on every rank the logits of `model` for all F features, in the order of the features:
+/// start and end of every token in the span task, two classes of every feature in classification. They are
+/// the same bits on any number of ranks. `model` must be equal on all ranks. Features go to ranks in passes,
+/// so that the ranks get about the same number of tokens. `fingerprint` is that of the features. `when` says
+/// whether the stop signal ends this work; if it does, all ranks throw Stopped. Throws std::runtime_error
+/// when MPI or NCCL fails.
 Logits predict(const Model& model, const Features& features, const std::string& fingerprint,
                const Communicator& ranks, Collective& collective, WhenTold when = WhenTold::go_on);
 

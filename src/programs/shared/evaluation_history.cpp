@@ -14,7 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 struct Metric {
-    const char* name;   // of the flag
+    const char* name;   // as --eval-metric takes it
     const char* label;  // in a sentence
     const char* place;  // in an evaluation
 };
@@ -35,12 +35,12 @@ const Metric& metric_named(Task task, const std::string& name) {
     if (found == known.end()) {
         std::string names;
         for (const Metric& metric : known) names += std::string(names.empty() ? "" : ", ") + metric.name;
-        fail("--eval-metric is {}; the {} task has {}", name, task, names);
+        fail("--eval-metric is {}; for the {} task it must be one of {}", name, task, names);
     }
     return *found;
 }
 
-/// The scores worth a look while training runs, in percent.
+/// The most important scores for the log while training runs, in percent.
 std::string scores_text(const Json& evaluation) {
     const bool span = evaluation.contains("official");
     const Json& scores = evaluation.at(span ? "official" : "classification");
@@ -57,8 +57,7 @@ std::string scores_text(const Json& evaluation) {
 }
 
 std::string epoch_label(const Json& evaluation) {
-    const Json& epoch =
-        evaluation.at("epoch");  // heads count theirs; older programs wrote that as a text too
+    const Json& epoch = evaluation.at("epoch");  // heads have a number; older programs wrote it as a text
     if (epoch.is_number()) return std::to_string(epoch.get<std::int64_t>());
     return EpochFraction::parse(epoch.get<std::string>()).label();
 }

@@ -10,29 +10,30 @@
 namespace bv {
 
 /// The evaluations of a model or head in training, in order, judged by one metric. This object knows which
-/// was best, what the last one gained, and whether it is time to stop. An evaluation is a JSON object with
-/// "epoch" and the score objects of metrics.json. The epoch of a head is a whole number; the epoch of
-/// fine-tuning is the text of an exact fraction. Evaluations of fine-tuning also have "step", "features" (a
-/// fingerprint) and "rank_hours" (hours of training so far times ranks).
+/// was best, how much better the last one was than the one before, and whether it is time to stop. An
+/// evaluation is a JSON object with "epoch" and the score objects of metrics.json. The epoch of a head is a
+/// whole number; the epoch of fine-tuning is the text of an exact fraction. Evaluations of fine-tuning also
+/// have "step", "features" (a fingerprint) and "rank_hours" (hours of training so far times ranks).
 class EvaluationHistory {
   public:
     /// `metric` is em, f1 or best_f1 in the span task, accuracy or f1 in classification. `patience` is the
     /// number of evaluations in a row without a better value after which training stops; 0 never stops it.
-    /// Throws Error naming the flag.
+    /// Throws Error, which names the flag, when the task has no such metric.
     EvaluationHistory(Task task, const std::string& metric, std::int64_t patience);
 
     /// Replaces the evaluations by those of an earlier run, as `all` returns them.
     void restore(nlohmann::json evaluations) { all_ = std::move(evaluations); }
 
+    /// Adds an evaluation at the end.
     void add(nlohmann::json evaluation) { all_.push_back(std::move(evaluation)); }
 
-    /// A JSON array.
+    /// All evaluations, as a JSON array.
     const nlohmann::json& all() const { return all_; }
 
     /// Whether the last `patience` evaluations were not better than the best one before them.
     bool out_of_patience() const;
 
-    /// The number of the first evaluation with the highest value, from 1 on; 0 where there is none.
+    /// The number of the first evaluation with the highest value, counted from 1; 0 when there is none.
     std::int64_t best_place() const;
 
     /// That evaluation: {"epoch", "metric", "value"}; null when there is no evaluation.
@@ -42,7 +43,8 @@ class EvaluationHistory {
     std::string best_text() const;
 
     /// "epoch 0.3: EM 55.10, F1 60.30, has-answer F1 ..., best F1 61.02; +2.30 F1 in 0.05 rank-hours (46.0 F1
-    /// an hour)": the last evaluation for people. `hours` is what they are called: rank-hours, GPU-hours.
+    /// an hour)": the last evaluation, as text for the log, and the gain since the one before. `hours` is the
+    /// word for rank-hours: "rank-hours" or "GPU-hours".
     std::string last_text(const std::string& hours) const;
 
   private:
@@ -50,8 +52,8 @@ class EvaluationHistory {
     std::size_t best_index() const;
 
     std::string metric_;
-    std::string label_;  ///< of the metric
-    nlohmann::json::json_pointer place_;
+    std::string label_;                   ///< name of the metric in a sentence
+    nlohmann::json::json_pointer place_;  ///< place of the metric in an evaluation
     std::int64_t patience_;
     nlohmann::json all_ = nlohmann::json::array();
 };

@@ -15,7 +15,7 @@
 namespace bv {
 namespace {
 
-/// This rank's part of the features in batches, neighbours in reading order.
+/// This rank's part of the features, in batches of features that are neighbours in `order`.
 FeatureBatches batches_of_rank(const std::vector<std::int64_t>& order, std::int64_t batch,
                                const Communicator& ranks) {
     const auto count = static_cast<std::int64_t>(order.size());
@@ -48,7 +48,8 @@ std::optional<std::string> question_not_finite(const Features& features, const L
 
 void require_finite(const Features& features, const Logits& logits, const std::string& source) {
     if (const auto question = question_not_finite(features, logits))
-        fail("{}: its logits of question {} are NaN or infinite: they cannot be scored", source, *question);
+        fail("{}: its logits for question {} are NaN or infinite, so they cannot be scored", source,
+             *question);
 }
 
 std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const StateSource& source,
@@ -79,14 +80,14 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
         for (std::size_t k = 0; k < heads.size(); ++k) {
             const Head& head = *heads[k].head;
             const at::Tensor logits = head.forward(batch_of_all.of(head, heads[k].first_state));
-            for (std::size_t b = 0; b < states.examples.size(); ++b) {
-                const std::int64_t rows = states.starts[b + 1] - states.starts[b];
+            for (std::size_t b = 0; b < states.packed->examples.size(); ++b) {
+                const std::int64_t rows = states.packed->rows_of(b);
                 all[k]
-                    .narrow(1, first_row[static_cast<std::size_t>(states.examples[b])], rows)
-                    .copy_(logits.narrow(1, states.starts[b], rows));
+                    .narrow(1, first_row[static_cast<std::size_t>(states.packed->examples[b])], rows)
+                    .copy_(logits.narrow(1, states.packed->starts[b], rows));
             }
         }
-        progress.advance(static_cast<std::int64_t>(states.examples.size()));
+        progress.advance(static_cast<std::int64_t>(states.packed->examples.size()));
     }
     end_together(cut_short, "no results are written", ranks);
     progress.finish();
@@ -112,22 +113,23 @@ bool require_fit(const Head& head, const HeadOrigin& origin, const StateSource& 
     const StoreInfo& info = source.info();
     const HeadDefinition& definition = head.definition();
     if (info.task != definition.task) {
-        fail("head {} is for the {} task, {} holds states for {}", definition.name, definition.task,
+        fail("head {} is for the {} task, but {} holds states for {}", definition.name, definition.task,
              source.name(), info.task);
     }
     const bool layers = definition.each_layer ? std::ranges::includes(info.layers, origin.layers)
                                               : info.layers == origin.layers;
     if (info.hidden_size != head.hidden_size() || !layers) {
-        fail("head {} reads states of width {} of the layers {}; {} holds width {} of the layers {}",
-             definition.name, head.hidden_size(), fmt::join(origin.layers, ","), source.name(),
-             info.hidden_size, fmt::join(info.layers, ","));
+        fail(
+            "head {} reads states of width {} from the layers {}, but {} holds states of width {} from the "
+            "layers {}",
+            definition.name, head.hidden_size(), fmt::join(origin.layers, ","), source.name(),
+            info.hidden_size, fmt::join(info.layers, ","));
     }
     const bool other = info.checkpoint != origin.checkpoint;
     if (other && !allow_other_checkpoint) {
         fail(
             "{} holds states of another checkpoint ({}, epoch {}) than head {} was trained on ({}, epoch "
-            "{}); "
-            "--allow-other-checkpoint permits it",
+            "{}); --allow-other-checkpoint allows this",
             source.name(), info.checkpoint, info.epoch, definition.name, origin.checkpoint, origin.epoch);
     }
     return other;

@@ -25,20 +25,22 @@ using Logits = std::variant<SpanLogits, ClassLogits>;
 std::optional<std::string> question_not_finite(const Features& features, const Logits& logits);
 
 /// Local: throws Error, which names the first question whose logits are not finite. `source` is the name of
-/// what made them.
+/// the model or head that made them.
 void require_finite(const Features& features, const Logits& logits, const std::string& source);
 
-/// A head, and the number of the first state of the source that it reads. It reads as many states from
-/// there as it has.
+/// A head, and the number of the first state of the source that it reads. From there on it reads
+/// `head->states()` states.
 struct ReadingHead {
     const Head* head = nullptr;
     std::int64_t first_state = 0;
 };
 
-/// Collective: the logits of `heads` over all features of `source`, in the features' order, on every rank.
-/// The heads are on `device` and are all for the source's task. If a `Head` computes several heads, their
-/// logits follow one another. Each rank reads its part of the states once for all heads, `batch` sequences
-/// at a time. `when` says whether the stop signal ends this work; if it does, all ranks throw Stopped.
+/// Collective: returns on every rank the logits of `heads` for all features of `source`, in the order of the
+/// features. The heads are on `device` and are all for the source's task. If a `Head` computes K heads, their
+/// K logits follow one another. Each rank reads its part of the states once for all heads, `batch` sequences
+/// at a time. `when` says whether the stop signal ends this work; if it does, all ranks throw Stopped. Throws
+/// Error, which names the store, only on the rank that reads a damaged block. Throws std::runtime_error when
+/// MPI or NCCL fails.
 std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const StateSource& source,
                                   std::int64_t batch, at::Device device, const Communicator& ranks,
                                   Collective& collective, WhenTold when = WhenTold::go_on);

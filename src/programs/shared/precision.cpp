@@ -33,7 +33,7 @@ bool has_bfloat16(at::Device device) {
     return device.is_cpu() && __builtin_cpu_supports("avx512bf16") > 0;
 }
 
-/// The products of a feed-forward layer, which are two thirds of an encoder layer's.
+/// The matrix products of a feed-forward layer. They are two thirds of the products of an encoder layer.
 class Products {
   public:
     Products(const BertConfig& config, at::ScalarType type)
@@ -47,7 +47,7 @@ class Products {
         return 4.0 * static_cast<double>(kTokens * config.hidden_size * config.intermediate_size);
     }
 
-    /// Computes them once and keeps the least time that it took.
+    /// Computes the products once. Keeps the shortest time of all calls.
     void run() {
         const auto began = std::chrono::steady_clock::now();
         linear(linear(x_, up_, up_bias_), down_, down_bias_);
@@ -76,17 +76,17 @@ std::string rate_text(double rate, const Communicator& ranks) {
 at::ScalarType precision_named(const std::string& name) {
     if (name == "float32") return at::kFloat;
     if (name == "bfloat16") return at::kBFloat16;
-    fail("'{}' is no precision of matrix products; known: float32, bfloat16", name);
+    fail("'{}' is not a precision of matrix products; expected float32 or bfloat16", name);
 }
 
-/// Collective: the precision that auto takes where no earlier work decides, and the reason.
+/// Collective: returns the precision that auto takes if there is no earlier work to continue, and the reason.
 std::pair<at::ScalarType, std::string> choose_by_device(const Compute& compute, bool all_have,
                                                         const BertConfig& config, const Communicator& ranks) {
     if (!all_have) {
         return {at::kFloat, fmt::format("not every rank's {} has bfloat16 products",
                                         compute.device.is_cuda() ? "GPU" : "processor")};
     }
-    if (compute.device.is_cuda()) return {at::kBFloat16, "every rank's GPU has its products"};
+    if (compute.device.is_cuda()) return {at::kBFloat16, "every rank's GPU has bfloat16 products"};
     const ProductRates rates = measure_products(config, ranks);
     const bool wide = rates.better() == at::kFloat;
     return {rates.better(), fmt::format("{}; {} {}", rate_text(wide ? rates.float32 : rates.bfloat16, ranks),
@@ -101,7 +101,8 @@ ProductRates measure_products(const BertConfig& config, const Communicator& rank
     constexpr std::chrono::milliseconds kAtLeast{80};
     Products wide(config, at::kFloat);
     Products narrow(config, at::kBFloat16);
-    // The first calls prepare; the ranks share caches and clocks, so they measure together.
+    // The first calls are slower, so they do not count. All ranks measure together, because the ranks of a
+    // host share caches and clock rates.
     for (Products* products : {&wide, &narrow}) products->run();
     ranks.barrier();
     const auto end = std::chrono::steady_clock::now() + kAtLeast;
@@ -120,16 +121,15 @@ void choose_precision(Compute& compute, const std::string& wanted, const std::st
     std::string why = "--precision";
     if (choice != "auto" || !before.empty()) {
         ranks.agree([&] { compute.precision = precision_named(choice != "auto" ? choice : before); });
-        if (choice == "auto") why = "as in the work that goes on";
+        if (choice == "auto") why = "as in the unfinished work";
     } else {
         std::tie(compute.precision, why) = choose_by_device(compute, all_have, config, ranks);
     }
     spdlog::info("precision: {} ({})", compute.precision_name(), why);
     if (compute.precision != at::kBFloat16 || !ranks.is_root()) return;
     if (!all_have) {
-        spdlog::warn(
-            "not every rank's {} has bfloat16 products: Torch computes them in other ways, which is slow",
-            compute.device.is_cuda() ? "GPU" : "processor");
+        spdlog::warn("not every rank's {} has bfloat16 products, so Torch computes them in a slower way",
+                     compute.device.is_cuda() ? "GPU" : "processor");
     }
     if (compute.device.is_cuda() &&
         !takes_flash_attention(compute.device, compute.precision, config.head_size())) {

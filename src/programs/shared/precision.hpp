@@ -19,14 +19,14 @@ struct ProductRates {
 
 /// Collective: both rates of the ranks' CPUs, for products as large as those of a model's feed-forward
 /// layers, with each rank's threads. They are measured on all ranks at the same time, in about a fifth of a
-/// second.
+/// second. Throws std::runtime_error when MPI fails.
 ProductRates measure_products(const BertConfig& config, const Communicator& ranks);
 
 /// Collective: sets the precision of BERT's matrix products on every rank, and logs it once. `wanted` is
 /// --precision. With auto, unfinished work goes on in `recorded`, the precision in which it began ("" if
 /// there is none), so that its results do not depend on the machines on which it ran. Otherwise auto takes
 /// bfloat16 on GPUs that support it, and the faster precision on CPUs that support both. The arguments of
-/// rank 0 count. Throws AgreedError when the precision is unknown.
+/// rank 0 count. Throws AgreedError when the precision is unknown, std::runtime_error when MPI fails.
 void choose_precision(Compute& compute, const std::string& wanted, const std::string& recorded,
                       const BertConfig& config, const Communicator& ranks);
 

@@ -7,14 +7,14 @@
 
 namespace bv {
 
-/// Says why the folder `run` does not belong to the recipe `here`, for example "RUN belongs to another run:
-/// learning_rate 0.0001 there, 5e-05 here". Empty when it belongs to it. The file at `path` holds the
-/// recipe of `run`; it may be damaged.
+/// Local: returns the reason why the folder `run` does not belong to the recipe `here`, for example "RUN
+/// belongs to another run: learning_rate 0.0001 there, 5e-05 here". Empty when it belongs to this recipe. The
+/// file at `path` holds the recipe of `run`; it may be damaged.
 std::string objection_to(const std::filesystem::path& run, const std::filesystem::path& path,
                          const nlohmann::json& here);
 
-/// The precision that the recipe in the file at `path` records; empty when it records none. Throws Error,
-/// which names the file.
+/// Local: returns the precision that the recipe in the file at `path` records; empty when it records none.
+/// Throws Error, which names the file, when it cannot be read.
 std::string recorded_precision(const std::filesystem::path& path);
 
 }  // namespace bv

@@ -10,8 +10,8 @@
 namespace bv {
 namespace {
 
-/// What has changed about the checkpoint in `folder` since states were made with weights of the fingerprint
-/// `made_with`; empty where nothing has.
+/// A text about how the checkpoint in `folder` has changed since states were made with weights of the
+/// fingerprint `made_with`. Empty when it has not changed.
 std::string change_of(const std::filesystem::path& folder, const std::string& made_with) {
     try {
         const auto found = read_checkpoint(folder);
@@ -31,8 +31,8 @@ void warn_of_missing_class(const Features& features, const std::string& name) {
         features.questions, [](const Question& question) { return question.answers.empty(); });
     if (unanswerable > 0 && unanswerable < questions) return;
     spdlog::warn(
-        "{}: {} of its {} questions has an answer, so class {} ({}) is missing and cannot be learned; "
-        "bv_prepare --limit takes the first questions of a file",
+        "{}: {} of its {} questions has an answer, so class {} ({}) is missing and cannot be learned; note "
+        "that bv_prepare --limit takes only the first questions of a file",
         name, unanswerable == 0 ? "each" : "none", questions, unanswerable == 0 ? 1 : 0,
         unanswerable == 0 ? "no answer" : "has an answer");
 }
@@ -43,10 +43,10 @@ void require_unchanged_checkpoint(const StoreInfo& info, const std::string& name
     if (folder.empty() || !is_folder(folder)) return;
     const std::string change = change_of(folder, info.checkpoint);
     if (change.empty()) return;
-    const std::string text = fmt::format("{} holds states of a checkpoint, {}, that has changed since: {}",
+    const std::string text = fmt::format("{} holds states of the checkpoint {}, which has changed since: {}",
                                          name, folder.string(), change);
     if (!allow_other_checkpoint) {
-        fail("{}; make the store again (bv_extract --force), or take its states by --allow-other-checkpoint",
+        fail("{}; make the store again (bv_extract --force), or use its states with --allow-other-checkpoint",
              text);
     }
     spdlog::warn("{}", text);

@@ -7,14 +7,14 @@
 
 namespace bv {
 
-/// Local: warns where all questions of `features`, which a classifier shall be trained on, have an answer, or
-/// none has. `name` is where the features come from.
+/// Local: logs a warning when all questions of `features` have an answer, or when none has: a classifier
+/// cannot learn both classes from them. `name` is the name of their file, for the message.
 void warn_of_missing_class(const Features& features, const std::string& name);
 
-/// Local: throws Error where the checkpoint that the store `name` was made from still stands at its place and
-/// has changed since: its checkpoint.json names other weights than the store does, or cannot be read. With
-/// `allow_other_checkpoint` that is a warning. A relative path is looked up from the current folder; a
-/// checkpoint without checkpoint.json is not looked at.
+/// Local: throws Error, which names the store `name`, when the checkpoint that it was made from still exists
+/// at its path and has changed since: its checkpoint.json names other weights than the store does, or cannot
+/// be read. With `allow_other_checkpoint` it logs a warning instead. A relative path starts from the current
+/// folder. A checkpoint without checkpoint.json is not checked.
 void require_unchanged_checkpoint(const StoreInfo& info, const std::string& name,
                                   bool allow_other_checkpoint);
 

@@ -41,10 +41,10 @@ std::string mpi() {
     int length = 0;
     MPI_Get_library_version(text, &length);  // one of the few calls that may come before MPI_Init
     const std::string_view all(text);
-    return std::string(all.substr(0, all.find_first_of(",\n")));  // after that: who built it, when
+    return std::string(all.substr(0, all.find_first_of(",\n")));  // the rest says who built it, and when
 }
 
-/// The lines of CUDA and NCCL.
+/// The lines about CUDA and NCCL.
 std::string cuda() {
 #ifdef BV_CUDA
     int runtime = 0;

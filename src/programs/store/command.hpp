@@ -14,16 +14,18 @@ class CommandLine;
 struct StoreToolOptions {
     std::string action;  ///< info, verify or repair
     std::filesystem::path store;
-    std::filesystem::path checkpoint;  ///< for repair, if it is not where the store says
+    std::filesystem::path checkpoint;  ///< for repair, if it is no longer at the path that the store names
     ComputeOptions compute;
 
+    /// Declares all arguments on `line`; `line.parse` then sets this object.
     void declare(CommandLine& line);
 };
 
-/// Collective: prints what is in a store (info), checks every byte of it on rank 0 (verify), or computes
+/// Collective: prints the contents of a store (info), checks every byte of it on rank 0 (verify), or computes
 /// damaged and missing blocks again on all ranks (repair). Throws AgreedError, which names the store, when
 /// the file is not a store, when it is damaged (verify), or when its tables are damaged or its checkpoint
-/// is missing or another one (repair).
+/// is missing or another one (repair). On the stop signal verify and repair throw Stopped on all ranks. A
+/// repair throws what extract_missing throws. Throws std::runtime_error when MPI fails.
 void run_store_tool(const StoreToolOptions& options, const Communicator& ranks);
 
 }  // namespace bv

@@ -8,10 +8,11 @@ int main(int argc, char** argv) {
     return bv::run_on_ranks([&](const bv::Communicator& ranks) {
         bv::CommandLine line(
             "bv_store",
-            "Looks after embedding stores: info says what is in one and what the reference's layout would "
-            "take, verify checks every byte against its checksums and names damaged and missing blocks, "
-            "repair computes just those again, on any number of ranks. The stop signal (SIGUSR1; under srun "
-            "SIGTERM too) ends verify and repair early, exit code 85; blocks that are repaired stay.",
+            "Describes, checks and repairs an embedding store. info prints its contents, and the size that "
+            "the same states have in the reference's layout. verify checks every byte against its checksums "
+            "and names damaged and missing blocks. repair computes only these blocks again, on any number of "
+            "ranks. The stop signal (SIGUSR1; under srun also SIGTERM) ends verify and repair early, with "
+            "exit code 85; repaired blocks stay repaired.",
             "Examples:\n"
             "  bv_store info run/span/seed-1/stores/epoch-0.3-train.h5\n"
             "  bv_store verify run/span/seed-1/stores/epoch-0.3-train.h5\n"

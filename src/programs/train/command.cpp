@@ -35,33 +35,33 @@ std::vector<HeadDefinition> read_definitions(const TrainOptions& options) {
         const HeadDefinition& head = definitions.back();
         if (!names.insert(head.name).second) fail("--heads names {} twice", head.name);
         if (head.task != definitions.front().task) {
-            fail("--heads {} is for the {} task, {} for {}: one run trains heads of one task", head.name,
-                 head.task, definitions.front().name, definitions.front().task);
+            fail("--heads: {} is for the {} task, but {} is for {}; one run trains heads of one task",
+                 head.name, head.task, definitions.front().name, definitions.front().task);
         }
     }
     return definitions;
 }
 
-/// Collective: bytes that the heads of a pass may take, 0 = no limit. States, their copies and evaluation
-/// want memory too.
+/// Collective: the bytes that the heads of a pass may take; 0 means no limit. By default they take at most
+/// half of the free memory, because states, their copies and evaluation need memory too.
 double memory_limit(const TrainOptions& options, at::Device device, const Communicator& ranks) {
     if (options.memory_gib > 0) return options.memory_gib * 1024 * 1024 * 1024;
     return static_cast<double>(available_memory(device, ranks)) / 2;
 }
 
-/// What each pass takes, for the log.
+/// Logs the memory of each pass.
 void report(const std::vector<HeadPass>& passes, std::size_t heads) {
     if (passes.size() > 1) spdlog::info("heads: {}, in {} passes over the states", heads, passes.size());
     for (const HeadPass& pass : passes) {
         std::size_t count = 0;
         for (const std::vector<std::size_t>& group : pass.groups) count += group.size();
-        spdlog::info("heads: {}, groups of alike ones: {}, memory: {} ({} kept, {} during a step)", count,
+        spdlog::info("heads: {}, groups of similar heads: {}, memory: {} ({} kept, {} during a step)", count,
                      pass.groups.size(), size_text(static_cast<double>(pass.kept + pass.working)),
                      size_text(static_cast<double>(pass.kept)), size_text(static_cast<double>(pass.working)));
     }
 }
 
-/// What states take beside them, for the log.
+/// Logs the memory that states take in addition to the heads.
 void report(const StateMemory& memory) {
     std::vector<std::string> parts;
     const auto add = [&](fmt::format_string<std::string> words, std::int64_t bytes) {
@@ -70,10 +70,10 @@ void report(const StateMemory& memory) {
     add("stores in memory {}", memory.kept);
     add("read ahead about {}", memory.read_ahead);
     add("batches {}", memory.batches);
-    if (!parts.empty()) spdlog::info("states beside them: {}", fmt::join(parts, ", "));
+    if (!parts.empty()) spdlog::info("memory of states, in addition: {}", fmt::join(parts, ", "));
 }
 
-/// The jobs of a pass, group by group.
+/// The jobs of a pass, in its groups.
 AlikeJobs jobs_of(const HeadPass& pass, const std::vector<HeadJob>& jobs) {
     AlikeJobs all;
     for (const std::vector<std::size_t>& group : pass.groups) {
@@ -98,74 +98,79 @@ void TrainOptions::declare_heads_and_data(CommandLine& line) {
     line.option("store", store, "store of bv_extract to train on");
     line.option("dev-store", dev_store, "store to score on after each epoch");
     line.option("checkpoint", checkpoint,
-                "instead of stores: a BERT folder to compute the states with on the way");
+                "instead of stores: folder of a BERT that computes the states when they are needed");
     line.option("features", features, "with --checkpoint: features file to train on");
     line.option("dev-features", dev_features, "with --checkpoint: features file to score on");
     line.option("heads", heads,
-                "heads to train together, all for span (where is the answer?) or all for classification (has "
-                "the question an answer? class 1 = no answer): names of built-in heads, paths of TOML files; "
-                "one with "
-                "each_layer = true is trained on every hidden state by itself")
+                "heads to train together, all for span (where is the answer?) or all for classification "
+                "(does the question have an answer? class 1 = no answer): names of built-in heads, or paths "
+                "of TOML files; a head with each_layer = true is trained on every hidden state separately")
         .delimiter(',')
         .required();
     line.option("learning-rate", learning_rates,
-                "of Adam, constant; the default is the reference's, which configs/modern.toml keeps; of "
-                "several, each head is trained at each")
+                "constant learning rate of Adam; the default is that of the reference, and "
+                "configs/modern.toml uses it too; if there are several, each head is trained at each of them")
         .delimiter(',')
         .check(above_0());
-    line.option("seed", seeds, "of initial values and dropout; of several, each head is trained with each")
+    line.option("seed", seeds,
+                "seed of initial values and dropout; if there are several, each head is trained with each of "
+                "them")
         .delimiter(',');
     line.option("data-seed", data_seed,
-                "of the order of the data, which all heads share, of --held-out and of --share");
+                "seed of the order of the data, which is the same for all heads, and of the questions that "
+                "--held-out and --share choose");
     line.option("output", output,
-                "folder; results go to "
+                "output folder; the results of a head go to "
                 "OUTPUT/<head>/epoch-<e>/lr-<rate>-seed-<seed>[-layer-<l>|-layers-<list>][-share-<s>]/")
         .required();
     line.option("layers", layers,
-                "hidden states to read: all there are, or a list such as 0,12,24 (0 = embedding output)");
-    line.option(
-            "share", shares,
-            "shares of the training questions, such as 0.1,0.5,1: each head is trained on each, in a pass of "
-            "its own; the larger hold the smaller, whole questions drawn by --data-seed")
+                "hidden states to read: all, or a list such as 0,12,24, where 0 is the embedding output");
+    line.option("share", shares,
+                "shares of the training questions, such as 0.1,0.5,1; each head is trained on each share, in "
+                "a separate pass; --data-seed chooses the questions, and a larger share has all questions of "
+                "a smaller one")
         .delimiter(',')
         .check(within(0, 1));
 }
 
 void TrainOptions::declare_training(CommandLine& line) {
-    line.option("epochs", epochs, "passes over the training states; 0 = 1 for span, 10 for classification")
+    line.option("epochs", epochs,
+                "passes over the training states; 0 means 1 for span and 10 for classification")
         .check(at_least(0));
-    line.option("batch", batch, "sequences a step, over all ranks; 0 = 16 for span, 64 for classification")
+    line.option("batch", batch,
+                "sequences in a step, over all ranks; 0 means 16 for span and 64 for classification")
         .check(at_least(0));
-    line.option("cache-gib", cache_gib, "stores of at most so many GiB are read into each rank's memory once")
-        .check(at_least(0));
-    line.option("memory-gib", memory_gib,
-                "most memory of a rank for heads: too many for it are trained in several passes over the "
-                "states; 0 = half of what is free as training begins")
+    line.option("cache-gib", cache_gib,
+                "a store of at most this many GiB is read once and kept in the memory of each rank")
         .check(at_least(0));
     line.option(
-            "held-out", held_out,
-            "share of the training questions, whole ones, that heads are judged by instead of trained on: "
-            "the best epoch by --eval-metric is kept; 0 keeps the last")
+            "memory-gib", memory_gib,
+            "largest memory of a rank for heads, in GiB; if the heads need more, they are trained in several "
+            "passes over the states; 0 means half of the memory that is free when training begins")
+        .check(at_least(0));
+    line.option("held-out", held_out,
+                "share of the training questions on which heads are scored and not trained; the epoch with "
+                "the best --eval-metric on them is kept; with 0 the last epoch is kept")
         .check(within(0, 1));
     line.option("eval-metric", eval_metric,
-                "with --held-out: em, f1 or best_f1 (span), accuracy or f1 (classification)")
+                "with --held-out: metric that decides which epoch is best: em, f1 or best_f1 (span), "
+                "accuracy or f1 (classification)")
         .one_of({"em", "f1", "best_f1", "accuracy"});
     line.option("patience", patience,
-                "with --held-out: a head's training ends after so many epochs in a row without a better "
-                "--eval-metric; 0 trains all --epochs")
+                "with --held-out: the training of a head ends when this many epochs in a row have no better "
+                "--eval-metric than the best before them; 0 means that all --epochs are trained")
         .check(at_least(0));
     line.option(
             "resume-every", resume_every,
-            "minutes between states to resume from; 0 saves one only on the stop signal (SIGUSR1; under srun "
-            "SIGTERM too) and after heads have left a group")
+            "minutes between saved states, from which a stopped run can go on; with 0 a state is saved only "
+            "on the stop signal (SIGUSR1; under srun also SIGTERM) and when some heads end before the others")
         .check(at_least(0));
-    line.option(
-        "allow-other-checkpoint", allow_other_checkpoint,
-        "score on states of another checkpoint than the training states', which head.json and metrics.json "
-        "say; take stores whose checkpoint has changed since they were made");
+    line.option("allow-other-checkpoint", allow_other_checkpoint,
+                "allow dev states of another checkpoint than that of the training states (head.json and "
+                "metrics.json record this), and stores whose checkpoint has changed since they were made");
     bv::declare(line, compute);
     line.option("force", force,
-                "replace the results of an earlier run; one of the same recipe that was cut short goes on");
+                "replace the results of an earlier run; an interrupted run of the same recipe still goes on");
 }
 
 void train(const TrainOptions& options, const CommandLine& line, const Communicator& ranks) {
@@ -181,8 +186,9 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         data.emplace(options, task, compute.device);
         jobs = list_jobs(options, definitions, *data);
     });
-    // Of each head by itself: others may be trained into the same folder meanwhile.
-    // The last one taken stands in front and is freed first: the first one may have made the folders above.
+    // Each head's folder has its own lock: another job may train other heads into the same output folder.
+    // The newest lock stands in front and is freed first: the oldest one may have made the folders above, and
+    // removes them only when they are empty.
     std::list<std::pair<std::filesystem::path, OutputLock>> locks;
     ranks.root_only([&] {
         for (const HeadJob& job : jobs) locks.emplace_front(job.folder, OutputLock::of_folder(job.folder));

@@ -20,13 +20,13 @@ void require_labels(const StateSource& source) {
     if (!source.features().labelled) fail("{}: its features have no labels", source.name());
 }
 
-/// Throws Error naming the flag that is missing among those that go with `first`.
+/// Throws Error if `value` is empty: then the flag `missing` is missing, which `first` needs.
 void require_flag(const std::filesystem::path& value, const char* missing, const char* first) {
-    if (value.empty()) fail("{} is missing, which goes with {}", missing, first);
+    if (value.empty()) fail("{} is missing; {} needs it", missing, first);
 }
 
-/// Whether the states come from stores rather than from a checkpoint. Throws Error where flags of both kinds
-/// are given, or one is missing.
+/// Whether the states come from stores and not from a checkpoint. Throws Error when flags of both kinds are
+/// given, or when one is missing.
 bool takes_stores(const TrainOptions& options) {
     const bool stores = !options.store.empty() || !options.dev_store.empty();
     const bool computed =
@@ -40,7 +40,7 @@ bool takes_stores(const TrainOptions& options) {
         require_flag(options.store, "--store (states to train on)", "--dev-store");
         require_flag(options.dev_store, "--dev-store (states to score on)", "--store");
     } else {
-        require_flag(options.checkpoint, "--checkpoint", "--features and --dev-features");
+        require_flag(options.checkpoint, "--checkpoint", "--features or --dev-features");
         require_flag(options.features, "--features (to train on)", "--checkpoint");
         require_flag(options.dev_features, "--dev-features (to score on)", "--checkpoint");
     }
@@ -94,7 +94,7 @@ void HeadData::hold_out(double share) {
     const std::int64_t held = held_out_->features().count();
     if (held == 0 || held == train_->features().count()) {
         fail("--held-out {} of the {} questions of {} leaves none to {}", share, questions, train_->name(),
-             held == 0 ? "judge by" : "train on");
+             held == 0 ? "score on" : "train on");
     }
 }
 

@@ -11,32 +11,34 @@ namespace bv {
 
 struct TrainOptions;
 
-/// The states that heads are trained and judged on.
+/// The states on which heads are trained and scored.
 class HeadData {
   public:
-    /// Local: opens what `options` name. Throws Error naming flag or file.
+    /// Local: opens the stores, or the checkpoint and the features files, that `options` names. Throws Error,
+    /// which names flag or file, when they cannot be read or leave no questions to train on.
     HeadData(const TrainOptions& options, Task task, at::Device device);
 
-    /// Local: see StateSource.
+    /// Local: sets the precision of all sources; see StateSource::multiply_in.
     void multiply_in(at::ScalarType precision);
 
-    /// The features to train on, beside those held out.
+    /// All training features, including those that are held out.
     const StateSource& train() const { return *train_; }
 
-    /// The questions of `train` that are held out, chosen by data seed; null without --held-out.
+    /// The features of `train` whose questions are held out. The data seed decides which. Null without
+    /// --held-out.
     const StateSource* held_out() const { return held_out_.get(); }
 
     const StateSource& dev() const { return *dev_; }
 
-    /// Features that an epoch over a `share` of the training questions visits.
+    /// The number of features in an epoch over a `share` (0 to 1) of the training questions.
     std::int64_t count(double share) const;
 
-    /// The order in which such an epoch visits them, as indices in `train`, in windows that are read
-    /// together: a function of data seed, epoch, share and store. A larger share visits all that a smaller
-    /// one does.
+    /// The order of the features in such an epoch, as indices in `train`. The features of a window are read
+    /// together. The order is a function of data seed, epoch, share and store. A larger share has all
+    /// features of a smaller one.
     std::vector<std::vector<std::int64_t>> windows(std::int64_t epoch, double share) const;
 
-    /// Equal where `windows` are, for the same shares.
+    /// A fingerprint of that order. If it is equal, `windows` are equal for equal epochs and shares.
     std::string order_fingerprint() const;
 
   private:
@@ -47,8 +49,8 @@ class HeadData {
     std::unique_ptr<StateSource> dev_;
     std::unique_ptr<StateSource> held_out_;
     std::uint64_t seed_;
-    std::vector<std::int64_t> place_of_;  // (questions of train) in an order drawn by the seed
-    std::int64_t held_ = 0;               // questions held out: the first in that order
+    std::vector<std::int64_t> place_of_;  // (questions of train) place in an order drawn by the seed
+    std::int64_t held_ = 0;               // number of questions held out: the first in that order
 };
 
 }  // namespace bv

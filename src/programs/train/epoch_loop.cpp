@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// The best epoch so far, 0 where none is known.
+/// The number of the best epoch so far; 0 when none is known.
 std::int64_t best_epoch(const Trainee& trainee) {
     return trainee.history ? trainee.history->best_place() : 0;
 }
@@ -72,13 +72,13 @@ void HeadTraining::run(const std::string& config) {
     });
     if (steps_ > 0) spdlog::info("{}resumed after {} steps", label_, steps_);
     saved_ = std::chrono::steady_clock::now();
-    // A state at the end of an epoch was saved before its evaluation.
+    // A state at the end of an epoch was saved before the evaluation of that epoch, which is done now.
     std::int64_t epoch = std::max<std::int64_t>(steps_ - 1, 0) / steps_per_epoch_;
     for (; !groups_.empty(); ++epoch) evaluate(epoch, train_epoch(epoch));
 }
 
-/// This rank's shares of an epoch's batches from step `first_step` on; those that begin in one window are
-/// read together.
+/// This rank's shares of the batches of an epoch, from step `first_step` on. The batches that begin in one
+/// window are a group, which is read together.
 std::vector<FeatureBatches> HeadTraining::shares_of_rank(std::int64_t epoch, std::int64_t first_step) const {
     const auto windows = data_.windows(epoch, share_);
     std::vector<std::int64_t> order;
@@ -97,7 +97,7 @@ std::vector<FeatureBatches> HeadTraining::shares_of_rank(std::int64_t epoch, std
     return groups;
 }
 
-/// Collective: trains to the end of an epoch. Returns what the log says of the speed.
+/// Collective: trains to the end of an epoch. Returns the figures about speed for the log.
 Json HeadTraining::train_epoch(std::int64_t epoch) {
     const std::int64_t first = steps_ - epoch * steps_per_epoch_;
     const std::int64_t before = std::min(first * batch_, count_);
@@ -125,11 +125,11 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
         {"seconds", seconds}, {"waiting_share", waiting}, {"sequences", sequences}, {"ranks", ranks_.size()}};
 }
 
-/// Collective: saves all heads' states after --resume-every minutes, after heads have left a group, whatever
-/// --resume-every, and when
-/// told to stop; then throws Stopped. (A run that resumed from a state before heads left would train the
-/// others without them from then on, with other rounding.) Rank 0 copies the states, and writes the copies
-/// while training goes on; an error of the writing ends all ranks at a later call.
+/// Collective: saves the states of all heads every --resume-every minutes, after heads have left a group, and
+/// when told to stop; in the last case it then throws Stopped. The second case does not depend on
+/// --resume-every: a run that resumed from a state before heads left would train the other heads without them
+/// from then on, with other rounding. Rank 0 copies the states and writes the copies while training goes on.
+/// If writing fails, a later call throws AgreedError.
 void HeadTraining::save_where_due() {
     const auto now = std::chrono::steady_clock::now();
     const bool due =
@@ -140,38 +140,38 @@ void HeadTraining::save_where_due() {
     const auto agreed = static_cast<int>(ranks_.max(own));
     if (agreed == kGoOn) return;
     if (agreed == kLook) return ranks_.root_only([&] { saving_.wait(); });
-    sum_losses();  // of what has diverged no state is written
+    sum_losses();  // removes the heads that have diverged: they get no state
     if (groups_.empty()) return;
-    std::vector<std::vector<double>> losses;  // of all ranks
+    std::vector<std::vector<double>> losses;  // of all heads, for each rank
     for (const std::string& text : ranks_.gather(Json(own_losses()).dump()))
         losses.push_back(Json::parse(text).get<std::vector<double>>());
     ranks_.root_only([&] {
-        saving_.wait();  // two copies would stand in memory together
+        saving_.wait();  // so that there are never two copies in memory
         for (Trainee* trainee : trainees()) trainee->files->begin_state(best_epoch(*trainee));
         saving_.run([output = options_.output, copies = states_of(groups_, losses)] {
             write_head_states(output, copies);
         });
-        if (agreed == kStop || regrouped_) saving_.wait();  // soon no older state will do
+        if (agreed == kStop || regrouped_) saving_.wait();  // from now on an older state is of no use
     });
     saved_ = now;
     regrouped_ = false;
     if (agreed == kStop) {
         throw Stopped(
-            fmt::format("told to stop: states of {} heads saved after {} of {} steps; start again "
-                        "to go on",
+            fmt::format("told to stop: states of {} heads saved after {} of {} steps; start the same command "
+                        "again to go on",
                         trainees().size(), steps_, epochs_ * steps_per_epoch_));
     }
 }
 
-/// Collective: notes all heads' losses after `step` steps of the epoch.
+/// Collective: records the losses of all heads after `step` steps of the epoch.
 void HeadTraining::add_losses(std::int64_t step) {
     const std::vector<double> sums = sum_losses();
     std::size_t place = 0;
     for (Trainee* trainee : trainees()) trainee->losses.push_back({step, sums[place++]});
 }
 
-/// Collective: the heads' losses since the epoch began, summed over ranks. Heads whose losses are not finite
-/// are let go of, and have none.
+/// Collective: returns the losses of all heads since the start of the epoch, summed over ranks. Heads whose
+/// loss is not finite are removed before, so the result does not have them.
 std::vector<double> HeadTraining::sum_losses() {
     std::vector<double> sums = own_losses();
     ranks_.sum(sums);
@@ -182,8 +182,8 @@ std::vector<double> HeadTraining::sum_losses() {
     return sums;
 }
 
-/// Collective: records that the heads which are not `sound` have diverged, and goes on without them. `sound`
-/// has all heads, group after group.
+/// Collective: records that the heads which are not `sound` have diverged, and removes them. `sound` has one
+/// entry for each head, group after group.
 void HeadTraining::let_go_of_diverged(const std::vector<bool>& sound) {
     if (std::ranges::all_of(sound, std::identity())) return;
     const std::int64_t epoch = (steps_ - 1) / steps_per_epoch_ + 1;
@@ -193,8 +193,8 @@ void HeadTraining::let_go_of_diverged(const std::vector<bool>& sound) {
             for (const Trainee& trainee : group.trainees()) {
                 if (sound[place++]) continue;
                 spdlog::warn(
-                    "{}: diverged: its loss or what it computes is not finite after step {}, in epoch {}; "
-                    "it is trained no further",
+                    "{}: diverged: its loss, weights or logits are not finite after step {}, in epoch {}; "
+                    "its training ends here",
                     trainee.job.name(), steps_, epoch);
                 finish(trainee, group.head(), {{"epoch", epoch}, {"step", steps_}});
             }
@@ -203,7 +203,8 @@ void HeadTraining::let_go_of_diverged(const std::vector<bool>& sound) {
     keep(sound);
 }
 
-/// Local: goes on with the heads that are `going_on`, which has all heads, group after group.
+/// Local: keeps the heads that are `going_on` and removes the others. `going_on` has one entry for each head,
+/// group after group.
 void HeadTraining::keep(const std::vector<bool>& going_on) {
     std::size_t place = 0;
     for (HeadGroup& group : groups_) {
@@ -221,7 +222,7 @@ void HeadTraining::keep(const std::vector<bool>& going_on) {
     std::erase_if(groups_, [](const HeadGroup& group) { return group.trainees().empty(); });
 }
 
-/// This rank's losses of all heads, group after group.
+/// The losses of all heads on this rank, group after group.
 std::vector<double> HeadTraining::own_losses() const {
     std::vector<double> all;
     for (const HeadGroup& group : groups_) {

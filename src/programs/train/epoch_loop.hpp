@@ -34,7 +34,9 @@ class HeadTraining {
     /// Collective: trains the heads to the end, scores them after each epoch, and writes all results.
     /// `config` is the resolved configuration. If a head's loss, weights or logits are not finite, its
     /// training ends there with a warning, and its metrics.json says so; the other heads go on. After the
-    /// stop signal it saves the states and throws Stopped on all ranks.
+    /// stop signal it saves the states and throws Stopped on all ranks. Throws AgreedError, which names the
+    /// path, when a file cannot be read or written. Throws Error, which names the store, only on the rank
+    /// that reads a damaged block. Throws std::runtime_error when MPI or NCCL fails.
     void run(const std::string& config);
 
   private:
@@ -67,7 +69,7 @@ class HeadTraining {
     double share_;        // share (0 to 1) of the training questions
     std::int64_t count_;  // number of features in an epoch
     std::int64_t steps_per_epoch_;
-    std::int64_t steps_;  // done
+    std::int64_t steps_;  // steps done
     std::chrono::steady_clock::time_point saved_;
     Background saving_;       // writes the states of all heads, on rank 0
     bool regrouped_ = false;  // true: heads have left a group since the last saved states

@@ -1,13 +1,16 @@
-// What HeadTraining makes of an epoch: scores, the best heads, and the ends of those that are finished.
+// The end of an epoch in HeadTraining: it scores the heads, writes the best ones, and ends those that are
+// finished.
 
 #include <variant>
 
 #include <ATen/ATen.h>
 
 #include "core/log.hpp"
+#include "programs/shared/described_features.hpp"
 #include "programs/shared/head_logits.hpp"
 #include "programs/train/epoch_loop.hpp"
 #include "programs/train/metrics.hpp"
+#include "squad/scoring/question_records.hpp"
 #include "squad/scoring/scores.hpp"
 
 namespace bv {
@@ -19,9 +22,19 @@ Json scores_of(const StateSource& source, const Logits& logits) {
     return Json(std::visit([&](const auto& own) { return score(source.features(), own); }, logits));
 }
 
+/// The scores on the dev questions; sets `records` to what they are sums over.
+Json scores_and_records(const StateSource& dev, const Logits& logits, QuestionRecords& records) {
+    const auto keep = [&](const auto& scores) {
+        records = records_of(dev.features(), scores);
+        return Json(objects_of(scores));
+    };
+    if (const auto* span = std::get_if<SpanLogits>(&logits)) return keep(score_span(dev.features(), *span));
+    return keep(score_classes(dev.features(), std::get<ClassLogits>(logits)));
+}
+
 }  // namespace
 
-/// The mean loss of each tenth of the epoch.
+/// The mean loss in each tenth of the epoch.
 Json HeadTraining::mean_losses(const Trainee& trainee) const {
     Json means = Json::array();
     LossSoFar before{0, 0};
@@ -36,13 +49,13 @@ Json HeadTraining::mean_losses(const Trainee& trainee) const {
 std::vector<Logits> HeadTraining::predict(const StateSource& source) const {
     std::vector<ReadingHead> heads;
     for (const HeadGroup& group : groups_) heads.push_back({&group.head(), group.first_state()});
-    // As many sequences at a time as a step takes.
+    // A rank takes as many sequences at a time as in a training step.
     const std::int64_t share = (batch_ + ranks_.size() - 1) / ranks_.size();
     return predict_heads(heads, source, share, compute_.device, ranks_, collective_);
 }
 
-/// Collective: lets go of the heads whose weights or logits are not finite, and of their logits: an epoch's
-/// last update shows in no loss.
+/// Collective: removes the heads whose weights or logits are not finite, and their logits. The losses do not
+/// show this, because the last update of an epoch comes after its last loss.
 void HeadTraining::drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& held_out) {
     std::vector<double> faults;  // for each head, the number of ranks that found one
     for (const HeadGroup& group : groups_) {
@@ -63,7 +76,8 @@ void HeadTraining::drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& h
     }
 }
 
-/// Collective: scores all heads after an epoch, keeps what is best, and lets go of those that are finished.
+/// Collective: scores all heads after an epoch, writes each head whose epoch is the best so far, and removes
+/// those that are finished. `feeding` is the result of train_epoch.
 void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
     if (groups_.empty()) return;
     std::vector<Logits> dev = predict(data_.dev());
@@ -71,6 +85,7 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
     if (data_.held_out() != nullptr) held_out = predict(*data_.held_out());
     drop_unsound(dev, held_out);
     std::vector<Json> lines;
+    std::vector<QuestionRecords> records(dev.size());  // on rank 0
     ranks_.root_only([&] {
         for (const Trainee* trainee : trainees()) {
             const std::size_t place = lines.size();
@@ -80,9 +95,9 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
                                         {"loss", trainee->losses.back().sum / static_cast<double>(count_)},
                                         {"loss_of_tenths", mean_losses(*trainee)}});
             line.update(feeding);
-            // A GPU is not waited for after each step.
+            // On a GPU the time of a step is unknown, because nothing waits for its end.
             if (compute_.device.is_cpu()) line["step_seconds"] = trainee->step_seconds;
-            line.update(scores_of(data_.dev(), dev[place]));
+            line.update(scores_and_records(data_.dev(), dev[place], records[place]));
             if (held_out.empty()) continue;
             line["held_out"] = scores_of(*data_.held_out(), held_out[place]);
             line["held_out"]["epoch"] = epoch + 1;
@@ -103,7 +118,8 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
                 HeadOrigin origin = trainee.job.origin;
                 origin.epochs = epoch + 1;
                 if (best)
-                    trainee.files->write_head(group.head(), static_cast<std::int64_t>(k), origin, dev[place]);
+                    trainee.files->write_head(group.head(), static_cast<std::int64_t>(k), origin, dev[place],
+                                              records[place]);
                 if (finished) finish(trainee, group.head());
             });
             going_on.push_back(!finished);
@@ -112,7 +128,8 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
     keep(going_on);
 }
 
-/// Takes an epoch's line. Returns whether the epoch is the one to keep, so far.
+/// Adds the line of an epoch. Returns whether the head of this epoch is to be written: without held-out
+/// questions if it is the last epoch, else if it is the best so far.
 bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
     trainee.lines.push_back(line);
     const auto epoch = line.at("epoch").get<std::int64_t>();
@@ -124,10 +141,15 @@ bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
     return trainee.history->best_place() == epoch;
 }
 
-/// Local: writes the head's results; where it `diverged`, those from before.
+/// Local: writes the results of a head; if it has `diverged`, those of its best epoch before that.
 void HeadTraining::finish(const Trainee& trainee, const Head& head, const Json& diverged) {
-    saving_.wait();  // its own state may be among what is written
-    const auto metrics = metrics_of(trainee, head, data_.dev().info().epoch, diverged);
+    saving_.wait();  // a thread may still be writing this head's state
+    const StoreInfo& dev = data_.dev().info();
+    const auto& path = options_.dev_store.empty() ? options_.dev_features : options_.dev_store;
+    const nlohmann::ordered_json scored{
+        {"dev_epoch", dev.epoch},
+        {"features", describe_features(path, dev.features, data_.dev().features().settings)}};
+    const auto metrics = metrics_of(trainee, head, scored, diverged);
     if (!metrics.contains("head_epochs")) trainee.files->remove_head();
     trainee.files->finish(metrics);
     if (trainee.history && !trainee.lines.is_null())

@@ -73,7 +73,8 @@ void HeadGroup::restore(std::int64_t steps, const Communicator& ranks) {
             if (trainee.history) trainee.history->add(line.at("held_out"));
         }
         for (const Json& loss : totals.at("so_far")) trainee.losses.push_back({loss[0], loss[1]});
-        // Each rank goes on with its own sum, bit by bit; another number of ranks with the whole on rank 0.
+        // The same number of ranks goes on with each rank's own sum, so that the bits stay the same. Another
+        // number of ranks goes on with the whole sum on rank 0.
         const auto losses = totals.at("losses").get<std::vector<double>>();
         if (losses.size() == static_cast<std::size_t>(ranks.size())) {
             trainer_->set_loss(k, losses[static_cast<std::size_t>(ranks.rank())]);
@@ -93,7 +94,7 @@ void HeadGroup::keep(const std::vector<std::size_t>& some) {
         kept.push_back(std::move(trainees_[k]));
     }
     trainees_ = std::move(kept);
-    trainer_.reset();  // before there are new ones: its memory is what they were promised
+    trainer_.reset();  // frees its memory before the new heads take it
     make_trainer();
     for (std::size_t i = 0; i < states.size(); ++i) {
         trainer_->restore(static_cast<std::int64_t>(i), states[i]);

@@ -42,7 +42,7 @@ class HeadGroup {
     HeadGroup(std::vector<Trainee> trainees, std::int64_t hidden_size, at::Device device,
               Collective& collective);
 
-    /// Local: (K) what is known about each head, in the order of `head`.
+    /// Local: (K) the facts about each head, in the order of `head`.
     const std::vector<Trainee>& trainees() const { return trainees_; }
     std::vector<Trainee>& trainees() { return trainees_; }
 
@@ -50,7 +50,8 @@ class HeadGroup {
     std::int64_t first_state() const { return trainees_.front().job.first_state; }
 
     /// Collective: one step of all heads on a global batch of `global_batch` sequences. `share` is this
-    /// rank's part of it. The time of the step is divided among the heads.
+    /// rank's part of it. The time of the step is divided among the heads. Throws std::runtime_error when MPI
+    /// or NCCL fails.
     void step(SharedBatch& share, std::int64_t global_batch);
 
     /// Local: (K) this rank's losses since the start of the epoch. Sets them to 0.
@@ -64,7 +65,8 @@ class HeadGroup {
     HeadState state(std::size_t k, const std::vector<double>& losses_of_ranks) const;
 
     /// Collective: sets every head to the state after `steps` steps in its folder, which rank 0 reads.
-    /// Throws AgreedError, which names the folder.
+    /// Throws AgreedError, which names the missing or damaged file, and std::runtime_error when MPI or NCCL
+    /// fails.
     void restore(std::int64_t steps, const Communicator& ranks);
 
     /// Local: keeps only some of the heads, at least one. From here on these are computed as one batch.

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 std::int64_t default_batch(Task task) {
-    return task == Task::span ? 16 : 64;  // the reference's
+    return task == Task::span ? 16 : 64;  // as in the reference
 }
 
 template <class T>
@@ -49,9 +49,10 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
                 {"batch", job.origin.batch},
                 {"epochs", job.origin.epochs},
                 {"held_out", job.origin.held_out}};
-    // States that are to be computed have no precision yet. With auto an earlier run has chosen it, or it is
-    // chosen later.
-    const std::string& precision = states.precision.empty() ? options.compute.precision : states.precision;
+    // States that are computed when they are needed have no precision yet. With auto it comes from an earlier
+    // run, or it is chosen later.
+    const std::string precision =
+        options.checkpoint.empty() ? std::string(name_of(states.precision)) : options.compute.precision;
     if (precision != "auto") recipe["precision"] = precision;
     if (job.origin.share < 1) recipe["share"] = job.origin.share;
     if (options.held_out > 0) {
@@ -61,7 +62,7 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
     return recipe;
 }
 
-/// The layers that the heads of a definition read: all of them one head, or each one of its own.
+/// The layers that each head of a definition reads: one head reads them all, or each layer has its own head.
 std::vector<std::vector<std::int64_t>> layers_of_heads(const HeadDefinition& definition,
                                                        const std::vector<std::int64_t>& layers) {
     if (!definition.each_layer) return {layers};
@@ -71,7 +72,8 @@ std::vector<std::vector<std::int64_t>> layers_of_heads(const HeadDefinition& def
     return each;
 }
 
-/// The name of a head's folder among those of its kind: what they differ in.
+/// The last part of the path of a head's folder: it names the settings in which heads of one definition and
+/// epoch differ.
 std::string variant_of(const HeadJob& job, const std::string& layers) {
     std::string name = fmt::format("lr-{}-seed-{}", job.origin.learning_rate, job.origin.seed);
     if (job.definition.each_layer) {
@@ -137,7 +139,7 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
 
 std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& options,
                                 const Communicator& ranks) {
-    Json found = Json::array();  // of each job: whether it is finished, its steps and its precision
+    Json found = Json::array();  // for each job: whether it is finished, its steps and its precision
     ranks.root_only([&] {
         std::vector<fs::path> folders;
         for (const HeadJob& job : jobs) folders.push_back(job.folder);
@@ -157,7 +159,7 @@ std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& o
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         if (found[i][0]) continue;
         jobs[i].steps = found[i][1];
-        const auto precision = found[i][2].get<std::string>();  // none in recipes of older programs
+        const auto precision = found[i][2].get<std::string>();  // empty if an older program wrote the recipe
         if (jobs[i].steps > 0 && !precision.empty()) jobs[i].recipe.emplace("precision", precision);
         left.push_back(std::move(jobs[i]));
     }
@@ -171,8 +173,8 @@ std::string precision_of(const std::vector<HeadJob>& jobs) {
         if (known == nullptr) known = &job;
         if (job.recipe.at("precision") != known->recipe.at("precision")) {
             fail(
-                "{} was begun on states computed in {}, and {} on states computed in {}: a run computes "
-                "states in one precision; train these heads in separate runs (--heads)",
+                "{} was begun on states in {}, and {} on states in {}; one run computes all states in one "
+                "precision, so train these heads in separate runs (--heads)",
                 known->folder.string(), known->recipe.at("precision").get<std::string>(), job.folder.string(),
                 job.recipe.at("precision").get<std::string>());
         }

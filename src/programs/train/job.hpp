@@ -19,7 +19,7 @@ struct TrainOptions;
 /// The bytes of a rank's device that the training of one head takes, without the states of its batch.
 struct HeadMemory {
     /// All the time: parameters, gradients, Adam's moments, running statistics; the logits of an epoch's
-    /// evaluation; and, where the device is the host, rank 0's copy of the state that is being written.
+    /// evaluation; and, if the device is the CPU, rank 0's copy of the state that is being written.
     std::int64_t kept = 0;
     std::int64_t working = 0;   ///< during its step: values for the backward pass, and temporaries
     bool reads_floats = false;  ///< whether it needs a batch's states in float32
@@ -50,7 +50,8 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
 
 /// Collective: those of `jobs` that are not finished, each with the number of steps from which it goes on,
 /// as rank 0 finds them in `options.output`. Throws AgreedError, which names the folder, when a folder
-/// holds results of another recipe, unless --force allows to replace them.
+/// holds results of another recipe, unless --force allows to replace them, and std::runtime_error when MPI
+/// fails.
 std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& options,
                                 const Communicator& ranks);
 

@@ -19,8 +19,8 @@
 namespace bv {
 namespace {
 
-/// Told by Torch's allocators of every tensor that is made or freed, as its profiler would be. Counts those
-/// in the memory of `device`: masks for a GPU are drawn in the host's.
+/// Torch's allocators report to it when memory is taken or freed, as they report to Torch's profiler. It
+/// counts only the memory of `device`: dropout masks for a GPU are drawn in the host's memory.
 class Meter final : public c10::MemoryReportingInfoBase {
   public:
     explicit Meter(at::Device device) : type_(device.type()) {}
@@ -52,7 +52,7 @@ std::int64_t peak_bytes(at::Device device, const std::function<void()>& work) {
 
 namespace {
 
-/// A rank's share of a batch of the longest features, without states worth reading.
+/// The largest share that a rank gets of a batch of the longest features. Its states are zeros.
 StateBatch largest_share(const HeadData& data, std::int64_t batch, at::Device device, int ranks) {
     std::vector<std::int64_t> rows = data.train().rows_of_features();
     std::sort(rows.begin(), rows.end(), std::greater<>());
@@ -68,19 +68,16 @@ StateBatch largest_share(const HeadData& data, std::int64_t batch, at::Device de
     const auto& share = *std::max_element(
         shares.begin(), shares.end(), [&](const auto& a, const auto& b) { return rows_of(a) < rows_of(b); });
     StateBatch states;
-    states.examples = share;
-    states.starts.push_back(0);
-    for (const std::int64_t i : share)
-        states.starts.push_back(states.starts.back() + rows[static_cast<std::size_t>(i)]);
+    std::vector<std::int64_t> lengths;
+    for (const std::int64_t i : share) lengths.push_back(rows[static_cast<std::size_t>(i)]);
+    states.packed = std::make_shared<PackedSequences>(pack(share, lengths).to(device));
     const StoreInfo& info = data.train().info();
     states.states = at::zeros({info.states(), states.rows(), info.hidden_size}, device);
-    const at::Tensor labels = at::zeros({states.sequences()}, at::device(device).dtype(at::kLong));
-    states.start_labels = states.end_labels = states.no_answer = labels;
     return states;
 }
 
-/// Bytes that a head's logits take after an epoch, while those of all ranks and of all features come
-/// together.
+/// The bytes of one head's logits after an epoch, when each rank holds the logits of all features, and a copy
+/// of them.
 std::int64_t bytes_of_logits(const HeadData& data) {
     std::int64_t rows = 0;
     for (const StateSource* source : {&data.dev(), data.held_out()}) {
@@ -91,7 +88,7 @@ std::int64_t bytes_of_logits(const HeadData& data) {
     return kCopies * rows * 2 * static_cast<std::int64_t>(sizeof(float));
 }
 
-/// Bytes of the copy that is written of a head's state, in the host's memory.
+/// The bytes in the host's memory of the copy of a head's state that is written to disk.
 std::int64_t bytes_of_copy(const HeadTrainer& trainer) {
     const ResumeState state = trainer.state(0);
     std::int64_t bytes = 0;
@@ -104,13 +101,13 @@ std::int64_t bytes_of_copy(const HeadTrainer& trainer) {
 
 using Places = std::vector<std::size_t>;
 
-/// The heads at `places` as one pass, whose groups, but for those of one head, fit into `limit` bytes with
-/// what all heads keep (0 = no limit).
+/// Makes one pass of the heads at `places`. Each group of several heads fits into `limit` bytes together with
+/// the memory that all heads of the pass keep; a group of one head may need more. 0 means no limit.
 HeadPass make_pass(const std::vector<HeadJob>& jobs, const Places& places, double limit) {
     HeadPass pass;
     for (const std::size_t i : places) pass.kept += jobs[i].memory.kept;
-    std::vector<std::int64_t> working;                                 // of each group
-    std::map<std::pair<std::string, std::int64_t>, std::size_t> open;  // the group that takes more
+    std::vector<std::int64_t> working;                                 // bytes of each group
+    std::map<std::pair<std::string, std::int64_t>, std::size_t> open;  // the group to which heads are added
     for (const std::size_t i : places) {
         const HeadJob& job = jobs[i];
         const auto [found, is_new] =
@@ -135,7 +132,7 @@ HeadPass make_pass(const std::vector<HeadJob>& jobs, const Places& places, doubl
 
 void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
                     const Communicator& ranks, Collective& collective) {
-    // Per head, by a step of so many alike.
+    // The memory per head in a step of this many equal heads.
     const auto measured = [&](const HeadJob& job, std::int64_t heads) {
         const StateBatch share = largest_share(data, job.origin.batch, device, ranks.size())
                                      .with_states(job.first_state, job.states);
@@ -149,12 +146,12 @@ void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device
         return HeadMemory{trainer.bytes() / heads + bytes_of_logits(data) + copy, most / heads,
                           !trainer.head().reads_any_type()};
     };
-    // Seeds, rates, shares and which layer take no memory.
+    // The memory does not depend on seed, rate, share or layer.
     std::map<std::string, std::vector<HeadJob*>> by_name;
     for (HeadJob& job : jobs) by_name[job.definition.name].push_back(&job);
     for (const auto& [name, alike] : by_name) {
         HeadMemory memory = measured(*alike.front(), 1);
-        // Two together may take more than twice what one takes; more of them do not take more each.
+        // Two heads may take more than twice the memory of one; more than two do not take more per head.
         if (alike.size() > 1) memory.working = std::max(memory.working, measured(*alike.front(), 2).working);
         for (HeadJob* job : alike) job->memory = memory;
     }
@@ -174,7 +171,7 @@ StateMemory memory_of_states(const std::vector<HeadJob>& jobs, const HeadData& d
     const at::Tensor floats = largest_share(data, jobs.front().origin.batch, device, ranks.size()).states;
     const std::int64_t as_read = floats.numel() * static_cast<std::int64_t>(size_of(info.dtype));
     if (!source.worth_reading_ahead()) memory.batches += as_read;
-    if (!device.is_cpu()) memory.batches += 2 * as_read;  // the next one is on its way
+    if (!device.is_cpu()) memory.batches += 2 * as_read;  // this batch, and the next one on its way
     const bool converted = info.dtype != DType::f32 && std::ranges::any_of(jobs, [](const HeadJob& job) {
                                return job.memory.reads_floats;
                            });
@@ -186,11 +183,11 @@ std::vector<HeadPass> plan_passes(const std::vector<HeadJob>& jobs, double limit
     const auto fits = [&](const HeadPass& pass) {
         return limit == 0 || static_cast<double>(pass.kept + pass.working) <= limit;
     };
-    std::map<std::pair<double, std::int64_t>, Places> alike;  // in share and steps
+    std::map<std::pair<double, std::int64_t>, Places> alike;  // heads with equal share and steps
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         const HeadPass alone = make_pass(jobs, {i}, limit);
         if (!fits(alone)) {
-            fail("{} takes {} of memory; there are {} for heads (--memory-gib)", jobs[i].name(),
+            fail("{} needs {} of memory, but heads may take only {} (--memory-gib)", jobs[i].name(),
                  size_text(static_cast<double>(alone.kept + alone.working)), size_text(limit));
         }
         alike[{jobs[i].origin.share, jobs[i].steps}].push_back(i);

@@ -19,15 +19,15 @@ std::int64_t peak_bytes(at::Device device, const std::function<void()>& work);
 
 /// Collective: measures and sets the memory of each of `jobs`. It runs a step of heads that are thrown
 /// away, over a batch of the longest features, so that no real step takes more. It adds the logits of an
-/// evaluation. The largest number of all ranks counts.
+/// evaluation. The largest number of all ranks counts. Throws std::runtime_error when MPI or NCCL fails.
 void measure_memory(std::vector<HeadJob>& jobs, const HeadData& data, at::Device device,
                     const Communicator& ranks, Collective& collective);
 
 /// The bytes that states take on a rank.
 struct StateMemory {
     std::int64_t kept = 0;        ///< stores that are kept in memory as a whole
-    std::int64_t read_ahead = 0;  ///< about: the window in use and the one that is read meanwhile
-    std::int64_t batches = 0;     ///< what is made of those for a step: on a GPU, in float32, or computed
+    std::int64_t read_ahead = 0;  ///< estimate: the window in use and the one that is read meanwhile
+    std::int64_t batches = 0;     ///< copies for a step: on a GPU, in float32, or computed states
 };
 
 /// Local: the memory that the states of `data` take while `jobs`, whose memory is already set, are trained
@@ -42,11 +42,11 @@ using HeadGroups = std::vector<std::vector<std::size_t>>;
 struct HeadPass {
     HeadGroups groups;
     std::int64_t kept = 0;     ///< bytes that all heads keep
-    std::int64_t working = 0;  ///< bytes of the group whose step takes most; groups take turns
+    std::int64_t working = 0;  ///< bytes of the largest group during its step; groups take turns
 };
 
 /// Divides the heads, in their order, into as few passes over the states as possible. Each pass takes at
-/// most `limit` bytes (0 = no limit). Heads of one definition over the same states form a group, if they
+/// most `limit` bytes; 0 means no limit. Heads of one definition over the same states form a group, if they
 /// fit beside the memory that all heads keep. Heads on different shares of the data, or with different
 /// numbers of `steps` already done, come into different groups. Throws Error, which names a head that needs
 /// more than `limit` by itself.

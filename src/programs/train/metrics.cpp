@@ -4,15 +4,15 @@ namespace bv {
 
 using Json = nlohmann::json;
 
-nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head, const std::string& dev_epoch,
+nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head, const nlohmann::ordered_json& dev,
                                   const Json& diverged) {
     const HeadOrigin& origin = trainee.job.origin;
     nlohmann::ordered_json metrics{{"head", head.definition().name},
                                    {"task", to_string(head.definition().task)},
                                    {"parameters", head.parameter_count()},
-                                   {"epoch", origin.epoch},
-                                   {"dev_epoch", dev_epoch},
-                                   {"other_checkpoint", origin.other_checkpoint}};
+                                   {"epoch", origin.epoch}};
+    metrics.update(dev);
+    metrics["other_checkpoint"] = origin.other_checkpoint;
     if (const Json& recipe = trainee.job.recipe; recipe.contains("precision"))
         metrics["precision"] = recipe["precision"];
     const std::int64_t best = trainee.history ? trainee.history->best_place() : 0;

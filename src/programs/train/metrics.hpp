@@ -1,18 +1,17 @@
 #pragma once
 
-#include <string>
-
 #include <nlohmann/json.hpp>
 
 #include "programs/train/group.hpp"
 
 namespace bv {
 
-/// Local: metrics.json of a head whose training has ended: the scores of its best epoch on the held-out
-/// questions, else of its last epoch. `dev_epoch` is the epoch of the dev states. `diverged` is {"epoch",
-/// "step"} of a head that diverged, else null: such a head has only the scores of its best epoch; where it
-/// has no best epoch, the key "head_epochs" and all scores are missing.
-nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head, const std::string& dev_epoch,
+/// Local: returns metrics.json for a head whose training has ended. It has the scores of the epoch that is
+/// best on the held-out questions; without these, the scores of the last epoch. `dev` holds the members that
+/// name the states that the head was scored on. `diverged` is {"epoch", "step"} for a head that diverged,
+/// else null. A head that diverged has only the scores of its best epoch. If it has none, the key
+/// "head_epochs" and all scores are missing.
+nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head, const nlohmann::ordered_json& dev,
                                   const nlohmann::json& diverged);
 
 }  // namespace bv

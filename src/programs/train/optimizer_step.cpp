@@ -22,8 +22,9 @@ Head moved(Head head, at::Device device) {
 
 /// A sequence of one row of zeros.
 StateBatch empty_sequence(const Head& head, at::Device device) {
-    const at::Tensor label = at::zeros({1}, at::device(device).dtype(at::kLong));
-    return {{0}, {0, 1}, at::zeros({head.states(), 1, head.hidden_size()}, device), label, label, label};
+    const std::vector<std::int64_t> rows{1};
+    return {std::make_shared<PackedSequences>(pack({0}, rows).to(device)),
+            at::zeros({head.states(), 1, head.hidden_size()}, device)};
 }
 
 FlatParameters flatten(const Head& head) {
@@ -46,16 +47,17 @@ HeadTrainer::HeadTrainer(Head head, std::vector<double> learning_rates, at::Devi
       losses_(at::zeros({head_.heads()}, at::device(device).dtype(at::kDouble))) {}
 
 void HeadTrainer::step(const StateBatch& share, std::int64_t global_batch) {
-    // A rank without a sequence takes part in the sums over ranks inside the heads.
+    // A rank without a sequence must take part in the sums over ranks inside the heads, so it computes
+    // `nothing_`.
     const bool counts = share.sequences() > 0;
     const StateBatch& batch = counts ? share : nothing_;
     const Share part{[this](const at::Tensor& x) { collective_.all_reduce(x.data_ptr<float>(), x.numel()); },
                      counts};
     const at::Tensor losses = head_loss(head_.definition().task, batch, head_.forward(batch, steps(), part));
     if (counts) losses_ += losses.detach();
-    // The heads share no parameter: the gradients of the sum are each one's own.
+    // The heads share no parameter, so the gradient of the sum gives each head its own gradient.
     const at::Tensor sum = losses.sum() * (counts ? 1.0 / static_cast<double>(global_batch) : 0.0);
-    // Not sum.backward(): it would add, to zeros, and warn of gradients that lie in rows.
+    // Not sum.backward(): it would add the gradients to zeros, and warn because they are rows of a buffer.
     const std::vector<at::Tensor>& parameters = parameters_.parameters();
     const auto found = torch::autograd::grad({sum}, parameters);
     for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].grad().copy_(found[i]);

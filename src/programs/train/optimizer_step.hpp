@@ -18,8 +18,8 @@ namespace bv {
 /// these K heads are summed over the ranks in a buffer of their own.
 class HeadTrainer {
   public:
-    /// Local. Moves `head` to `device`. `collective` must outlive this object. Uses Adam with epsilon 1e-8
-    /// where Keras puts it, and one constant learning rate for each of the K heads.
+    /// Local. Moves `head` to `device`. `collective` must outlive this object. Uses Adam with epsilon
+    /// 1e-8, added before the bias correction as in Keras, and a constant learning rate for each of K heads.
     HeadTrainer(Head head, std::vector<double> learning_rates, at::Device device, Collective& collective);
     HeadTrainer(const HeadTrainer&) = delete;
     HeadTrainer& operator=(const HeadTrainer&) = delete;
@@ -27,7 +27,8 @@ class HeadTrainer {
 
     /// Collective: updates each head once, from its mean loss over a global batch of `global_batch`
     /// sequences. `share` is this rank's part of the batch; it may be empty. Statistics and dropout masks
-    /// are those of the whole batch, so that any number of ranks trains the same heads.
+    /// are those of the whole batch, so that any number of ranks trains the same heads. Throws
+    /// std::runtime_error when MPI or NCCL fails.
     void step(const StateBatch& share, std::int64_t global_batch);
 
     /// Local: (K) the losses of this rank's sequences, summed since they were last set to 0.
@@ -43,7 +44,8 @@ class HeadTrainer {
     ResumeState state(std::int64_t k) const;
     void restore(std::int64_t k, const ResumeState& state);
 
-    /// Collective: sets all ranks to the state of rank 0, except for the losses.
+    /// Collective: sets all ranks to the state of rank 0, except for the losses. Throws std::runtime_error
+    /// when MPI or NCCL fails.
     void share_state(const Communicator& ranks);
 
     /// Local: the bytes of parameters, gradients, Adam's moments and running statistics.

@@ -21,14 +21,15 @@ using Json = nlohmann::json;
 constexpr const char* kMarker = "metrics.json";
 constexpr const char* kStates = "resume";
 constexpr const char* kRecord = "states-";
-constexpr std::string_view kAside = "best-";  // heads of epochs, below kStates
-constexpr const char* kHeadFiles[] = {"head.json", "head.safetensors", "logits.safetensors"};
+constexpr std::string_view kAside = "best-";  // folders in kStates, each for the head of an epoch
+constexpr const char* kHeadFiles[] = {"head.json", "head.safetensors", "logits.safetensors",
+                                      kQuestionRecords};
 
 fs::path recipe_path(const fs::path& folder) {
     return folder / kStates / "recipe.json";
 }
 
-/// Moves the files of a head that stand in `from`.
+/// Moves the files of a head from `from` to `to`, as far as they exist. Throws Error, which names the paths.
 void move_head(const fs::path& from, const fs::path& to) {
     for (const char* name : kHeadFiles) {
         if (!is_there(from / name)) continue;
@@ -39,7 +40,7 @@ void move_head(const fs::path& from, const fs::path& to) {
     }
 }
 
-/// The heads, as folders in the output folder, whose states after `step` steps count together.
+/// The heads whose states after `step` steps count only together, as paths relative to the output folder.
 struct Record {
     std::int64_t step;
     std::vector<std::string> heads;
@@ -49,9 +50,9 @@ std::string relative_name(const fs::path& folder, const fs::path& output) {
     return folder.lexically_relative(output).generic_string();
 }
 
-/// How the names begin of records whose first head is `head`: jobs that train other heads into the same
-/// folder have records of their own. The step follows: a record may have to wait for heads that no job trains
-/// now.
+/// The beginning of the names of records whose first head is `head`. Jobs that train other heads into the
+/// same folder have other records. The step follows in the name, because a record of an earlier step may
+/// still be there: it stays until a job trains the rest of its heads.
 std::string record_name(const std::string& head) {
     return kRecord + fingerprint(head) + "-";
 }
@@ -61,12 +62,12 @@ Record read_record(const fs::path& path) {
     try {
         return {json.at("step").get<std::int64_t>(), json.at("heads").get<std::vector<std::string>>()};
     } catch (const Json::exception& wrong) {
-        fail("{}: no record of heads' states: {}", path.string(), wrong.what());
+        fail("{}: not a record of the states of heads: {}", path.string(), wrong.what());
     }
 }
 
-/// Takes the states of those heads of the record that are `ours`, whose locks this process holds. The record
-/// goes when none is left to take. May be done again after it was cut short.
+/// Takes the states of those heads of the record that are in `ours`; this process holds their locks. Removes
+/// the record when no state is left to take. If it is interrupted, it can be done again.
 void carry_out(const Record& record, const std::set<std::string>& ours, const fs::path& output,
                const fs::path& path) {
     bool left = false;
@@ -114,7 +115,7 @@ void finish_head_states(const fs::path& output, const std::vector<fs::path>& fol
         try {
             record = read_record(path);
         } catch (const Error&) {
-            if (!is_there(path)) continue;  // another job's, carried out meanwhile
+            if (!is_there(path)) continue;  // another job has carried it out meanwhile
             throw;
         }
         const bool is_ours = std::any_of(record->heads.begin(), record->heads.end(),
@@ -152,7 +153,8 @@ void HeadFiles::begin(const Json& recipe, const std::string& config, std::int64_
     metrics_.emplace(folder_ / "metrics.jsonl", earlier);
 }
 
-void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits) {
+void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits,
+                           const QuestionRecords& records) {
     if (std::ranges::find(of_states_, written_) != of_states_.end() && written_ > 0) {
         remove_asides(of_states_);
         move_head(folder_, aside(written_));
@@ -161,6 +163,7 @@ void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& o
     written_ = origin.epochs;
     save_head(folder_, head, k, origin);
     std::visit([&](const auto& own) { write_logits(folder_ / "logits.safetensors", own); }, logits);
+    write_question_records(folder_ / kQuestionRecords, records);
 }
 
 void HeadFiles::remove_head() const {

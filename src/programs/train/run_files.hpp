@@ -13,6 +13,7 @@
 #include "io/json_lines.hpp"
 #include "optim/resume_state.hpp"
 #include "programs/shared/head_logits.hpp"
+#include "squad/scoring/question_records.hpp"
 
 namespace bv {
 
@@ -23,25 +24,27 @@ class HeadFiles {
     explicit HeadFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
     /// Begins from the start, or from the state after `steps` steps of an interrupted run. `lines` are the
-    /// lines that this run has written to its log. `best` was its best epoch so far (0 = none): if a later
-    /// head has taken the place of that epoch's head, it is put back. All other states are removed.
-    /// `config` is the resolved configuration.
+    /// lines that this run has written to its log. `best` is its best epoch so far; 0 means none. If the head
+    /// of a later epoch has taken the place of that epoch's head, the earlier head is put back. All other
+    /// states are removed. `config` is the resolved configuration.
     void begin(const nlohmann::json& recipe, const std::string& config, std::int64_t steps,
                const nlohmann::json& lines, std::int64_t best);
 
-    /// Says that a state is about to be written. `best` is the best epoch before the state's step (0 =
-    /// none). The state that was written before it is on disk.
+    /// Says that a state will be written next. `best` is the best epoch before the state's step; 0 means
+    /// none. Call it only when the previous state is on disk.
     void begin_state(std::int64_t best) { of_states_ = {of_states_.back(), best}; }
 
     /// Appends an epoch's line to metrics.jsonl.
     void log(const nlohmann::json& line) { metrics_->append(line); }
 
-    /// Writes head.safetensors, head.json, and logits.safetensors (dev) of head `k`, of the epoch that is
-    /// best so far. Sets aside what stands there where a state may need it: training that goes on from the
-    /// state, on other ranks with other rounding, may find no better epoch.
-    void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits);
+    /// Writes head.safetensors and head.json of head `k`, whose epoch is the best so far, and, for the dev
+    /// questions, logits.safetensors and questions.safetensors. If a saved state may need the files that
+    /// these replace, they are set aside: training that goes on from the state, on other ranks with other
+    /// rounding, may find no better epoch.
+    void write_head(const Head& head, std::int64_t k, const HeadOrigin& origin, const Logits& logits,
+                    const QuestionRecords& records);
 
-    /// Removes what an earlier run's `write_head` wrote.
+    /// Removes the files that `write_head` wrote, perhaps in an earlier run.
     void remove_head() const;
 
     /// Writes metrics.json, the mark of a finished training, and removes states and heads set aside.
@@ -71,16 +74,17 @@ struct HeadState {
 /// count.
 void write_head_states(const std::filesystem::path& output, const std::vector<HeadState>& states);
 
-/// Local: puts the states in place that killed processes had recorded in `output` for heads among `folders`,
-/// and removes records that they had only begun. Throws Error naming the path.
+/// Local: finishes the work of killed processes in `output` for the heads in `folders`. States for which
+/// there is a record are put in place; a record that was only begun is removed. Throws Error, which names the
+/// path.
 void finish_head_states(const std::filesystem::path& output,
                         const std::vector<std::filesystem::path>& folders);
 
-/// What a head's folder tells about its training.
+/// The facts about a head's training that its folder shows.
 struct EarlierHeadRun {
     bool finished = false;
-    std::int64_t steps = 0;  ///< steps that the newest state has done
-    std::string precision;   ///< in which the states that it read were computed
+    std::int64_t steps = 0;  ///< training steps done in the newest saved state
+    std::string precision;   ///< precision of the hidden states that it read; empty if unknown
 };
 
 /// Local: looks for a training of the same recipe in `folder`. Throws Error when a training of another

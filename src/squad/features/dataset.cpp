@@ -13,12 +13,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// In quotes and on one line.
+/// `text` in quotes and on one line.
 std::string in_quotes(const std::string& text) {
     return Json(text).dump();
 }
 
-/// Reads one file; `place` in its functions is where in the JSON it is ("data[3].paragraphs[0]").
+/// Reads one file. In its functions `place` is a place in the JSON, for messages ("data[3].paragraphs[0]").
 class Reader {
   public:
     explicit Reader(const std::filesystem::path& path) : file_(path.string()) {}
@@ -107,19 +107,20 @@ class Reader {
         dataset_.questions.push_back(std::move(question));
     }
 
-    /// A file without any answer is unlabelled; else every question must say what its answers are.
+    /// A file without any answer is unlabelled. In every other file each question must have a list of answers
+    /// or be impossible.
     void check_labels() const {
         if (!dataset_.labelled) return;
         if (!without_.empty()) {
             fail(
-                "{}: question {} has no \"answers\", while others have; expected a list, empty where there "
-                "is none",
+                "{}: question {} has no \"answers\", although other questions have; expected a list, "
+                "which may be empty",
                 file_, without_.front());
         }
         if (!empty_.empty()) {
             spdlog::warn(
-                "{}: {} questions with an empty list of answers are not said to be impossible, and "
-                "count as such; the first is {}",
+                "{}: {} questions with an empty list of answers are not marked as impossible; they count as "
+                "impossible; the first is {}",
                 file_, empty_.size(), empty_.front());
         }
     }
@@ -151,7 +152,7 @@ class Reader {
     std::unordered_map<std::string, std::int64_t> context_index_;
     std::unordered_set<std::string> ids_;
     std::vector<std::string> without_;  // ids of questions without a list of answers
-    std::vector<std::string> empty_;    // with an empty one, and not impossible
+    std::vector<std::string> empty_;    // ids of questions with an empty list that are not marked impossible
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ struct ContextTokens : TokenizedContext {
     std::vector<std::int32_t> bytes;  ///< byte offset of each character
 };
 
-/// A question before its windows are laid down.
+/// A question with its tokens and windows, before its features are filled.
 struct PlannedQuestion {
     std::vector<std::int32_t> ids;
     std::vector<Window> windows;
@@ -124,7 +124,7 @@ class Builder {
         }
     }
 
-    /// Fills the features of one question: nobody else writes there.
+    /// Fills the features of one question. No other thread writes to them.
     void fill(const PlannedQuestion& planned, const Question& question, std::size_t first_feature) {
         const ContextTokens& context = contexts_[static_cast<std::size_t>(question.context)];
         for (std::size_t w = 0; w < planned.windows.size(); ++w) {
@@ -190,12 +190,15 @@ void check_settings(const FeatureSettings& settings) {
     }
     if (steps && (settings.stride < 1 || settings.stride > room)) {
         fail(
-            "stride {} as a step; expected 1 to {}, so that windows beside the longest question leave no gap",
+            "stride {} as a step; expected 1 to {}, so that even with the longest question windows leave no "
+            "gap",
             settings.stride, room);
     }
     if (!steps && (settings.stride < 0 || settings.stride >= room)) {
-        fail("stride {} as an overlap; expected 0 to {}, so that windows beside the longest question advance",
-             settings.stride, room - 1);
+        fail(
+            "stride {} as an overlap; expected 0 to {}, so that even with the longest question windows "
+            "advance",
+            settings.stride, room - 1);
     }
 }
 

@@ -12,19 +12,20 @@ namespace bv {
 /// How to treat a question whose answer the legacy rule cannot find in its context.
 enum class Unfound {
     skip,  ///< left out, as the legacy conversion does in training
-    keep,  ///< labelled by the offsets rule: for evaluation, where no question may be missing
+    keep,  ///< kept and labelled by the offsets rule, for evaluation, where no question may be missing
 };
 
-/// "skip" or "keep". Throws Error.
+/// The value for "skip" or "keep". Throws Error for another name.
 Unfound unfound_named(std::string_view name);
 
-/// Throws Error when a question would leave too little room for its context, when the stride would skip
-/// tokens, or when a name in `settings` is unknown.
+/// Throws Error if the longest question would leave no room for its context, if the stride would skip tokens,
+/// or if a name in `settings` is unknown.
 void check_settings(const FeatureSettings& settings);
 
 /// Features of every question of `dataset` in its order, on `threads` threads; the result does not depend on
-/// their number. Labels come from a question's first answer. The tokenizer fills in the settings' vocabulary,
-/// tokenizer and lower_case. `progress` counts questions.
+/// their number. Labels come from a question's first answer. In the result, the settings' vocabulary,
+/// tokenizer and lower_case are those of `tokenizer`. `progress` counts questions. Throws Error as
+/// check_settings does.
 Features make_features(const Dataset& dataset, const Tokenizer& tokenizer, const FeatureSettings& settings,
                        Unfound unfound, int threads, Progress& progress);
 

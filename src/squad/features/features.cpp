@@ -7,7 +7,8 @@
 namespace bv {
 namespace {
 
-/// Lays everything out as bytes, lengths included, so that no two different features are laid out the same.
+/// Turns features into bytes. The bytes include lengths, so that different features never have the same
+/// bytes.
 class Layout {
   public:
     void add(std::int64_t number) { bytes_.append(reinterpret_cast<const char*>(&number), sizeof number); }
@@ -21,7 +22,7 @@ class Layout {
         add(static_cast<std::int64_t>(values.size()));
         bytes_.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
     }
-    /// Replaces what was laid out so far by its hash, which keeps memory small.
+    /// Replaces the bytes so far by their hash, to save memory.
     void fold() { bytes_ = bv::fingerprint(bytes_); }
     const std::string& bytes() const { return bytes_; }
 

@@ -13,7 +13,7 @@ struct Answer {
     std::int64_t start = 0;
 };
 
-/// A question. Without answers it is unanswerable, or unlabelled where its file has no answers at all.
+/// A question. A question without answers is unanswerable, or unlabelled if its file has no answers at all.
 struct Question {
     std::string id;
     std::string text;
@@ -52,19 +52,18 @@ struct Features {
     std::vector<std::int32_t> ids;       ///< (N) vocabulary ids
     std::vector<std::uint8_t> segments;  ///< (N) 0 question, 1 context
     std::vector<std::int32_t>
-        char_begin;  ///< (N) offsets in the context in characters, end exclusive; kNoOffset
-    std::vector<std::int32_t> char_end;     ///<     outside the context
+        char_begin;  ///< (N) offsets in the context in characters, end exclusive; they are
+    std::vector<std::int32_t> char_end;     ///<     kNoOffset outside the context
     std::vector<std::int32_t> byte_begin;   ///< (N) the same in UTF-8 bytes
     std::vector<std::int32_t> byte_end;     ///<
-    std::vector<std::uint8_t> max_context;  ///< (N) 1 where this window gives the token the most context
+    std::vector<std::uint8_t> max_context;  ///< (N) 1 if no other window gives the token more context
     std::vector<std::int32_t>
-        start_label;  ///< (F) token of the answer's start within the feature; 0 (CLS) = none
+        start_label;  ///< (F) token of the answer's start within the feature; 0 (CLS) = no answer
     std::vector<std::int32_t> end_label;  ///< (F) token of the answer's end, inclusive
     std::vector<std::int64_t>
         question_of;                   ///< (F) index into questions; windows of a question are neighbours
     std::vector<std::int32_t> window;  ///< (F) number of the window within its question
-    std::vector<std::int32_t>
-        context_token;  ///< (F) token (counted in the whole context) the window starts with
+    std::vector<std::int32_t> context_token;  ///< (F) first token of the window, counted in the whole context
 
     std::vector<std::string> contexts;  ///< each once, UTF-8
     std::vector<Question> questions;
@@ -74,14 +73,14 @@ struct Features {
     std::int64_t tokens_of(std::int64_t feature) const {
         return starts[static_cast<std::size_t>(feature) + 1] - starts[static_cast<std::size_t>(feature)];
     }
-    /// (F) `tokens_of` every feature.
+    /// (F) The number of tokens of each feature.
     std::vector<std::int64_t> token_counts() const;
 
     /// Classification label of a feature: 1 = no answer in it.
     bool no_answer(std::int64_t feature) const { return start_label[static_cast<std::size_t>(feature)] == 0; }
 
-    /// Fingerprint of settings, tokens, labels, contexts and questions: equal features have equal ones, on
-    /// any machine.
+    /// The fingerprint of settings, tokens, labels, contexts and questions. Equal features have equal
+    /// fingerprints on every machine.
     std::string fingerprint() const;
 };
 

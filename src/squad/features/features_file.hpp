@@ -7,18 +7,19 @@
 
 namespace bv {
 
-/// Writes a features file (HDF5; its schema is in src/squad/FORMAT.md) aside and renames it: it is whole or
-/// absent. Creates missing parent folders. Throws Error when it exists without `force`, or cannot be written.
+/// Writes a features file (HDF5; src/squad/FORMAT.md has its schema), which is whole or absent. Creates
+/// missing parent folders. Throws Error, which names the path, if the file exists and `force` is not set, or
+/// if it cannot be written.
 void write_features(const std::filesystem::path& path, const Features& features, bool force);
 
-/// Reads the features of a features file or of an embedding store, which carries the same table. Throws Error
-/// naming the file: missing, truncated, another HDF5 file, damaged (checksums tell, and name the array; or
-/// the fingerprint), or a table that contradicts itself. A store of which only states are cut off still has
-/// its features: `truncated` says whether they are wanted.
+/// Reads the features from a features file, or from an embedding store, which holds the same table. Throws
+/// Error, which names the file, if it is missing, truncated, another HDF5 file, or damaged (a checksum or the
+/// fingerprint is wrong), or if its table contradicts itself. A truncated store still has its features if
+/// only states are missing: `truncated` = open reads them.
 Features read_features(const std::filesystem::path& path,
                        h5::File::Truncated truncated = h5::File::Truncated::refuse);
 
-/// Writes the table as group "features" of `root`.
+/// Writes the table as group "features" of `root`. Throws Error, which names the file and the dataset.
 void write_features_table(h5::Group& root, const Features& features);
 
 }  // namespace bv

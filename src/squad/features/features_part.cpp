@@ -10,7 +10,7 @@ Features part_of(const Features& features, const std::vector<bool>& questions) {
     part.settings = features.settings;
     part.labelled = features.labelled;
     part.contexts = features.contexts;
-    std::vector<std::int64_t> place_of(questions.size());  // of a question in the part
+    std::vector<std::int64_t> place_of(questions.size());  // place of each question in the part
     for (std::size_t q = 0; q < questions.size(); ++q) {
         place_of[q] = static_cast<std::int64_t>(part.questions.size());
         if (questions[q]) part.questions.push_back(features.questions[q]);

@@ -6,8 +6,8 @@
 
 namespace bv {
 
-/// The features of those questions q for which `questions[q]` is true, in their order, as features of their
-/// own. All contexts are kept.
+/// Features of their own for the questions q with `questions[q]` true, in the same order. All contexts are
+/// kept.
 Features part_of(const Features& features, const std::vector<bool>& questions);
 
 }  // namespace bv

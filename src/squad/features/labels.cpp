@@ -10,17 +10,17 @@
 namespace bv {
 namespace {
 
-/// The legacy conversion's white space.
+/// Whether `c` is white space in the legacy conversion.
 bool separates_words(char32_t c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0x202F;
 }
 
-/// Python's: str.split cuts here.
+/// Whether Python's str.split cuts at `c`.
 bool is_python_space(char32_t c) {
     return u_isUWhiteSpace(static_cast<UChar32>(c)) || (c >= 0x1C && c <= 0x1F);
 }
 
-/// Words joined by single blanks.
+/// The words of `text`, joined by single blanks.
 template <class IsSpace>
 std::u32string single_spaced(std::u32string_view text, IsSpace is_space) {
     std::u32string result;
@@ -50,7 +50,7 @@ std::optional<TokenSpan> legacy_span(const TokenizedContext& context, const Answ
     const std::u32string& characters = context.characters;
     const std::u32string text = characters_of(answer.text);
     const auto size = static_cast<std::int64_t>(characters.size());
-    // The words touched, widened to their ends. White space counts to the word before it.
+    // The range of the words that the answer touches. White space belongs to the word before it.
     std::int64_t begin = answer.start;
     std::int64_t end = std::min(answer.start + static_cast<std::int64_t>(text.size()), size);
     const auto separator_at = [&](std::int64_t i) {
@@ -89,7 +89,8 @@ std::optional<TokenSpan> offsets_span(const TokenizedContext& context, const Ans
     const auto last =
         std::find_if(tokens.begin(), tokens.end(), [&](const Token& token) { return token.end >= end; });
     if (after_first == tokens.begin() || last == tokens.end()) return std::nullopt;
-    // Several tokens may share one character (a Hangul syllable's letters): then they come out in reverse.
+    // Several tokens may have the same character, as the letters of a Hangul syllable do. Then `one` may come
+    // after `other`.
     const std::int64_t one = after_first - 1 - tokens.begin();
     const std::int64_t other = last - tokens.begin();
     return TokenSpan{std::min(one, other), std::max(one, other)};

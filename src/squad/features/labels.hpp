@@ -11,14 +11,14 @@
 
 namespace bv {
 
-/// How an answer's characters become tokens.
+/// How the tokens of an answer are found.
 enum class LabelRule {
-    legacy,   ///< transformers' squad_convert_examples_to_features: by whitespace words, then by the answer's
-              ///< own tokens
-    offsets,  ///< today's run_qa: by the tokens' offsets
+    legacy,   ///< as transformers' squad_convert_examples_to_features: by whitespace words, then by the
+              ///< answer's own tokens
+    offsets,  ///< as today's run_qa: by the tokens' offsets
 };
 
-/// "legacy" or "offsets". Throws Error.
+/// The value for "legacy" or "offsets". Throws Error for another name.
 LabelRule label_rule_named(std::string_view name);
 
 /// Tokens [first, last] of a context, both inclusive.
@@ -28,27 +28,28 @@ struct TokenSpan {
     bool operator==(const TokenSpan&) const = default;
 };
 
-/// A context as labelling needs it.
+/// A context, as the rules need it.
 struct TokenizedContext {
     std::u32string characters;
     std::vector<Token> tokens;
 };
 
-/// The span of `answer` by the legacy rule: the whitespace words (blank, tab, line ends, U+202F) it touches,
-/// narrowed to the first run of tokens equal to those of the answer's text (after Devlin et al. 2019). None
-/// when its words do not contain its text, white space aside: the legacy conversion leaves such a question
-/// out of training.
+/// The span of `answer` by the legacy rule (after Devlin et al. 2019): the tokens of the words that the
+/// answer touches, where words are divided by blanks, tabs, line ends and U+202F. Within these, if the tokens
+/// of the answer's text occur in a row, the span is their first occurrence. No value if the words do not
+/// contain the answer's text, apart from white space: the legacy conversion leaves such a question out of
+/// training.
 std::optional<TokenSpan> legacy_span(const TokenizedContext& context, const Answer& answer,
                                      const Tokenizer& tokenizer);
 
-/// The span of `answer` by the tokens' offsets: from the last token that begins at or before its first
-/// character to the first that ends at or after its last. None when no token does. (run_qa runs onto [SEP]
-/// where an answer begins in a window's last token; here the span stays in the context.)
+/// The span of `answer` by the tokens' offsets: from the last token that begins at or before the first
+/// character of the answer to the first token that ends at or after its last character. No value if there is
+/// no such token. (If an answer begins in the last token of a window, run_qa's span goes on to [SEP]; here
+/// the span stays in the context.)
 std::optional<TokenSpan> offsets_span(const TokenizedContext& context, const Answer& answer);
 
-/// The span counted from the start of `window`'s feature, whose context begins at token `context_begin`, or
-/// {0, 0}
-/// ([CLS]: no answer) where the span is not wholly inside.
+/// `span`, counted from the start of the window's feature, in which the context begins at token
+/// `context_begin`. {0, 0} ([CLS]: no answer) if the span is not wholly inside `window` or has no value.
 TokenSpan label_in(const Window& window, const std::optional<TokenSpan>& span, std::int64_t context_begin);
 
 }  // namespace bv

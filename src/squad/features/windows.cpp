@@ -26,7 +26,7 @@ std::vector<Window> windows_over(std::int64_t tokens, std::int64_t capacity, std
 }
 
 std::vector<std::uint8_t> max_context_flags(const std::vector<Window>& windows, std::size_t which) {
-    // In double, as the legacy conversion has it: its ties are ties of doubles.
+    // The legacy conversion computes in double precision too, so that the same windows tie.
     const auto score = [](const Window& window, std::int64_t position) {
         const std::int64_t left = position - window.first;
         const std::int64_t right = window.first + window.size - 1 - position;

@@ -7,14 +7,15 @@
 
 namespace bv {
 
-/// What --stride counts: tokens from one window's start to the next (Devlin et al. 2019's code, the legacy
-/// conversion), or tokens that neighbours share (today's run_qa).
+/// The meaning of --stride. step: the number of tokens from the start of a window to the start of the next
+/// one, as in the code of Devlin et al. 2019 and the legacy conversion. overlap: the number of tokens that
+/// neighbouring windows share, as in today's run_qa.
 enum class StrideMeans { step, overlap };
 
-/// "step" or "overlap". Throws Error.
+/// The value for "step" or "overlap". Throws Error for another name.
 StrideMeans stride_means_named(std::string_view name);
 
-/// Part of a context: tokens [first, first + size) of it.
+/// A part of a context: its tokens [first, first + size).
 struct Window {
     std::int64_t first = 0;
     std::int64_t size = 0;
@@ -22,8 +23,8 @@ struct Window {
 };
 
 /// Cuts a context of `tokens` tokens into windows of at most `capacity` tokens; the last one ends with the
-/// context. There is always one window; for an empty context it is empty. A step must leave no gap: 0 <
-/// stride <= capacity for `step`, 0 <= stride < capacity for `overlap`.
+/// context. There is at least one window; an empty context has one empty window. Windows must leave no gap: 0
+/// < stride <= capacity for `step`, 0 <= stride < capacity for `overlap`.
 std::vector<Window> windows_over(std::int64_t tokens, std::int64_t capacity, std::int64_t stride,
                                  StrideMeans means);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 #include <span>
 
@@ -12,11 +13,13 @@
 namespace bv {
 namespace {
 
-/// A span of tokens of the whole features (inclusive), or "none" where both are a window's CLS.
+/// A span of tokens, both ends inclusive, counted over all features. For "none" both ends are the CLS of a
+/// window.
 struct Span {
     std::size_t first;
     std::size_t last;
     float score;
+    std::int32_t window;
     bool none;
 };
 
@@ -47,18 +50,33 @@ void add_spans(const Features& features, const SpanLogits& logits, const AnswerO
             const std::size_t last = base + end;
             if (features.char_begin[last] == kNoOffset || end < start) continue;
             if (end - start + 1 > static_cast<std::size_t>(options.max_answer_tokens)) continue;
-            spans.push_back({first, last, logits.start[first] + logits.end[last], false});
+            spans.push_back({first, last, logits.start[first] + logits.end[last],
+                             static_cast<std::int32_t>(window), false});
         }
     }
 }
 
-/// The lowest "none" over the windows.
+/// Keeps the `count` spans of the highest scores, highest first; equal scores stay in order.
+void keep_best(std::vector<Span>& spans, std::size_t count) {
+    const auto higher = [](const Span& a, const Span& b) { return a.score > b.score; };
+    if (spans.size() > count) {
+        std::vector<float> scores;
+        for (const Span& span : spans) scores.push_back(span.score);
+        const auto last = scores.begin() + static_cast<std::ptrdiff_t>(count - 1);
+        std::nth_element(scores.begin(), last, scores.end(), std::greater());
+        std::erase_if(spans, [least = *last](const Span& span) { return span.score < least; });
+    }
+    std::stable_sort(spans.begin(), spans.end(), higher);
+    spans.resize(std::min(spans.size(), count));
+}
+
+/// The "none" of the window in which its score is the lowest.
 Span none_of(const Features& features, const SpanLogits& logits, const QuestionWindows& windows) {
     Span lowest{};
     for (std::int64_t window = windows.first; window < windows.last; ++window) {
         const auto cls = static_cast<std::size_t>(features.starts[static_cast<std::size_t>(window)]);
         const float score = logits.start[cls] + logits.end[cls];
-        if (window == windows.first || score < lowest.score) lowest = {cls, cls, score, true};
+        if (window == windows.first || score < lowest.score) lowest = {cls, cls, score, -1, true};
     }
     return lowest;
 }
@@ -83,9 +101,7 @@ QuestionAnswers answer(const Features& features, const SpanLogits& logits, const
     }
     const Span none = none_of(features, logits, windows);
     spans.push_back(none);
-    std::stable_sort(spans.begin(), spans.end(),
-                     [](const Span& a, const Span& b) { return a.score > b.score; });
-    spans.resize(std::min(spans.size(), static_cast<std::size_t>(options.n_best)));
+    keep_best(spans, static_cast<std::size_t>(options.n_best));
     const auto is_none = [](const Span& span) { return span.none; };
     if (std::none_of(spans.begin(), spans.end(), is_none)) spans.push_back(none);
 
@@ -100,6 +116,9 @@ QuestionAnswers answer(const Features& features, const SpanLogits& logits, const
             const auto begin = static_cast<std::size_t>(features.byte_begin[span.first]);
             candidate.text =
                 context.substr(begin, static_cast<std::size_t>(features.byte_end[span.last]) - begin);
+            candidate.window = span.window;
+            candidate.begin = features.char_begin[span.first];
+            candidate.end = features.char_end[span.last];
         }
         result.n_best.push_back(std::move(candidate));
     }
@@ -111,6 +130,16 @@ QuestionAnswers answer(const Features& features, const SpanLogits& logits, const
 }
 
 }  // namespace
+
+const Candidate* QuestionAnswers::second_span() const {
+    const auto spans = std::span(n_best).subspan(best_span + 1);
+    const auto found = std::ranges::find_if(spans, [](const Candidate& one) { return !one.text.empty(); });
+    return found == spans.end() ? nullptr : &*found;
+}
+
+const Candidate& QuestionAnswers::none() const {
+    return *std::ranges::find_if(n_best, [](const Candidate& one) { return one.text.empty(); });
+}
 
 std::vector<QuestionAnswers> find_answers(const Features& features, const SpanLogits& logits,
                                           const AnswerOptions& options) {

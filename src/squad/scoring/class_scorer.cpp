@@ -23,7 +23,7 @@ struct Confusion {
 
     double exact() const { return 100.0 * (total - wrong) / total; }
 
-    /// 0 where there is no positive, neither said nor true.
+    /// 0 if "no answer" is neither predicted nor true for any question.
     double f1() const {
         const double denominator = 2 * true_positives + wrong;
         return denominator > 0 ? 100.0 * 2 * true_positives / denominator : 0.0;
@@ -36,11 +36,15 @@ std::vector<QuestionClass> classify_questions(const Features& features, const Cl
     BV_EXPECT(logits.logits.size() == 2 * static_cast<std::size_t>(features.count()));
     std::vector<QuestionClass> classes;
     for (const QuestionWindows& windows : windows_of_questions(features)) {
-        QuestionClass question{windows.question, 1.0, false};
+        QuestionClass question{windows.question, 1.0, windows.first, false};
         for (std::int64_t window = windows.first; window < windows.last; ++window) {
             const float* pair = &logits.logits[2 * static_cast<std::size_t>(window)];
             const double odds = double{pair[1]} - double{pair[0]};
-            question.none_probability = std::min(question.none_probability, 1 / (1 + std::exp(-odds)));
+            if (const double probability = 1 / (1 + std::exp(-odds));
+                probability < question.none_probability) {
+                question.none_probability = probability;
+                question.window = window;
+            }
             question.reference_none = question.reference_none || odds > 0;
         }
         classes.push_back(question);
@@ -48,11 +52,10 @@ std::vector<QuestionClass> classify_questions(const Features& features, const Cl
     return classes;
 }
 
-nlohmann::ordered_json class_scores(const Features& features, const ClassLogits& logits) {
+nlohmann::ordered_json class_scores(const Features& features, const std::vector<QuestionClass>& classes) {
     Confusion ours;
     Confusion reference;
     std::int64_t without_answer = 0;
-    const std::vector<QuestionClass> classes = classify_questions(features, logits);
     BV_EXPECT(!classes.empty());
     for (const QuestionClass& question : classes) {
         const bool is_none = features.questions[static_cast<std::size_t>(question.question)].answers.empty();

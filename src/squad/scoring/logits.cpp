@@ -17,7 +17,7 @@ TensorView view_of(const std::vector<float>& values, std::vector<std::int64_t> s
             std::string_view(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float))};
 }
 
-constexpr const char* kData = "data";  // metadata: fingerprint of all numbers
+constexpr const char* kData = "data";  // metadata: fingerprint of all logits
 
 std::string data_fingerprint(std::span<const float> numbers) {
     return fingerprint({reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()});
@@ -27,7 +27,8 @@ std::string data_fingerprint(std::span<const float> start, std::span<const float
     return fingerprint(data_fingerprint(start) + data_fingerprint(end));
 }
 
-/// Logits of other makers and older programs have no fingerprint.
+/// Throws Error if the file has a fingerprint of its logits and it is not `found`. Files of other or older
+/// programs have none.
 void require_data(const SafetensorsFile& file, const std::string& found) {
     const auto promised = file.metadata().find(kData);
     if (promised == file.metadata().end() || promised->second == found) return;
@@ -42,7 +43,7 @@ std::string metadata_of(const SafetensorsFile& file, const std::string& key) {
     return found->second;
 }
 
-/// Copies tensor `name`, of `columns` numbers a row (1: a vector).
+/// A copy of tensor `name`, which must have `columns` numbers in each row, or be a vector if `columns` is 1.
 std::vector<float> floats(const SafetensorsFile& file, const std::string& name, std::int64_t columns) {
     const TensorView& tensor = file.at(name);
     const bool fits =

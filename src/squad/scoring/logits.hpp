@@ -24,14 +24,15 @@ struct ClassLogits {
     std::vector<float> logits;  ///< (F, 2) row-major
 };
 
-/// The id of the first question with a logit that is NaN or infinite; nothing where there is none. The logits
-/// are those of `features`.
+/// The id of the first question with a logit that is NaN or infinite; no value if there is none. The logits
+/// must belong to `features`.
 std::optional<std::string> question_not_finite(const Features& features, const SpanLogits& logits);
 std::optional<std::string> question_not_finite(const Features& features, const ClassLogits& logits);
 
-/// Logits files are safetensors: tensors "start" and "end" (N), or "logits" (F, 2); metadata "task" (span or
-/// classification), "features" (fingerprint) and "data", the fingerprint of the logits, which files of other
-/// makers lack. All throw Error naming the file.
+/// Logits files are safetensors files with the float32 tensors "start" and "end" (N), or "logits" (F, 2).
+/// Their metadata are "task" (span or classification), "features" (fingerprint of the features) and "data"
+/// (fingerprint of the logits; files that other programs wrote may lack it). All functions throw Error, which
+/// names the file.
 void write_logits(const std::filesystem::path& path, const SpanLogits& logits);
 void write_logits(const std::filesystem::path& path, const ClassLogits& logits);
 

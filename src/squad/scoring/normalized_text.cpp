@@ -9,20 +9,21 @@
 namespace bv {
 namespace {
 
-/// Python's string.punctuation.
+/// Whether `c` is in Python's string.punctuation.
 bool is_ascii_punctuation(UChar32 c) {
     return c > 0 && c < 128 &&
            std::strchr("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", static_cast<char>(c)) != nullptr;
 }
 
-/// Python's str.isspace.
+/// Whether `c` is white space for Python's str.isspace.
 bool is_space(UChar32 c) {
     return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
            (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
            c == 0x3000;
 }
 
-/// Python's \w, but for "_", which is punctuation and gone by then.
+/// Whether `c` is a word character (\w) for Python. "_" is not tested for: it is punctuation, which is
+/// already removed.
 bool is_word_character(UChar32 c) {
     return u_isalpha(c) || u_getNumericValue(c) != U_NO_NUMERIC_VALUE;
 }

@@ -11,13 +11,15 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// The members of the JSON object in `path` in order, their values read by `value_of(value, id)`.
+/// The members of the JSON object in the file `path`, in their order. `value_of(value, id)` reads their
+/// values.
 template <class Value, class Read>
 std::vector<std::pair<std::string, Value>> read_members(const std::filesystem::path& path, Read value_of) {
     std::vector<std::pair<std::string, Value>> members;
     std::unordered_map<std::string, std::size_t> place_of_id;
     std::string id;
-    // nlohmann's ordered object looks members up one after the other; the parser's events do without.
+    // The parser's events are used here, because nlohmann's ordered object searches all earlier members for
+    // each new one.
     const auto keep = [&](int depth, Json::parse_event_t event, Json& parsed) {
         if (depth == 0 &&
             (event == Json::parse_event_t::array_start || event == Json::parse_event_t::value)) {
@@ -81,7 +83,7 @@ void write_predictions(const std::filesystem::path& folder, const Features& feat
                             {"end_logit", static_cast<double>(candidate.end_logit)},
                             {"probability", candidate.probability}});
         }
-        // push_back, where emplace would look for the id among all.
+        // push_back, because emplace would search all earlier members for the id.
         texts.push_back({id, question.text(null_threshold)});
         n_best.push_back({id, std::move(list)});
         null_odds.push_back({id, static_cast<double>(question.null_odds)});

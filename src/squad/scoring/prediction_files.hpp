@@ -10,19 +10,21 @@
 
 namespace bv {
 
-/// Answers by question id in their file's order ("" = none): the official scorer breaks ties by it.
+/// Answers by question id ("" = none), in the order of their file. The official scorer breaks ties by this
+/// order.
 using PredictedTexts = std::vector<std::pair<std::string, std::string>>;
-/// What speaks for "no answer" by question id in its file's order: a probability, or null odds.
+/// A score for "no answer" by question id, in the order of its file: a probability, or null odds.
 using NoAnswerScores = std::vector<std::pair<std::string, double>>;
 
-/// Reads a JSON object {"question id": "answer"}; of a repeated id the last answer counts, at the first's
-/// place. Throws Error naming the file and the place.
+/// Reads a JSON object {"question id": "answer"}; if an id occurs several times, its last answer counts, at
+/// the place of the first. Throws Error, which names the file and the place.
 PredictedTexts read_predictions(const std::filesystem::path& path);
 
-/// Reads a JSON object {"question id": number}, as above.
+/// Reads a JSON object {"question id": number} in the same way. Throws Error, which names the file and the
+/// place.
 NoAnswerScores read_no_answer_scores(const std::filesystem::path& path);
 
-/// Writes the inverse of `read_no_answer_scores`.
+/// Writes the file that `read_no_answer_scores` reads. Throws Error, which names the file.
 void write_no_answer_scores(const std::filesystem::path& path, const NoAnswerScores& scores);
 
 /// Writes Hugging Face run_qa's three files into `folder`: predictions.json {id: text},

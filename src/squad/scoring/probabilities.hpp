@@ -8,7 +8,7 @@
 
 namespace bv {
 
-/// How several models' probabilities become one.
+/// How the probabilities of several models are combined.
 enum class Combine { max, mean };
 
 template <>
@@ -17,15 +17,16 @@ struct Words<Combine> {
     static constexpr std::array<std::string_view, 2> kWords{"max", "mean"};
 };
 
-/// Log-probabilities: the log-softmax of start and of end logits, each over the real tokens of its window.
+/// Log-probabilities: the log-softmax of the start logits and of the end logits, each over the real tokens of
+/// its window.
 SpanLogits log_softmax(const Features& features, const SpanLogits& logits);
 
-/// The models' softmaxes combined position by position, as logarithms. The maximum is the reference's
-/// ensemble (King, Benge and Jiang 2020); like there, nothing is normalised again. One model's result is its
-/// log_softmax. All models must be of these features.
+/// The models' softmaxes, combined at each position, as logarithms. The maximum is the reference's ensemble
+/// (King, Benge and Jiang 2020); as there, the result is not normalised again. For one model the result is
+/// its log_softmax. All models must have logits for `features`.
 SpanLogits combine(const Features& features, std::span<const SpanLogits> models, Combine how);
 
-/// The same over the two classes of every feature.
+/// The same for the two classes of every feature.
 ClassLogits log_softmax(const ClassLogits& logits);
 ClassLogits combine(std::span<const ClassLogits> models, Combine how);
 

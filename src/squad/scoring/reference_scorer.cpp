@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/parallel.hpp"
 #include "squad/scoring/question_windows.hpp"
 #include "squad/scoring/word_overlap.hpp"
 
@@ -17,7 +18,8 @@ std::size_t at(std::int64_t index) {
     return static_cast<std::size_t>(index);
 }
 
-/// A token by its place in question and whole context, the same in every window of the question.
+/// The place of a token in the question or in the whole context. It is the same in every window of the
+/// question.
 struct Place {
     bool in_context = false;
     std::int64_t number = 0;
@@ -28,7 +30,7 @@ struct Place {
 Place place_of(const Features& features, std::int64_t window, std::int64_t token) {
     const std::int64_t base = features.starts[at(window)];
     if (features.char_begin[at(base + token)] == kNoOffset) {
-        // CLS and question stand at the same place in every window; the closing SEP is a place of its own.
+        // CLS and question have the same place in every window; the last SEP has a place of its own.
         const bool closing = token + 1 == features.tokens_of(window);
         return {false, closing ? -1 : token};
     }
@@ -43,7 +45,8 @@ struct Choice {
     float score = 0;  ///< logarithm of the product of the two probabilities
 };
 
-/// The likeliest token of a window but for the place `without`; nothing where no other is left.
+/// The likeliest token of a window, without the token at the place `without`; no value if no other token is
+/// left.
 std::optional<std::int64_t> likeliest(const Features& features, const std::vector<float>& values,
                                       std::int64_t window, const std::optional<Place>& without) {
     const std::int64_t base = features.starts[at(window)];
@@ -77,6 +80,21 @@ Wordpieces wordpieces(const Features& features, const std::optional<Choice>& cho
     return {first + choice->start, first + choice->end + 1};
 }
 
+ReferenceAnswer answer(const Features& features, const SpanLogits& values, const QuestionWindows& windows) {
+    const auto best = choose(features, values, windows, {}, {});
+    BV_EXPECT(best.has_value());
+    const auto second = choose(features, values, windows, place_of(features, best->window, best->start),
+                               place_of(features, best->window, best->end));
+    ReferenceAnswer result{windows.question, wordpieces(features, best), wordpieces(features, second),
+                           best->window, best->start > 0 && best->end < best->start};
+    if (result.best.empty()) return result;
+    const std::size_t base = at(features.starts[at(best->window)]);
+    const auto inside = [](std::int32_t offset) { return offset == kNoOffset ? kOutside : offset; };
+    result.begin = inside(features.char_begin[base + at(best->start)]);
+    result.end = inside(features.char_end[base + at(best->end)]);
+    return result;
+}
+
 /// Sums of one group of questions.
 struct Sums {
     double exact = 0;
@@ -107,15 +125,11 @@ std::vector<ReferenceAnswer> reference_answers(const Features& features,
                                                const SpanLogits& log_probabilities) {
     BV_EXPECT(log_probabilities.start.size() == at(features.tokens()));
     BV_EXPECT(log_probabilities.end.size() == at(features.tokens()));
-    std::vector<ReferenceAnswer> answers;
-    for (const QuestionWindows& windows : windows_of_questions(features)) {
-        const auto best = choose(features, log_probabilities, windows, {}, {});
-        BV_EXPECT(best.has_value());
-        const auto second =
-            choose(features, log_probabilities, windows, place_of(features, best->window, best->start),
-                   place_of(features, best->window, best->end));
-        answers.push_back({windows.question, wordpieces(features, best), wordpieces(features, second)});
-    }
+    const std::vector<QuestionWindows> questions = windows_of_questions(features);
+    std::vector<ReferenceAnswer> answers(questions.size());
+    parallel_for(static_cast<std::int64_t>(questions.size()), available_cores(), [&](std::int64_t q) {
+        answers[at(q)] = answer(features, log_probabilities, questions[at(q)]);
+    });
     return answers;
 }
 
@@ -125,12 +139,14 @@ std::vector<Wordpieces> gold_wordpieces(const Features& features, std::int64_t f
     for (const Answer& answer : question.answers) {
         const std::int64_t end = answer.start + characters_in(answer.text);
         std::map<std::int64_t, std::int32_t>
-            pieces;  // by place in the context: overlapping windows repeat tokens
+            pieces;  // by place in the context, because overlapping windows repeat tokens
         for (std::int64_t window = first; window < last; ++window) {
-            for (std::int64_t token = 0; token < features.tokens_of(window); ++token) {
-                const std::size_t i = at(features.starts[at(window)] + token);
+            const std::size_t base = at(features.starts[at(window)]);
+            const std::size_t stop = at(features.starts[at(window) + 1]);
+            for (std::size_t i = base; i < stop; ++i) {
+                if (features.char_begin[i] >= end || features.char_end[i] <= answer.start) continue;
                 if (features.char_begin[i] == kNoOffset) continue;
-                if (features.char_end[i] <= answer.start || features.char_begin[i] >= end) continue;
+                const auto token = static_cast<std::int64_t>(i - base);
                 pieces.emplace(place_of(features, window, token).number, features.ids[i]);
             }
         }
@@ -148,20 +164,30 @@ WordpieceVerdict judge(const Wordpieces& answer, const std::vector<Wordpieces>& 
     return verdict;
 }
 
-nlohmann::ordered_json reference_scores(const Features& features, const SpanLogits& log_probabilities) {
+std::vector<ReferenceVerdicts> judge(const Features& features, const std::vector<ReferenceAnswer>& answers) {
     const std::vector<QuestionWindows> windows = windows_of_questions(features);
-    const std::vector<ReferenceAnswer> answers = reference_answers(features, log_probabilities);
+    BV_EXPECT(answers.size() == windows.size());
+    std::vector<ReferenceVerdicts> verdicts(answers.size());
+    parallel_for(static_cast<std::int64_t>(answers.size()), available_cores(), [&](std::int64_t q) {
+        const auto golds = gold_wordpieces(features, windows[at(q)].first, windows[at(q)].last);
+        verdicts[at(q)] = {judge(answers[at(q)].best, golds), judge(answers[at(q)].second, golds)};
+    });
+    return verdicts;
+}
+
+nlohmann::ordered_json reference_scores(const Features& features, const std::vector<ReferenceAnswer>& answers,
+                                        const std::vector<ReferenceVerdicts>& verdicts) {
+    BV_EXPECT(answers.size() == verdicts.size());
     Sums all;
     Sums with_answer;
     Sums without_answer;
     Sums second_best;
     for (std::size_t q = 0; q < answers.size(); ++q) {
-        const auto golds = gold_wordpieces(features, windows[q].first, windows[q].last);
-        const WordpieceVerdict best = judge(answers[q].best, golds);
+        const WordpieceVerdict& best = verdicts[q].best;
         all.add(best);
         const bool has_answer = !features.questions[at(answers[q].question)].answers.empty();
         (has_answer ? with_answer : without_answer).add(best);
-        if (!best.exact) second_best.add(judge(answers[q].second, golds));
+        if (!best.exact) second_best.add(verdicts[q].second);
     }
     nlohmann::ordered_json scores = nlohmann::ordered_json::object();
     all.write(scores, "");

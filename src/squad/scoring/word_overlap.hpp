@@ -6,9 +6,9 @@
 
 namespace bv {
 
-/// SQuAD's F1 of two bags of words (or wordpieces): harmonic mean of the share of `predicted` found in `gold`
-/// and the reverse, a word counting as often as it occurs in both. 1 where both are empty, 0 where one is. In
-/// [0, 1].
+/// SQuAD's F1 of two lists of words (or wordpieces), in [0, 1]: the harmonic mean of precision (the share of
+/// `predicted` that is in `gold`) and recall (the share of `gold` that is in `predicted`). A word counts as
+/// often as it occurs in both. 1 if both are empty, 0 if only one is.
 template <class Word>
 double overlap_f1(std::vector<Word> gold, std::vector<Word> predicted) {
     if (gold.empty() || predicted.empty()) return gold.empty() == predicted.empty() ? 1.0 : 0.0;

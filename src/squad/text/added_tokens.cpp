@@ -21,7 +21,7 @@ bool is_within_word(std::u32string_view text, std::size_t begin, std::size_t end
            (end < text.size() && as_bert::is_of_word(text[end]));
 }
 
-/// Spaces that end at `end`, from `first` on.
+/// The number of spaces that stand directly before `end`, not counting those before `first`.
 std::size_t spaces_before(std::u32string_view text, std::size_t end, std::size_t first) {
     std::size_t count = 0;
     while (end - count > first && as_bert::is_space(text[end - count - 1])) ++count;
@@ -78,8 +78,7 @@ void AddedTokens::finish(const BasicTokenizer& basic, bool skip_special, const s
             std::u32string text;
             for (const auto& character : basic.normalized(content)) text.push_back(character.value);
             if (text.empty()) {
-                fail("{}: nothing is left of the added token \"{}\" once it is normalized", place,
-                     token.content);
+                fail("{}: the added token \"{}\" is empty after normalization", place, token.content);
             }
             normalized_.add({text, id, tokens_.at(id)});
         }
@@ -94,7 +93,7 @@ void AddedTokens::Patterns::add(Pattern pattern) {
         return other.text == pattern.text || other.text.size() < pattern.text.size();
     });
     if (place != all.end() && place->text == pattern.text)
-        return;  // of equal patterns only the first is ever found
+        return;  // of equal patterns only the first can be found
     if (first.find(pattern.text.front()) == std::u32string::npos) first.push_back(pattern.text.front());
     all.insert(place, std::move(pattern));
 }
@@ -113,10 +112,10 @@ std::vector<AddedTokens::Part> AddedTokens::Patterns::parts(std::u32string_view 
         const AddedToken& token = found->token;
         std::size_t begin = i;
         std::size_t end = i + found->text.size();
-        i = end;  // the search goes on behind the match, also where it does not count
+        i = end;  // the search goes on after the match, also if the match does not count
         if (skip_special && token.special) continue;
         if (token.single_word && is_within_word(text, begin, end)) continue;
-        // A token's own first blank may belong to the token before.
+        // If the token itself begins with a blank, the token before may have taken that blank.
         if (token.lstrip) begin = std::max(done, begin - spaces_before(text, begin, done));
         if (token.rstrip) end += spaces_from(text, end);
         if (done < begin) parts.push_back({std::nullopt, done, begin});

@@ -15,14 +15,14 @@ namespace bv {
 /// A token that is cut out of a text before WordPiece, with the flags that Hugging Face gives it.
 struct AddedToken {
     std::string content;
-    bool single_word = false;  ///< not inside a word
-    bool lstrip = false;       ///< takes the white space before it
-    bool rstrip = false;       ///< takes the white space behind it
+    bool single_word = false;  ///< is not found inside a word
+    bool lstrip = false;       ///< includes the white space before it
+    bool rstrip = false;       ///< includes the white space after it
     bool special = false;
-    std::optional<bool> normalized{};  ///< where absent: true unless the token is special
+    std::optional<bool> normalized{};  ///< if absent: true unless the token is special
 
-    /// Whether its normalized form is searched for in normalized text; else the token as it is in the
-    /// original.
+    /// Whether its normalized form is searched for in normalized text. Otherwise the token itself is searched
+    /// for in the original text.
     bool in_normalized_text() const { return normalized.value_or(!special); }
 };
 

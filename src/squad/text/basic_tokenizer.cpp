@@ -10,7 +10,7 @@ namespace {
 using Character = BasicTokenizer::Character;
 using Text = BasicTokenizer::Text;
 
-/// Control characters dropped, white space made blanks, ideographs put between blanks.
+/// `text` without control characters, with blanks for white space, and with blanks around ideographs.
 Text cleaned(std::u32string_view text, std::int32_t offset, bool split_ideographs) {
     Text result;
     result.reserve(text.size());
@@ -30,10 +30,10 @@ Text cleaned(std::u32string_view text, std::int32_t offset, bool split_ideograph
     return result;
 }
 
-/// Canonical decomposition with its reordering, then without accents. Ranges follow `tokenizers`: the first
-/// part of a decomposed character takes the range of the next character not yet used, the other parts that of
-/// the last one used. They differ from the character's own range only where marks changed places, but there
-/// its offsets would too.
+/// Decomposes characters canonically, reorders the marks, and drops the accents. Ranges follow Hugging Face
+/// `tokenizers`: the first part of a decomposed character gets the range of the next character that is not
+/// used yet, the other parts get the range of the last one used. These differ from the character's own range
+/// only if marks changed places; the offsets of `tokenizers` differ then too.
 Text without_accents(const Text& text) {
     struct Part {
         char32_t value;

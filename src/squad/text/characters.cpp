@@ -18,9 +18,9 @@ bool exists_in(char32_t c, int unicode_version) {
     return age[0] != 0 && age[0] <= unicode_version;
 }
 
-/// Bit of the category of `c` as U_GC_*_MASK; none for those younger than the tables.
+/// The category of `c` as a bit U_GC_*_MASK; 0 for characters that are younger than the tables.
 std::uint32_t category_of(char32_t c) {
-    switch (c) {  // corrected after Unicode 8
+    switch (c) {  // their categories were corrected after Unicode 8; these are the old ones
         case 0x1734:
             return U_GC_MN_MASK;
         case 0x1885:
@@ -140,7 +140,7 @@ bool is_punctuation(char32_t c) {
 
 bool is_ideograph(char32_t c) {
     if (c < 0x3400) return false;
-    // U+2B820 to U+2B91F are left out by `tokenizers`, and so here.
+    // `tokenizers` leaves out U+2B820 to U+2B91F, so they are left out here.
     return (c <= 0x4DBF) || (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) ||
            (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B81F) ||
            (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0x2F800 && c <= 0x2FA1F);
@@ -169,7 +169,8 @@ void append_decomposition(char32_t c, std::u32string& target) {
 
 void append_lower(char32_t c, std::u32string& target) {
     target.push_back(static_cast<char32_t>(u_tolower(static_cast<UChar32>(c))));
-    // Only U+0130 becomes two characters without regard to language or context: "i" and a dot above.
+    // U+0130 is the only character that always becomes two, whatever the language and context: "i" and a dot
+    // above.
     if (c == 0x130) target.push_back(0x307);
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr const char* kExtra = "extra_special_tokens";
 constexpr const char* kAdditional = "additional_special_tokens";  // the same key before transformers 5
 
-/// Special tokens under standard names, in the order of adding, and BERT's own.
+/// The standard names of special tokens, in the order in which they are added, and BERT's token for each.
 struct StandardToken {
     const char* name;
     const char* of_bert;
@@ -49,7 +49,7 @@ class SpecialTokens {
         if (files.older_ones_count()) read_others(files.special_tokens);
     }
 
-    /// The token under a standard name; nothing where it is null, or where it is missing and has no default.
+    /// The token with a standard name; no value if it is null, or if it is missing and has no default.
     std::optional<AddedToken> standard(const StandardToken& wanted, bool defaults) const {
         if (const auto place = place_of(wanted.name)) return special_token(*place);
         if (!defaults || wanted.of_bert == nullptr || file_of(wanted.name).json.contains(wanted.name))
@@ -65,7 +65,7 @@ class SpecialTokens {
     bool is_known(const std::string& content) const { return holds(known_, content); }
 
     const std::vector<AddedToken>& extra() const { return extra_; }
-    /// Tokens under names of their own, and where those stand.
+    /// The special tokens with other names, and their places in the files.
     const std::vector<std::pair<JsonPlace, AddedToken>>& others() const { return others_; }
 
   private:
@@ -159,7 +159,7 @@ Promises read_added_tokens(const JsonFile& file, const SpecialTokens& special) {
     return promises;
 }
 
-/// What the files promise, by id.
+/// The added tokens to which the files give ids, by id.
 Promises read_promises(const TokenizerFiles& files, const SpecialTokens& special,
                        const std::vector<PromisedToken>& of_tokenizer) {
     if (!files.older_ones_count())
@@ -169,7 +169,7 @@ Promises read_promises(const TokenizerFiles& files, const SpecialTokens& special
     return promises;
 }
 
-/// The special tokens that the files name. Notes in `result` those that BERT itself needs.
+/// The special tokens that the files name. Stores in `result` those that BERT itself needs.
 std::vector<AddedToken> read_named(const SpecialTokens& special, const Pieces& vocabulary, bool defaults,
                                    DeclaredTokens& result) {
     std::vector<AddedToken> named;
@@ -183,7 +183,8 @@ std::vector<AddedToken> read_named(const SpecialTokens& special, const Pieces& v
         if (name == "sep_token") result.sep = token->content;
     }
     for (const auto& [place, token] : special.others()) {
-        // Hugging Face gives ids to new ones in the order of the keys in the file, which is not known here.
+        // Hugging Face gives ids to new tokens in the order of the keys in the file. That order is not known
+        // here, so they are refused.
         if (!vocabulary.contains(token.content) && !holds(result.tokens, token.content)) {
             place.wrong("a token of the vocabulary, or an added token that has an id");
         }

@@ -12,15 +12,15 @@ namespace bv {
 
 /// The special and added tokens that the files of a model folder declare, as transformers 5 collects them.
 struct DeclaredTokens {
-    std::string unknown;                  ///< empty where none is declared
-    std::string cls;                      ///<
-    std::string sep;                      ///<
-    std::vector<AddedToken> tokens;       ///< in the order of adding
+    std::string unknown;  ///< empty if none is declared; so are `cls` and `sep`
+    std::string cls;
+    std::string sep;
+    std::vector<AddedToken> tokens;       ///< in the order in which they are added
     std::vector<PromisedToken> promised;  ///< those to which a file gives an id
 };
 
-/// `of_tokenizer` are the added tokens of tokenizer.json. `defaults`: special tokens that no file names have
-/// BERT's names. Throws Error naming file and key.
+/// Reads the declared tokens. `of_tokenizer` are the added tokens of tokenizer.json. With `defaults` special
+/// tokens that no file names have BERT's names. Throws Error, which names file and key.
 DeclaredTokens read_declared_tokens(const TokenizerFiles& files, const Pieces& vocabulary,
                                     const std::vector<PromisedToken>& of_tokenizer, bool defaults);
 

@@ -13,7 +13,7 @@ struct TextHash {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
 };
 
-/// Pieces of a vocabulary and their ids; found by std::string_view too.
+/// The pieces of a vocabulary and their ids. They can be looked up by std::string_view.
 using Pieces = std::unordered_map<std::string, std::int32_t, TextHash, std::equal_to<>>;
 
 }  // namespace bv

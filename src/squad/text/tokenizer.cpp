@@ -42,8 +42,7 @@ void Tokenizer::add_tokens(const TokenizerDefinition& definition) {
         if (id == promised.id) continue;
         fail(
             "{}: \"{}\" has id {}, but Hugging Face's tokenizers give it {}; expected the ids of added "
-            "tokens to "
-            "follow the {} pieces of {}",
+            "tokens to follow the {} pieces of {}",
             promised.place, promised.token.content, promised.id, id ? std::to_string(*id) : "none",
             vocabulary.size(), source_.string());
     }

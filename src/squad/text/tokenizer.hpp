@@ -12,7 +12,7 @@
 
 namespace bv {
 
-/// A wordpiece and the range of characters of the original text it came from (end exclusive).
+/// A wordpiece and its range of characters in the original text, end exclusive.
 struct Token {
     std::int32_t id;
     std::int32_t begin;
@@ -21,15 +21,15 @@ struct Token {
 
 struct TokenizerDefinition;
 
-/// BERT's tokenizer, equal to Hugging Face's BertTokenizerFast: added and special tokens are cut out first
-/// ("[SEP]" written out in a text is that token), the rest goes through the basic tokenizer and WordPiece (Wu
-/// et al. 2016), greedily the longest piece first.
+/// BERT's tokenizer, equal to Hugging Face's BertTokenizerFast: added and special tokens are cut out first (a
+/// text "[SEP]" is that token). The rest goes through the basic tokenizer and WordPiece (Wu et al. 2016),
+/// which always takes the longest piece that fits.
 class Tokenizer {
   public:
     /// Reads the tokenizer of a model folder: vocab.txt or tokenizer.json, and the files beside them
-    /// (tokenizer_definition.hpp says which counts). Throws Error naming file and key: missing, not readable,
-    /// without [CLS], [SEP] or [UNK], an added token whose id is not the one that Hugging Face gives it, or a
-    /// setting that is not implemented.
+    /// (tokenizer_definition.hpp says which of them count). Throws Error, which names file and key, if a file
+    /// is missing or not readable, if [CLS], [SEP] or [UNK] is missing, if an added token has another id than
+    /// Hugging Face gives it, or if a setting is not implemented.
     explicit Tokenizer(const std::filesystem::path& model);
 
     /// The tokens of `text`, without [CLS] and [SEP] around it. Safe to call from several threads.
@@ -44,8 +44,8 @@ class Tokenizer {
     const std::string& vocabulary() const { return vocabulary_; }
     /// The file that the vocabulary was read from.
     const std::filesystem::path& source() const { return source_; }
-    /// Fingerprint of everything that decides how a text is cut: two folders with equal fingerprints
-    /// make equal features, even where different files define the tokenizer.
+    /// The fingerprint of everything that decides how a text is cut. Two folders with equal fingerprints make
+    /// equal features, even if different files define the tokenizer.
     const std::string& fingerprint() const { return fingerprint_; }
 
   private:

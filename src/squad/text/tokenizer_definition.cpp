@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// True where tokenizer.json alone says how a text is cut.
+/// Whether only tokenizer.json says how a text is cut.
 bool is_generic(const TokenizerFiles& files) {
     auto place = files.config.find("tokenizer_class");
     if (!place) place = files.model.find("tokenizer_class");
@@ -56,7 +56,7 @@ BasicTokenizer read_settings(const JsonPlace& config) {
     return basic;
 }
 
-/// Throws Error where tokenizer.json contradicts tokenizer_config.json and the constants of BertTokenizer.
+/// Throws Error if tokenizer.json contradicts tokenizer_config.json or the constants of BertTokenizer.
 void require_agreement(const TokenizerFiles& files, const TokenizerJson& tokenizer,
                        const TokenizerDefinition& definition) {
     const auto require = [&](const char* key, bool found, const char* config_key, bool wanted) {

@@ -21,17 +21,17 @@ struct TokenizerDefinition {
     std::string unknown;
     std::string cls;
     std::string sep;
-    bool skip_special = false;                   ///< special tokens written out in a text are plain text
-    std::vector<std::vector<AddedToken>> added;  ///< each list is added at once
+    bool skip_special = false;                   ///< a special token in a text is plain text
+    std::vector<std::vector<AddedToken>> added;  ///< each list is added in one call
     std::vector<PromisedToken> promised;         ///< tokens to which a file gives an id
 };
 
-/// Reads it as transformers 5's AutoTokenizer does. Where there is a tokenizer.json, the vocabulary comes
+/// Reads the files as transformers 5's AutoTokenizer does. If there is a tokenizer.json, the vocabulary comes
 /// from it, and vocab.txt does not count. The rest depends on `tokenizer_class`: for BertTokenizer (also when
 /// none is named) it comes from tokenizer_config.json, which tokenizer.json must not contradict; for
 /// PreTrainedTokenizerFast and TokenizersBackend from tokenizer.json. Lines of vocab.txt lose the white space
-/// at their end; of equal lines the last one counts. Throws Error naming file and key: missing, not readable,
-/// or a tokenizer that is not BERT's.
+/// at their end; of equal lines the last one counts. Throws Error, which names file and key, if a file is
+/// missing or not readable, or if the tokenizer is not BERT's.
 TokenizerDefinition read_tokenizer_definition(const std::filesystem::path& model);
 
 }  // namespace bv

@@ -14,8 +14,8 @@ namespace bv {
 inline constexpr const char* kTokenizerFiles[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json",
                                                   "special_tokens_map.json", "added_tokens.json"};
 
-/// A JSON file of a model folder; an empty object if the file does not exist. Throws Error, which names the
-/// file.
+/// A JSON file of a model folder; an empty object if the file does not exist. Reading it throws Error, which
+/// names the file.
 struct JsonFile {
     explicit JsonFile(const std::filesystem::path& path);
 
@@ -32,8 +32,8 @@ struct JsonFile {
 struct TokenizerFiles {
     explicit TokenizerFiles(const std::filesystem::path& folder);
 
-    /// special_tokens_map.json and added_tokens.json count only where tokenizer_config.json has no list of
-    /// added tokens itself.
+    /// Whether special_tokens_map.json and added_tokens.json count: only if tokenizer_config.json itself has
+    /// no list of added tokens.
     bool older_ones_count() const { return !config.json.contains("added_tokens_decoder"); }
 
     JsonFile config;  ///< tokenizer_config.json

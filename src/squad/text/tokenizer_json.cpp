@@ -14,7 +14,7 @@ void require_type(const JsonPlace& place, const char* type) {
 }
 
 void read_model(const JsonPlace& model, TokenizerJson& result) {
-    // Files of early versions of `tokenizers` name no type.
+    // Files of early versions of `tokenizers` have no type.
     if (model.has("type") || model.has("merges")) require_type(model, "WordPiece");
     const JsonPlace vocabulary = model.at("vocab");
     if (!vocabulary.value().is_object()) vocabulary.wrong("an object of pieces and ids");
@@ -79,7 +79,9 @@ TokenizerJson read_tokenizer_json(const JsonPlace& file) {
 
 std::pair<PromisedToken, PromisedToken> read_ends(const JsonPlace& file) {
     const JsonPlace processor = file.at("post_processor");
-    const auto wrong = [&] { processor.wrong("one that makes [CLS] A [SEP] B [SEP] of a pair"); };
+    const auto wrong = [&] {
+        processor.wrong("one that turns a pair of texts A and B into [CLS] A [SEP] B [SEP]");
+    };
     const Json& value = processor.value();
     const Json type = value.is_object() ? value.value("type", Json()) : Json();
     const auto token = [&](const std::string& content, const Json& id) -> PromisedToken {

@@ -20,7 +20,7 @@ struct PromisedToken {
     std::string place;
 };
 
-/// A file tokenizer.json of Hugging Face `tokenizers` that is a BERT tokenizer.
+/// The content of a file tokenizer.json of Hugging Face `tokenizers` that defines a BERT tokenizer.
 struct TokenizerJson {
     Pieces vocabulary;
     BasicTokenizer basic;
@@ -29,16 +29,16 @@ struct TokenizerJson {
     std::vector<PromisedToken> added;
 };
 
-/// Reads tokenizer.json. Throws Error naming the key where it asks for something that this project's
+/// Reads tokenizer.json. Throws Error, which names the key, if the file needs something that this project's
 /// tokenizer does not do (another model, normalizer or pre-tokenizer).
 TokenizerJson read_tokenizer_json(const JsonPlace& file);
 
-/// The tokens of the file's post-processor before and after the first text. Throws Error naming the key
-/// unless it makes [CLS] A [SEP] B [SEP] of a pair, with segments 0 and 1.
+/// The tokens that the file's post-processor puts before and after the first text. Throws Error, which names
+/// the key, unless it turns a pair of texts A and B into [CLS] A [SEP] B [SEP], with segments 0 and 1.
 std::pair<PromisedToken, PromisedToken> read_ends(const JsonPlace& file);
 
-/// Reads an added token: a JSON string, which is a special token, or an object with flags. Throws Error
-/// naming the key.
+/// Reads an added token: a JSON string, which is a special token, or an object with flags. Throws Error,
+/// which names the key.
 AddedToken added_token(const JsonPlace& place);
 
 }  // namespace bv

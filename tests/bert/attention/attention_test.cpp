@@ -1,9 +1,12 @@
 #include "bert/attention/attention.hpp"
 
 #include <cmath>
+#include <numeric>
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+
+#include "helpers/sequences_of.hpp"
 
 namespace bv {
 namespace {
@@ -12,28 +15,25 @@ constexpr std::int64_t kHeads = 3;
 
 /// A batch with sequences of these lengths; `p` = 0 drops nothing.
 DropoutPlan plan_of(const std::vector<std::int64_t>& lengths, double p) {
-    DropoutPlan plan{p, {11, 3}, 2, DropoutSite::attention, {0}, {}};
-    for (const std::int64_t length : lengths) {
-        plan.rows.push_back(plan.rows.back() + length);
-        plan.examples.push_back(static_cast<std::int64_t>(plan.examples.size()));
-    }
-    return plan;
+    std::vector<std::int64_t> examples(lengths.size());
+    std::iota(examples.begin(), examples.end(), 0);
+    return {p, {11, 3}, 2, DropoutSite::attention, sequences_of(lengths, examples)};
 }
 
 /// Queries, keys and values (N, 3 H) with heads of `head_size`.
 at::Tensor random_input(const DropoutPlan& plan, std::int64_t head_size) {
     at::manual_seed(1);
-    return at::randn({plan.rows.back(), 3 * kHeads * head_size});
+    return at::randn({plan.sequences->rows(), 3 * kHeads * head_size});
 }
 
 /// The textbook formula in plain operations, with an explicit mask (A, T, T) for each sequence.
 at::Tensor textbook(const at::Tensor& x, const DropoutPlan& plan) {
     const std::int64_t hidden = x.size(1) / 3;
     std::vector<at::Tensor> outputs;
-    for (std::size_t b = 0; b < plan.examples.size(); ++b) {
-        const std::int64_t tokens = plan.rows[b + 1] - plan.rows[b];
+    for (std::size_t b = 0; b < plan.sequences->examples.size(); ++b) {
+        const std::int64_t tokens = plan.sequences->rows_of(b);
         const auto part = [&](std::int64_t which) {
-            return x.narrow(0, plan.rows[b], tokens)
+            return x.narrow(0, plan.sequences->starts[b], tokens)
                 .narrow(1, which * hidden, hidden)
                 .reshape({tokens, kHeads, hidden / kHeads})
                 .transpose(0, 1);
@@ -49,10 +49,6 @@ at::Tensor textbook(const at::Tensor& x, const DropoutPlan& plan) {
 }
 
 using Attention = at::Tensor (*)(const at::Tensor&, std::int64_t, const DropoutPlan&);
-
-at::Tensor packed(const at::Tensor& x, std::int64_t heads, const DropoutPlan& plan) {
-    return packed_attention(x, heads, at::tensor(plan.rows, at::kInt), plan);
-}
 
 /// Output and gradient of `attention` over `x`, whose loss weighs the output by fixed random numbers.
 std::pair<at::Tensor, at::Tensor> output_and_gradient(Attention attention, const at::Tensor& x,
@@ -78,7 +74,7 @@ TEST(PackedAttention, IsTheTextbookFormulaAndItsGradient) {
             const at::Tensor expected = textbook(leaf, plan);
             at::manual_seed(2);
             (expected * at::randn(expected.sizes())).sum().backward();
-            for (const Attention attention : {&packed, &plain_attention}) {
+            for (const Attention attention : {&packed_attention, &plain_attention}) {
                 const auto [y, gradient] = output_and_gradient(attention, x, plan);
                 EXPECT_TRUE(at::allclose(y, expected, 1e-5, 2e-6)) << head_size << ", p = " << p;
                 EXPECT_TRUE(at::allclose(gradient, leaf.grad(), 1e-4, 1e-5)) << head_size << ", p = " << p;
@@ -93,7 +89,7 @@ TEST(PackedAttention, Bfloat16DiffersByItsRoundingAlone) {
         const at::Tensor x = random_input(plan, head_size).to(at::kBFloat16);
         const auto [expected, expected_gradient] =
             output_and_gradient(&plain_attention, x.to(at::kFloat), plan);
-        for (const Attention attention : {&packed, &plain_attention}) {
+        for (const Attention attention : {&packed_attention, &plain_attention}) {
             const auto [y, gradient] = output_and_gradient(attention, x, plan);
             EXPECT_LT(relative_error(y, expected), 0.005) << head_size;
             EXPECT_LT(relative_error(gradient, expected_gradient), 0.01) << head_size;
@@ -105,9 +101,9 @@ TEST(PackedAttention, InferenceEqualsTrainingWithoutDropout) {
     for (const std::int64_t head_size : {8, 32}) {
         const DropoutPlan plan = plan_of({5, 9, 1, 14}, 0);
         const at::Tensor x = random_input(plan, head_size);
-        const at::Tensor training = packed(x.clone().set_requires_grad(true), kHeads, plan);
+        const at::Tensor training = packed_attention(x.clone().set_requires_grad(true), kHeads, plan);
         const at::NoGradGuard no_gradients;
-        EXPECT_TRUE(at::equal(packed(x, kHeads, plan), training));
+        EXPECT_TRUE(at::equal(packed_attention(x, kHeads, plan), training));
     }
 }
 
@@ -118,8 +114,8 @@ TEST(PackedAttention, ASequenceDoesNotSeeItsNeighbours) {
         at::Tensor other = x.clone();
         other.narrow(0, 5, 9).normal_();
         const at::NoGradGuard no_gradients;
-        const at::Tensor a = packed(x, kHeads, plan);
-        const at::Tensor b = packed(other, kHeads, plan);
+        const at::Tensor a = packed_attention(x, kHeads, plan);
+        const at::Tensor b = packed_attention(other, kHeads, plan);
         EXPECT_TRUE(at::equal(a.narrow(0, 0, 5), b.narrow(0, 0, 5)));
         EXPECT_FALSE(at::equal(a.narrow(0, 5, 9), b.narrow(0, 5, 9)));
     }
@@ -129,7 +125,7 @@ TEST(PackedAttention, WhatIsNotFiniteStaysSo) {
     const DropoutPlan plan = plan_of({20}, 0);
     at::Tensor x = random_input(plan, 32);
     x[3][5] = std::nanf("");
-    const at::Tensor y = packed(x, kHeads, plan);
+    const at::Tensor y = packed_attention(x, kHeads, plan);
     EXPECT_TRUE(y[3].slice(0, 0, 32).isnan().all().item<bool>());
     EXPECT_TRUE(y[4].isfinite().all().item<bool>());
 }

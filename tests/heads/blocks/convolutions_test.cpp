@@ -89,8 +89,8 @@ TEST(Convolution, AlongTokensSeesZerosBeyondItsSequence) {
         const at::Tensor y = block.forward(batch.states, {batch, std::nullopt});
         ASSERT_EQ(y.sizes(), at::IntArrayRef({2, 13, 4}));
         for (std::size_t b = 0; b < 4; ++b) {
-            const std::int64_t first = batch.starts[b];
-            const std::int64_t rows = batch.starts[b + 1] - first;
+            const std::int64_t first = batch.packed->starts[b];
+            const std::int64_t rows = batch.packed->rows_of(b);
             for (std::int64_t row = 0; row < rows; ++row) {
                 for (std::int64_t i = 0; i < 4; ++i) {
                     EXPECT_NEAR(y[1][first + row][i].item<double>(),

@@ -14,8 +14,7 @@ TEST(StateBatch, WithSomeStatesSharesTheirMemory) {
     const StateBatch part = batch.with_states(1, 2);
     EXPECT_TRUE(part.states.equal(batch.states.narrow(0, 1, 2)));
     EXPECT_EQ(part.states.const_data_ptr(), batch.states[1].const_data_ptr());
-    EXPECT_EQ(part.starts, batch.starts);
-    EXPECT_TRUE(part.end_labels.equal(batch.end_labels));
+    EXPECT_EQ(part.packed, batch.packed);
 }
 
 TEST(HeadLoss, OfASpanIsTheCrossEntropyOverItsOwnRowsAlone) {
@@ -27,7 +26,7 @@ TEST(HeadLoss, OfASpanIsTheCrossEntropyOverItsOwnRowsAlone) {
 }
 
 TEST(HeadLoss, OfASpanFallsWhereItsLabelsRise) {
-    const StateBatch batch = random_states(1, 2, {4, 9});  // labels: (0, 0) and (4, 8)
+    const StateBatch batch = random_states(1, 2, {4, 9});  // labels: (0, 0) and (4, 8) of their own sequences
     const at::Tensor logits = at::zeros({1, 13, 2});
     logits[0][0][0] = 50;
     logits[0][0][1] = 50;
@@ -45,9 +44,9 @@ TEST(HeadLoss, OfABatchIsTheSumOverItsSequences) {
         double sum = 0;
         for (std::int64_t b = 0; b < batch.sequences(); ++b) {
             const StateBatch one = alone(batch, b);
-            sum +=
-                head_loss(task, one, logits.narrow(1, batch.starts[static_cast<std::size_t>(b)], one.rows()))
-                    .item<double>();
+            sum += head_loss(task, one,
+                             logits.narrow(1, batch.packed->starts[static_cast<std::size_t>(b)], one.rows()))
+                       .item<double>();
         }
         EXPECT_NEAR(head_loss(task, batch, logits).item<double>(), sum, 1e-5) << to_string(task);
     }

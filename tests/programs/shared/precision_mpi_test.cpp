@@ -37,7 +37,7 @@ TEST_F(Precision, OfWorkThatGoesOnIsThatOfBefore) {
     for (const char* recorded : {"float32", "bfloat16"}) {
         const auto [chosen, log] = choose("auto", recorded);
         EXPECT_EQ(chosen, recorded);
-        EXPECT_THAT(log, HasSubstr("as in the work that goes on"));
+        EXPECT_THAT(log, HasSubstr("as in the unfinished work"));
     }
 }
 

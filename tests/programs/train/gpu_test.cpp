@@ -23,11 +23,11 @@ TEST_F(StatesOnGpu, AreThoseThatWereRead) {
     StateFeed feed(source, {{{3, 17}, {20, 0, 5}}, {{8}, {}, {1, 2}}}, device_);
     for (const std::vector<std::int64_t>& which : FeatureBatches{{3, 17}, {20, 0, 5}, {8}, {}, {1, 2}}) {
         const StateBatch found = feed.next();
-        EXPECT_EQ(found.examples, which);
+        EXPECT_EQ(found.packed->examples, which);
         if (which.empty()) continue;
         const StateBatch expected = source.read({which}).front();
         EXPECT_TRUE(found.states.cpu().equal(expected.states));
-        EXPECT_TRUE(found.end_labels.cpu().equal(expected.end_labels));
+        EXPECT_TRUE(found.packed->end_labels.cpu().equal(expected.packed->end_labels));
     }
 }
 
@@ -83,17 +83,12 @@ class TrainingOnGpu : public OnGpu<testing::Test> {
         const std::int64_t states = definition.each_layer ? 1 : 3;
         at::manual_seed(5);
         StateBatch batch;
-        batch.starts.push_back(0);
-        for (const std::int64_t tokens : {40, 3, 200, 77}) {
-            batch.examples.push_back(batch.sequences());
-            batch.starts.push_back(batch.starts.back() + (definition.task == Task::span ? tokens : 1));
-        }
+        const std::vector<std::int64_t> tokens{40, 3, 200, 77};
+        PackedSequences packed = pack({0, 1, 2, 3}, tokens);
+        packed.no_answer = at::tensor({0, 1, 1, 0}, at::kLong);
+        if (definition.task == Task::classification) packed = packed.one_row_each();
+        batch.packed = std::make_shared<PackedSequences>(packed.to(device_));
         batch.states = at::randn({states, batch.rows(), kWidth}).to(device_);
-        batch.start_labels =
-            at::tensor(std::vector<std::int64_t>(batch.starts.begin(), batch.starts.end() - 1), at::kLong)
-                .to(device_);
-        batch.end_labels = batch.start_labels;
-        batch.no_answer = at::tensor({0, 1, 1, 0}, at::kLong).to(device_);
         Collective& collective = make_collective(ranks(), device_.index());
         HeadTrainer trainer(Head(definition, states, kWidth, {7, 8}), {1e-3, 1e-2}, device_, collective);
         for (int step = 0; step < 3; ++step) trainer.step(batch, batch.sequences());

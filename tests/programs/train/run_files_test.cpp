@@ -169,7 +169,9 @@ void write_best(HeadFiles& files, std::int64_t epoch) {
     HeadOrigin origin;
     origin.layers = {0, 1, 2};
     origin.epochs = epoch;
-    files.write_head(head, 0, origin, SpanLogits{"features", {static_cast<float>(epoch)}, {0}});
+    QuestionRecords records;
+    records.ids = {std::to_string(epoch)};
+    files.write_head(head, 0, origin, SpanLogits{"features", {static_cast<float>(epoch)}, {0}}, records);
 }
 
 TEST_F(HeadStatesTest, KilledAtAnyMomentTheBestHeadIsThatOfTheStateThatGoesOn) {
@@ -194,6 +196,7 @@ TEST_F(HeadStatesTest, KilledAtAnyMomentTheBestHeadIsThatOfTheStateThatGoesOn) {
         resumed.begin({}, "", 7, {}, best);
         ASSERT_EQ(epochs_of(folder), best) << "killed at call " << call;
         ASSERT_EQ(read_span_logits(folder / "logits.safetensors").start.front(), static_cast<float>(best));
+        ASSERT_EQ(read_question_records(folder / kQuestionRecords).ids, std::vector{std::to_string(best)});
         resumed.finish({});
         EXPECT_EQ(std::distance(fs::directory_iterator(folder / "resume"), {}), 1);  // recipe.json
     }

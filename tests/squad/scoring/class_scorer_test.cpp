@@ -26,7 +26,7 @@ TEST(ClassScorer, CountsWithNoAnswerAsPositive) {
     sample.add("four", 3, {{"a", 0}}, {{0, 2}, {1, 3}});
     // says: one none (wrong), two none (right), three answer (wrong), four: windows none and answer.
     const ClassLogits logits{"", {0, 1, 0, 1, 1, 0, 0, 1, 1, 0}};
-    const auto scores = class_scores(sample.features(), logits);
+    const auto scores = class_scores(sample.features(), classify_questions(sample.features(), logits));
     EXPECT_EQ(scores["exact"], 50.0);
     EXPECT_EQ(scores["f1"], 50.0);  // 1 right of 2 said, of 2 true
     EXPECT_EQ(scores["reference_exact"], 25.0);

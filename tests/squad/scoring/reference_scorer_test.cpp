@@ -70,7 +70,8 @@ TEST(ReferenceScorer, ScoresInPercentBestOverGoldAnswers) {
     SpanLogits logits = sample.logits();
     logits.start[sample.place(0, 2)] = logits.end[sample.place(0, 3)] = 5;  // "c d": F1 0.8 against "b c d"
     logits.start[sample.place(0, 0)] = logits.end[sample.place(0, 0)] = 3;  // second best: "a", right
-    const auto scores = reference_scores(sample.features(), log_softmax(sample.features(), logits));
+    const auto answers = reference_answers(sample.features(), log_softmax(sample.features(), logits));
+    const auto scores = reference_scores(sample.features(), answers, judge(sample.features(), answers));
     EXPECT_EQ(scores["exact"], 50.0);
     EXPECT_NEAR(scores["f1"], 90.0, 1e-12);
     EXPECT_NEAR(scores["HasAns_f1"], 80.0, 1e-12);

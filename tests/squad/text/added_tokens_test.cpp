@@ -64,7 +64,7 @@ TEST(AddedTokens, special_ones_match_the_text_as_it_is_and_others_its_normalized
     const AddedTokens added = made_of({special, token("Caf\u00e9")});
     EXPECT_EQ(shown(added.parts(U"[Ent][ent]cafe"), U"[Ent][ent]cafe"), "<[Ent]>[ent]cafe");
     EXPECT_EQ(shown(added.parts_of_normalized(U"a cafe"), U"a cafe"), "a <cafe>");
-    BV_EXPECT_ERROR(made_of({token("\u200b")}), "place", "nothing is left");
+    BV_EXPECT_ERROR(made_of({token("\u200b")}), "place", "is empty after normalization");
 }
 
 TEST(AddedTokens, their_description_knows_their_flags_and_not_their_order) {

@@ -1,0 +1,64 @@
+#include "programs/eval/threshold.hpp"
+
+#include "core/error.hpp"
+#include "io/json.hpp"
+#include "programs/eval/compare.hpp"
+#include "programs/shared/described_features.hpp"
+
+namespace bv {
+namespace {
+
+using Json = nlohmann::json;
+using Pointer = Json::json_pointer;
+
+constexpr const char* kThreshold = "/official/best_f1_thresh";
+
+/// Throws Error unless the features of the file were made with the same settings, and of other questions.
+void require_held_out(const std::string& file, const Json& metrics, const Evaluation& evaluation) {
+    const Pointer settings("/features/settings");
+    if (!metrics.contains(settings))
+        fail("{}: it does not say how its features were made; an older program wrote it: evaluate again",
+             file);
+    const auto own = describe_features("", evaluation.fingerprint, evaluation.features.settings)["settings"];
+    for (const auto& [name, value] : own.items()) {
+        const Json found = metrics[settings].is_object() ? metrics[settings].value(name, Json()) : Json();
+        if (found != Json(value)) {
+            fail("--threshold-from {}: its features were made with {} {}, those to be scored with {}", file,
+                 name, found.dump(), value.dump());
+        }
+    }
+    if (!metrics.contains("held_out") &&
+        metrics["features"].value("fingerprint", Json()) == evaluation.fingerprint) {
+        fail(
+            "--threshold-from {}: it is of the questions that are to be scored; a threshold is chosen on "
+            "others, and metrics.json has the best one on these as best_f1_thresh",
+            file);
+    }
+}
+
+}  // namespace
+
+std::optional<ChosenThreshold> chosen_threshold(const EvalOptions& options, const Evaluation& evaluation,
+                                                Task task) {
+    if (options.threshold_from.empty()) return std::nullopt;
+    if (task != Task::span) fail("--threshold-from is for the task span; a classifier has no null threshold");
+    const std::filesystem::path path = metrics_file(options.threshold_from);
+    const std::string file = path.string();
+    const Json metrics = read_json(path);
+    if (!metrics.is_object() || metrics.value("task", Json()) != to_string(Task::span))
+        fail("--threshold-from {}: it is no evaluation of the task span", file);
+    const Json& scores = metrics.contains("held_out") ? metrics["held_out"] : metrics;
+    const Pointer pointer(kThreshold);
+    if (!scores.is_object() || !scores.contains(pointer) || !scores[pointer].is_number())
+        fail("--threshold-from {}: it has no number '{}'", file, pointer.to_string());
+    require_held_out(file, metrics, evaluation);
+    ChosenThreshold chosen{scores[pointer].get<double>(), source_of(path)};
+    const double given = options.answers.null_threshold;
+    if (given != 0 && given != chosen.value) {
+        fail("--null-threshold {} and --threshold-from {}, which found {}: give one of them", given, file,
+             chosen.value);
+    }
+    return chosen;
+}
+
+}  // namespace bv

@@ -51,8 +51,7 @@ def test_each_experiment_has_a_section_of_its_own_and_none_without_results(run):
     add_experiments(run)
     page = page_of(run)
     assert [page.count(f'data-table="{name}"') for name in EXPERIMENTS] == [1] * len(EXPERIMENTS)
-    figures = ["span-probe-atlas" if name == "span-atlas" else name for name in EXPERIMENTS]
-    assert [page.count(f'data-figure="{name}"') for name in figures] == [1] * len(figures)
+    assert [page.count(f'data-figure="{name}"') for name in EXPERIMENTS] == [1] * len(EXPERIMENTS)
     rows = rows_of(page)
     folder = "span/seed-1/heads/learned_pooling/epoch-1"
     (less,) = [row for row in rows if row and row[-1].startswith(f"{folder}/lr-0.001-seed-1-share-0.1/metrics.json")]

@@ -262,14 +262,14 @@ def add_atlas(report, task, probes):
     """A head for each layer at each checkpoint."""
     if not probes:
         return
-    for name in sorted({probe.name for probe in probes if probe.main}):
+    for place, name in enumerate(sorted({probe.name for probe in probes if probe.main})):
         groups = grouped([probe for probe in probes if probe.name == name and probe.main])
         caption = (
             f"What each hidden state tells by itself at each checkpoint: a {name.replace('_', ' ')} on it alone, percent (mean of "
             "the seeds). 0 is the embedding output."
         )
-        figure = Figure(f"{name.replace('_', '-')}-atlas", "Layer atlas", caption, charts.layer_atlas(groups), f"{task}-atlas")
-        report.figure(task, figure)
+        own = f"{task}-atlas-{place + 1}" if place else f"{task}-atlas"  # names of files hold no text of the data
+        report.figure(task, Figure(own, "Layer atlas", caption, charts.layer_atlas(groups), f"{task}-atlas"))
     probes = sorted(probes, key=lambda probe: (probe.epoch, probe.name, probe.layers, probe.seed))
     own = [
         (EPOCH, lambda one: epoch_cell(one.epoch)),

@@ -84,4 +84,4 @@ def add_times(report):
         *(Column(f"{phase.replace('_', '-')} %", 0) for phase in phases),
     ]
     caption = "Fine-tuning: time, and where rank 0 spent it (percent)."
-    report.cost.named("Fine-tuning").tables.append(Table("cost", "Time of fine-tuning", caption, columns, rows))
+    report.cost.named("Fine-tuning").tables.append(Table("fine-tuning-cost", "Time of fine-tuning", caption, columns, rows))

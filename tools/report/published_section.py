@@ -44,7 +44,7 @@ def add_published(report):
             words("verdict"),
             words("why not"),
         ]
-        part.tables.append(Table("published", "Every published figure beside ours", found["note"], columns, rows))
+        part.tables.append(Table("published-figures", "Every published figure beside ours", found["note"], columns, rows))
 
 
 def sources(run, files):

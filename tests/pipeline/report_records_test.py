@@ -1,0 +1,154 @@
+"""What the report makes of records of questions: the answer in a sentence, and a clear line for each that is not as it should be."""
+
+import html
+import json
+import re
+import shutil
+import sys
+
+import bv
+import h5py
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from synthetic_run import page_of, text_of, write_json
+
+sys.path.insert(0, str(bv.SOURCE / "tools" / "bench"))
+import made_run
+
+NAME = "questions.safetensors"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    run = tmp_path_factory.mktemp("made") / "study"
+    made_run.write_run(run, made_run.Shape(questions=150, checkpoints=3, heads=3, head_checkpoints=1, seeds=1))
+    return run
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "study")
+
+
+def sentences(page):
+    return [text_of(one) for one in re.findall(r'<p class="sentence">(.*?)</p>', page, re.DOTALL)]
+
+
+def figures_of(run):
+    report = bv.read_json(run / "report" / "report.json")
+    return {table["name"]: table for section in report["sections"] for part in section["parts"] for table in part["tables"]}
+
+
+def records_of(run, place):
+    (path,) = run.glob(f"span/seed-1/{place}/{NAME}")
+    return path
+
+
+def change(path, **columns):
+    """Writes records anew with other columns or, by None, without them."""
+    with open(path, "rb") as file:
+        about = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
+    kept = {name: column for name, column in (load_file(path) | columns).items() if column is not None}
+    save_file(kept, path, about)
+
+
+def test_the_answer_is_a_sentence_whose_figures_are_those_of_the_table(run):
+    first, *_ = sentences(page_of(run))
+    told = re.search(r"^(.*) over epoch-(\S+) states reaches (\d+) % of BERT's F1 with ([\d.e-]+) % of its parameters "
+                     r"\(([\d.]+) against ([\d.]+) after (\S+) epochs; difference ([−+][\d.]+), 95 % interval ([−+][\d.]+) to "
+                     r"([−+][\d.]+): (.*?)\)", first)  # fmt: skip
+    assert told, first
+    rows = {tuple(row["cells"][:2]): row["cells"] for row in figures_of(run)["span-significance"]["rows"]}
+    row = rows[told[2], told[1]]
+    difference = row[7]
+    assert f"{row[3]['value']:.1f}" == told[5]
+    assert [f"{difference[key]:+.1f}".replace("-", "−") for key in ("value", "low", "high")] == list(told.groups()[7:10])
+    assert told[11].startswith(difference["verdict"])
+
+
+def test_where_bert_is_no_better_than_none_to_every_question_it_is_said(run):
+    for path in run.glob(f"span/seed-1/evaluations/epoch-*/{NAME}"):
+        columns = load_file(path)
+        change(path, null_odds=np.full_like(columns["null_odds"], 9), none_score=columns["span_score"] + np.float32(9))
+    said = sentences(page_of(run))
+    assert said[0].startswith("BERT does not do better than “none” to every question, which scores 33.3")
+    assert "nothing can be said of heads" in said[1]
+
+
+def test_without_records_the_scores_are_told_and_that_nothing_tells_how_sure_they_are(run):
+    for path in run.rglob(NAME):
+        path.unlink()
+    page = page_of(run)
+    assert "How sure this is cannot be told: the run has no records of its questions." in " ".join(sentences(page))
+    assert "No records of questions for 6 results of the span task, such as span/seed-1/evaluations/" in html.unescape(page)
+    assert "span-significance" not in figures_of(run) and "span-heads" in figures_of(run)
+
+
+def with_nan(path):
+    odds = load_file(path)["null_odds"].copy()
+    odds[3] = np.nan
+    change(path, null_odds=odds)
+
+
+@pytest.mark.parametrize(
+    "harm, complaint",
+    [
+        (with_nan, "column 'null_odds' holds nan for question"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "cannot be read as safetensors"),
+        (lambda path: change(path, f1=None), "has no column 'f1'"),
+    ],
+    ids=["nan", "cut short", "no column"],
+)
+def test_bad_records_are_named_and_cost_no_others(run, harm, complaint):
+    path = records_of(run, "evaluations/epoch-6")
+    harm(path)
+    told = bv.run_tool("report/report.py", "--run", run, check=False)
+    assert told.rc == 2
+    (line,) = told.stderr.splitlines()
+    assert str(path) in line and complaint in line
+    systems = figures_of(run)["span-calibration"]["rows"]
+    assert len(systems) == 3 + 3 - 1
+
+
+def test_records_of_other_features_are_left_out_and_named(run):
+    path = records_of(run, "evaluations/epoch-6")
+    with open(path, "rb") as file:
+        about = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
+    save_file(load_file(path), path, about | {"features": "0" * 32})
+    page = html.unescape(page_of(run))
+    assert f"Left out: {path.relative_to(run)} is of other questions (features {'0' * 32}" in page
+    assert len(figures_of(run)["span-calibration"]["rows"]) == 3 + 3 - 1
+
+
+def test_without_the_features_file_there_are_scores_and_no_texts(run):
+    (run / "features" / "dev.h5").unlink()
+    for path in run.glob("span/seed-1/evaluations/*/metrics.json"):
+        write_json(path, bv.read_json(path) | {"features": {"path": "gone.h5", "fingerprint": bv.read_json(path)["features"]["fingerprint"]}})
+    page = html.unescape(page_of(run))
+    assert "No texts of the span task: no features file has the fingerprint" in page
+    assert "span-significance" in figures_of(run) and "span-words" not in figures_of(run)
+    with h5py.File(run / "features" / "dev.h5", "w"):
+        pass  # a features file in name alone
+    assert "No texts of the span task" in html.unescape(page_of(run))
+
+
+def test_a_cut_off_log_of_a_head_is_named_and_the_page_is_made(run):
+    (path,) = run.glob("span/seed-1/heads/adapter_386_shared/*/*/metrics.json")
+    path.with_name("metrics.jsonl").write_text('{"epoch":1,"official":{\n', encoding="utf-8")
+    told = bv.run_tool("report/report.py", "--run", run, check=False)
+    assert told.rc == 2 and str(path.with_name("metrics.jsonl")) in told.stderr
+    assert "span-heads" in figures_of(run)
+
+
+def test_a_result_of_other_features_is_refused_unless_told_to_and_then_marked(run):
+    path = run / "span/seed-1/evaluations/epoch-6/metrics.json"
+    metrics = bv.read_json(path)
+    metrics["features"]["fingerprint"] = "f" * 32
+    write_json(path, metrics)
+    refused = bv.run_tool("report/report.py", "--run", run, check=False)
+    assert refused.rc == 2 and "--mixed" in refused.stderr
+    assert not (run / "report").exists()
+    bv.run_tool("report/report.py", "--run", run, "--mixed")
+    page = html.unescape((run / "report" / "index.html").read_text(encoding="utf-8"))
+    assert f"[other features ({'f' * 32}" in page

@@ -5,8 +5,7 @@ from calibration import COVERAGE, accuracy_at, area_under_risk, confidence_of, r
 from groups import spread
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell
-from threshold_section import POINTS, shown_systems
-from thresholds import thinned
+from threshold_section import curve, shown_systems
 
 
 def add_calibration(report, evidence):
@@ -65,7 +64,7 @@ def add_figures(report, evidence, table):
         if system.group.epoch in epochs or not epochs:
             coverage, risk = risk_coverage(confidence_of(system.one, system.threshold), system.correct())
             told = {"model": system.name, "epoch": epoch_cell(system.group.epoch).text}
-            for x, y in zip(*thinned(coverage, risk, POINTS)):
+            for x, y in curve(coverage, risk):
                 lines.append({**told, "x": round(100 * float(x), 2), "y": round(100 * float(y), 2)})
     caption = (
         "Share of the answers that is wrong, where a model answers only the questions that it is most sure of; a line a model, "

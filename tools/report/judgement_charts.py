@@ -2,8 +2,6 @@
 
 from marks import BLUE, GREEN, GREY, VERMILLION, category, colored, hover, quantity, specification, without_shape
 
-BERT_OR_HEAD = {"condition": {"test": "datum.model === 'BERT'", "value": BLUE}, "value": GREY}
-
 
 def _panels(rows, inner, *, columns=3):
     """A panel a checkpoint."""
@@ -13,20 +11,18 @@ def _panels(rows, inner, *, columns=3):
 
 def _lines(rows, x, y, tips):
     """A line a model, BERT's in blue and on top."""
-    inner = {
-        "width": 270,
-        "height": 220,
-        "mark": {"type": "line", "strokeWidth": 1.5, "interpolate": "step-after"},
-        "encoding": {
-            "x": x,
-            "y": y,
-            "detail": {"field": "model"},
-            "color": BERT_OR_HEAD,
-            "opacity": {"condition": {"test": "datum.model === 'BERT'", "value": 1}, "value": 0.6},
-            "tooltip": tips,
-        },
+    encoding = {"x": x, "y": y, "detail": {"field": "model"}, "tooltip": tips}
+    heads = {
+        "transform": [{"filter": "datum.model !== 'BERT'"}],
+        "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.5, "color": GREY},
+        "encoding": encoding,
     }
-    return _panels(rows, inner)
+    bert = {
+        "transform": [{"filter": "datum.model === 'BERT'"}],
+        "mark": {"type": "line", "strokeWidth": 2.5, "color": BLUE},
+        "encoding": encoding,
+    }
+    return _panels(rows, {"width": 270, "height": 220, "layer": [heads, bert]})
 
 
 def precision_recall(rows):
@@ -124,9 +120,9 @@ def separating_words(rows):
         "mark": {"type": "bar"},
         "encoding": {
             "y": category("word", order=list(dict.fromkeys(order))),
-            "x": quantity("value", "log odds of right against wrong", zero=True),
+            "x": quantity("value", "log odds of right against wrong, in standard errors (z)", zero=True),
             "color": {"condition": {"test": "datum.value > 0", "value": BLUE}, "value": VERMILLION},
-            "tooltip": hover(("word", "word"), ("value", "log odds"), ("count", "questions")),
+            "tooltip": hover(("word", "word"), ("value", "z"), ("count", "questions")),
         },
     }
     return specification(rows, body, width=420, height={"step": 16})

@@ -83,7 +83,7 @@ def add_curves(report, evidence, table):
         one = system.one
         precision, recall = precision_recall(one.null_odds, one["f1"], one["answerable"])
         told = {"model": system.name, "epoch": epoch_cell(system.group.epoch).text}
-        for x, y in zip(*thinned(recall, precision, POINTS)):
+        for x, y in curve(recall, precision):
             lines.append({**told, "x": round(100 * float(x), 2), "y": round(100 * float(y), 2)})
     if lines:
         caption = (
@@ -105,6 +105,12 @@ def add_curves(report, evidence, table):
             "each checkpoint. The further the two are apart, the better a threshold tells them."
         )
         report.figure("span", Figure("span-null-odds", "Histograms of null odds", caption, charts.null_odds(bars), table))
+
+
+def curve(x, y):
+    """Some places of a curve of shares: the first hundredth is left out, where few questions make it jump."""
+    begin = int(np.searchsorted(x, 0.01))
+    return zip(*thinned(x[begin:], y[begin:], POINTS))
 
 
 def shown_systems(evidence):

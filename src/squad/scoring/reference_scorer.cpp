@@ -95,8 +95,8 @@ ReferenceAnswer answer(const Features& features, const SpanLogits& values, const
     return result;
 }
 
-/// Sums of one group of questions.
-struct Sums {
+/// The sums over one group of questions.
+struct WordpieceSums {
     double exact = 0;
     double f1 = 0;
     std::int64_t total = 0;
@@ -178,10 +178,10 @@ std::vector<ReferenceVerdicts> judge(const Features& features, const std::vector
 nlohmann::ordered_json reference_scores(const Features& features, const std::vector<ReferenceAnswer>& answers,
                                         const std::vector<ReferenceVerdicts>& verdicts) {
     BV_EXPECT(answers.size() == verdicts.size());
-    Sums all;
-    Sums with_answer;
-    Sums without_answer;
-    Sums second_best;
+    WordpieceSums all;
+    WordpieceSums with_answer;
+    WordpieceSums without_answer;
+    WordpieceSums second_best;
     for (std::size_t q = 0; q < answers.size(); ++q) {
         const WordpieceVerdict& best = verdicts[q].best;
         all.add(best);

@@ -50,7 +50,7 @@ missing_packages() {
     done < <(entries "${lists[@]}")
 }
 
-# Of names of packages those that apt can install: one with "?" at its end may be unknown to it.
+# Prints those of the names that apt can install. Apt may not know a package whose name ends with "?".
 known_packages() {
     local name
     for name; do
@@ -67,15 +67,15 @@ install_system_packages() {
         return
     fi
     mapfile -t missing < <(missing_packages)
-    # With apt's lists at hand nothing is to do where only packages are missing that it has not.
+    # If apt has its lists and knows none of the missing packages, there is nothing to install.
     if apt-cache show bash >/dev/null 2>&1; then
         mapfile -t missing < <(known_packages ${missing[@]+"${missing[@]}"})
     fi
     ((${#missing[@]})) || return 0
     if ((EUID != 0)); then
         if ! sudo -n true 2>/dev/null; then
-            say "missing system packages, and no right to install them: ${missing[*]}"
-            say "ask for: sudo apt-get install ${missing[*]}"
+            say "missing system packages, and no right to install them: ${missing[*]%'?'}"
+            say "ask for: sudo apt-get install ${missing[*]%'?'}"
             say "or load a cluster's modules and name their folders in CMAKE_PREFIX_PATH and HDF5_ROOT"
             return
         fi

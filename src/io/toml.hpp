@@ -3,9 +3,9 @@
 #include <string>
 #include <string_view>
 
-// toml++ asserts that a value begins where it looks for one, and a bracket too many in a file breaks that: a program would
-// abort where it should say what is wrong. Where NDEBUG is defined, toml++ promises it to the compiler instead, which is
-// worse. Without both, its next step finds the mistake and names it.
+// toml++ has assertions that a mistake in a file makes fail, for example a bracket too many: the program would
+// abort and name no line. If NDEBUG is defined, toml++ tells the compiler to rely on the same conditions, and
+// the behaviour is undefined. Without assertions and without NDEBUG, toml++ reports the mistake as an error.
 #pragma push_macro("NDEBUG")
 #undef NDEBUG
 #define TOML_ASSERT(expr) static_assert(true)

@@ -130,6 +130,7 @@ def test_what_cannot_be_compared_is_refused_by_name(features, systems, tmp_path)
         assert words in line and str(other) in line, line
     assert "found 1" in refusal("--compare", good)
     assert "--output" in refusal("--compare", f"{good},{good}", "--output", tmp_path / "out", ranks=2)
+    assert "evaluate again" in refusal("--compare", f"{good},{good}", "--null-threshold", 1.5)
     assert "--json" in refusal("--json", "--predictions", "x", "--squad", "y")
 
 
@@ -149,6 +150,26 @@ def test_a_threshold_of_held_out_questions_is_used_and_recorded(features, tmp_pa
     assert metrics["official"] == bv.read_json(tmp_path / "typed" / "out" / "metrics.json")["official"]
     # The configuration that was written does the same again.
     bv.run("bv_eval", "--config", tmp_path / "file" / "out" / "config.toml", "--force")
+
+
+def test_where_no_threshold_beats_none_everywhere_the_answer_is_none(features, tmp_path):
+    evaluate(features / "held-out.h5", tmp_path / "held", 1, 0.0)
+    source = tmp_path / "held" / "out" / "metrics.json"
+    official = bv.read_json(source)["official"]
+    official["best_f1"], official["best_f1_thresh"] = 100 * official["NoAns_total"] / official["total"], 0
+    source.write_text(json.dumps({**bv.read_json(source), "official": official}))
+    evaluate(features / "dev.h5", tmp_path / "hopeless", 2, 0.5, "--threshold-from", source)
+    assert set(bv.read_json(tmp_path / "hopeless" / "out" / "predictions.json").values()) == {""}
+
+
+def test_few_paragraphs_show_nothing(features, model, tmp_path):
+    few = tmp_path / "few.h5"
+    bv.run("bv_prepare", "--squad", features / "dev.json", "--model", model, "--output", few, "--unfound", "keep",
+           "--limit", 5)
+    for name, seed, right in (("a", 1, 0.0), ("b", 2, 1.0)):
+        evaluate(few, tmp_path / name, seed, right)
+    found = json.loads(compare(tmp_path / "a" / "out", tmp_path / "b" / "out", "--json").stdout)
+    assert found["contexts"] < 20 and "too few" in found["verdict"]
 
 
 def test_a_head_has_the_threshold_of_its_held_out_questions(tiny_model, corpus, tmp_path):

@@ -34,6 +34,9 @@ EvalMode mode_of(const EvalOptions& options) {
         if (options.compare.size() != 2)
             fail("--compare takes two evaluations, A,B; found {}", options.compare.size());
         if (!options.output.empty()) fail("--compare prints its results: leave out --output");
+        if (!options.threshold_from.empty() || options.answers.null_threshold != 0) {
+            fail("--compare takes the answers as they were evaluated: evaluate again with another threshold");
+        }
         return EvalMode::compare;
     }
     if (!options.threshold_from.empty() && !options.predictions.empty())

@@ -68,7 +68,15 @@ const char* name_of_exact(Task task) {
     return task == Task::span ? "EM" : "accuracy";
 }
 
+/// Paragraphs are what is drawn: with so few the resamples differ less than new paragraphs would.
+constexpr std::int64_t kFewContexts = 20;
+
 std::string verdict(const PairedComparison& found, Task task) {
+    if (found.contexts < kFewContexts)
+        return fmt::format(
+            "{} paragraphs are too few to show whether the difference is noise: at least {} "
+            "are needed.",
+            found.contexts, kFewContexts);
     const std::string exact = name_of_exact(task);
     if (found.exact.in_noise() && found.f1.in_noise())
         return "The difference is not distinguishable from noise: both 95 % intervals hold 0.";

@@ -1,5 +1,7 @@
 #include "programs/eval/threshold.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "io/json.hpp"
 #include "programs/eval/compare.hpp"
@@ -12,6 +14,16 @@ using Json = nlohmann::json;
 using Pointer = Json::json_pointer;
 
 constexpr const char* kThreshold = "/official/best_f1_thresh";
+constexpr double kAlwaysNone = -1e9;  // below all null odds
+
+/// The best threshold of official scores. They say 0 if no threshold beats the answer "none" to every
+/// question; as null odds are not probabilities, 0 would not give these answers.
+double best_threshold(const Json& official) {
+    const double none_everywhere =
+        100 * official.value("NoAns_total", 0.0) / std::max(1.0, official.value("total", 0.0));
+    if (official.value("best_f1", 100.0) <= none_everywhere + 1e-9) return kAlwaysNone;
+    return official.at("best_f1_thresh").get<double>();
+}
 
 /// Throws Error unless the features of the file were made with the same settings, and of other questions.
 void require_held_out(const std::string& file, const Json& metrics, const Evaluation& evaluation) {
@@ -52,7 +64,7 @@ std::optional<ChosenThreshold> chosen_threshold(const EvalOptions& options, cons
     if (!scores.is_object() || !scores.contains(pointer) || !scores[pointer].is_number())
         fail("--threshold-from {}: it has no number '{}'", file, pointer.to_string());
     require_held_out(file, metrics, evaluation);
-    ChosenThreshold chosen{scores[pointer].get<double>(), source_of(path)};
+    ChosenThreshold chosen{best_threshold(scores.at("official")), source_of(path)};
     const double given = options.answers.null_threshold;
     if (given != 0 && given != chosen.value) {
         fail("--null-threshold {} and --threshold-from {}, which found {}: give one of them", given, file,

@@ -9,11 +9,12 @@
 namespace bv {
 
 /// Local: the threshold of --threshold-from for an evaluation whose features are read; no value without that
-/// flag. Of a head that was trained with --held-out it is the best-F1 threshold on its held-out questions,
-/// else that of the evaluation as a whole. Throws Error naming the file where it has none, is of another
-/// task, of features that were made with other settings, or of the very questions that are to be scored, or
-/// where
-/// --null-threshold says another.
+/// flag. It is the threshold with the best F1: on its held-out questions for a head that was trained with
+/// --held-out, otherwise on all questions of that evaluation. If no threshold beats the answer "none" to
+/// every question, it is below all null odds. Throws Error, which names the file, if the file has no
+/// threshold, if it is of another task, of features with other settings or of the questions that are to be
+/// scored, or if
+/// --null-threshold gives another value.
 std::optional<ChosenThreshold> chosen_threshold(const EvalOptions& options, const Evaluation& evaluation,
                                                 Task task);
 

@@ -16,7 +16,7 @@ namespace bv {
 /// - reversed: the reference rule answers "none" because the likeliest end stands before the likeliest start;
 ///   the official answer is a span.
 /// - threshold: one of the two answers is "none", the other is a span.
-/// - gold: both are "none", but no token of the gold answer is in the features, or none of its words counts.
+/// - gold: both are "none", but no token of the gold answer is in the features.
 /// - normalisation: both answers are the same span, or the same words to the official scorer, which compares
 ///   normalized words where the reference compares wordpieces.
 /// - window: the two answers come from different windows.

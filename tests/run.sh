@@ -5,11 +5,10 @@ cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'EOF'
-Usage: tests/run.sh [--preset PRESET] [LABEL...]
+Usage: tests/run.sh [--preset PRESET]... [LABEL...]
 
-Installs what is missing, builds, and runs the tests of the labels named. A failing test's output is printed.
-Without a preset and labels it runs all that CI runs: preset release, then asan, then tsan, each with the labels below.
-A stage that fails does not stop the next one; the last line names the stages that failed.
+Installs what is missing, builds each PRESET [release] and runs its tests of the labels named. A failing test's output is
+printed. A preset that fails does not stop the next one; the last line names the presets that failed.
 
   unit      one library, one process          mpi       one library on 1, 2 and 4 ranks
   parity    against Hugging Face's and the    pipeline  the programs and scripts, from files to files
@@ -21,16 +20,16 @@ A stage that fails does not stop the next one; the last line names the stages th
   soak      longer than CI allows, clang-tidy on all sources too; with --preset asan an hour of fuzzing
 
 Presets, with the labels that they run where none is named:
-  release   all labels but fuzz and soak; the preset of labels that are named without one
+  release   all labels but fuzz and soak; CI runs this
   asan      address and undefined-behaviour sanitizers, clang 16: unit fuzz; knows the label soak too
   tsan      thread sanitizer, clang 16: unit
-  clang     as release, by clang 16: unit; not a part of CI
+  clang     as release, by clang 16: unit
 
 Examples:
   tests/run.sh
   tests/run.sh unit mpi
   tests/run.sh soak
-  tests/run.sh --preset asan
+  tests/run.sh --preset asan --preset tsan
 
 Environment: as tools/build.sh.
 EOF
@@ -61,15 +60,12 @@ labels=()
 while (($#)); do
     case $1 in
         -h | --help) usage && exit 0 ;;
-        --preset) presets=("${2:?--preset wants a name}") && shift 2 ;;
+        --preset) presets+=("${2:?--preset wants a name}") && shift 2 ;;
         unit | mpi | fault | parity | pipeline | browser | slurm | gpu | lint | fuzz | soak) labels+=("$1") && shift ;;
         *) echo "error: run.sh: unknown label '$1'; see tests/run.sh --help" >&2 && exit 2 ;;
     esac
 done
-if ((! ${#presets[@]})); then
-    presets=(release)
-    ((${#labels[@]})) || presets=(release asan tsan)
-fi
+((${#presets[@]})) || presets=(release)
 
 failed=()
 for preset in "${presets[@]}"; do
@@ -78,6 +74,6 @@ for preset in "${presets[@]}"; do
     echo "run.sh: preset $preset took $SECONDS s"
 done
 if ((${#failed[@]})); then
-    echo "error: run.sh: these stages failed: ${failed[*]}" >&2
+    echo "error: run.sh: these presets failed: ${failed[*]}" >&2
     exit 1
 fi

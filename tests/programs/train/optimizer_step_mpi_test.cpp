@@ -245,7 +245,7 @@ TEST(RequireFit, WantsTheOneLayerOfAHeadForEachLayer) {
     EXPECT_FALSE(require_fit(probe, origin, source, false));
     origin.layers = {3};
     EXPECT_THAT([&] { require_fit(probe, origin, source, false); },
-                testing::ThrowsMessage<Error>(testing::HasSubstr("of the layers 3;")));
+                testing::ThrowsMessage<Error>(testing::HasSubstr("from the layers 3,")));
 }
 
 TEST(RequireFit, RefusesStatesOfAnotherCheckpointUnlessAllowed) {

@@ -277,7 +277,7 @@ TEST_F(ModelFolder, WithoutAPoolerServesTheSpanTaskAlone) {
 TEST_F(ModelFolder, WithHalfAHeadOrAnotherShapeIsRefusedWhereTheHeadIsNeeded) {
     write([](auto& tensors) { tensors.erase("qa_outputs.bias"); });
     for (const Use use : {Use::tuning, Use::logits}) {
-        EXPECT_THAT(complaint(Task::span, use), HasSubstr("without qa_outputs.bias"));
+        EXPECT_THAT(complaint(Task::span, use), HasSubstr("qa_outputs.bias is missing"));
     }
     EXPECT_EQ(complaint(Task::span, Use::states), "");
     write([](auto& tensors) {
@@ -290,7 +290,7 @@ TEST_F(ModelFolder, WithHalfAHeadOrAnotherShapeIsRefusedWhereTheHeadIsNeeded) {
     }
     EXPECT_EQ(complaint(Task::span, Use::states), "");
     write([](auto& tensors) { tensors.erase("bert.pooler.dense.bias"); });
-    EXPECT_THAT(complaint(Task::classification, Use::states), HasSubstr("without pooler.dense.bias"));
+    EXPECT_THAT(complaint(Task::classification, Use::states), HasSubstr("pooler.dense.bias is missing"));
 }
 
 TEST_F(ModelFolder, WithValuesThatAreNotFiniteIsRefusedWhereTheyAreUsed) {

@@ -68,7 +68,7 @@ TEST_F(RequireUnchangedCheckpoint, RefusesOneWhoseCheckpointHasOtherWeightsUnles
                     "first", "second", "--allow-other-checkpoint");
     const CapturedLog log;
     require_unchanged_checkpoint(info_, "train.h5", true);
-    EXPECT_THAT(log.text(), HasSubstr("train.h5 holds states of a checkpoint"));
+    EXPECT_THAT(log.text(), HasSubstr("train.h5 holds states of the checkpoint"));
 }
 
 TEST_F(RequireUnchangedCheckpoint, ACheckpointThatCannotBeReadHasChanged) {

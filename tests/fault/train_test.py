@@ -89,7 +89,7 @@ def wait_for_epochs(process, output, epochs):
 
 def assert_same_results(output, undisturbed):
     assert results(output) == results(undisturbed)
-    assert len(results(output)) == 4 * 5
+    assert len(results(output)) == 4 * 6
     for folder in output.rglob("resume"):
         assert [path.name for path in folder.iterdir()] == ["recipe.json"]
     assert not list(output.rglob("*.partial"))
@@ -268,7 +268,7 @@ def test_shares_and_probes_of_layers_go_on_with_the_same_bits(recipe, tmp_path, 
     assert len(list((tmp_path / "cut").rglob("metrics.json"))) == (4 if epochs > 80 else 0)
     bv.run("bv_train", *flags, "--output", tmp_path / "cut", ranks=2)
     assert results(tmp_path / "cut") == results(tmp_path / "whole")
-    assert len(results(tmp_path / "whole")) == 2 * 4 * 5
+    assert len(results(tmp_path / "whole")) == 2 * 4 * 6
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])

@@ -68,7 +68,7 @@ def test_heads_that_do_not_fit_together_are_trained_in_passes(study, tmp_path):
         for other in others:
             assert_close(one, other, 1e-4)  # groups of other sizes round in their own ways, over hundreds of steps
     refused = refusal(study, tmp_path / "none", "adapter_64_shared", "--memory-gib", 1e-5, ranks=2)
-    assert "adapter_64_shared, lr 0.001, seed 1 takes" in refused and "--memory-gib" in refused
+    assert "adapter_64_shared, lr 0.001, seed 1 needs" in refused and "--memory-gib" in refused
     assert not (tmp_path / "none").exists()
 
 

@@ -19,13 +19,6 @@ namespace bv {
 /// 1497). So `prepare_process` turns them off and chooses NCCL's ring algorithm, unless the user has set
 /// NCCL_NVLS_ENABLE or NCCL_ALGO. A ring follows the order of the nodes that the job got. A run that
 /// resumes on other nodes may therefore differ by rounding.
-///
-/// Equal bits: the same call with the same values gives the same bits in every run, as long as all of these
-/// stay the same: the number of ranks and their places on the nodes, the library's version, the kinds of GPUs
-/// and the links between them. For NCCL it holds because programs turn sums over NVLink switches off and
-/// choose its ring algorithm (`prepare_process`), unless the user has set NCCL_NVLS_ENABLE or NCCL_ALGO: sums
-/// over NVLink switches differ from call to call (NCCL issue 1497). A ring follows the order of the nodes at
-/// hand, so that a run which resumes on other nodes may differ by rounding.
 class Collective {
   public:
     virtual ~Collective() = default;

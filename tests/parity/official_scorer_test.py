@@ -1,12 +1,15 @@
 """bv_eval --predictions prints what the official script evaluate-v2.0.py prints for the same files."""
 
 import json
+import sys
 import unicodedata
 from random import Random
 
 import bv
 import pytest
-from scoring import f1, normalized
+
+sys.path.insert(0, str(bv.SOURCE / "tools" / "bench"))
+from official_script import f1, normalized
 
 CASES = {
     "expected.json": ["--na-probs"],

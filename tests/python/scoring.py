@@ -1,26 +1,8 @@
-"""What tests of answers and scores share: the official script's rule, features files read, and made-up logits."""
-
-import collections
-import re
-import string
+"""What tests of answers and scores share: features files read, and made-up logits."""
 
 import h5py
 import numpy as np
 from safetensors.numpy import save_file
-
-
-def normalized(text):
-    """The words of the official script's normalize_answer."""
-    kept = "".join(c for c in text.lower() if c not in string.punctuation)
-    return re.sub(r"\b(a|an|the)\b", " ", kept).split()
-
-
-def f1(gold, predicted):
-    """compute_f1 of the official script, of words."""
-    common = sum((collections.Counter(gold) & collections.Counter(predicted)).values())
-    if not gold or not predicted:
-        return float(gold == predicted)
-    return 2 * common / (len(gold) + len(predicted))
 
 
 def strings(group):

@@ -1,8 +1,8 @@
 """A run's metrics as series, what is under way, and the page that is made again as the run goes on."""
 
 import json
+import shutil
 import signal
-import subprocess
 import sys
 import time
 
@@ -82,6 +82,14 @@ def test_nothing_is_under_way_in_a_finished_run_and_it_is_done(tmp_path):
     assert not is_done(run)
 
 
+def test_a_study_that_names_no_task_wants_both(tmp_path):
+    run = write_run(tmp_path)
+    (run / "study.toml").write_text("[study]\n", encoding="utf-8")
+    assert is_done(run)
+    shutil.rmtree(run / "classification")
+    assert not is_done(run)
+
+
 @pytest.mark.parametrize("more", ["seeds = [1, 2]", 'span_heads = ["configs/mine.toml"]\nstates_at = ["1"]'])
 def test_a_study_that_wants_more_is_not_done(tmp_path, more):
     run = write_run(tmp_path)
@@ -112,22 +120,6 @@ def test_durations_are_short(seconds, text):
 # --- report.py --watch ---
 
 
-@pytest.fixture
-def watching():
-    """watching(RUN) starts report.py --watch and returns the process; it is gone at the end."""
-    started = []
-
-    def start(run):
-        command = [sys.executable, bv.SOURCE / "tools/report/report.py", "--run", run, "--watch", "0.05"]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
 def said_until(stream, word):
     """The lines up to the one with the word."""
     lines = []
@@ -139,7 +131,7 @@ def said_until(stream, word):
 
 
 def test_a_page_is_made_again_while_the_run_goes_on_until_it_is_done(seed, tmp_path, watching):
-    process = watching(tmp_path)
+    process = watching("report/report.py", tmp_path)
     said_until(process.stdout, "step 3 of 100")
     assert "Fine-tuning has not finished" in (tmp_path / "report/index.html").read_text(encoding="utf-8")
     write_lines(seed / "metrics/finetune.jsonl", [step_line(100, 1.0)])
@@ -157,7 +149,7 @@ def test_a_page_is_made_again_while_the_run_goes_on_until_it_is_done(seed, tmp_p
 
 
 def test_ctrl_c_ends_the_watch_without_a_word(seed, tmp_path, watching):
-    process = watching(tmp_path)
+    process = watching("report/report.py", tmp_path)
     said_until(process.stdout, "step 3 of 100")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import bv
@@ -94,22 +92,6 @@ def test_a_run_without_metrics_or_with_a_malformed_file_is_an_error(run, tmp_pat
 # --- --watch ---
 
 
-@pytest.fixture
-def watching():
-    """watching(RUN) starts to_tensorboard.py --watch; it is gone at the end."""
-    started = []
-
-    def start(run):
-        command = [sys.executable, bv.SOURCE / "tools/to_tensorboard.py", "--run", run, "--watch", "0.05"]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
 def wait_for_points(process, run, tag, expected):
     found = []
     for _ in range(600):
@@ -124,7 +106,7 @@ def wait_for_points(process, run, tag, expected):
 def test_the_event_files_follow_a_run_until_it_is_done(run, watching):
     path = run / "span/seed-1/metrics/finetune.jsonl"
     write_lines(path, [step_line(1)], '{"step": 2, "lo')
-    process = watching(run)
+    process = watching("to_tensorboard.py", run)
     wait_for_points(process, run, "loss", [(1, 5.0)])
     write_lines(path, [step_line(1), step_line(2), step_line(3)])
     wait_for_points(process, run, "loss", [(1, 5.0), (2, 4.0), (3, 3.0)])
@@ -140,7 +122,7 @@ def test_the_event_files_follow_a_run_until_it_is_done(run, watching):
 
 def test_ctrl_c_ends_the_watch_in_order(run, watching):
     write_lines(run / "span/seed-1/metrics/finetune.jsonl", [step_line(1)])
-    process = watching(run)
+    process = watching("to_tensorboard.py", run)
     wait_for_points(process, run, "loss", [(1, 5.0)])
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

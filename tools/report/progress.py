@@ -5,6 +5,7 @@ import time
 import tomllib
 
 from run_files import is_number, read_json, read_json_lines
+from run_folder import TASKS
 
 MOST_POINTS = 400  # of a series on a page
 RECENT = 50  # steps that tell the speed
@@ -167,7 +168,7 @@ def _absent(run_folder):
         study = tomllib.loads(path.read_text(encoding="utf-8")).get("study", {})
     except (ValueError, OSError):
         return False
-    for task in study.get("tasks", []):
+    for task in study.get("tasks", TASKS):
         for seed in study.get("seeds") or [study.get("seed", 1)]:
             folder = run_folder / task / f"seed-{seed}"
             for epoch in study.get("states_at", []):

@@ -9,7 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "config/study_table.hpp"
+#include "config/program_table.hpp"
 #include "core/error.hpp"
 #include "io/files.hpp"
 #include "io/toml.hpp"
@@ -29,7 +29,7 @@ class TomlConfig : public CLI::Config {
 
     std::vector<CLI::ConfigItem> from_config(std::istream& stream) const override {
         std::vector<CLI::ConfigItem> entries;
-        for (TableEntry& entry : read_study_table(stream, path_, table_, known_)) {
+        for (TableEntry& entry : read_program_table(stream, path_, table_, known_)) {
             CLI::ConfigItem& item = entries.emplace_back();
             item.name = std::move(entry.option);
             item.inputs = std::move(entry.values);

@@ -210,6 +210,14 @@ def test_a_store_whose_checkpoint_has_changed_is_refused_unless_allowed(tiny_mod
             assert part in refused
     allowed = train(tmp_path, tmp_path / "again", "learned_pooling", "--allow-other-checkpoint")
     assert str(checkpoint) in allowed.stderr and "has changed" in allowed.stderr
+    # A store for which no checkpoint.json says what the weights are; and the evaluation of a head.
+    (checkpoint / "checkpoint.json").unlink()
+    assert "has changed" in refusal(tmp_path, tmp_path / "plain", "learned_pooling")
+    (head,) = (tmp_path / "again").glob("*/epoch-1/*")
+    evaluate = ["--head", head, "--store", tmp_path / "span-dev.h5", "--output", tmp_path / "evaluation"]
+    (error,) = bv.error_lines(bv.run("bv_eval", *evaluate, check=False).stderr)
+    assert "has changed" in error
+    bv.run("bv_eval", *evaluate, "--allow-other-checkpoint")
     # Without its checkpoint a store stands for itself.
     shutil.rmtree(checkpoint)
     assert "has changed" not in train(tmp_path, tmp_path / "alone", "learned_pooling").stderr

@@ -110,22 +110,22 @@ def test_an_extraction_cut_short_keeps_its_blocks_and_goes_on(cluster, tuning, p
     """bv_extract is no program that saves on a signal: it dies, and the next finishes the store."""
     (tuning.output / "checkpoints" / "epoch-1").mkdir(parents=True)
     env = programs("bv_extract", f"""#!{sys.executable}
-import h5py, sys, time
+import h5py, pathlib, sys, time
 with h5py.File(sys.argv[sys.argv.index("--store") + 1], "a") as file:
     marks = file.require_dataset("block_records", (2, 2), "u4")
     again = bool(marks[0, 0])
     marks[:, 0] = 1 if again else [1, 0]
+pathlib.Path({str(tuning.output / "written")!r}).touch()
 while not again:
     time.sleep(0.1)
 """)
     job = cluster.submit("extract.sh", tuning.log, *tuning.flags, "--task", "span", "--epoch", "1", options=["--array=1"], env=env)
     until = time.monotonic() + 60
-    while not (store := tuning.output / "stores" / "epoch-1-dev.h5").exists():
+    while not (tuning.output / "written").exists():
         assert time.monotonic() < until, tuning.text()
         time.sleep(0.1)
-    time.sleep(1)
     cluster.run("scancel", "--batch", "--signal=USR1", f"{job}_1")
     ended = cluster.wait(f"{job}_1")
     assert (ended["JobState"], ended["Restarts"]) == ("COMPLETED", "1"), tuning.text()
     assert "how far: 1 of 2 blocks. Requeued" in tuning.text()
-    assert [path.name for path in store.parent.iterdir()] == ["epoch-1-dev.h5"]
+    assert [path.name for path in (tuning.output / "stores").iterdir()] == ["epoch-1-dev.h5"]

@@ -68,8 +68,10 @@ void EvalOptions::declare(CommandLine& line) {
         "evaluate the head in this folder, which bv_train wrote; it reads the states of --store, or the "
         "states that --checkpoint computes from --features");
     line.option("store", store, "the head reads the states of this store").needs(head_option);
-    line.option("allow-other-checkpoint", allow_other_checkpoint,
-                "let the head read states of a checkpoint on which it was not trained; metrics.json says so")
+    line.option(
+            "allow-other-checkpoint", allow_other_checkpoint,
+            "let the head read states of a checkpoint on which it was not trained (metrics.json says so), "
+            "and a store whose checkpoint has changed since it was made")
         .needs(head_option);
     line.option("logits", logits, "evaluate these files of logits; several files are one ensemble")
         .delimiter(',');

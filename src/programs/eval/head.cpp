@@ -12,6 +12,7 @@
 #include "programs/eval/evaluation.hpp"
 #include "programs/eval/threshold.hpp"
 #include "programs/shared/precision.hpp"
+#include "programs/shared/training_data.hpp"
 #include "states/state_source.hpp"
 
 namespace bv {
@@ -59,6 +60,10 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
                              {"dev_epoch", source->info().epoch},
                              {"other_checkpoint", other},
                              {"states", source_of(source->name(), source->info().checkpoint)}};
+    });
+    ranks.root_only([&] {
+        if (!options.store.empty())
+            require_unchanged_checkpoint(source->info(), source->name(), options.allow_other_checkpoint);
     });
     if (options.store.empty()) {
         choose_precision(compute, options.compute.precision, "", read_bert_config(options.checkpoint), ranks);

@@ -78,12 +78,10 @@ void FinetuneOptions::declare_optimizer(CommandLine& line) {
             "clip", clip,
             "largest norm of all gradients together, to which larger ones are clipped; 0 means no clipping")
         .check(at_least(0));
-    line.option("loss", loss, "in the span task: sum or mean of the cross-entropies of start and end")
-        .one_of({"sum", "mean"});
+    line.option("loss", loss, "in the span task: sum or mean of the cross-entropies of start and end");
     line.option("no-dropout", no_dropout, "train without dropout");
     line.option("non-finite", non_finite,
-                "reaction to a loss or gradient that is not finite: stop, or skip the update of this step")
-        .one_of({"stop", "skip"});
+                "reaction to a loss or gradient that is not finite: stop, or skip the update of this step");
 }
 
 void FinetuneOptions::declare_evaluation(CommandLine& line) {
@@ -103,8 +101,7 @@ void FinetuneOptions::declare_evaluation(CommandLine& line) {
 void FinetuneOptions::declare_running(CommandLine& line) {
     line.option("resume", resume,
                 "auto: go on with a stopped run of the same recipe in the output folder, if there is one; "
-                "must: fail if there is none; never: start from the beginning")
-        .one_of({"auto", "never", "must"});
+                "must: fail if there is none; never: start from the beginning");
     line.option("resume-every", resume_every,
                 "minutes between saved states, from which a stopped run can go on; with 0 a state is saved "
                 "only on the stop signal (SIGUSR1; under srun also SIGTERM)")

@@ -9,6 +9,7 @@
 #include "device/device.hpp"
 #include "optim/adam.hpp"
 #include "optim/schedule.hpp"
+#include "programs/finetune/choices.hpp"
 
 namespace bv {
 
@@ -33,13 +34,13 @@ struct FinetuneOptions {
     ScheduleKind schedule = ScheduleKind::constant;
     double warm_up = 0.0;  ///< share of all steps, 0 to 1
     double clip = 0.0;     ///< largest norm of the gradients; 0 means no clipping
-    std::string loss = "sum";
+    SpanLoss loss = SpanLoss::sum;
     bool no_dropout = false;
-    std::string non_finite = "stop";
+    NonFinite non_finite = NonFinite::stop;
     std::filesystem::path eval_features;  ///< empty means no evaluation
     std::string eval_metric = "f1";
     std::int64_t patience = 0;  ///< checkpoints without a better score; 0 means no limit
-    std::string resume = "auto";
+    ResumeRule resume = ResumeRule::automatic;
     double resume_every = 10;  ///< minutes between saved states; 0 means only on the stop signal
     ComputeOptions compute;
     bool force = false;

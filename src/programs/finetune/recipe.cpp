@@ -23,7 +23,7 @@ Json recipe_of(const FinetuneOptions& options, const std::string& data_fingerpri
                    {"schedule", to_string(options.schedule)},
                    {"warm_up", options.warm_up},
                    {"clip", options.clip},
-                   {"loss", options.loss},
+                   {"loss", to_string(options.loss)},
                    {"no_dropout", options.no_dropout}};
     // With auto, training takes the precision of the earlier run, or chooses one when it begins.
     if (options.compute.precision != "auto") recipe["precision"] = options.compute.precision;

@@ -49,13 +49,13 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
 
 /// Local: does the work of find_earlier_run on rank 0.
 EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std::vector<EpochFraction>& plan,
-                          const std::string& resume, bool force,
+                          ResumeRule resume, bool force,
                           const std::function<bool(const ResumeState&)>& stopped_early) {
     const auto folder_of = [&](const EpochFraction& epoch) {
         return output / "checkpoints" / epoch.folder_name();
     };
     EarlierRun run;
-    if (resume != "never" && is_there(recipe_path(output))) {
+    if (resume != ResumeRule::never && is_there(recipe_path(output))) {
         const std::string objection = objection_to(output, recipe_path(output), recipe);
         if (objection.empty()) {
             run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
@@ -66,18 +66,18 @@ EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std:
                 run.finished = stopped_early(*run.state);
                 run.precision = recorded_precision(recipe_path(output));
             }
-            if (!run.finished && !run.state && resume == "must") {
+            if (!run.finished && !run.state && resume == ResumeRule::must) {
                 fail("--resume must: {} holds no whole state", (output / "resume").string());
             }
             if (!(run.finished && force)) return run;  // these checkpoints belong to this run
             return {.replaces = true};
         }
-        if (resume == "must" || !force) {
+        if (resume == ResumeRule::must || !force) {
             fail("{}; {}--force starts anew; or name another --output", objection,
-                 resume == "must" ? "without --resume must, " : "");
+                 resume == ResumeRule::must ? "without --resume must, " : "");
         }
     }
-    if (resume == "must") fail("--resume must: there is no run to resume in {}", output.string());
+    if (resume == ResumeRule::must) fail("--resume must: there is no run to resume in {}", output.string());
     for (const EpochFraction& epoch : plan) require_absent(folder_of(epoch), force);
     return {.replaces = force};
 }
@@ -124,7 +124,7 @@ void TuningFiles::finish() {
 }
 
 EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
-                            const std::vector<EpochFraction>& plan, const std::string& resume, bool force,
+                            const std::vector<EpochFraction>& plan, ResumeRule resume, bool force,
                             const std::function<bool(const ResumeState&)>& stopped_early,
                             const Communicator& ranks) {
     EarlierRun run;

@@ -15,6 +15,7 @@
 #include "io/json_lines.hpp"
 #include "optim/checkpoint.hpp"
 #include "optim/resume_state.hpp"
+#include "programs/finetune/choices.hpp"
 
 namespace bv {
 
@@ -72,12 +73,12 @@ struct EarlierRun {
 };
 
 /// Collective: rank 0 looks in `output` for a run of the same recipe, and all ranks return the result. `plan`
-/// holds the epochs that get a checkpoint. `resume` is auto, never or must. `stopped_early(state)` says
-/// whether --patience ends training at this state; it may throw Error. Throws AgreedError when `output` holds
-/// results of another run and `force` does not allow to replace them, or when `resume` is must and there is
-/// nothing to resume. Throws std::runtime_error when MPI fails.
+/// holds the epochs that get a checkpoint. `stopped_early(state)` says whether --patience ends training at
+/// this state; it may throw Error. Throws AgreedError when `output` holds results of another run and `force`
+/// does not allow to replace them, or when `resume` is `must` and there is nothing to resume. Throws
+/// std::runtime_error when MPI fails.
 EarlierRun find_earlier_run(const std::filesystem::path& output, const nlohmann::json& recipe,
-                            const std::vector<EpochFraction>& plan, const std::string& resume, bool force,
+                            const std::vector<EpochFraction>& plan, ResumeRule resume, bool force,
                             const std::function<bool(const ResumeState&)>& stopped_early,
                             const Communicator& ranks);
 

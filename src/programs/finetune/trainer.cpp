@@ -209,7 +209,7 @@ void FineTuning::restore(const ResumeState& state) {
 
 /// The factor that turns the summed cross-entropies of a sequence into its part of the loss of the batch.
 double FineTuning::loss_scale(std::int64_t global_batch) const {
-    const double heads = options_.task == Task::span && options_.loss == "mean" ? 2.0 : 1.0;
+    const double heads = options_.task == Task::span && options_.loss == SpanLoss::mean ? 2.0 : 1.0;
     return 1.0 / (heads * static_cast<double>(global_batch));
 }
 
@@ -258,7 +258,7 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
         optimizer_.step({rate});
     } else {
         const std::string message = non_finite_message(step, own_loss, batch.share, features_, ranks_);
-        if (options_.non_finite == "stop")
+        if (options_.non_finite == NonFinite::stop)
             throw AgreedError(message +
                               "; with --non-finite skip training goes on without the updates of such steps");
         if (ranks_.is_root()) spdlog::warn("{}; skipped", message);

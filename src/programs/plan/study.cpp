@@ -14,7 +14,7 @@
 #include "io/toml.hpp"
 #include "programs/extract/command.hpp"
 #include "programs/finetune/command.hpp"
-#include "programs/plan/table_reader.hpp"
+#include "programs/plan/study_reader.hpp"
 #include "programs/train/command.hpp"
 #include "states/task_states.hpp"
 
@@ -106,7 +106,7 @@ std::function<void(const std::int64_t&)> at_least_whole(std::int64_t least) {
 }
 
 /// Reads the experiments of the study, whose epochs and heads are known already.
-void read_experiments(const TableReader& table, Study& study) {
+void read_experiments(const StudyReader& table, Study& study) {
     study.shares = table.list<double>("shares", [](const double& share) {
         if (!(share > 0 && share <= 1)) fail("found {}, expected a number above 0 and at most 1", share);
     });
@@ -123,7 +123,7 @@ void read_experiments(const TableReader& table, Study& study) {
         [&](const std::string& text) { check_ensemble(text, study.classification_heads); });
 }
 
-void read_table(const TableReader& table, Study& study) {
+void read_table(const StudyReader& table, Study& study) {
     std::vector<Task> tasks;
     table.each<std::string>("tasks", [&](const std::string& task) { tasks.push_back(parse<Task>(task)); });
     if (!tasks.empty()) study.tasks = tasks;
@@ -182,7 +182,7 @@ Study read_study(const std::filesystem::path& path) {
         heads.epochs > 0 ? heads.epochs : default_head_epochs(Task::classification);
     const toml::table all = parse_toml(read_file(path), file);
     if (const toml::table* table = all["study"].as_table())
-        read_table(TableReader(*table, file, kKeys), study);
+        read_table(StudyReader(*table, file, kKeys), study);
     return study;
 }
 

@@ -30,7 +30,6 @@ constexpr KnownFile kKnownFiles[] = {{"SQuAD 2.0 train", 130'319, 131'911},
 
 void check_options(const PrepareOptions& options) {
     check_settings(options.settings);
-    unfound_named(options.unfound);
     if (options.hold_out == 1)
         fail("--hold-out is 1, which would hold out all questions; expected less than 1");
     if ((options.hold_out > 0) != !options.hold_out_output.empty()) {
@@ -135,18 +134,15 @@ void PrepareOptions::declare(CommandLine& line) {
                 "distance or overlap of neighbouring windows, in tokens: see --stride-means")
         .check(at_least(0));
     line.option(
-            "stride-means", settings.stride_means,
-            "step: --stride is the distance from the start of a window to the start of the next (legacy); "
-            "overlap: --stride is the number of tokens that two neighbouring windows share (run_qa)")
-        .one_of({"step", "overlap"});
+        "stride-means", settings.stride_means,
+        "step: --stride is the distance from the start of a window to the start of the next (legacy); "
+        "overlap: --stride is the number of tokens that two neighbouring windows share (run_qa)");
     line.option("label-rule", settings.label_rule,
                 "how the tokens of an answer are found. legacy: by whitespace words, then by the tokens of "
-                "the answer; offsets: by character offsets (run_qa)")
-        .one_of({"legacy", "offsets"});
+                "the answer; offsets: by character offsets (run_qa)");
     line.option("unfound", unfound,
                 "questions whose answer the legacy rule cannot find. skip: leave them out (for training); "
-                "keep: label them by character offsets (for evaluation)")
-        .one_of({"skip", "keep"});
+                "keep: label them by character offsets (for evaluation)");
     line.option("hold-out", hold_out, "share of the questions to hold out, in whole paragraphs")
         .check(within(0, 1));
     line.option("hold-out-output", hold_out_output, "features file for the held-out questions");
@@ -185,9 +181,8 @@ void prepare(const PrepareOptions& options, const CommandLine& line) {
 
     Progress progress(fmt::format("prepare ({} threads)", threads), "questions",
                       static_cast<std::int64_t>(all_questions));
-    const Unfound unfound = unfound_named(options.unfound);
     const auto make = [&](const Dataset& part) {
-        return make_features(part, tokenizer, options.settings, unfound, threads, progress);
+        return make_features(part, tokenizer, options.settings, options.unfound, threads, progress);
     };
     const Features features = make(dataset);
     std::optional<Features> held_features;

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "config/command_line.hpp"
-#include "squad/features/features.hpp"
+#include "squad/features/feature_builder.hpp"
 
 namespace bv {
 
@@ -14,7 +14,7 @@ struct PrepareOptions {
     std::string model;
     std::string output;
     FeatureSettings settings;
-    std::string unfound = "skip";
+    Unfound unfound = Unfound::skip;
     double hold_out = 0;  ///< share of the questions, 0 to 1
     std::string hold_out_output;
     std::uint64_t seed = 0;

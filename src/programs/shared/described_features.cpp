@@ -13,8 +13,8 @@ nlohmann::ordered_json describe_features(const std::filesystem::path& path, cons
               {"max_tokens", settings.max_tokens},
               {"max_question_tokens", settings.max_question_tokens},
               {"stride", settings.stride},
-              {"stride_means", settings.stride_means},
-              {"label_rule", settings.label_rule}}}};
+              {"stride_means", to_string(settings.stride_means)},
+              {"label_rule", to_string(settings.label_rule)}}}};
 }
 
 }  // namespace bv

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bert/pretrained.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "io/paths.hpp"
@@ -14,10 +15,11 @@ namespace {
 /// fingerprint `made_with`. Empty when it has not changed.
 std::string change_of(const std::filesystem::path& folder, const std::string& made_with) {
     try {
-        const auto found = read_checkpoint(folder);
-        if (!found || found->model_fingerprint == made_with) return "";
-        return fmt::format("its weights were {} and are {} (epoch {})", made_with, found->model_fingerprint,
-                           found->epoch.text());
+        const auto checkpoint = read_checkpoint(folder);
+        const std::string found = checkpoint ? checkpoint->model_fingerprint : weights_fingerprint(folder);
+        if (found == made_with) return "";
+        return fmt::format("its weights were {} and are {}{}", made_with, found,
+                           checkpoint ? fmt::format(" (epoch {})", checkpoint->epoch.text()) : "");
     } catch (const Error& damage) {
         return damage.what();
     }

@@ -19,6 +19,7 @@
 #include "io/output_lock.hpp"
 #include "programs/shared/evaluation_history.hpp"
 #include "programs/shared/precision.hpp"
+#include "programs/shared/training_data.hpp"
 #include "programs/train/data.hpp"
 #include "programs/train/epoch_loop.hpp"
 #include "programs/train/job.hpp"
@@ -185,6 +186,11 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         if (options.held_out > 0) EvaluationHistory(task, options.eval_metric, options.patience);
         data.emplace(options, task, compute.device);
         jobs = list_jobs(options, definitions, *data);
+    });
+    ranks.root_only([&] {
+        if (options.store.empty()) return;
+        for (const StateSource* store : {&data->train(), &data->dev()})
+            require_unchanged_checkpoint(store->info(), store->name(), options.allow_other_checkpoint);
     });
     // Each head's folder has its own lock: another job may train other heads into the same output folder.
     // The newest lock stands in front and is freed first: the oldest one may have made the folders above, and

@@ -55,8 +55,6 @@ HeadData::HeadData(const TrainOptions& options, Task task, at::Device device) : 
     if (stores) {
         train_ = open_store(options.store, options.cache_gib, layers, device);
         dev_ = open_store(options.dev_store, options.cache_gib, layers, device);
-        for (const StateSource* store : {train_.get(), dev_.get()})
-            require_unchanged_checkpoint(store->info(), store->name(), options.allow_other_checkpoint);
     } else {
         train_ = open_checkpoint(options.checkpoint, options.features, task, device, layers);
         dev_ = open_checkpoint(options.checkpoint, options.dev_features, task, device, layers);

@@ -75,7 +75,7 @@ class Builder {
         const auto most = static_cast<std::size_t>(settings.max_question_tokens);
         if (planned.ids.size() > most) planned.ids.resize(most);
         if (!question.answers.empty()) {
-            const bool legacy = label_rule_named(settings.label_rule) == LabelRule::legacy;
+            const bool legacy = settings.label_rule == LabelRule::legacy;
             if (legacy) planned.span = legacy_span(context, question.answers.front(), tokenizer_);
             planned.skipped = legacy && !planned.span && unfound_ == Unfound::skip;
             if (!planned.span) planned.span = offsets_span(context, question.answers.front());
@@ -83,7 +83,7 @@ class Builder {
         const std::int64_t capacity =
             settings.max_tokens - kSpecialTokens - static_cast<std::int64_t>(planned.ids.size());
         planned.windows = windows_over(static_cast<std::int64_t>(context.tokens.size()), capacity,
-                                       settings.stride, stride_means_named(settings.stride_means));
+                                       settings.stride, settings.stride_means);
         return planned;
     }
 
@@ -171,15 +171,8 @@ class Builder {
 
 }  // namespace
 
-Unfound unfound_named(std::string_view name) {
-    if (name == "skip") return Unfound::skip;
-    if (name == "keep") return Unfound::keep;
-    fail("unfound answers '{}'; expected skip or keep", name);
-}
-
 void check_settings(const FeatureSettings& settings) {
-    label_rule_named(settings.label_rule);
-    const bool steps = stride_means_named(settings.stride_means) == StrideMeans::step;
+    const bool steps = settings.stride_means == StrideMeans::step;
     if (settings.max_question_tokens < 1) {
         fail("max question tokens is {}; expected at least 1", settings.max_question_tokens);
     }

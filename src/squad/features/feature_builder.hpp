@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "core/progress.hpp"
+#include "core/words.hpp"
 #include "squad/features/dataset.hpp"
 #include "squad/features/features.hpp"
 #include "squad/text/tokenizer.hpp"
@@ -15,11 +16,14 @@ enum class Unfound {
     keep,  ///< kept and labelled by the offsets rule, for evaluation, where no question may be missing
 };
 
-/// The value for "skip" or "keep". Throws Error for another name.
-Unfound unfound_named(std::string_view name);
+template <>
+struct Words<Unfound> {
+    static constexpr std::string_view kKind = "treatment of unfound answers";
+    static constexpr std::array<std::string_view, 2> kWords{"skip", "keep"};
+};
 
-/// Throws Error if the longest question would leave no room for its context, if the stride would skip tokens,
-/// or if a name in `settings` is unknown.
+/// Throws Error if the longest question would leave no room for its context, or if the stride would skip
+/// tokens.
 void check_settings(const FeatureSettings& settings);
 
 /// Features of every question of `dataset` in its order, on `threads` threads; the result does not depend on

@@ -46,8 +46,8 @@ std::string Features::fingerprint() const {
     layout.add(settings.max_tokens);
     layout.add(settings.max_question_tokens);
     layout.add(settings.stride);
-    layout.add(settings.stride_means);
-    layout.add(settings.label_rule);
+    layout.add(to_string(settings.stride_means));
+    layout.add(to_string(settings.label_rule));
     layout.add(std::int64_t{labelled});
     const auto add_column = [&](const auto& column) {
         layout.add(column);

@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "core/words.hpp"
+#include "squad/features/windows.hpp"
+
 namespace bv {
 
 /// A gold answer: its text and the place of its first character in the context, in characters (code points).
@@ -22,6 +25,19 @@ struct Question {
     bool impossible = false;
 };
 
+/// How the tokens of an answer are found (labels.hpp).
+enum class LabelRule {
+    legacy,   ///< as transformers' squad_convert_examples_to_features: by whitespace words, then by the
+              ///< answer's own tokens
+    offsets,  ///< as today's run_qa: by the tokens' offsets
+};
+
+template <>
+struct Words<LabelRule> {
+    static constexpr std::string_view kKind = "label rule";
+    static constexpr std::array<std::string_view, 2> kWords{"legacy", "offsets"};
+};
+
 /// How features were made. Two features files fit together when these settings are equal.
 struct FeatureSettings {
     std::string vocabulary;  ///< fingerprint of the vocabulary (Tokenizer::vocabulary)
@@ -30,8 +46,8 @@ struct FeatureSettings {
     std::int64_t max_tokens = 386;
     std::int64_t max_question_tokens = 64;
     std::int64_t stride = 128;
-    std::string stride_means = "step";  ///< "step" or "overlap"
-    std::string label_rule = "legacy";  ///< "legacy" or "offsets"
+    StrideMeans stride_means = StrideMeans::step;
+    LabelRule label_rule = LabelRule::legacy;
 
     bool operator==(const FeatureSettings&) const = default;
 };

@@ -168,6 +168,15 @@ void check_table(const Features& features, const h5::Group& table) {
 
 }  // namespace
 
+/// The value of an attribute that holds one of the words of E. Throws Error, which names the attribute's
+/// place.
+template <HasWords E>
+E read_word(const h5::Group& table, const std::string& name) {
+    const std::string word = table.read_text_attribute(name);
+    if (const auto value = find_word<E>(word)) return *value;
+    fail("{}: {} is \"{}\"; expected one of: {}", table.place(), name, word, choices<E>());
+}
+
 void write_features_table(h5::Group& root, const Features& features) {
     h5::Group table = root.create_group(kGroup);
     table.write_attribute("schema", kSchema);
@@ -179,8 +188,8 @@ void write_features_table(h5::Group& root, const Features& features) {
     table.write_attribute("max_tokens", features.settings.max_tokens);
     table.write_attribute("max_question_tokens", features.settings.max_question_tokens);
     table.write_attribute("stride", features.settings.stride);
-    table.write_attribute("stride_means", features.settings.stride_means);
-    table.write_attribute("label_rule", features.settings.label_rule);
+    table.write_attribute("stride_means", to_string(features.settings.stride_means));
+    table.write_attribute("label_rule", to_string(features.settings.label_rule));
     table.write_attribute("labelled", std::int64_t{features.labelled});
     for_each_column(features, [&](const char* name, const auto& column) { table.write(name, column); });
     table.write_strings("contexts", features.contexts);
@@ -222,8 +231,8 @@ Features read_features(const std::filesystem::path& path, h5::File::Truncated tr
     features.settings.max_tokens = table.read_number_attribute("max_tokens");
     features.settings.max_question_tokens = table.read_number_attribute("max_question_tokens");
     features.settings.stride = table.read_number_attribute("stride");
-    features.settings.stride_means = table.read_text_attribute("stride_means");
-    features.settings.label_rule = table.read_text_attribute("label_rule");
+    features.settings.stride_means = read_word<StrideMeans>(table, "stride_means");
+    features.settings.label_rule = read_word<LabelRule>(table, "label_rule");
     features.labelled = table.read_number_attribute("labelled") != 0;
     for_each_column(features, [&](const char* name, auto& column) {
         column = table.read<typename std::remove_reference_t<decltype(column)>::value_type>(name);

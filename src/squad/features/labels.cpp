@@ -39,12 +39,6 @@ std::u32string single_spaced(std::u32string_view text, IsSpace is_space) {
 
 }  // namespace
 
-LabelRule label_rule_named(std::string_view name) {
-    if (name == "legacy") return LabelRule::legacy;
-    if (name == "offsets") return LabelRule::offsets;
-    fail("label rule '{}'; expected legacy or offsets", name);
-}
-
 std::optional<TokenSpan> legacy_span(const TokenizedContext& context, const Answer& answer,
                                      const Tokenizer& tokenizer) {
     const std::u32string& characters = context.characters;

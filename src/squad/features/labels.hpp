@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 #include "squad/features/features.hpp"
@@ -10,16 +9,6 @@
 #include "squad/text/tokenizer.hpp"
 
 namespace bv {
-
-/// How the tokens of an answer are found.
-enum class LabelRule {
-    legacy,   ///< as transformers' squad_convert_examples_to_features: by whitespace words, then by the
-              ///< answer's own tokens
-    offsets,  ///< as today's run_qa: by the tokens' offsets
-};
-
-/// The value for "legacy" or "offsets". Throws Error for another name.
-LabelRule label_rule_named(std::string_view name);
 
 /// Tokens [first, last] of a context, both inclusive.
 struct TokenSpan {

@@ -6,12 +6,6 @@
 
 namespace bv {
 
-StrideMeans stride_means_named(std::string_view name) {
-    if (name == "step") return StrideMeans::step;
-    if (name == "overlap") return StrideMeans::overlap;
-    fail("stride means '{}'; expected step or overlap", name);
-}
-
 std::vector<Window> windows_over(std::int64_t tokens, std::int64_t capacity, std::int64_t stride,
                                  StrideMeans means) {
     const std::int64_t step = means == StrideMeans::step ? stride : capacity - stride;

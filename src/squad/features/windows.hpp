@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <string_view>
 #include <vector>
+
+#include "core/words.hpp"
 
 namespace bv {
 
@@ -12,8 +12,11 @@ namespace bv {
 /// neighbouring windows share, as in today's run_qa.
 enum class StrideMeans { step, overlap };
 
-/// The value for "step" or "overlap". Throws Error for another name.
-StrideMeans stride_means_named(std::string_view name);
+template <>
+struct Words<StrideMeans> {
+    static constexpr std::string_view kKind = "meaning of the stride";
+    static constexpr std::array<std::string_view, 2> kWords{"step", "overlap"};
+};
 
 /// A part of a context: its tokens [first, first + size).
 struct Window {

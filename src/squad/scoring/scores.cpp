@@ -91,9 +91,10 @@ nlohmann::ordered_json score(const Features& features, const ClassLogits& logits
 
 std::string summary(const nlohmann::ordered_json& scores) {
     std::string text;
-    for (const char* scorer : {"official", "reference", "classification"}) {
+    constexpr std::pair<const char*, const char*> kScorers[] = {
+        {"official", "EM"}, {"reference", "EM"}, {"classification", "accuracy"}};
+    for (const auto& [scorer, exact] : kScorers) {
         if (!scores.contains(scorer) || scores[scorer].is_null()) continue;
-        const char* exact = std::string_view(scorer) == "classification" ? "accuracy" : "EM";
         text += fmt::format("{}{} {} {:.2f} F1 {:.2f}", text.empty() ? "" : ", ", scorer, exact,
                             scores[scorer]["exact"].get<double>(), scores[scorer]["f1"].get<double>());
     }

@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 class FindEarlierRunTest : public testing::Test {
   protected:
-    EarlierRun found(const std::string& resume) const {
+    EarlierRun found(ResumeRule resume) const {
         return find_earlier_run(
             output_, {{"seed", 1}}, parse_checkpoints("1"), resume, false,
             [](const ResumeState&) { return false; }, ranks_);
@@ -30,7 +30,7 @@ TEST_F(FindEarlierRunTest, AllRanksKnowTheStateThatRank0AloneCanRead) {
         files.write_state([&] { return ResumeState{7, R"({"tokens":5})", values, values, values, {}}; });
         files.wait();
     }
-    const EarlierRun run = found("must");
+    const EarlierRun run = found(ResumeRule::must);
     EXPECT_FALSE(run.finished);
     ASSERT_TRUE(run.state);
     EXPECT_EQ(run.state->step, 7);
@@ -40,8 +40,8 @@ TEST_F(FindEarlierRunTest, AllRanksKnowTheStateThatRank0AloneCanRead) {
 }
 
 TEST_F(FindEarlierRunTest, NothingToResumeIsAnErrorOfAllRanks) {
-    EXPECT_FALSE(found("auto").state);
-    EXPECT_THAT([&] { found("must"); },
+    EXPECT_FALSE(found(ResumeRule::automatic).state);
+    EXPECT_THAT([&] { found(ResumeRule::must); },
                 testing::ThrowsMessage<AgreedError>(testing::HasSubstr("no run to resume")));
 }
 

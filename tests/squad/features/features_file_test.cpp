@@ -181,6 +181,12 @@ TEST_F(FeaturesFile, a_table_that_contradicts_itself_is_refused) {
             t.write_attribute("version", std::int64_t{99});
         },
         "version 99");
+    refused(
+        [](auto& t) {
+            h5::check(H5Adelete(t.id(), "label_rule"), "delete");
+            t.write_attribute("label_rule", "new");
+        },
+        "label_rule is \"new\"; expected one of: legacy, offsets");
 }
 
 TEST(FeatureSettings, settings_that_leave_gaps_are_refused) {
@@ -191,8 +197,8 @@ TEST(FeatureSettings, settings_that_leave_gaps_are_refused) {
     refused({.max_tokens = 67}, "max tokens 67");
     refused({.max_question_tokens = 0}, "max question tokens is 0");
     refused({.stride = 320}, "stride 320 as a step; expected 1 to 319");
-    refused({.stride = 319, .stride_means = "overlap"}, "stride 319 as an overlap; expected 0 to 318");
-    refused({.label_rule = "new"}, "label rule 'new'");
+    refused({.stride = 319, .stride_means = StrideMeans::overlap},
+            "stride 319 as an overlap; expected 0 to 318");
 }
 
 }  // namespace

@@ -55,10 +55,5 @@ TEST(Windows, maximum_context_goes_to_the_smaller_side_then_the_longer_window_th
     EXPECT_EQ(max_context_flags({{0, 6}, {3, 7}}, 1), (Flags{0, 1, 1, 1, 1, 1, 1}));
 }
 
-TEST(Windows, names_of_strides_are_checked) {
-    EXPECT_EQ(stride_means_named("overlap"), StrideMeans::overlap);
-    BV_EXPECT_ERROR(stride_means_named("steps"), "steps", "step or overlap");
-}
-
 }  // namespace
 }  // namespace bv

@@ -1,4 +1,4 @@
-#include "config/study_table.hpp"
+#include "config/program_table.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -54,8 +54,8 @@ std::string key_of(std::string name) {
     return name;
 }
 
-std::vector<TableEntry> read_study_table(std::istream& stream, const std::string& path,
-                                         const std::string& table, const KnownOptions& known) {
+std::vector<TableEntry> read_program_table(std::istream& stream, const std::string& path,
+                                           const std::string& table, const KnownOptions& known) {
     const std::string text{std::istreambuf_iterator<char>(stream), {}};
     const toml::table study = parse_toml(text, path);
     require_known_tables(study, path);

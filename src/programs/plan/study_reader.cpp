@@ -1,4 +1,4 @@
-#include "programs/plan/table_reader.hpp"
+#include "programs/plan/study_reader.hpp"
 
 #include <algorithm>
 #include <sstream>
@@ -8,7 +8,7 @@
 
 namespace bv {
 
-TableReader::TableReader(const toml::table& table, std::string file, const std::vector<std::string>& known)
+StudyReader::StudyReader(const toml::table& table, std::string file, const std::vector<std::string>& known)
     : table_(table), file_(std::move(file)) {
     for (const auto& [key, node] : table) {
         const std::string name(key.str());
@@ -18,11 +18,11 @@ TableReader::TableReader(const toml::table& table, std::string file, const std::
     }
 }
 
-std::string TableReader::place(const std::string& key, const toml::node& node) const {
+std::string StudyReader::place(const std::string& key, const toml::node& node) const {
     return fmt::format("{}:{}: [study] {}", file_, node.source().begin.line, key);
 }
 
-void TableReader::refuse(const std::string& key, const toml::node& node, const std::string& wanted) const {
+void StudyReader::refuse(const std::string& key, const toml::node& node, const std::string& wanted) const {
     std::ostringstream found;
     found << node.type();
     fail("{} must be {}; found: {}", place(key, node), wanted, found.str());

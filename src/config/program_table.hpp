@@ -28,7 +28,7 @@ struct TableEntry {
 /// Reads the table [`table`] of a study file, which may lack it. `path` is the file's name in messages.
 /// Throws Error naming file and line for anything wrong: no TOML, an unknown table, an unknown key (naming
 /// the nearest known one), a key that stands there twice, a value that no option takes.
-std::vector<TableEntry> read_study_table(std::istream& stream, const std::string& path,
-                                         const std::string& table, const KnownOptions& known);
+std::vector<TableEntry> read_program_table(std::istream& stream, const std::string& path,
+                                           const std::string& table, const KnownOptions& known);
 
 }  // namespace bv

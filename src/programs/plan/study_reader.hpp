@@ -14,11 +14,11 @@ namespace bv {
 
 /// Reads the table [study] of a file key by key. Every function throws Error, which names the file, the line
 /// and the key.
-class TableReader {
+class StudyReader {
   public:
     /// `table` must outlive this object. Throws Error when the table has a key that is not one of `known`;
     /// the message also names the nearest known key.
-    TableReader(const toml::table& table, std::string file, const std::vector<std::string>& known);
+    StudyReader(const toml::table& table, std::string file, const std::vector<std::string>& known);
 
     /// Calls `take` for each value of `key`, which may be a list or one value. `take` may throw Error to
     /// refuse a value.

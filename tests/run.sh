@@ -7,7 +7,8 @@ usage() {
     cat <<'EOF'
 Usage: tests/run.sh [--preset PRESET]... [LABEL...]
 
-Installs what is missing, builds each PRESET [release] and runs its tests of the labels named. A failing test's output is
+Installs what is missing, builds each PRESET and runs its tests of the labels named. Without presets and labels it does what
+CI does: all tests of release, asan and tsan; with labels alone it takes the preset release. A failing test's output is
 printed. A preset that fails does not stop the next one; the last line names the presets that failed.
 
   unit      one library, one process          mpi       one library on 1, 2 and 4 ranks
@@ -20,7 +21,7 @@ printed. A preset that fails does not stop the next one; the last line names the
   soak      longer than CI allows, clang-tidy on all sources too; with --preset asan an hour of fuzzing
 
 Presets, with the labels that they run where none is named:
-  release   all labels but fuzz and soak; CI runs this
+  release   all labels but fuzz and soak
   asan      address and undefined-behaviour sanitizers, clang 16: unit fuzz; knows the label soak too
   tsan      thread sanitizer, clang 16: unit
   clang     as release, by clang 16: unit
@@ -28,6 +29,7 @@ Presets, with the labels that they run where none is named:
 Examples:
   tests/run.sh
   tests/run.sh unit mpi
+  tests/run.sh --preset release
   tests/run.sh soak
   tests/run.sh --preset asan --preset tsan
 
@@ -65,7 +67,10 @@ while (($#)); do
         *) echo "error: run.sh: unknown label '$1'; see tests/run.sh --help" >&2 && exit 2 ;;
     esac
 done
-((${#presets[@]})) || presets=(release)
+if ((${#presets[@]} == 0)); then
+    presets=(release)
+    ((${#labels[@]})) || presets+=(asan tsan)
+fi
 
 failed=()
 for preset in "${presets[@]}"; do

@@ -24,6 +24,7 @@
 #include "programs/train/epoch_loop.hpp"
 #include "programs/train/job.hpp"
 #include "programs/train/memory_plan.hpp"
+#include "squad/scoring/scores.hpp"
 
 namespace bv {
 namespace {
@@ -219,6 +220,7 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     ranks.agree([&] { passes = plan_passes(jobs, limit); });
     report(passes, jobs.size());
     report(memory_of_states(jobs, *data, compute.device, ranks));
+    if (data->dev().info().task == Task::span) spdlog::info("{}", kScorersExplained);
     for (std::size_t pass = 0; pass < passes.size(); ++pass) {
         const std::string label =
             passes.size() == 1 ? "" : fmt::format("pass {} of {}, ", pass + 1, passes.size());

@@ -27,7 +27,9 @@ Number of ranks: sbatch's --ntasks; without it one for each GPU of the job's nod
 node. In a job array each array task does one combination of --task, --seed, --epoch and --split; the last of these changes
 fastest. Each start writes RUN/jobs/<stage>-<job>.json: hosts, GPUs, driver, library versions, commit, environment.
 
-Environment: source your copy of slurm/site.sh first; set BV_HOME to the repository if you submit from another folder.
+It reads the results of earlier stages, so prepare comes first, then finetune, extract, train, eval and report.
+
+Environment: source your copy of slurm/site.sh first. Set BV_HOME to the repository if you submit from another folder.
 
 Example:
   sbatch --nodes=2 --ntasks-per-node=4 $me --config configs/minilm.toml --run runs/minilm --task span --seed 1

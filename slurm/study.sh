@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2031  # a subshell prepares the text for another $run
-# Submits a whole study as one graph of jobs. Run again, it submits the missing ones.
+# Submits a whole study as one graph of jobs. If it runs again, it submits only the missing jobs.
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
@@ -20,9 +20,10 @@ Submits a study's jobs with their dependencies and prints them as a tree:
       extract, a job array           makes a store for each wanted checkpoint (states_at) and split
         train, a job array           trains the heads of each of these checkpoints
       eval                           scores every checkpoint; waits for the heads if the study compares them
-  report                             makes the page when all other jobs have ended, even if some failed
+  report                             makes the page when all other jobs have ended, even if some of them failed
 
-Run it again after a failure, or for more seeds, heads or checkpoints: it submits only what is neither made nor in the queue.
+Run it again after a failure, or for more seeds, heads or checkpoints: it submits only those jobs whose results are not made and
+which are not in the queue.
 
 END
     road_flags | grep -v -e '--force' -e '--split' -e 'only these'
@@ -32,12 +33,13 @@ END
   --job STAGE FLAGS   sbatch's flags for the jobs of a stage; may be repeated
   --dry-run       print the commands instead of running them
 
-First it prints the disk space and time that the study needs (bv_plan), counted from the text, for the ranks of the finetune
-jobs. If the text is not prepared yet, it is prepared in a temporary folder for that, which takes some seconds. The study's
-file is copied to RUN/study.toml, which the jobs read. Logs are in RUN/jobs/.
+First it prints how much disk space the study needs (bv_plan), counted from the text, for the ranks of the finetune jobs. If
+BV_PLAN_FLAGS of the site file has rates, it prints time and GPU hours too. If the text is not prepared yet, it is prepared in
+a temporary folder first, which takes some seconds. The study's file is copied to RUN/study.toml, which the jobs read. Logs
+are in RUN/jobs/.
 
 Examples:
-  . ~/my-site.sh     # your copy of slurm/site.sh
+  . ~/site.sh     # your copy of slurm/site.sh
   slurm/study.sh --config configs/minilm.toml --squad ~/squad --model ~/MiniLM --run ~/runs/minilm --dry-run
   slurm/study.sh --config configs/minilm.toml --squad ~/squad --model ~/MiniLM --run ~/runs/minilm \
       --job finetune '--nodes=2 --time=8:00:00' --job extract '--nodes=1'

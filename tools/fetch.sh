@@ -6,18 +6,20 @@ usage() {
     cat <<'EOF'
 Usage: tools/fetch.sh --output DIR [squad] [bert-large-uncased]
 
-Downloads what you name, or both:
+Downloads both inputs into the folder DIR, or only the input that you name:
   squad                DIR/squad/train-v2.0.json and dev-v2.0.json (46 MB), from rajpurkar.github.io
   bert-large-uncased   DIR/bert-large-uncased/, a Hugging Face folder (1.3 GB), from huggingface.co
 
-Every file is checked: SQuAD against SHA-256 sums in this script, the model's files against the sums that huggingface.co
-gives for them, and against the sizes of BERT-Large. Files that are there and right are kept. If a download is interrupted
-(FILE.part), run the same command again: it goes on where it stopped. Needs curl and python3.
+  --output DIR         folder for the downloads; it is made if it does not exist
+
+Every file is checked. SQuAD's files must have the SHA-256 sums of this script. The model's files must have the sums that
+huggingface.co gives, and the sizes of BERT-Large. Files that are already there and right are kept. If a download is
+interrupted (it leaves FILE.part), run the same command again: it goes on where it stopped. Needs curl and python3.
 
 Environment: BV_SQUAD_URL and BV_HUB_URL name mirrors; curl's own settings (https_proxy) are used.
 
-Then:
-  launch/debug.sh --squad DIR/squad --model DIR/bert-large-uncased
+Then for example (4 TB of disk; without --model 400 GB, because the small BERT is used):
+  launch/debug.sh --config configs/minilm.toml --squad DIR/squad --model DIR/bert-large-uncased
 EOF
 }
 

@@ -108,6 +108,7 @@ fi
 read_study
 check_inputs
 [[ -e $run/study.toml ]] || cp "$config" "$run/study.toml"
+wanted_results >"$run/wanted.txt"
 # The commit, host and versions behind the results, for the report.
 record=$run/jobs/debug-`date +%Y%m%d-%H%M%S`.json
 launch/rank.sh --check -- "$bin/bv_plan" |

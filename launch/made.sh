@@ -22,10 +22,30 @@ heads_of() {
     ((${#list[@]} == 0)) || printf '%s\n' "${list[@]}"
 }
 
-# Whether a head is trained, in a variant ("-share-0.1") or without one (""). The head may be given as a file.
-finished_head() {
+# A pattern that matches the scores of a trained head, in a variant ("-share-0.1") or without one (""). The head may be given
+# as a file.
+head_scores() {
     local folder=$1 head=${2##*/} epoch=$3 seed=$4 variant=$5
-    compgen -G "$folder/heads/${head%.toml}/epoch-$epoch/*-seed-$seed$variant/metrics.json" >/dev/null
+    echo "$folder/heads/${head%.toml}/epoch-$epoch/*-seed-$seed$variant/metrics.json"
+}
+finished_head() { compgen -G "`head_scores "$@"`" >/dev/null; }
+
+# What the whole study makes: a pattern below RUN on each line. The tools that watch a run read it in RUN/wanted.txt.
+wanted_results() {
+    local task seed epoch head variant
+    local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"} ${study_layer_subsets[@]+"${study_layer_subsets[@]/#/-layers-}"})
+    [[ ! $study_layer_atlas ]] || variants+=('-layer-*')
+    for task in "${study_tasks[@]}"; do
+        for seed in "${study_seeds[@]}"; do
+            echo "$task/seed-$seed/metrics/finetune.jsonl"
+            for epoch in ${study_states_at[@]+"${study_states_at[@]}"}; do
+                for variant in "${variants[@]}"; do
+                    if [[ $variant == '-layer-*' ]]; then echo "${task}_probe"; else heads_of "$task"; fi |
+                        while read -r head; do head_scores "$task/seed-$seed" "$head" "$epoch" "$seed" "$variant"; done
+                done
+            done
+        done
+    done
 }
 
 # The heads of which any of the given variants is not trained yet, one on each line; with --force all heads.

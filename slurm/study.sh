@@ -94,6 +94,7 @@ if [[ ! $dry_run ]]; then
     fi
     [[ $config -ef $run/study.toml ]] || cp "$config" "$run/study.toml"
     config=$run/study.toml
+    wanted_results >"$run/wanted.txt"
 fi
 
 # --- Submitting ---

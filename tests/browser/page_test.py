@@ -54,7 +54,7 @@ def page(tmp_path_factory):
     renamed = next((run / "span").glob("seed-1/heads/*/epoch-*/lr-0.001-seed-1/metrics.json"))
     for path in run.glob(f"span/seed-*/heads/{renamed.parents[2].name}/*/*/metrics.json"):
         path.write_text(json.dumps(bv.read_json(path) | {"head": ATTACKS["head"]}), encoding="utf-8")
-    bv.run_tool("report/report.py", "--run", run)
+    bv.run_tool("report/report.py", "--run", run, "--no-files")
     return run / "report" / "index.html"
 
 

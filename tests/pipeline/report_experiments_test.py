@@ -4,12 +4,20 @@ import json
 
 import bv
 import pytest
-from synthetic_run import page_of, rows_of, scores, write_json, write_run
+from synthetic_run import page_of, refusal_of, rows_of, scores, write_json, write_run
 
 
 @pytest.fixture
 def run(tmp_path):
     return write_run(tmp_path / "study")
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """The page of a run with all experiments."""
+    run = write_run(tmp_path_factory.mktemp("shown") / "study")
+    add_experiments(run)
+    return page_of(run)
 
 
 EXPERIMENTS = ["span-mixed", "span-shares", "span-ensembles", "span-second-best", "span-layer-subsets", "span-atlas"]
@@ -45,14 +53,15 @@ def add_experiments(run):
     write_json(bert, metrics)
 
 
-def test_each_experiment_has_a_section_of_its_own_and_none_without_results(run):
+def test_an_experiment_without_results_has_no_section(run):
     page = page_of(run)
     assert [name for name in EXPERIMENTS if f'data-table="{name}"' in page] == []
-    add_experiments(run)
-    page = page_of(run)
-    assert [page.count(f'data-table="{name}"') for name in EXPERIMENTS] == [1] * len(EXPERIMENTS)
-    assert [page.count(f'data-figure="{name}"') for name in EXPERIMENTS] == [1] * len(EXPERIMENTS)
-    rows = rows_of(page)
+
+
+def test_each_experiment_has_a_section_of_its_own(shown):
+    assert [shown.count(f'data-table="{name}"') for name in EXPERIMENTS] == [1] * len(EXPERIMENTS)
+    assert [shown.count(f'data-figure="{name}"') for name in EXPERIMENTS] == [1] * len(EXPERIMENTS)
+    rows = rows_of(shown)
     folder = "span/seed-1/heads/learned_pooling/epoch-1"
     (less,) = [row for row in rows if row and row[-1].startswith(f"{folder}/lr-0.001-seed-1-share-0.1/metrics.json")]
     assert less[:6] == ["1", "learned pooling", "1", "10", "31.00", "32.50"]
@@ -64,16 +73,14 @@ def test_each_experiment_has_a_section_of_its_own_and_none_without_results(run):
         (epoch, str(layer), f"{exact + 2.5 * layer:.2f}") for epoch, exact in (("0", 10), ("1", 30)) for layer in range(7)]
 
 
-def test_mixed_heads_stand_beside_those_of_both_checkpoints(run):
-    add_experiments(run)
-    (row,) = [row for row in rows_of(page_of(run)) if "evaluations/mixed/" in "".join(row[-1:])]
+def test_mixed_heads_stand_beside_those_of_both_checkpoints(shown):
+    (row,) = [row for row in rows_of(shown) if "evaluations/mixed/" in "".join(row[-1:])]
     assert row[:6] == ["learned pooling", "1", "0.3", "1", "44.00", "45.50"]
     assert row[-3:-1] == ["43.50", "56.50"]  # heads of epoch 0.3 on 0.3, and of 1 on 1
 
 
-def test_an_ensemble_stands_against_the_best_of_its_members(run):
-    add_experiments(run)
-    rows = [row for row in rows_of(page_of(run)) if row[1:2] == ["BERT + learned pooling"]]
+def test_an_ensemble_stands_against_the_best_of_its_members(shown):
+    rows = [row for row in rows_of(shown) if row[1:2] == ["BERT + learned pooling"]]
     assert [row[:6] for row in rows] == [
         ["1", "BERT + learned pooling", "1", "max", "64.00", "65.50"],
         ["1", "BERT + learned pooling", "1", "mean", "60.00", "61.50"],
@@ -81,20 +88,18 @@ def test_an_ensemble_stands_against_the_best_of_its_members(run):
     assert [row[-3:-1] for row in rows] == [["62.62 (BERT)", "+2.88"], ["62.62 (BERT)", "−1.12"]]
 
 
-def test_second_best_answers_count_where_the_best_are_wrong(run):
-    add_experiments(run)
-    (row,) = [row for row in rows_of(page_of(run)) if row[4:5] == ["96"]]
+def test_second_best_answers_count_where_the_best_are_wrong(shown):
+    (row,) = [row for row in rows_of(shown) if row[4:5] == ["96"]]
     assert row[:-1] == ["1", "BERT", "1", "60.12", "96", "25.00", "30.00", f"{60.125 + 25 * 96 / 240:.2f}"]
 
 
-def test_heads_of_experiments_are_not_among_those_against_bert(run):
-    before = rows_of(page_of(run))
-    add_experiments(run)
+def test_heads_of_experiments_are_not_among_those_against_bert(run, shown):
+    before, after = rows_of(page_of(run)), rows_of(shown)
     for head in ("adapter_64_shared_skip", "learned_pooling"):
         name = head.replace("_", " ")
         own = [row for row in before if row[1:2] == [name] and "metrics.json" in row[-1]]
-        assert [row for row in own if row not in rows_of(page_of(run))] == []
-    assert "lr-0.001-seed-1-share-0.1)" not in page_of(run)
+        assert [row for row in own if row not in after] == []
+    assert "lr-0.001-seed-1-share-0.1)" not in shown
 
 
 def test_an_ensemble_of_unknown_logits_is_an_error_that_names_it(run):
@@ -103,6 +108,6 @@ def test_an_ensemble_of_unknown_logits_is_an_error_that_names_it(run):
     metrics = json.loads(path.read_text())
     metrics["logits"][0]["path"] = "span/seed-1/evaluations/epoch-7/logits.safetensors"
     write_json(path, metrics)
-    result = bv.run_tool("report/report.py", "--run", run, check=False)
+    result = refusal_of(run)
     assert result.rc == 2
     assert str(path) in result.stderr and "epoch-7" in result.stderr

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from synthetic_run import page_of, text_of, write_json
+from synthetic_run import page_of, refusal_of, text_of, write_json
 
 sys.path.insert(0, str(bv.SOURCE / "tools" / "bench"))
 import made_run
@@ -103,7 +103,7 @@ def with_nan(path):
 def test_bad_records_are_named_and_cost_no_others(run, harm, complaint):
     path = records_of(run, "evaluations/epoch-6")
     harm(path)
-    told = bv.run_tool("report/report.py", "--run", run, check=False)
+    told = refusal_of(run)
     assert told.rc == 2
     (line,) = told.stderr.splitlines()
     assert str(path) in line and complaint in line
@@ -136,7 +136,7 @@ def test_without_the_features_file_there_are_scores_and_no_texts(run):
 def test_a_cut_off_log_of_a_head_is_named_and_the_page_is_made(run):
     (path,) = run.glob("span/seed-1/heads/adapter_386_shared/*/*/metrics.json")
     path.with_name("metrics.jsonl").write_text('{"epoch":1,"official":{\n', encoding="utf-8")
-    told = bv.run_tool("report/report.py", "--run", run, check=False)
+    told = refusal_of(run)
     assert told.rc == 2 and str(path.with_name("metrics.jsonl")) in told.stderr
     assert "span-heads" in figures_of(run)
 
@@ -146,9 +146,9 @@ def test_a_result_of_other_features_is_refused_unless_told_to_and_then_marked(ru
     metrics = bv.read_json(path)
     metrics["features"]["fingerprint"] = "f" * 32
     write_json(path, metrics)
-    refused = bv.run_tool("report/report.py", "--run", run, check=False)
+    refused = refusal_of(run)
     assert refused.rc == 2 and "--mixed" in refused.stderr
     assert not (run / "report").exists()
-    bv.run_tool("report/report.py", "--run", run, "--mixed")
+    bv.run_tool("report/report.py", "--run", run, "--mixed", "--no-files")
     page = html.unescape((run / "report" / "index.html").read_text(encoding="utf-8"))
     assert f"[other features ({'f' * 32}" in page

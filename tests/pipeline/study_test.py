@@ -7,6 +7,7 @@ import sys
 
 import bv
 import pytest
+from synthetic_run import page_of
 
 SCRIPT = """
 set -euo pipefail
@@ -16,7 +17,7 @@ while (($#)) && read_flag "$PWD" "$@"; do shift "$taken"; done
 use_build
 check_flags
 read_study
-if [[ $study_keep_stores ]]; then all=(prepare finetune extract train eval report); else all=(prepare finetune extract_and_train eval report); fi
+if [[ $study_keep_stores ]]; then all=(prepare finetune extract train eval); else all=(prepare finetune extract_and_train eval); fi
 (($#)) || set -- "${all[@]}"
 for stage in "$@"; do "stage_$stage"; done
 """
@@ -88,6 +89,7 @@ class Study:
 def finished(tmp_path_factory, tiny_model):
     study = Study(tmp_path_factory.mktemp("study"), tiny_model)
     study.make()
+    study.make("report")
     return study
 
 
@@ -99,26 +101,26 @@ def study(finished, tmp_path, tiny_model):
     return copy
 
 
-def require_experiments(study, task):
+def require_experiments(study, task, page):
     assert sorted(study.made("heads", task)) == sorted(HEADS[task])
     assert sorted(study.made("evaluations", task)) == sorted(EVALUATIONS[task])
-    page = (study.run / "report" / "index.html").read_text()
     for title in ("Heads on states of another checkpoint", "Less data", "Ensembles", "Layer ablation", "Learned layer weights",
                   "Layer atlas"):
         assert f">{title}</h4>" in page, title
 
 
 def test_every_experiment_is_made_and_shown(finished):
-    require_experiments(finished, "span")
+    page = (finished.run / "report" / "index.html").read_text()
+    require_experiments(finished, "span", page)
     mixed = bv.read_json(finished.seed / "evaluations/mixed/learned_pooling/epoch-0.5-on-1/lr-0.001-seed-1/metrics.json")
     assert (mixed["epoch"], mixed["dev_epoch"], mixed["other_checkpoint"]) == ("1/2", "1", True)
-    assert ">Second-best answers</h4>" in (finished.run / "report" / "index.html").read_text()
+    assert ">Second-best answers</h4>" in page
 
 
 def test_every_experiment_of_classification_is_made_and_shown(tmp_path, tiny_model):
     study = Study(tmp_path, tiny_model, tasks='["classification"]')
     study.make()
-    require_experiments(study, "classification")
+    require_experiments(study, "classification", page_of(study.run))
     assert all(line.startswith("== made:") for line in study.make("extract", "train", "eval").stdout.splitlines())
 
 

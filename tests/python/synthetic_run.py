@@ -127,8 +127,14 @@ def write_run(run):
 
 
 def page_of(run):
-    bv.run_tool("report/report.py", "--run", run)
+    """The page alone: drawings and tables as files take most of the report's time."""
+    bv.run_tool("report/report.py", "--run", run, "--no-files")
     return (run / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def refusal_of(run):
+    """How the report ends on a run with something wrong, and what it says."""
+    return bv.run_tool("report/report.py", "--run", run, "--no-files", check=False)
 
 
 def text_of(markup):

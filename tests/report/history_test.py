@@ -4,6 +4,7 @@ import made_records  # noqa: F401  finds tools/report
 import numpy as np
 import pytest
 from history import ALWAYS, FATES, FORGOTTEN, LEARNED, NEVER, history_of, order_agreement, separating_words
+from scipy.stats import spearmanr
 
 # Six questions over four checkpoints.
 RIGHT = np.array([[1, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1], [1, 0, 1, 0], [0, 0, 0, 0], [0, 1, 1, 0]], bool).T
@@ -35,6 +36,9 @@ def test_the_order_of_learning_is_compared_by_ranks():
     backward = history_of(np.array([[0, 0, 0, 1], [0, 0, 1, 1], [0, 1, 1, 1]], bool))
     assert order_agreement(first, first) == pytest.approx(1)
     assert order_agreement(first, backward) == pytest.approx(-1)
+    some, other = (history_of(np.random.default_rng(seed).random((3, 50)) < 0.4) for seed in (1, 2))
+    places = [np.where(one.first_right < 0, 3, one.first_right) for one in (some, other)]
+    assert order_agreement(some, other) == pytest.approx(spearmanr(*places).statistic)
     assert np.isnan(order_agreement(first, history_of(np.ones((3, 4), bool))))
 
 

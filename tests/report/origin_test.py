@@ -7,7 +7,7 @@ from datetime import datetime
 
 import bv
 import pytest
-from synthetic_run import page_of, write_json, write_run
+from synthetic_run import page_of, refusal_of, write_json, write_run
 
 sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
 from origin import job_records, origin_of, require_alike
@@ -145,7 +145,7 @@ def mix_scorers(run):
                                        (mix_scorers, "scorer (n_best 20, max_answer_tokens 15, null_threshold 0.0, not n_best 20, ")])
 def test_results_that_do_not_go_together_are_refused_and_both_files_named(run, mix, what):
     odd, usual = mix(run)
-    refused = bv.run_tool("report/report.py", "--run", run, check=False)
+    refused = refusal_of(run)
     (line,) = refused.stderr.splitlines()
     assert refused.rc == 2 and not (run / "report").exists()
     assert line.startswith(f"error: report: {odd}: other {what}") and f"than {usual}: " in line and "--mixed" in line
@@ -157,7 +157,7 @@ def test_mixed_shows_them_and_marks_the_odd_ones(run):
     require_alike(found, allow_mixed=True)
     marks = {one.files[0]: one.mark for one in found.berts + found.heads if one.mark}
     assert marks == {odd: "other features (d2d2, not d1d1)"}
-    bv.run_tool("report/report.py", "--run", run, "--mixed")
+    bv.run_tool("report/report.py", "--run", run, "--mixed", "--no-files")
     assert f"Not to be compared: {HEAD}/metrics.json is of other features (d2d2, not d1d1)." in (run / "report/index.html").read_text("utf-8")
 
 
@@ -174,5 +174,5 @@ def test_a_malformed_recipe_of_a_head_is_an_error_that_names_it(run):
     path = run / HEAD / "resume/recipe.json"
     path.parent.mkdir()
     path.write_text(json.dumps([]), encoding="utf-8")
-    refused = bv.run_tool("report/report.py", "--run", run, check=False)
+    refused = refusal_of(run)
     assert refused.rc == 2 and f"{path}: should hold an object" in refused.stderr

@@ -82,19 +82,38 @@ def test_nothing_is_under_way_in_a_finished_run_and_it_is_done(tmp_path):
     assert not is_done(run)
 
 
+WANTED = """
+set -euo pipefail
+. launch/made.sh
+eval "$("$0" --config "$1" --print)"
+wanted_results
+"""
+
+
+def wanted_of(config):
+    """What the launcher writes into RUN/wanted.txt for a study."""
+    return bv.run_command(["bash", "-c", WANTED, bv.BIN / "bv_plan", config], cwd=bv.SOURCE).stdout
+
+
 def test_a_study_that_names_no_task_wants_both(tmp_path):
     run = write_run(tmp_path)
     (run / "study.toml").write_text("[study]\n", encoding="utf-8")
+    (run / "wanted.txt").write_text(wanted_of(run / "study.toml"), encoding="utf-8")
     assert is_done(run)
     shutil.rmtree(run / "classification")
     assert not is_done(run)
 
 
-@pytest.mark.parametrize("more", ["seeds = [1, 2]", 'span_heads = ["configs/mine.toml"]\nstates_at = ["1"]'])
+@pytest.mark.parametrize("more", [None, "seeds = [1, 2]", 'states_at = ["2"]', "shares = [0.5]", 'layer_subsets = ["0,2"]',
+                                  "layer_atlas = true", 'span_heads = ["configs/heads/average_pooling.toml"]'])
 def test_a_study_that_wants_more_is_not_done(tmp_path, more):
     run = write_run(tmp_path)
-    (run / "study.toml").write_text(f'[study]\ntasks = ["span"]\n{more}\n', encoding="utf-8")
-    assert not is_done(run)
+    wanted = {"tasks": '["span"]', "states_at": '["0.3", "1"]', "span_heads": '["learned_pooling", "adapter_64_shared_skip"]'}
+    wanted |= [more.split(" = ")] if more else []
+    lines = "".join(f"{key} = {value}\n" for key, value in wanted.items())
+    (run / "study.toml").write_text(f"[study]\n{lines}[finetune]\ncheckpoints = '0.3,1,2'\n", encoding="utf-8")
+    (run / "wanted.txt").write_text(wanted_of(run / "study.toml"), encoding="utf-8")
+    assert is_done(run) == (more is None)
 
 
 def test_lines_are_read_once_and_anew_where_the_file_was_written_anew(tmp_path):

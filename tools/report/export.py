@@ -13,6 +13,15 @@ from page_parts import Difference, Shown, Spread, cell_text
 PNG_SCALE = 3  # of figures 600 to 900 points wide: 300 and more dots an inch at the width of a page
 
 
+def write_files(report, folder):
+    """Every drawing and every table of the report."""
+    folder.mkdir(exist_ok=True)
+    for figure in report.figures():
+        write_figure(figure, folder)
+    for table in report.tables():
+        write_table(table, folder)
+
+
 def write_figure(figure, folder):
     """NAME.svg and NAME.png."""
     svg = vl_convert.vegalite_to_svg({**figure.spec, "config": PRINT})

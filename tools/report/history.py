@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
 
 # What became of a question, as an index into these words.
 FATES = ["always right", "learned", "forgotten", "never learned"]
@@ -53,10 +52,16 @@ def order_agreement(first, second):
     """Spearman's correlation of the order in which two systems (their Histories, on the same questions) learn questions, by the
     first checkpoint that is right; a question never learned comes last (Hacohen, Choshen and Weinshall 2020). NaN where a system
     learns all at once."""
-    ranks = [np.where(one.first_right < 0, len(one.learned), one.first_right) for one in (first, second)]
-    if any((rank == rank[0]).all() for rank in ranks):
+    places = [np.where(one.first_right < 0, len(one.learned), one.first_right) for one in (first, second)]
+    if any((place == place[0]).all() for place in places):
         return float("nan")
-    return float(spearmanr(*ranks).statistic)
+    return float(np.corrcoef(*map(_ranks, places))[0, 1])  # scipy.stats.spearmanr takes a second to import
+
+
+def _ranks(values):
+    """Ranks from 1; equal values share the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 import vl_convert
-from export import report_json, write_figure, write_table
+from export import report_json, write_files
 from page_parts import cell_text, sort_value
 from provenance import Provenance
 
@@ -65,15 +65,11 @@ def own(name):
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def write_page(report, output, made_by):
-    """index.html, report.json and the folder `files` in the folder `output`."""
-    beside = output / "files"
-    beside.mkdir(parents=True, exist_ok=True)
-    figures, tables = report.figures(), report.tables()
-    for figure in figures:
-        write_figure(figure, beside)
-    for table in tables:
-        write_table(table, beside)
+def write_page(report, output, made_by, with_files):
+    """index.html, report.json and, where it is wanted, the folder `files` in the folder `output`."""
+    output.mkdir(parents=True, exist_ok=True)
+    if with_files:
+        write_files(report, output / "files")
     table_script, table_style = table_bundle()
     text = (
         environment()
@@ -81,7 +77,8 @@ def write_page(report, output, made_by):
         .render(
             report=report,
             provenance=Provenance(report.run, output),
-            figures={figure.name: figure.spec for figure in figures},
+            figures={figure.name: figure.spec for figure in report.figures()},
+            with_files=with_files,
             explorers=report.explorers,
             configurations=[(path, path.read_text(encoding="utf-8", errors="replace")) for path in report.run.configs],
             made_by=made_by,

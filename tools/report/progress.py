@@ -2,16 +2,14 @@
 
 import math
 import time
-import tomllib
 
-from run_files import is_number, read_json, read_json_lines
-from run_folder import TASKS
+from run_files import is_number, read_json, read_json_lines, read_text
 
 MOST_POINTS = 400  # of a series on a page
 RECENT = 50  # steps that tell the speed
 WATCH_SECONDS = 10.0
 QUIET_SECONDS = 120  # after which the silence of what is under way is worth a word
-WATCHED = ("*.toml", "features/*.toml", "*/seed-*/metrics/*.jsonl", "*/seed-*/checkpoints/*/checkpoint.json",
+WATCHED = ("*.toml", "wanted.txt", "features/*.toml", "*/seed-*/metrics/*.jsonl", "*/seed-*/checkpoints/*/checkpoint.json",
            "*/seed-*/heads/*/*/*/metrics.json*", "*/seed-*/evaluations/**/metrics.json")
 
 
@@ -77,7 +75,7 @@ def under_way(run_folder, now=None):
 
 
 def is_done(run_folder):
-    """Whether all that a run's folder says is to come is there: of what was begun, and of RUN/study.toml where there is one."""
+    """Whether all that a run's folder says is to come is there: of what was begun, and of what the study wants."""
     seeds = sorted(run_folder.glob("*/seed-*"))
     return bool(seeds) and not _absent(run_folder) and all(_seed_done(seed) for seed in seeds)
 
@@ -160,22 +158,7 @@ def _seed_done(seed):
 
 
 def _absent(run_folder):
-    """Whether a task, a seed or a head of the study has not begun."""
-    path = run_folder / "study.toml"
-    if not path.is_file():
-        return False
-    try:
-        study = tomllib.loads(path.read_text(encoding="utf-8")).get("study", {})
-    except (ValueError, OSError):
-        return False
-    for task in study.get("tasks", TASKS):
-        for seed in study.get("seeds") or [study.get("seed", 1)]:
-            folder = run_folder / task / f"seed-{seed}"
-            for epoch in study.get("states_at", []):
-                for head in study.get(f"{task}_heads", []):
-                    stem = head.rpartition("/")[2].removesuffix(".toml")
-                    if not any(folder.glob(f"heads/{stem}/epoch-{str(epoch).replace('/', '_')}/*/metrics.json")):
-                        return True
-            if not folder.is_dir():
-                return True
-    return False
+    """Whether a result is not there that the launcher wrote into RUN/wanted.txt, a pattern a line, when it began."""
+    path = run_folder / "wanted.txt"
+    patterns = read_text(path).splitlines() if path.is_file() else []
+    return any(next(run_folder.glob(pattern), None) is None for pattern in patterns if pattern)

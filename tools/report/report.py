@@ -3,7 +3,7 @@
 and the folder files: every drawing as SVG and PNG, every table as CSV, Markdown and LaTeX.
 
 What the run does not have yet is named on the page. A malformed file is an error that names it (exit code 2); the page is
-made without it. With --watch the page is made again whenever the run's metrics change.
+made without it. With --watch the page is made again whenever the run's metrics change; the folder files comes at the end.
 """
 
 import argparse
@@ -24,34 +24,34 @@ except ModuleNotFoundError as missing:
     sys.exit(2)
 
 
-def make(run, output, allow_mixed):
-    """Makes the page; names malformed files, and says whether there were none."""
-    found = read_run(run)
-    require_alike(found, allow_mixed)
-    write_report(found, output)
+def make(options, files):
+    """Makes the page, with the folder `files` or without; names malformed files, and says whether there were none."""
+    found = read_run(options.run)
+    require_alike(found, options.mixed)
+    write_report(found, options.output, files)
     for line in found.wrong:
         print(f"error: report: {line}", file=sys.stderr, flush=True)
     return not found.wrong
 
 
-def watch(run, output, seconds, allow_mixed):
+def watch(options):
     """Makes the page again whenever what it is made from changed, until the run is done. A file that is not what it should be
     is named, and may be mended meanwhile."""
-    seen, done = None, False
+    run, seen, done = options.run, None, False
     while not done:
         found = changes(run)
         if found != seen:
             seen = found
             try:
                 done = is_done(run)
-                done = make(run, output, allow_mixed) and done
-                print(f"{time.strftime('%H:%M:%S')} {output / 'index.html'}", *(item["text"] for item in under_way(run)),
+                done = make(options, done and options.files) and done
+                print(f"{time.strftime('%H:%M:%S')} {options.output / 'index.html'}", *(item["text"] for item in under_way(run)),
                       *["the run is done"] * done, sep="\n  ", flush=True)
             except RunError as wrong:
                 print(f"error: report: {wrong}", file=sys.stderr, flush=True)
                 done = False
         if not done:
-            time.sleep(seconds)
+            time.sleep(options.watch)
 
 
 def main():
@@ -65,19 +65,21 @@ def main():
     add_watch_flag(parser)
     parser.add_argument("--mixed", action="store_true",
                         help="show results of different features or scorers together, and mark those that are not as most are")
+    parser.add_argument("--no-files", dest="files", action="store_false",
+                        help="make index.html and report.json alone, which takes a fraction of the time")
     options = parser.parse_args()
-    output = options.output or options.run / "report"
+    options.output = options.output or options.run / "report"
     try:
         if options.watch is not None and options.run.is_dir():
-            watch(options.run, output, options.watch, options.mixed)
+            watch(options)
             return 0
-        whole = make(options.run, output, options.mixed)
+        whole = make(options, options.files)
     except KeyboardInterrupt:
         return 0
     except RunError as wrong:
         print(f"error: report: {wrong}", file=sys.stderr)
         return 2
-    print(output / "index.html")
+    print(options.output / "index.html")
     return 0 if whole else 2
 
 

@@ -13,7 +13,7 @@ class RunError(Exception):
 
 def read_json(path):
     """An object from a JSON file."""
-    return _object(_text(path), path, str(path))
+    return _object(read_text(path), path, str(path))
 
 
 def read_json_lines(path):
@@ -55,7 +55,8 @@ class JsonLines:
         return objects
 
 
-def _text(path):
+def read_text(path):
+    """The text of a UTF-8 file."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as wrong:

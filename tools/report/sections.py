@@ -51,7 +51,7 @@ def add_task(report, task, berts, in_training):
         add_explorer(report, evidence)
 
 
-def write_report(run, output):
-    """Writes index.html, report.json and the folder `files` into the folder `output`."""
+def write_report(run, output, files=True):
+    """Writes index.html, report.json and, where it is wanted, the folder `files` into the folder `output`."""
     made_by = f"Made by Python {platform.python_version()} and vl-convert {vl_convert.__version__} on {platform.platform()}."
-    write_page(build_report(run), output, made_by)
+    write_page(build_report(run), output, made_by, files)

@@ -22,7 +22,7 @@ heads_of() {
     ((${#list[@]} == 0)) || printf '%s\n' "${list[@]}"
 }
 
-# Whether a head is trained, in a variant ("-share-0.1") or without one (""). The head may be given as a file.
+# Whether a head is trained, in a variant ("-share-0.1", "-shuffled-labels") or without one (""). The head may be given as a file.
 finished_head() {
     local folder=$1 head=${2##*/} epoch=$3 seed=$4 variant=$5
     compgen -G "$folder/heads/${head%.toml}/epoch-$epoch/*-seed-$seed$variant/metrics.json" >/dev/null
@@ -40,11 +40,12 @@ missing_heads() {
     done
 }
 
-# The head of the layer atlas, if the study wants it and the probe of any layer is not trained yet.
+# The head of the layer atlas, if the study wants it and the probe of any layer is not trained yet, in a variant or without one.
 missing_probe() {
-    local task=$1 seed=$2 epoch=$3 layers=$study_stored_layers folder=$run/$1/seed-$2 made
+    local task=$1 seed=$2 epoch=$3 variant=$4 layers=$study_stored_layers folder=$run/$1/seed-$2 made
     [[ $study_layer_atlas ]] || return 0
-    made=`find "$folder/heads/${task}_probe/epoch-$epoch" -path "*-seed-$seed-layer-*/metrics.json" 2>/dev/null | wc -l` || true
+    made=`find "$folder/heads/${task}_probe/epoch-$epoch" -regextype posix-extended \
+        -regex ".*-seed-$seed-layer-[0-9]+$variant/metrics\.json" 2>/dev/null | wc -l` || true
     if ((made > 0)) && [[ ! $layers ]]; then
         layers=`sed -nE 's/.*"num_hidden_layers": *([0-9]*).*/\1/p' "$folder/checkpoints/epoch-$epoch/config.json"`
         layers=$((layers + 1)) # the embedding output is one
@@ -55,8 +56,12 @@ missing_probe() {
 # The runs of bv_train that still need the states of a checkpoint, one on each line: the heads and, after a tab, more flags.
 missing_trainings() {
     local heads subset shares
-    heads=`{ missing_heads "$@" ''; missing_probe "$@"; } | paste -sd, -`
+    heads=`{ missing_heads "$@" ''; missing_probe "$@" ''; } | paste -sd, -`
     [[ ! $heads ]] || echo "$heads"
+    if [[ $study_shuffled_labels ]]; then
+        heads=`{ missing_heads "$@" -shuffled-labels; missing_probe "$@" -shuffled-labels; } | paste -sd, -`
+        [[ ! $heads ]] || echo "$heads"$'\t'--shuffle-labels
+    fi
     if ((${#study_shares[@]})); then
         heads=`missing_heads "$@" "${study_shares[@]/#/-share-}" | paste -sd, -`
         shares=${study_shares[*]}

@@ -22,8 +22,8 @@ heads_of() {
     ((${#list[@]} == 0)) || printf '%s\n' "${list[@]}"
 }
 
-# A pattern that matches the scores of a trained head, in a variant ("-share-0.1") or without one (""). The head may be given
-# as a file.
+# A pattern that matches the scores of a trained head, in a variant ("-share-0.1", "-shuffled-labels") or without one ("").
+# The head may be given as a file.
 head_scores() {
     local folder=$1 head=${2##*/} epoch=$3 seed=$4 variant=$5
     echo "$folder/heads/${head%.toml}/epoch-$epoch/*-seed-$seed$variant/metrics.json"
@@ -35,12 +35,14 @@ wanted_results() {
     local task seed epoch head variant
     local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"} ${study_layer_subsets[@]+"${study_layer_subsets[@]/#/-layers-}"})
     [[ ! $study_layer_atlas ]] || variants+=('-layer-*')
+    [[ ! $study_shuffled_labels ]] || variants+=(-shuffled-labels)
+    [[ ! $study_shuffled_labels || ! $study_layer_atlas ]] || variants+=('-layer-*-shuffled-labels')
     for task in "${study_tasks[@]}"; do
         for seed in "${study_seeds[@]}"; do
             echo "$task/seed-$seed/metrics/finetune.jsonl"
             for epoch in ${study_states_at[@]+"${study_states_at[@]}"}; do
                 for variant in "${variants[@]}"; do
-                    if [[ $variant == '-layer-*' ]]; then echo "${task}_probe"; else heads_of "$task"; fi |
+                    if [[ $variant == -layer-* ]]; then echo "${task}_probe"; else heads_of "$task"; fi |
                         while read -r head; do head_scores "$task/seed-$seed" "$head" "$epoch" "$seed" "$variant"; done
                 done
             done
@@ -60,11 +62,12 @@ missing_heads() {
     done
 }
 
-# The head of the layer atlas, if the study wants it and the probe of any layer is not trained yet.
+# The head of the layer atlas, if the study wants it and the probe of any layer is not trained yet, in a variant or without one.
 missing_probe() {
-    local task=$1 seed=$2 epoch=$3 layers=$study_stored_layers folder=$run/$1/seed-$2 made
+    local task=$1 seed=$2 epoch=$3 variant=$4 layers=$study_stored_layers folder=$run/$1/seed-$2 made
     [[ $study_layer_atlas ]] || return 0
-    made=`find "$folder/heads/${task}_probe/epoch-$epoch" -path "*-seed-$seed-layer-*/metrics.json" 2>/dev/null | wc -l` || true
+    made=`find "$folder/heads/${task}_probe/epoch-$epoch" -regextype posix-extended \
+        -regex ".*-seed-$seed-layer-[0-9]+$variant/metrics\.json" 2>/dev/null | wc -l` || true
     if ((made > 0)) && [[ ! $layers ]]; then
         layers=`sed -nE 's/.*"num_hidden_layers": *([0-9]*).*/\1/p' "$folder/checkpoints/epoch-$epoch/config.json"`
         layers=$((layers + 1)) # the embedding output is one
@@ -75,8 +78,12 @@ missing_probe() {
 # The runs of bv_train that still need the states of a checkpoint, one on each line: the heads and, after a tab, more flags.
 missing_trainings() {
     local heads subset shares
-    heads=`{ missing_heads "$@" ''; missing_probe "$@"; } | paste -sd, -`
+    heads=`{ missing_heads "$@" ''; missing_probe "$@" ''; } | paste -sd, -`
     [[ ! $heads ]] || echo "$heads"
+    if [[ $study_shuffled_labels ]]; then
+        heads=`{ missing_heads "$@" -shuffled-labels; missing_probe "$@" -shuffled-labels; } | paste -sd, -`
+        [[ ! $heads ]] || echo "$heads"$'\t'--shuffle-labels
+    fi
     if ((${#study_shares[@]})); then
         heads=`missing_heads "$@" "${study_shares[@]/#/-share-}" | paste -sd, -`
         shares=${study_shares[*]}

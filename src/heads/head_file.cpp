@@ -41,6 +41,7 @@ OrderedJson to_json(const Head& head, std::int64_t k, const HeadOrigin& origin) 
             {"data_seed", origin.data_seed},
             {"held_out", origin.held_out},
             {"share", origin.share},
+            {"shuffled_labels", origin.shuffled_labels},
             {"learning_rate", origin.learning_rate},
             {"batch", origin.batch},
             {"epochs", origin.epochs},
@@ -67,7 +68,8 @@ HeadOrigin read_origin(const JsonObject& json) {
     origin.seed = json.get<std::uint64_t>("seed");
     origin.data_seed = json.get<std::uint64_t>("data_seed");
     origin.held_out = json.get<double>("held_out");
-    origin.share = json.get<double>("share", 1.0);  // heads of older programs do not have it
+    origin.share = json.get<double>("share", 1.0);  // heads of older programs have neither of these two
+    origin.shuffled_labels = json.get<bool>("shuffled_labels", false);
     origin.learning_rate = json.get<double>("learning_rate");
     origin.batch = json.get<std::int64_t>("batch");
     origin.epochs = json.get<std::int64_t>("epochs");

@@ -21,6 +21,7 @@ if [[ $study_keep_stores ]]; then all=(prepare finetune extract train eval); els
 (($#)) || set -- "${all[@]}"
 for stage in "$@"; do "stage_$stage"; done
 """
+MISSING = SCRIPT.partition("if [[ $study_keep_stores")[0] + "missing_trainings span 1 1\n"
 STUDY = """
 [study]
 corpus_train = 24
@@ -78,6 +79,12 @@ class Study:
         return bv.run_command(["bash", "-c", SCRIPT, "study", "--config", self.config, "--model", self.model, "--run", self.run,
                                "--ranks", 1, *stages], check=check, timeout=300, cwd=bv.SOURCE,
                               env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": "", **(env or {})})
+
+    def missing(self):
+        """The runs of bv_train that the heads of epoch 1 still need: their heads and flags."""
+        done = bv.run_command(["bash", "-c", MISSING, "study", "--config", self.config, "--model", self.model, "--run", self.run],
+                              cwd=bv.SOURCE, env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": ""})
+        return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
 
     def made(self, folder, task="span"):
         """The results in one of the run's folders, by place, with the time they were made."""
@@ -139,6 +146,29 @@ def test_what_is_made_is_left_alone_and_what_is_missing_is_made(study):
     again = study.made("heads")
     assert sorted(place for place, when in again.items() if when != heads.get(place)) == sorted(missing)
     assert study.made("evaluations").keys() == evaluations.keys()
+
+
+def test_controls_are_one_more_training_of_the_heads_and_the_probes_that_lack_them(tmp_path, tiny_model):
+    study = Study(tmp_path, tiny_model, change=("layer_atlas = true", "layer_atlas = true\nshuffled_labels = true"))
+    checkpoint = study.seed / "checkpoints" / "epoch-1"
+    checkpoint.mkdir(parents=True)
+    shutil.copy(tiny_model / "config.json", checkpoint)
+    heads, probe = ["learned_pooling", "average_pooling"], "span_probe"
+    others = [(",".join(heads), "--share 0.5"), (",".join(heads), "--layers 0,2")]
+    every = ",".join([*heads, probe])
+    assert study.missing() == [(every,), (every, "--shuffle-labels"), *others]
+
+    def train(variant):
+        for place in [f"{head}/epoch-1/lr-0.001-seed-1{variant}" for head in heads] + [
+                f"{probe}/epoch-1/lr-0.001-seed-1-layer-{layer:02}{variant}" for layer in range(3)]:
+            (study.seed / "heads" / place).mkdir(parents=True)
+            (study.seed / "heads" / place / "metrics.json").write_text("{}")
+
+    train("-shuffled-labels")
+    assert study.missing() == [(every,), *others]  # a control is not the head itself
+    (study.seed / "heads" / probe / "epoch-1/lr-0.001-seed-1-layer-01-shuffled-labels/metrics.json").unlink()
+    train("")
+    assert study.missing() == [(probe, "--shuffle-labels"), *others]
 
 
 def test_a_study_that_keeps_no_stores_makes_the_same(tmp_path, tiny_model, finished):

@@ -1,4 +1,4 @@
-"""bv_train of many heads at once: rates and seeds, memory, held-out questions, shares of the questions, layers."""
+"""bv_train of many heads at once: rates and seeds, memory, held-out questions, shares of the questions, shuffled labels, layers."""
 
 import re
 
@@ -132,7 +132,7 @@ def test_all_of_the_questions_give_what_no_share_gives_and_fewer_less(study, tmp
     train(study, tmp_path / "all", "learned_pooling")
     train(study, tmp_path / "shares", "learned_pooling", "--share", "1,0.25,0.5")
     for name in ("head.json", "head.safetensors", "logits.safetensors", "questions.safetensors", "metrics.json"):
-        found = [(tmp_path / folder / "learned_pooling" / VARIANT / name).read_bytes() for folder in ("all", "shares")]
+        found = [bv.content(tmp_path / folder / "learned_pooling" / VARIANT / name) for folder in ("all", "shares")]
         assert found[0] == found[1], name
     with h5py.File(study / "train.h5") as file:
         features = len(file["features/starts"]) - 1
@@ -146,6 +146,32 @@ def test_all_of_the_questions_give_what_no_share_gives_and_fewer_less(study, tmp
     assert "--share 0.001" in refusal(study, tmp_path / "none", "learned_pooling", "--share", "1,0.001", ranks=2)
     assert "--share" in refusal(study, tmp_path / "none", "learned_pooling", "--share", "1.5")
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("task", ["span", "classification"])
+def test_shuffled_labels_train_a_control_that_is_scored_on_the_true_ones(study, tmp_path, task):
+    name = {"span": "learned_pooling", "classification": "tenney_small"}[task]
+    flags = ["--held-out", 0.3, "--share", "0.5"]
+    plain = f"{VARIANT}-share-0.5"
+    control = f"{plain}-shuffled-labels"
+    train(study, tmp_path, name, *flags, task=task)
+    said = train(study, tmp_path, name, *flags, "--shuffle-labels", task=task).stderr
+    assert f"{name}, lr 0.001, seed 1, share 0.5, shuffled labels, epoch 1" in said
+    for folder, shuffled in ((tmp_path / name / plain, False), (tmp_path / name / control, True)):
+        assert bv.read_json(folder / "head.json")["shuffled_labels"] is shuffled
+        assert bv.read_json(folder / "metrics.json")["shuffled_labels"] is shuffled
+        assert bv.read_json(folder / "resume" / "recipe.json").get("shuffled_labels", False) is shuffled
+    own, others = (bv.read_json_lines(tmp_path / name / place / "metrics.jsonl")[0] for place in (plain, control))
+    assert own["loss"] != others["loss"] and own["sequences"] == others["sequences"]
+    bv.run("bv_eval", "--head", tmp_path / name / control, "--store", study / f"{task}-dev.h5", "--output", tmp_path / "evaluation",
+           "--device", "cpu")
+    key = {"span": "official", "classification": "classification"}[task]
+    scores = bv.read_json(tmp_path / name / control / "metrics.json")
+    assert bv.read_json(tmp_path / "evaluation" / "metrics.json")[key] == scores[key]
+    # Any number of ranks shuffles alike.
+    train(study, tmp_path / "two", name, *flags, "--shuffle-labels", task=task, ranks=2)
+    assert_close(weights(tmp_path, name, control), weights(tmp_path / "two", name, control), 1e-3, task=task)
+    assert "trained already" in train(study, tmp_path, name, *flags, "--shuffle-labels", task=task).stderr
 
 
 @pytest.mark.parametrize("task", ["span", "classification"])

@@ -182,6 +182,14 @@ def read_json(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def content(path):
+    """What a file of results says: its bytes, or a JSON object without `made` (the job, host and time that made it)."""
+    path = Path(path)
+    if path.suffix != ".json":
+        return path.read_bytes()
+    return {key: value for key, value in read_json(path).items() if key != "made"}
+
+
 def read_json_lines(path):
     """The objects of a JSON lines file."""
     return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines() if line]

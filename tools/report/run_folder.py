@@ -38,6 +38,7 @@ class Result:
     layer_weights: list[dict] = field(default_factory=list)
     each_layer: bool = False  # a linear probe or the like, on one hidden state
     share: float = 1.0  # of the training questions that a head was trained on
+    shuffled_labels: bool = False  # a control: its labels in training had no relation to the texts
     diverged: str = ""  # where a head's training did; its scores are of its best epoch before
     combine: str = ""  # how an ensemble makes one of its members: max or mean
     members: list["Result"] = field(default_factory=list)
@@ -82,6 +83,7 @@ class Run:
     berts: list[Result] = field(default_factory=list)
     others: list[Result] = field(default_factory=list)
     heads: list[Result] = field(default_factory=list)
+    controls: list[Result] = field(default_factory=list)  # heads that were trained on shuffled labels
     mixed: list[Result] = field(default_factory=list)  # heads on states of another checkpoint than their own
     ensembles: list[Result] = field(default_factory=list)
     in_training: list[Result] = field(default_factory=list)  # BERT at its checkpoints, by bv_finetune --eval-features
@@ -166,7 +168,8 @@ def _read_seed(run, task, folder):
             if diverged and not path.with_name("head.json").is_file():
                 run.missing.append(f"{path.parent.relative_to(run.folder)} {diverged}: the head has no scores.")
             else:
-                run.heads += run.attempt(_read_head, path, task, seed)
+                for head in run.attempt(_read_head, path, task, seed):
+                    (run.controls if head.shuffled_labels else run.heads).append(head)
     for path in sorted(folder.glob("evaluations/mixed/*/*/*/metrics.json")):
         run.mixed += run.attempt(_read_mixed, path, task, seed)
     for path in sorted(folder.glob("evaluations/ensembles/*/*/*/metrics.json")):
@@ -267,6 +270,7 @@ def _read_head(path, task, seed):
         layer_weights=weights,
         each_layer=description.get("each_layer", False),
         share=description.get("share", 1.0),
+        shuffled_labels=description.get("shuffled_labels", False),
         diverged=divergence_in(metrics, path),
     )
 

@@ -22,14 +22,23 @@ namespace bv {
 namespace {
 
 /// The keys of [study].
-const std::vector<std::string> kKeys{"seed",           "seeds",
-                                     "tasks",          "states_at",
-                                     "span_heads",     "classification_heads",
-                                     "corpus_train",   "corpus_dev",
-                                     "hold_out",       "keep_stores",
-                                     "shares",         "layer_subsets",
-                                     "layer_atlas",    "mixed",
-                                     "span_ensembles", "classification_ensembles"};
+const std::vector<std::string> kKeys{"seed",
+                                     "seeds",
+                                     "tasks",
+                                     "states_at",
+                                     "span_heads",
+                                     "classification_heads",
+                                     "corpus_train",
+                                     "corpus_dev",
+                                     "hold_out",
+                                     "keep_stores",
+                                     "shares",
+                                     "layer_subsets",
+                                     "layer_atlas",
+                                     "shuffled_labels",
+                                     "mixed",
+                                     "span_ensembles",
+                                     "classification_ensembles"};
 
 /// The options that a program reads from its table in the study at `path`. `required` are the flags that the
 /// program requires and whose values the plan does not need.
@@ -114,6 +123,7 @@ void read_experiments(const StudyReader& table, Study& study) {
     study.layer_subsets =
         table.list<std::string>("layer_subsets", [](const std::string& layers) { parse_layers(layers); });
     table.truth("layer_atlas", study.layer_atlas);
+    table.truth("shuffled_labels", study.shuffled_labels);
     table.each<std::string>(
         "mixed", [&](const std::string& text) { study.mixed.push_back(parse_mixed(text, study)); });
     study.span_ensembles = table.list<std::string>(
@@ -205,6 +215,7 @@ std::string shell_text(const Study& study) {
     add("shares", shell_list(study.shares));
     add("layer_subsets", shell_list(study.layer_subsets));
     add("layer_atlas", truth(study.layer_atlas));
+    add("shuffled_labels", truth(study.shuffled_labels));
     add("mixed", shell_list(study.mixed, [](const auto& pair) {
             return pair.trained.label() + ":" + pair.scored.label();
         }));

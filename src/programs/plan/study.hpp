@@ -26,7 +26,8 @@ struct Study {
     std::vector<std::string> layer_subsets;  ///< lists of layers on which heads are trained again
     std::vector<std::string> span_heads;     ///< built-in heads by name, or paths of TOML files
     std::vector<std::string> classification_heads;
-    bool layer_atlas = false;  ///< whether a linear probe is trained on each hidden state
+    bool layer_atlas = false;      ///< whether a linear probe is trained on each hidden state
+    bool shuffled_labels = false;  ///< whether all heads and probes are trained on shuffled labels too
     std::vector<MixedEpochs> mixed;
     std::vector<std::string> span_ensembles;  ///< "head+head" or "head+BERT", scored as one model
     std::vector<std::string> classification_ensembles;

@@ -29,7 +29,8 @@ double seconds_of(double work, double rate) {
 }
 
 /// How often the states are read in one epoch of head training: once for all heads together. Experiments add
-/// to it: each share of the questions, and each part of the layers, is a separate pass.
+/// to it: each share of the questions, each part of the layers, and the controls on shuffled labels are a
+/// separate pass.
 struct Reads {
     double train = 1;     ///< passes over the training store; a part of it counts as a fraction
     double dev = 1;       ///< passes over the dev store
@@ -47,6 +48,11 @@ Reads reads_of(const Study& study, std::int64_t layers) {
         const double part = static_cast<double>(parse_layers(subset).size()) / static_cast<double>(layers);
         reads.train += part;
         reads.dev += part;
+        reads.computed += 1;
+    }
+    if (study.shuffled_labels) {
+        reads.train += 1;
+        reads.dev += 1;
         reads.computed += 1;
     }
     return reads;

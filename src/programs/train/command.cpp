@@ -123,7 +123,8 @@ void TrainOptions::declare_heads_and_data(CommandLine& line) {
                 "--held-out and --share choose");
     line.option("output", output,
                 "output folder; the results of a head go to "
-                "OUTPUT/<head>/epoch-<e>/lr-<rate>-seed-<seed>[-layer-<l>|-layers-<list>][-share-<s>]/")
+                "OUTPUT/<head>/epoch-<e>/lr-<rate>-seed-<seed>[-layer-<l>|-layers-<list>][-share-<s>]"
+                "[-shuffled-labels]/")
         .required();
     line.option("layers", layers,
                 "hidden states to read: all, or a list such as 0,12,24, where 0 is the embedding output");
@@ -133,6 +134,10 @@ void TrainOptions::declare_heads_and_data(CommandLine& line) {
                 "a smaller one")
         .delimiter(',')
         .check(within(0, 1));
+    line.option("shuffle-labels", shuffle_labels,
+                "a control: train on labels that are shuffled among the training questions by --data-seed; "
+                "held-out and dev questions keep theirs, so the scores show how well labels are guessed by "
+                "their frequencies alone");
 }
 
 void TrainOptions::declare_training(CommandLine& line) {

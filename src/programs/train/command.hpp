@@ -32,6 +32,7 @@ struct TrainOptions {
     double memory_gib = 0;          ///< GiB of a rank; 0 means half of the free memory
     double held_out = 0;            ///< share of the training questions, 0 to 1
     std::vector<double> shares{1};  ///< shares of the training questions, 0 to 1
+    bool shuffle_labels = false;
     std::string eval_metric = "f1";
     std::int64_t patience = 0;  ///< epochs without a better score; 0 means no limit
     double resume_every = 10;   ///< minutes between saved states; 0 means no such states
@@ -56,9 +57,10 @@ std::int64_t default_head_epochs(Task task);
 ///
 /// The results of a head go to OUTPUT/<head>/epoch-<fraction>/lr-<rate>-seed-<seed>/. The last name also has
 /// -layers-<list> or -layer-<l> if the head reads only these layers, and -share-<s> if it is trained on a
-/// share of the data. The files are metrics.jsonl (one line for each epoch, with the mean loss of each tenth
-/// of it), head.safetensors, head.json, logits.safetensors (of the dev features), config.toml and, written
-/// last, metrics.json. A head that has all these files already is not trained again.
+/// share of the data, and at its end -shuffled-labels with --shuffle-labels. The files are metrics.jsonl (one
+/// line for each epoch, with the mean loss of each tenth of it), head.safetensors, head.json,
+/// logits.safetensors (of the dev features), config.toml and, written last, metrics.json. A head that has all
+/// these files already is not trained again.
 ///
 /// On the stop signal it writes a state into resume/ of each head's folder and throws Stopped on all ranks;
 /// the same call goes on from there. `line` holds the parsed flags, whose resolved form is config.toml.

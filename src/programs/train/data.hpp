@@ -21,8 +21,9 @@ class HeadData {
     /// Local: sets the precision of all sources; see StateSource::multiply_in.
     void multiply_in(at::ScalarType precision);
 
-    /// All training features, including those that are held out.
-    const StateSource& train() const { return *train_; }
+    /// All training features, including those that are held out. With --shuffle-labels, the batches of those
+    /// that are trained on have shuffled labels (states/shuffled_labels.hpp).
+    const StateSource& train() const { return shuffled_ ? *shuffled_ : *train_; }
 
     /// The features of `train` whose questions are held out. The data seed decides which. Null without
     /// --held-out.
@@ -43,11 +44,13 @@ class HeadData {
 
   private:
     void hold_out(double share);
+    void shuffle_labels(Task task);
     bool is_trained_on(std::int64_t feature, double share) const;
 
     std::unique_ptr<StateSource> train_;
     std::unique_ptr<StateSource> dev_;
     std::unique_ptr<StateSource> held_out_;
+    std::unique_ptr<StateSource> shuffled_;  // `train_` with other labels; null without --shuffle-labels
     std::uint64_t seed_;
     std::vector<std::int64_t> place_of_;  // (questions of train) place in an order drawn by the seed
     std::int64_t held_ = 0;               // number of questions held out: the first in that order

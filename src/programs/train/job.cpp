@@ -55,6 +55,7 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
         options.checkpoint.empty() ? std::string(name_of(states.precision)) : options.compute.precision;
     if (precision != "auto") recipe["precision"] = precision;
     if (job.origin.share < 1) recipe["share"] = job.origin.share;
+    if (job.origin.shuffled_labels) recipe["shuffled_labels"] = true;
     if (options.held_out > 0) {
         recipe["eval_metric"] = options.eval_metric;
         recipe["patience"] = options.patience;
@@ -82,6 +83,7 @@ std::string variant_of(const HeadJob& job, const std::string& layers) {
         name += "-layers-" + layers;
     }
     if (job.origin.share < 1) name += fmt::format("-share-{}", job.origin.share);
+    if (job.origin.shuffled_labels) name += "-shuffled-labels";
     return name;
 }
 
@@ -91,6 +93,7 @@ std::string HeadJob::name() const {
     std::string text = fmt::format("{}, lr {}, seed {}", definition.name, origin.learning_rate, origin.seed);
     if (definition.each_layer) text += fmt::format(", layer {}", origin.layers.front());
     if (origin.share < 1) text += fmt::format(", share {}", origin.share);
+    if (origin.shuffled_labels) text += ", shuffled labels";
     return text;
 }
 
@@ -105,6 +108,7 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
                       .features = info.features,
                       .data_seed = options.data_seed,
                       .held_out = options.held_out,
+                      .shuffled_labels = options.shuffle_labels,
                       .batch = options.batch > 0 ? options.batch : default_batch(info.task),
                       .epochs = options.epochs > 0 ? options.epochs : default_head_epochs(info.task)};
     const fs::path epoch = EpochFraction::parse(info.epoch).folder_name();

@@ -37,7 +37,7 @@ struct HeadJob {
     HeadMemory memory = {};        ///< see measure_memory
 
     /// "learned_pooling, lr 0.001, seed 1", for messages. It also names the layers or the share of the
-    /// data, if the head does not read all.
+    /// data, if the head does not read all, and shuffled labels.
     std::string name() const;
 };
 

@@ -13,6 +13,7 @@ nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head, cons
                                    {"epoch", origin.epoch}};
     metrics.update(dev);
     metrics["other_checkpoint"] = origin.other_checkpoint;
+    metrics["shuffled_labels"] = origin.shuffled_labels;
     if (const Json& recipe = trainee.job.recipe; recipe.contains("precision"))
         metrics["precision"] = recipe["precision"];
     const std::int64_t best = trainee.history ? trainee.history->best_place() : 0;

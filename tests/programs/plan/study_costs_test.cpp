@@ -76,14 +76,15 @@ TEST(StudyCosts, ExperimentsReadTheirPartOfTheStatesOnceMore) {
     Study study = some_study();
     study.shares = {0.1, 0.5};
     study.layer_subsets = {"0,6,12,18,24"};
+    study.shuffled_labels = true;
     const TaskCosts span = study_costs(study, bert_large(), data, rates)[0];
-    const double train = 1 + 0.1 + 0.5 + 5.0 / 25;
-    const double dev = 1 + 1 + 1 + 5.0 / 25;
+    const double train = 1 + 0.1 + 0.5 + 5.0 / 25 + 1;
+    const double dev = 1 + 1 + 1 + 5.0 / 25 + 1;
     EXPECT_NEAR(
         span.heads_stored,
         (train * static_cast<double>(span.train_store) + dev * static_cast<double>(span.dev_store)) / 5e8,
         1e-6 * span.heads_stored);
-    EXPECT_NEAR(span.heads_recomputed, (1 + 0.1 + 0.5 + 1) * 187000.0 / 4000, 1e-9);
+    EXPECT_NEAR(span.heads_recomputed, (1 + 0.1 + 0.5 + 1 + 1) * 187000.0 / 4000, 1e-9);
 }
 
 TEST(StudyCosts, SpaceIsThatOfOnePairOfStoresWhereNoneAreKept) {
@@ -149,6 +150,7 @@ TEST_F(StudyTest, NamesTheLineAndTheKeyOfAWrongType) {
                         "study.toml:4: [study] ", wanted, found);
     };
     refuses("keep_stores = \"yes\"", "keep_stores must be true or false", "found: string");
+    refuses("shuffled_labels = \"all\"", "shuffled_labels must be true or false", "found: string");
     refuses("layer_atlas = 1", "layer_atlas must be true or false", "found: integer");
     refuses("seed = \"1\"", "seed must be a whole number", "found: string");
     refuses("corpus_train = 1.5", "corpus_train must be a whole number", "found: floating-point");
@@ -183,12 +185,12 @@ TEST_F(StudyTest, NamesTheLineAndTheKeyOfAWrongExperiment) {
 TEST_F(StudyTest, GivesScriptsItsKeysAsAssignments) {
     const std::string text = shell_text(read_study(
         study("[study]\nseeds = [3, 4]\nstates_at = [\"3/10\", \"1.0\"]\nspan_heads = [\"it's.toml\"]\n"
-              "keep_stores = false\nhold_out = 0.02\nshares = [0.5, 1]\nmixed = [\"0.30:1\"]\n"
+              "keep_stores = false\nhold_out = 0.02\nshuffled_labels = true\nshares = [0.5, 1]\nmixed = [\"0.30:1\"]\n"
               "[finetune]\ncheckpoints = \"0.3,1\"\n[extract]\nlayers = \"0,3\"\n")));
     for (const char* line :
          {"study_tasks=('span' 'classification')", "study_seed='1'", "study_seeds=('3' '4')",
           "study_states_at=('0.3' '1')", "study_span_heads=('it'\\''s.toml')",
-          "study_classification_heads=()", "study_keep_stores=''", "study_layer_atlas=''",
+          "study_classification_heads=()", "study_keep_stores=''", "study_layer_atlas=''", "study_shuffled_labels='1'",
           "study_hold_out='0.02'", "study_shares=('0.5')", "study_mixed=('0.3:1')",
           "study_corpus_train='600'", "study_stored_layers='2'"}) {
         EXPECT_NE(text.find(fmt::format("{}\n", line)), std::string::npos) << line << "\n" << text;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2006  # see road.sh
-# Single-node debug mode: installs, builds, and runs the whole road on one machine.
+# Installs, builds, and runs all stages of a study on one machine.
 set -euo pipefail
 told=''
 trap 'told=1' USR1
@@ -16,33 +16,34 @@ Usage: launch/debug.sh [FLAGS] [STAGE...]
 
 Installs what is missing, builds, and runs a small study from text to report on this machine, in these stages: prepare,
 finetune, extract, train, eval, report. At the end it prints the path of the report, an HTML page. Results that are already
-made are skipped, so the same command goes on after an interruption. If you name STAGEs, only these run, in the order above;
-they read the results of earlier stages.
+made are skipped, so the same command goes on after an interruption. If you name STAGEs, only these run, in the order above.
+A stage reads the results of the stages before it, so run these first, beginning with prepare.
 
 END
     road_flags
     cat <<'END'
-  --ranks N       ranks of finetune, extract, train and eval [one per GPU; without a GPU 2]
+  --ranks N       ranks of finetune, extract, train and eval [one for each GPU; without a GPU 2]
 
 To look into it:
   --preset P      run the programs of this preset of CMakePresets.json (debug, asan ...) [release]; builds them if needed
-  --sanitizer R   only rank R runs the programs of preset asan; the other ranks run those of --preset
+  --sanitizer R   rank R runs the programs of preset asan; the other ranks run the programs of --preset
   --gdb R         rank R runs under gdb, which reads this terminal: type run
-  --hang-timeout S   name ranks that give no sign for S seconds, and say what each of them does [120; with --gdb 0, which
-                     means never]
+  --hang-timeout S   name ranks that give no sign for S seconds, and print the work of each of them; 0 means never
+                     [120; together with --gdb 0]
   --verbose       every rank prints each collective call it enters
 
 Examples:
   launch/debug.sh
   launch/debug.sh --squad ~/squad --model ~/bert-large-uncased --run ~/runs/large --config configs/minilm.toml
   launch/debug.sh --squad ~/squad --config configs/experiments.toml    # with the experiments of the reference
-  launch/debug.sh eval report --force
+  launch/debug.sh eval report --force                    # makes these two stages of the run again
+  launch/debug.sh prepare                                # before a first single stage
   launch/debug.sh finetune --task span --ranks 4 --gdb 1
   launch/debug.sh finetune --run runs/hang --ranks 2 --verbose --hang-timeout 5
 
-Environment: the variables of tools/build.sh; BV_BIN, a folder of programs to run instead of building them; BV_PYTHON, a
-Python with the packages of tools/requirements.txt to use with them. A bundle (tools/bundle.sh) sets both: run-here.sh
-launch/debug.sh.
+Environment: the variables of tools/build.sh. BV_BIN names a folder of programs, which then run, and nothing is built.
+BV_PYTHON names a Python with the packages of tools/requirements.txt, which is used with these programs. In a bundle
+(tools/bundle.sh) "run-here.sh launch/debug.sh" sets both.
 END
 }
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2154,SC2086
-# Tells which results of a study are made, and which are missing. road.sh sources it.
+# Finds out which results of a study are made, and which are missing. road.sh sources it.
 
 exists() { [[ -e $1 ]]; }
 finished_tuning() { [[ -e $1/metrics/finetune.jsonl ]] && tail -n 1 "$1/metrics/finetune.jsonl" | grep -q '"done":true'; }
@@ -50,7 +50,7 @@ wanted_results() {
     done
 }
 
-# The heads of which any of the given variants is not trained yet, one on each line; with --force all heads.
+# The heads for which at least one of the given variants is not trained yet, one on each line; with --force all heads.
 missing_heads() {
     local task=$1 seed=$2 epoch=$3 head variant
     heads_of "$task" | while read -r head; do
@@ -62,7 +62,8 @@ missing_heads() {
     done
 }
 
-# The head of the layer atlas, if the study wants it and the probe of any layer is not trained yet, in a variant or without one.
+# The head of the layer atlas, if the study wants it and the probe of at least one layer is not trained yet; in the given variant
+# ("-shuffled-labels") or without one ("").
 missing_probe() {
     local task=$1 seed=$2 epoch=$3 variant=$4 layers=$study_stored_layers folder=$run/$1/seed-$2 made
     [[ $study_layer_atlas ]] || return 0
@@ -95,7 +96,7 @@ missing_trainings() {
     done
 }
 
-# Whether a store is complete, or was used by all its heads and is not kept.
+# Whether a store is complete, or is no longer needed: all its heads are trained, and the study does not keep stores.
 served_store() {
     local task=$1 seed=$2 epoch=$3 split=$4 missing
     ! complete_store "$run/$task/seed-$seed/stores/epoch-$epoch-$split.h5" || return 0

@@ -7,9 +7,9 @@ usage() {
     cat <<'END'
 Usage: launch/rank.sh [--gpus PER_NODE] [--gdb RANK] [--instead RANK FOLDER] [--check GIVEN... --] PROGRAM [ARGUMENTS]
 
-  --gpus PER_NODE        each of a node's PER_NODE ranks gets the GPU with its number on the node, or the only GPU that it sees,
+  --gpus PER_NODE        a node has PER_NODE ranks; each gets the GPU with its number on the node, or the only GPU that it sees,
                          and is bound to the cores nearest to this GPU; ranks whose GPUs are near to the same cores get
-                         equal parts of them
+                         equal parts of these cores
   --gdb RANK             rank RANK runs under gdb
   --instead RANK FOLDER  rank RANK runs the program of the same name in FOLDER
   --check GIVEN... --    does not run PROGRAM, but prints, with tabs between them: "rank", its number, host, GPU, driver, the

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2006,SC2034,SC2154,SC2086
-# The road from text to report: reads flags and a study. made.sh tells which results are made, and stages.sh makes them.
-# launch/debug.sh, the jobs of slurm/ and slurm/study.sh source this file from the repository's root. They set the programs to
-# use: the folder $bin, $python, and the words $prefix that start each of them (a container; may be empty).
+# Reads the flags and the study of a run from text to report (the "road"). made.sh finds out which results are made, and stages.sh
+# makes them. launch/debug.sh, the jobs of slurm/ and slurm/study.sh source this file from the repository's root. They set the
+# programs to use: the folder $bin, $python, and $prefix, the words that start each of these (a container; may be empty).
 #
 # This file, made.sh, stages.sh, debug.sh and slurm/job.sh use `COMMAND` and never $(..), <(..) or >(..), because their shell
 # has traps. If a signal comes while bash 5.2 parses one of the latter, the trap fails, and the shell ends with exit code 2.
@@ -26,7 +26,8 @@ road_flags() {
   --squad DIR     SQuAD 2.0 files in DIR: train.json and dev.json, or train-v2.0.json and dev-v2.0.json
                   [the embedded corpus of tools/make_corpus.py]
   --model DIR     any Hugging Face BERT folder [the small real BERT of the Python environment]
-  --config FILE   the study [configs/debug.toml]: its table [study] says what to make, the other tables set the programs' flags
+  --config FILE   the study [configs/debug.toml]: its table [study] names the results to make, the other tables set flags of
+                  the programs
   --run DIR       folder of results [runs/ and the name of the config]
   --task, --seed, --epoch, --split LIST
                   only these parts of the study: span,classification; 1,2,3; 0.3,1; train,dev

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# All scripts start programs on several ranks by this one. Without --preflight, --gpus, --gdb and --instead it needs no other
-# programs than bash and the launcher, because a bundle (tools/bundle.sh) runs on machines that have nothing else.
+# All scripts start programs on several ranks by this script. Without --preflight, --gpus, --gdb and --instead it needs only bash
+# and the launcher, because a bundle (tools/bundle.sh) runs on machines that have nothing else.
 set -euo pipefail
-{ # All of it is read before any of it runs, and this shell itself makes no $(..), <(..) or >(..): if a signal comes
-# while bash 5.2 parses one of these, the trap fails, and the script ends with exit code 2.
+{ # The braces make bash read the whole script before it runs a line. This shell itself makes no $(..), <(..) or >(..): if a
+# signal comes while bash 5.2 parses one of these, the trap fails, and the script ends with exit code 2.
 shopt -s lastpipe
 told=''
 trap 'told=1' USR1 # as early as possible; no program to pass it on to has been started yet
@@ -15,25 +15,25 @@ Usage: launch/run_ranks.sh --ranks N [FLAGS] [LAUNCHER'S FLAGS] -- PROGRAM [ARGU
 Starts PROGRAM on N ranks, by Open MPI's mpirun or by Slurm's srun, each bound to T cores of its own.
 
   --ranks N          number of ranks
-  --threads T        cores of each rank [this machine's cores / N, at least 1; within a Slurm job or with a
-                     hostfile $SLURM_CPUS_PER_TASK, else 1]
+  --threads T        cores of each rank [this machine's cores / N, at least 1; in a Slurm job or with a hostfile:
+                     $SLURM_CPUS_PER_TASK, or 1 if it is not set]
   --launcher L       mpirun, or srun (which speaks PMIx) [mpirun]
   --per-node K       number of ranks on each node, in order [as the launcher places them]
   --gpus             each rank gets the GPU with its number on its node, or the only GPU that it sees, and is bound to the
                      cores nearest to this GPU
   --oversubscribe    let ranks share cores, without binding; this is the default if N x T exceeds this machine's cores
   --preflight        first ask every rank: does it see its GPU (--gpus), the files among the arguments, the same PROGRAM?
-                     If not, ends with exit code 2; otherwise prints what will run where
-  --record FILE      with --preflight: write what it found, and versions, commit and environment, as JSON
+                     If not, ends with exit code 2; otherwise prints where each rank will run
+  --record FILE      with --preflight: write its findings, and versions, commit and environment, as JSON
   --gdb R            rank R runs under gdb, which reads standard input
   --instead R DIR    rank R runs the program of the same name in DIR (for example one built with a sanitizer)
   LAUNCHER'S FLAGS   anything else before -- goes to the launcher: --hostfile FILE, --mca KEY VALUE, ...
 
-The exit code is PROGRAM's own, or 128 + S if a rank was killed by signal S. Open MPI's banners are left out of standard
-error; in place of the one about a killed rank there is a line "rank N killed by signal S". SIGUSR1 (stop: save and end) is
+The exit code is the exit code of PROGRAM, or 128 + S if a rank was killed by signal S. Open MPI's banners are left out of
+standard error. The line "rank N killed by signal S" replaces the banner about a killed rank. SIGUSR1 (stop: save and end) is
 passed on to all ranks. It is repeated each second until they end, because mpirun and srun do not keep it for ranks that are
 still starting. If it comes before any program can take it, the exit code is 85. SIGTERM and SIGINT are passed on once; under
-mpirun the ranks then have one second.
+mpirun the ranks then have one second to end.
 
 Environment: BV_MPIRUN names another mpirun.
 
@@ -64,8 +64,8 @@ count_cores() {
     cores=$((${#physical[@]} > 0 && ${#physical[@]} < allowed ? ${#physical[@]} : allowed))
 }
 
-# Leaves out Open MPI's banners: the ranks' own lines say all that is in them, except which rank was killed. Lines are matched
-# one by one, because lines of ranks may stand between them. Succeeds if a line named a killed rank.
+# Leaves out Open MPI's banners: the lines of the ranks have the same information, except the number of a killed rank. Lines are
+# matched one by one, because lines of ranks may stand between them. Succeeds if a line named a killed rank.
 killed='^(mpirun|mpiexec) noticed that process rank ([0-9]+) with PID [0-9]+ on node ([^ ]+) exited on signal ([0-9]+) \((.*)\)\.$'
 banners=(
     '-{74}' ''

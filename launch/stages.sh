@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2034,SC2154,SC2086
-# Makes each stage of the road, with the settings that road.sh has read. launch/debug.sh and the jobs of slurm/ source it
-# after road.sh.
+# Makes the results of each stage, with the settings that road.sh has read. launch/debug.sh and the jobs of slurm/ source this
+# file after road.sh.
 
 # claim OUTPUT is called before OUTPUT is made, and release OUTPUT after it. The jobs of slurm/ replace both.
 claim() { :; }
@@ -65,7 +65,7 @@ stage_prepare() {
     [[ ! $study_hold_out ]] || aside=(--hold-out "$study_hold_out" --hold-out-output "$run/features/held-out.h5")
     once exists "$run/features/train.h5" \
         "${prepare[@]}" --squad "$train_text" --output "$run/features/train.h5" ${aside[@]+"${aside[@]}"}
-    # Training skips questions whose answers it cannot find. They are scored all the same.
+    # The training features leave out questions whose answers are not found. The dev features keep all questions, to score them.
     once exists "$run/features/dev.h5" \
         "${prepare[@]}" --squad "$dev_text" --unfound keep --output "$run/features/dev.h5"
 }
@@ -139,7 +139,7 @@ stage_extract_and_train() {
     tasks=("${all_tasks[@]}") seeds=("${all_seeds[@]}") epochs=(${all_epochs[@]+"${all_epochs[@]}"})
 }
 
-# Scores a head on the states of another checkpoint than its own: those in its dev store, if there is one.
+# Scores a head on the states of another checkpoint than its own. It reads the dev store of that checkpoint, if there is one.
 score_mixed() {
     local folder=$1 output=$2 head=$3 epoch=$4 store=$1/stores/epoch-$4-dev.h5
     local states=(--checkpoint "$folder/checkpoints/epoch-$epoch" --features "$run/features/dev.h5")

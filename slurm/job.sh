@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2006,SC2034,SC2154,SC2086,SC2206
 # The common part of all job scripts of this folder, which set $home (the repository), $stage and $about, and source this
-# file. It runs one stage of launch/road.sh on the ranks that Slurm gave the job, records where they run, and has the job
-# requeued if it is cut short.
+# file. It runs one stage of launch/stages.sh on the ranks that Slurm gave the job, records where they run, and requeues the job
+# if it is cut short.
 set -euo pipefail
 told=''
 trap 'told=1' USR1 TERM
@@ -17,17 +17,18 @@ Usage: sbatch [SBATCH FLAGS] $me [FLAGS]
 
 $about
 Results that are already made are skipped. If the time limit or a preemption cuts the job short, it saves its work, is requeued
-and goes on. It is not requeued if it made no progress, or after a crash.
+and goes on. It is not requeued if it made no progress, or if it crashed.
 
 END
     road_flags
     cat <<END
 
-Number of ranks: sbatch's --ntasks; without it one for each GPU of the job's nodes; without GPUs \$BV_RANKS_PER_NODE for each
-node. In a job array each array task does one combination of --task, --seed, --epoch and --split; the last of these changes
-fastest. Each start writes RUN/jobs/<stage>-<job>.json: hosts, GPUs, driver, library versions, commit, environment.
+Number of ranks: the number of sbatch's --ntasks; without this flag one rank for each GPU of the job's nodes; without GPUs
+\$BV_RANKS_PER_NODE ranks on each node. In a job array each array task does one combination of --task, --seed, --epoch and
+--split; the last of these changes fastest. Each start writes RUN/jobs/<stage>-<job>.json: hosts, GPUs, driver, library
+versions, commit, environment.
 
-It reads the results of earlier stages, so prepare comes first, then finetune, extract, train, eval and report.
+A stage reads the results of the stages before it. The order is prepare, finetune, extract, train, evaluate, report.
 
 Environment: source your copy of slurm/site.sh first. Set BV_HOME to the repository if you submit from another folder.
 

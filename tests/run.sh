@@ -7,9 +7,9 @@ usage() {
     cat <<'EOF'
 Usage: tests/run.sh [--preset PRESET]... [LABEL...]
 
-Installs what is missing, builds each PRESET and runs its tests of the labels named. Without presets and labels it does what
-CI does: all tests of release, asan and tsan; with labels alone it takes the preset release. A failing test's output is
-printed. A preset that fails does not stop the next one; the last line names the presets that failed.
+Installs what is missing, builds each PRESET and runs its tests of the LABELs. Without presets and labels it does what CI
+does: all tests of release, asan and tsan. With labels alone it takes the preset release. The output of a failing test is
+printed. If a preset fails, the next preset runs all the same; the last line names the presets that failed.
 
   unit      one library, one process          mpi       one library on 1, 2 and 4 ranks
   parity    against Hugging Face's and the    pipeline  the programs and scripts, from files to files
@@ -20,7 +20,7 @@ printed. A preset that fails does not stop the next one; the last line names the
   lint      format, rules for Python and shell scripts, clang-tidy on changed C++ sources; see tools/lint.sh --help
   soak      longer than CI allows, clang-tidy on all sources too; with --preset asan an hour of fuzzing
 
-Presets, with the labels that they run where none is named:
+Presets, with the labels that they run if you name no label:
   release   all labels but fuzz and soak
   asan      address and undefined-behaviour sanitizers, clang 16: unit fuzz; knows the label soak too
   tsan      thread sanitizer, clang 16: unit

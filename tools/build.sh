@@ -8,7 +8,8 @@ usage() {
 Usage: tools/build.sh [PRESET] [TARGET...]
 
 Runs tools/install.sh, then configures and builds PRESET [release] of CMakePresets.json into build/PRESET: all targets, or
-those that you name. Prints the folder of the Python environment. Takes little time if there is nothing to do.
+only the TARGETs that you name (the target programs is all programs). Prints the folder of the Python environment. Takes
+little time if there is nothing to do.
 
 Environment: the variables of tools/install.sh, and
   CMAKE_PREFIX_PATH, HDF5_ROOT, CUDA_HOME   where a cluster's modules keep libraries

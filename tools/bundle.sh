@@ -12,11 +12,12 @@ Usage: tools/bundle.sh [--force] OUT.tar.zst
 
 Builds what is missing, and packs a folder bertvision/ into OUT. The folder works wherever it is unpacked, also on a
 read-only disk. It holds the programs, the tests of label gpu, launch/, slurm/, tools/ and configs/, Open MPI with its
-plugins and mpirun, and the libraries. It does not hold the libraries that the other machine must have: the C library, those
-of the GPU driver and of network cards, and LibTorch with its CUDA libraries, which come with the torch package of a Python
-environment. run-here.sh in the folder finds that environment, checks it and starts programs.
+plugins and mpirun, and the libraries. It does not hold the libraries that the other machine must have: the C library, the
+libraries of the GPU driver and of network cards, and LibTorch with its CUDA libraries. LibTorch comes with the torch package
+of a Python environment; run-here.sh in the folder finds that environment, checks it and starts programs.
 
-The same build gives the same bytes. A bundle of more than 60 MB is an error; so is an OUT that exists, without --force.
+The same build gives the same bytes. A bundle of more than 60 MB is an error. An OUT that already exists is an error too;
+--force replaces it.
 
 Environment: the variables of tools/build.sh; BV_BIN, a folder of programs and tests to pack instead of building them.
 

@@ -12,9 +12,9 @@ Checks the format of all C++ files (clang-format), all Python files (ruff, rules
 half a minute for each file. The flags change that:
 
   --quick    without clang-tidy
-  --changed  only clang-tidy, over the sources that the last commit and the work tree changed; in a clone without the parent of
-             that commit only those that the work tree changed, in a tarball without git none. After BV_TIDY_SECONDS [240]
-             it begins no other file, and names those that are left.
+  --changed  only clang-tidy, over the sources that the last commit and the work tree changed. In a clone without the parent of
+             that commit it checks only the sources that the work tree changed; in a tarball without git it checks no
+             source. After BV_TIDY_SECONDS [240] it begins no other file, and names the files that are left.
   --all      only clang-tidy, over every source
   FILE...    only clang-tidy, over these files
   (nothing)  --quick, then --changed

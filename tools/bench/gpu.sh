@@ -14,8 +14,8 @@ equal results on all GPUs and against transformers, equal bits, speed. Logs and 
 bundle it builds nothing: run-here.sh gpu.sh OUT. tools/bench/gpu.py --help names the items and the flags (--items, --squad
 DIR, --model DIR, --batch N, --steps N, --gpus N ...).
 
-Environment: the variables of tools/build.sh; BV_BIN and BV_PYTHON, programs and Python to use instead of building.
-run-here.sh sets both.
+Environment: the variables of tools/build.sh. If BV_BIN (a folder of programs) and BV_PYTHON (a Python) are both set, these
+are used and nothing is built. run-here.sh sets both.
 
 Example:
   tools/bench/gpu.sh results --items tests,self-test,speed --squad ~/squad

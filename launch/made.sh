@@ -34,13 +34,13 @@ finished_head() { compgen -G "`head_scores "$@"`" >/dev/null; }
 wanted_results() {
     local task seed epoch head variant
     local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"} ${study_layer_subsets[@]+"${study_layer_subsets[@]/#/-layers-}"})
-    [[ ! $study_layer_atlas ]] || variants+=('-layer-*')
+    [[ ! $study_layer_atlas ]] || variants+=('-layer-[0-9][0-9]')
     for task in "${study_tasks[@]}"; do
         for seed in "${study_seeds[@]}"; do
             echo "$task/seed-$seed/metrics/finetune.jsonl"
             for epoch in ${study_states_at[@]+"${study_states_at[@]}"}; do
                 for variant in "${variants[@]}"; do
-                    if [[ $variant == '-layer-*' ]]; then echo "${task}_probe"; else heads_of "$task"; fi |
+                    if [[ $variant == -layer-* ]]; then echo "${task}_probe"; else heads_of "$task"; fi |
                         while read -r head; do head_scores "$task/seed-$seed" "$head" "$epoch" "$seed" "$variant"; done
                 done
             done

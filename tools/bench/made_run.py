@@ -28,7 +28,7 @@ class Shape:
     head_checkpoints: int = 3
     seeds: int = 3
     tasks: list[str] = field(default_factory=lambda: ["span"])
-    experiments: bool = False  # less data, layer ablation, layer atlas, mixed checkpoints and ensembles too
+    experiments: bool = False  # less data, layer ablation, layer atlas, shuffled labels, mixed checkpoints and ensembles too
     seed: int = 0
 
     @property
@@ -107,11 +107,13 @@ class SeedWriter:
             self._write_head(name, place, 0.25 - 0.5 * abs(index - len(names) / 3) / len(names), parameters_of(index, len(names)))
 
     def _write_head(self, name, place, skill, parameters, variant="", **about):
+        """`about` are further members of head.json."""
         label = self.shape.epochs[place]
         head = Head(self.bert, place, skill, seed_of(self.task, self.seed, name, label, variant))
         folder = f"heads/{name}/epoch-{label}/lr-0.001-seed-{self.seed}{variant}"
         self._write_system(folder, head.margin, head.odds,
-                           {"head": name, "parameters": parameters, "epoch": fraction(label), "dev_epoch": fraction(label)})
+                           {"head": name, "parameters": parameters, "epoch": fraction(label), "dev_epoch": fraction(label),
+                            "shuffled_labels": about.get("shuffled_labels", False)})
         pooled = "pooling" in name or "tenney" in name
         states = LAYERS + (self.task == "classification")
         weights = np.exp(-0.5 * ((np.arange(states) - 17 + skill) / 6) ** 2)
@@ -130,11 +132,16 @@ class SeedWriter:
                 self._write_head(name, place, 0.1 - 0.8 / tenths, parameters, f"-share-0.{tenths}", share=tenths / 10)
             for layers in ([LAYERS - 1], [0, LAYERS - 1], list(range(13))):
                 self._write_head(name, place, -0.3, parameters, "-layers-" + ",".join(map(str, layers)), layers=layers)
+            self._write_control(name, place, parameters)
             self._write_mixed(name, place, parameters)
             self._write_ensemble(name, label, place)
         for layer in range(LAYERS):
-            self._write_head(f"{self.task}_probe", place, -2 + 0.08 * layer, 2050, f"-layer-{layer:02}", layers=[layer],
-                             each_layer=True)
+            alone = {"layers": [layer], "each_layer": True}
+            self._write_head(f"{self.task}_probe", place, -2 + 0.08 * layer, 2050, f"-layer-{layer:02}", **alone)
+            self._write_control(f"{self.task}_probe", place, 2050, f"-layer-{layer:02}", **alone)
+
+    def _write_control(self, name, place, parameters, variant="", **about):
+        self._write_head(name, place, -6.0, parameters, f"{variant}-shuffled-labels", shuffled_labels=True, **about)
 
     def _write_mixed(self, name, place, parameters):
         if place == self.shape.head_epochs[-1]:

@@ -178,8 +178,8 @@ ALIKE = (("features", _features_of), ("number of questions", _total_of), ("score
 def require_alike(run, allow_mixed=False):
     """Throws RunError that names two files where results of a task are of other features or another scorer than most of its
     results. Under `allow_mixed` their `mark` says so instead, and a note of the run."""
-    for task in sorted({result.task for result in run.berts + run.heads + run.mixed + run.ensembles}):
-        results = [one for one in run.berts + run.heads + run.mixed + run.ensembles if one.task == task]
+    for task in sorted({result.task for result in run.results}):
+        results = [one for one in run.results if one.task == task]
         for what, value_of in ALIKE:
             told = [(one, value) for one in results if (value := value_of(one)) is not None]
             usual = Counter(value for _, value in told).most_common(1)

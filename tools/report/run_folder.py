@@ -38,6 +38,7 @@ class Result:
     layer_weights: list[dict] = field(default_factory=list)
     each_layer: bool = False  # a linear probe or the like, on one hidden state
     share: float = 1.0  # of the training questions that a head was trained on
+    shuffled_labels: bool = False  # a control: its training labels were permuted among the questions
     diverged: str = ""  # where a head's training did; its scores are of its best epoch before
     combine: str = ""  # how an ensemble makes one of its members: max or mean
     members: list["Result"] = field(default_factory=list)
@@ -82,6 +83,7 @@ class Run:
     berts: list[Result] = field(default_factory=list)
     others: list[Result] = field(default_factory=list)
     heads: list[Result] = field(default_factory=list)
+    controls: list[Result] = field(default_factory=list)  # heads trained on shuffled labels: nowhere among the others
     mixed: list[Result] = field(default_factory=list)  # heads on states of another checkpoint than their own
     ensembles: list[Result] = field(default_factory=list)
     in_training: list[Result] = field(default_factory=list)  # BERT at its checkpoints, by bv_finetune --eval-features
@@ -89,6 +91,11 @@ class Run:
     configs: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)  # files that cannot be read: a line each
+
+    @property
+    def results(self):
+        """All that were scored on the dev questions."""
+        return [*self.berts, *self.heads, *self.controls, *self.mixed, *self.ensembles]
 
     def attempt(self, read, *arguments):
         """[what `read` gives]; [] where a file is malformed, which is named in `wrong`: one file does not cost the others."""
@@ -143,7 +150,7 @@ def read_run(folder):
         }
     )
     run.berts.sort(key=lambda bert: (bert.task, bert.epoch, bert.seed))
-    for heads in (run.heads, run.mixed):
+    for heads in (run.heads, run.controls, run.mixed):
         heads.sort(
             key=lambda head: (head.task, head.epoch, head.parameters or 0, head.name, head.seed, head.variant)
         )
@@ -166,7 +173,8 @@ def _read_seed(run, task, folder):
             if diverged and not path.with_name("head.json").is_file():
                 run.missing.append(f"{path.parent.relative_to(run.folder)} {diverged}: the head has no scores.")
             else:
-                run.heads += run.attempt(_read_head, path, task, seed)
+                for head in run.attempt(_read_head, path, task, seed):
+                    (run.controls if head.shuffled_labels else run.heads).append(head)
     for path in sorted(folder.glob("evaluations/mixed/*/*/*/metrics.json")):
         run.mixed += run.attempt(_read_mixed, path, task, seed)
     for path in sorted(folder.glob("evaluations/ensembles/*/*/*/metrics.json")):
@@ -193,7 +201,7 @@ def _read_seed(run, task, folder):
             f"Fine-tuning has not finished: {path.relative_to(run.folder)} "
             f"{'does not end with its summary' if lines else 'is absent'}."
         )
-    for result in [*run.berts, *run.others, *run.heads]:
+    for result in [*run.berts, *run.others, *run.heads, *run.controls]:
         if (result.task, result.seed) == (task, seed) and not result.main:
             run.missing.append(
                 f"No scores in {result.files[0].relative_to(run.folder)}: its dev features have no labels."
@@ -252,6 +260,10 @@ def _read_head(path, task, seed):
             raise RunError(
                 f"{description_path}: 'layer_weights' should hold objects with a list of numbers 'weights'"
             )
+    shuffled = {file: about.get("shuffled_labels", False) for file, about in ((path, metrics), (description_path, description))}
+    if shuffled[path] not in (True, False) or shuffled[path] != shuffled[description_path]:
+        told = " and ".join(f"{value!r} in {file.name}" for file, value in shuffled.items())
+        raise RunError(f"{path}: 'shuffled_labels' should be true or false, and the same in head.json; is {told}")
     epoch = epoch_in(metrics, "epoch", path)
     return Result(
         task,
@@ -267,6 +279,7 @@ def _read_head(path, task, seed):
         layer_weights=weights,
         each_layer=description.get("each_layer", False),
         share=description.get("share", 1.0),
+        shuffled_labels=shuffled[path],
         diverged=divergence_in(metrics, path),
     )
 

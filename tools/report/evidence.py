@@ -12,7 +12,6 @@ from run_files import RunError
 from significance import bootstrap
 from thresholds import held_out_scores, threshold_of
 
-
 MEASURES = {"f1": "F1", "exact": "accuracy", "answered": "F1 of the questions with an answer"}
 
 
@@ -116,7 +115,8 @@ class Evidence:
         for result in results:
             path = result.files[0].with_name(NAME)
             if path.is_file():
-                found |= {result.files[0]: one for one in self.run.attempt(read_records, path)}
+                for one in self.run.attempt(read_records, path):
+                    found[result.files[0]] = one
             else:
                 absent.append(result)
         return found, absent

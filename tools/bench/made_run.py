@@ -1,5 +1,6 @@
 """A run's folder of made-up answers, in the layout of launch/stages.sh: records of questions, and metrics computed from them."""
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,6 +15,7 @@ from safetensors.numpy import save_file
 HEADS = Path(__file__).resolve().parents[2] / "configs" / "heads"
 EPOCHS = ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1", "2", "3", "4", "5", "6"]
 BERT_PARAMETERS, LAYERS = 335_143_938, 25
+MADE = {"program": "bench", "version": "1", "commit": "none", "host": "nowhere", "time": "2026-01-31T12:00:00Z"}
 INT32 = ("context", "window", "begin", "end", "second_begin", "second_end", "reference_begin", "reference_end", "reference_window")
 UINT8 = ("id", "answerable", "disagreement", "reference_reversed", "reference_none")
 
@@ -83,8 +85,10 @@ class SeedWriter:
                 self._write_experiments(place)
         return self.written
 
-    def _source(self):
-        return {"path": str(self.run / "features" / "dev.h5"), "fingerprint": self.made.fingerprint}
+    def _source(self, what="dev"):
+        """An input as metrics.json names it. Only the dev features are there."""
+        return {"path": str(self.run / "features" / f"{what}.h5"),
+                "fingerprint": self.made.fingerprint if what == "dev" else hashlib.md5(what.encode()).hexdigest()}
 
     def _write_system(self, place, margin, odds, about, threshold=0.0):
         """Records and metrics of one system."""
@@ -98,7 +102,7 @@ class SeedWriter:
         path = self.folder / place / "questions.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(columns, path, metadata)
-        write_json(path.with_name("metrics.json"), {"task": self.task, **about, **scores_of(path)})
+        write_json(path.with_name("metrics.json"), {"task": self.task, **about, **scores_of(path), "made": MADE})
         self.written += 1
 
     def _write_heads(self, place):
@@ -113,7 +117,9 @@ class SeedWriter:
         folder = f"heads/{name}/epoch-{label}/lr-0.001-seed-{self.seed}{variant}"
         self._write_system(folder, head.margin, head.odds,
                            {"head": name, "parameters": parameters, "epoch": fraction(label), "dev_epoch": fraction(label),
-                            "shuffled_labels": about.get("shuffled_labels", False)})
+                            "shuffled_labels": about.get("shuffled_labels", False), "dev_features": self._source(),
+                            "features": self._source("train"), "checkpoint": self._source(f"epoch-{label}"),
+                            "store": self._source(f"{label}-train"), "dev_store": self._source(f"{label}-dev")})
         pooled = "pooling" in name or "tenney" in name
         states = LAYERS + (self.task == "classification")
         weights = np.exp(-0.5 * ((np.arange(states) - 17 + skill) / 6) ** 2)

@@ -160,7 +160,8 @@ class Evidence:
         for result in group.results:
             found, without = self._read([result])  # one at a time: a layer atlas has hundreds
             absent += without
-            parts |= {result.seed: parts_of(one, None, measure_of(self.task)) for one in self._of_same_questions(found).values()}
+            for one in self._of_same_questions(found).values():
+                parts[result.seed] = parts_of(one, None, measure_of(self.task))
         return parts
 
     def _threshold(self, group, seed, records):
@@ -209,9 +210,8 @@ class Evidence:
         named = []
         for system in self.systems:
             for result in system.group.results:
-                features = result.scores.get("features")
-                if isinstance(features, dict) and features.get("path"):
-                    named.append(features["path"])
+                if result.dev_features.get("path"):
+                    named.append(result.dev_features["path"])
         path = find_features(self.run.folder, self.first.features, dict.fromkeys(named))
         if path is None:
             self.run.missing.append(f"No texts of the {self.task} task: no features file has the fingerprint {self.first.features}.")

@@ -50,6 +50,13 @@ class Result:
         """The object whose exact and f1 are this task's EM and F1; empty where the dev features have no labels."""
         return self.scores.get("official" if self.task == "span" else "classification") or {}
 
+    @property
+    def dev_features(self):
+        """Path and fingerprint of the features that it was scored on; empty where its metrics.json does not tell. In that of a head
+        `features` are those that it was trained on."""
+        named = self.scores.get("dev_features", self.scores.get("features"))
+        return named if isinstance(named, dict) else {}
+
     def weighed_states(self, learned):
         """Names of the states that one of `layer_weights` weighs: layers, in the classification task with the
         pooled output before them; a pooling of something else has places."""

@@ -33,10 +33,11 @@ finished_head() { compgen -G "`head_scores "$@"`" >/dev/null; }
 # What the whole study makes: a pattern below RUN on each line. The tools that watch a run read it in RUN/wanted.txt.
 wanted_results() {
     local task seed epoch head variant
-    local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"} ${study_layer_subsets[@]+"${study_layer_subsets[@]/#/-layers-}"})
-    [[ ! $study_layer_atlas ]] || variants+=('-layer-*')
+    local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"})
+    variants+=(${study_layer_subsets[@]+"${study_layer_subsets[@]/#/-layers-}"})
+    [[ ! $study_layer_atlas ]] || variants+=('-layer-[0-9][0-9]')
     [[ ! $study_shuffled_labels ]] || variants+=(-shuffled-labels)
-    [[ ! $study_shuffled_labels || ! $study_layer_atlas ]] || variants+=('-layer-*-shuffled-labels')
+    [[ ! $study_shuffled_labels || ! $study_layer_atlas ]] || variants+=('-layer-[0-9][0-9]-shuffled-labels')
     for task in "${study_tasks[@]}"; do
         for seed in "${study_seeds[@]}"; do
             echo "$task/seed-$seed/metrics/finetune.jsonl"

@@ -95,7 +95,8 @@ def test_text_of_the_data_stays_text_everywhere(browser):
     shown = browser.run("document.getElementById('explorer-question').textContent")
     assert ATTACKS["question"] in shown and ATTACKS["context"] in shown and ATTACKS["id"] in shown
     assert ATTACKS["head"] in shown
-    assert ATTACKS["head"] in browser.run("document.querySelector('table[data-table=span-heads]').textContent")
+    for table in ("span-heads", "span-control"):
+        assert ATTACKS["head"] in browser.run(f"document.querySelector('table[data-table={table}]').textContent")
     assert ATTACKS["head"][:32] in browser.run("document.querySelector('#figure-span-heads svg').textContent")  # long names are cut
     # A tooltip of a mark, and the dialog of a row's files.
     browser.run("document.querySelector('table[data-table=span-heads] tr:not(.bert) a[href^=\"#source\"]').click()")

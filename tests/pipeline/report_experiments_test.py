@@ -2,7 +2,6 @@
 
 import json
 
-import bv
 import pytest
 from synthetic_run import page_of, refusal_of, rows_of, scores, write_json, write_run
 

@@ -97,8 +97,9 @@ def with_nan(path):
         (with_nan, "column 'null_odds' holds nan for question"),
         (lambda path: path.write_bytes(path.read_bytes()[:-100]), "cannot be read as safetensors"),
         (lambda path: change(path, f1=None), "has no column 'f1'"),
+        (lambda path: change(path, begin=np.zeros(150, np.int64)), "column 'begin' is int64, expected int32"),
     ],
-    ids=["nan", "cut short", "no column"],
+    ids=["nan", "cut short", "no column", "another type"],
 )
 def test_bad_records_are_named_and_cost_no_others(run, harm, complaint):
     path = records_of(run, "evaluations/epoch-6")
@@ -123,8 +124,8 @@ def test_records_of_other_features_are_left_out_and_named(run):
 
 def test_without_the_features_file_there_are_scores_and_no_texts(run):
     (run / "features" / "dev.h5").unlink()
-    for path in run.glob("span/seed-1/evaluations/*/metrics.json"):
-        write_json(path, bv.read_json(path) | {"features": {"path": "gone.h5", "fingerprint": bv.read_json(path)["features"]["fingerprint"]}})
+    for path in run.rglob("metrics.json"):
+        path.write_text(path.read_text().replace("/features/dev.h5", "/gone.h5"))
     page = html.unescape(page_of(run))
     assert "No texts of the span task: no features file has the fingerprint" in page
     assert "span-significance" in figures_of(run) and "span-words" not in figures_of(run)

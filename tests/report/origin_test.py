@@ -106,6 +106,75 @@ def test_a_start_of_debug_stands_behind_all_that_was_made_after_it(run):
     assert facts(run, EVALUATION)["commit"] == facts(run, HEAD)["commit"] == ("abcd", "jobs/debug-20270115-080000.json")
 
 
+# --- What newer programs write themselves ---
+
+MADE = {"program": "bv_train", "version": "0.9", "commit": "beef", "host": "n7", "job": "41_2", "time": "2026-01-31T12:00:00Z"}
+
+
+def source(place, fingerprint):
+    return {"path": f"/scratch/old/study/{place}", "fingerprint": fingerprint}
+
+
+def add_made(run):
+    """A head that tells everything itself, and files that an older program would need."""
+    add_sources(run)
+    write_record(run, "train-41_2", 7, ["bv_train", "--store", "/old/study/span/seed-1/stores/epoch-1-train.h5"], commit="of the record")
+    edit(
+        run / HEAD / "metrics.json",
+        made=MADE,
+        store=source("span/seed-1/stores/epoch-1-train.h5", "a1a1"),
+        dev_store=source("span/seed-1/stores/epoch-1-dev.h5", "a2a2"),
+        checkpoint=source("span/seed-1/checkpoints/epoch-1", "c9c9"),
+        features=source("features/train.h5", "f9f9"),
+        dev_features=source("features/dev.h5", "d1d1"),
+    )
+
+
+def test_a_head_that_tells_what_made_it_needs_no_record_and_no_recipe(run):
+    add_made(run)
+    told = facts(run, HEAD)
+    assert told["training states"] == ("/scratch/old/study/span/seed-1/stores/epoch-1-train.h5 (a1a1)", None)
+    assert told["dev states"] == ("span/seed-1/stores/epoch-1-dev.h5 (a2a2)", "span/seed-1/stores/epoch-1-dev.h5")
+    assert told["checkpoint"] == ("span/seed-1/checkpoints/epoch-1 (c9c9)", "span/seed-1/checkpoints/epoch-1")
+    assert told["training features"] == ("features/train.h5 (f9f9)", "features/train.h5")
+    assert told["dev features"] == ("features/dev.h5 (d1d1)", "features/dev.h5")
+    assert told["made by"] == ("bv_train 0.9, 2026-01-31T12:00:00Z", None)
+    assert (told["commit"], told["host"]) == (("beef", None), ("n7", None))
+    assert told["job"] == ("41_2", "jobs/train-41_2.json")
+
+
+def test_a_head_on_states_of_a_checkpoint_has_no_store_and_a_program_outside_a_job_no_job(run):
+    add_made(run)
+    path = run / HEAD / "metrics.json"
+    metrics = {key: value for key, value in bv.read_json(path).items() if key not in ("store", "dev_store")}
+    write_json(path, metrics | {"made": {key: value for key, value in MADE.items() if key != "job"}})
+    assert not {"training states", "dev states", "job"} & facts(run, HEAD).keys()
+
+
+def test_a_checkpoint_tells_what_made_it(run):
+    add_sources(run)
+    edit(run / "span/seed-1/checkpoints/epoch-1/checkpoint.json", made=MADE | {"program": "bv_finetune"})
+    assert facts(run, EVALUATION)["fine-tuning"][0].endswith("; made by bv_finetune 0.9, commit beef, on n7, 2026-01-31T12:00:00Z")
+
+
+def test_the_features_of_a_head_are_those_that_it_was_scored_on(run):
+    add_made(run)
+    edit(run / "span/seed-1/evaluations/epoch-0.3/metrics.json", features=of_features("d1d1"))
+    require_alike(read_run(run))
+    edit(run / HEAD / "metrics.json", dev_features=of_features("d2d2"))
+    with pytest.raises(RunError, match=r"other features \(d2d2, not d1d1\)"):
+        require_alike(read_run(run))
+
+
+@pytest.mark.parametrize("made", ["me", {"program": "bv_eval"}, MADE | {"job": 41}])
+def test_an_origin_that_is_none_is_an_error_that_names_the_file(run, made):
+    path = run / EVALUATION / "metrics.json"
+    edit(path, made=made)
+    told = refusal_of(run)
+    assert told.rc == 2 and f"{path}: 'made' should be an object with texts program, version, commit, host, time" in told.stderr
+    assert (run / "report/index.html").exists()
+
+
 def test_a_record_without_a_time_is_an_error_that_names_it(run):
     write_json(run / "jobs/eval-7.json", {"time": "yesterday"})
     with pytest.raises(RunError, match=f"{run / 'jobs/eval-7.json'}: 'time' should be such as .*, is 'yesterday'"):

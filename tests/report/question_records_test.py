@@ -102,3 +102,28 @@ def test_a_file_that_is_not_there_or_holds_something_else_is_an_error_that_names
     columns["begin"] = np.zeros(2, np.int32)
     with pytest.raises(RunError, match=r"column 'begin' has the shape \(2,\), expected \(3,\): one value a question"):
         read_records(write_records(tmp_path / "q.safetensors", columns))
+
+
+@pytest.mark.parametrize(
+    "name, kind, told",
+    [("begin", np.int64, "int64, expected int32"), ("f1", np.float16, "float16, expected float32"), ("exact", bool, "bool, expected uint8"),
+     ("null_odds", np.int32, "int32, expected float32"), ("disagreement", np.float32, "float32, expected uint8")],
+)
+def test_a_column_of_another_type_is_an_error_that_names_it(tmp_path, name, kind, told):
+    columns = span_columns(3)
+    columns[name] = columns[name].astype(kind)
+    with pytest.raises(RunError, match=rf"q\.safetensors: column '{name}' is {told}"):
+        read_records(write_records(tmp_path / "q.safetensors", columns))
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (), (0,)])
+def test_a_column_of_another_shape_is_an_error_that_names_it(tmp_path, shape):
+    columns = span_columns(3)
+    columns["f1"] = np.zeros(shape, np.float32)
+    with pytest.raises(RunError, match=r"q\.safetensors: column 'f1' has the shape \(.*\), expected \(3,\)"):
+        read_records(write_records(tmp_path / "q.safetensors", columns))
+
+
+def test_a_column_that_is_not_known_is_left_out(tmp_path):
+    columns = span_columns(3) | {"of_later": np.zeros((2, 2), np.int64)}
+    assert "of_later" not in read_records(write_records(tmp_path / "q.safetensors", columns)).columns

@@ -1,5 +1,6 @@
 """A run's folder of made-up answers, in the layout of launch/stages.sh: records of questions, and metrics computed from them."""
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,6 +15,7 @@ from safetensors.numpy import save_file
 HEADS = Path(__file__).resolve().parents[2] / "configs" / "heads"
 EPOCHS = ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1", "2", "3", "4", "5", "6"]
 BERT_PARAMETERS, LAYERS = 335_143_938, 25
+MADE = {"program": "bench", "version": "1", "commit": "none", "host": "nowhere", "time": "2026-01-31T12:00:00Z"}
 INT32 = ("context", "window", "begin", "end", "second_begin", "second_end", "reference_begin", "reference_end", "reference_window")
 UINT8 = ("id", "answerable", "disagreement", "reference_reversed", "reference_none")
 
@@ -28,7 +30,7 @@ class Shape:
     head_checkpoints: int = 3
     seeds: int = 3
     tasks: list[str] = field(default_factory=lambda: ["span"])
-    experiments: bool = False  # less data, layer ablation, layer atlas, mixed checkpoints and ensembles too
+    experiments: bool = False  # less data, layer ablation, layer atlas, shuffled labels, mixed checkpoints and ensembles too
     seed: int = 0
 
     @property
@@ -83,8 +85,10 @@ class SeedWriter:
                 self._write_experiments(place)
         return self.written
 
-    def _source(self):
-        return {"path": str(self.run / "features" / "dev.h5"), "fingerprint": self.made.fingerprint}
+    def _source(self, what="dev"):
+        """An input as metrics.json names it. Only the dev features are there."""
+        return {"path": str(self.run / "features" / f"{what}.h5"),
+                "fingerprint": self.made.fingerprint if what == "dev" else hashlib.md5(what.encode()).hexdigest()}
 
     def _write_system(self, place, margin, odds, about, threshold=0.0):
         """Records and metrics of one system."""
@@ -98,7 +102,7 @@ class SeedWriter:
         path = self.folder / place / "questions.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(columns, path, metadata)
-        write_json(path.with_name("metrics.json"), {"task": self.task, **about, **scores_of(path)})
+        write_json(path.with_name("metrics.json"), {"task": self.task, **about, **scores_of(path), "made": MADE})
         self.written += 1
 
     def _write_heads(self, place):
@@ -107,11 +111,15 @@ class SeedWriter:
             self._write_head(name, place, 0.25 - 0.5 * abs(index - len(names) / 3) / len(names), parameters_of(index, len(names)))
 
     def _write_head(self, name, place, skill, parameters, variant="", **about):
+        """`about` are further members of head.json."""
         label = self.shape.epochs[place]
         head = Head(self.bert, place, skill, seed_of(self.task, self.seed, name, label, variant))
         folder = f"heads/{name}/epoch-{label}/lr-0.001-seed-{self.seed}{variant}"
         self._write_system(folder, head.margin, head.odds,
-                           {"head": name, "parameters": parameters, "epoch": fraction(label), "dev_epoch": fraction(label)})
+                           {"head": name, "parameters": parameters, "epoch": fraction(label), "dev_epoch": fraction(label),
+                            "shuffled_labels": about.get("shuffled_labels", False), "dev_features": self._source(),
+                            "features": self._source("train"), "checkpoint": self._source(f"epoch-{label}"),
+                            "store": self._source(f"{label}-train"), "dev_store": self._source(f"{label}-dev")})
         pooled = "pooling" in name or "tenney" in name
         states = LAYERS + (self.task == "classification")
         weights = np.exp(-0.5 * ((np.arange(states) - 17 + skill) / 6) ** 2)
@@ -130,11 +138,16 @@ class SeedWriter:
                 self._write_head(name, place, 0.1 - 0.8 / tenths, parameters, f"-share-0.{tenths}", share=tenths / 10)
             for layers in ([LAYERS - 1], [0, LAYERS - 1], list(range(13))):
                 self._write_head(name, place, -0.3, parameters, "-layers-" + ",".join(map(str, layers)), layers=layers)
+            self._write_control(name, place, parameters)
             self._write_mixed(name, place, parameters)
             self._write_ensemble(name, label, place)
         for layer in range(LAYERS):
-            self._write_head(f"{self.task}_probe", place, -2 + 0.08 * layer, 2050, f"-layer-{layer:02}", layers=[layer],
-                             each_layer=True)
+            alone = {"layers": [layer], "each_layer": True}
+            self._write_head(f"{self.task}_probe", place, -2 + 0.08 * layer, 2050, f"-layer-{layer:02}", **alone)
+            self._write_control(f"{self.task}_probe", place, 2050, f"-layer-{layer:02}", **alone)
+
+    def _write_control(self, name, place, parameters, variant="", **about):
+        self._write_head(name, place, -6.0, parameters, f"{variant}-shuffled-labels", shuffled_labels=True, **about)
 
     def _write_mixed(self, name, place, parameters):
         if place == self.shape.head_epochs[-1]:

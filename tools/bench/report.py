@@ -33,7 +33,7 @@ def main():
                             help=f"{about} (default %(default)s)")
     parser.add_argument("--tasks", default="span", help="span, classification or both, comma-separated (default %(default)s)")
     parser.add_argument("--experiments", action="store_true",
-                        help="less data, layer ablation, layer atlas, mixed checkpoints and ensembles too")
+                        help="less data, layer ablation, layer atlas, shuffled labels, mixed checkpoints and ensembles too")
     parser.add_argument("--page", action="store_true",
                         help="make the report's page too, and load it in a headless Chromium; prints what both took")
     options = parser.parse_args()

@@ -1,14 +1,13 @@
 """The answer first: which small head, on which lightly fine-tuned checkpoint, matches BERT, and how sure that is."""
 
 import charts
+from evidence import MEASURES, measure_of
 from groups import grouped
 from page_parts import Column, Figure, number_text
 from report_model import TASK_TITLES
 from run_folder import label_of
 from significance import BETTER, WORSE, holm
 from significance_section import LEVEL
-
-MEASURES = {"f1": "F1", "exact": "accuracy", "answered": "F1 of the questions with an answer"}
 
 
 def signed(value):
@@ -32,7 +31,7 @@ def trivial_score(task, evidence):
 
 def sentences_of(run, task, evidence):
     """The sentences, and the measure that they are about."""
-    measure = "f1" if task == "span" else "exact"
+    measure = measure_of(task)
     if not evidence.systems:
         return plain_sentences(run, task), measure
     if not evidence.berts or not evidence.heads:
@@ -114,7 +113,7 @@ def claim(run, task, evidence, measure, compared_pair):
 
 def plain_sentences(run, task):
     """Without records of questions: the scores alone, and that nothing tells how sure they are."""
-    key = "f1" if task == "span" else "exact"
+    key = measure_of(task)
     berts = [group for group in grouped([one for one in run.berts if one.task == task]) if group.main(key) is not None]
     heads = [group for group in grouped(run.plain_heads(task)) if group.main(key) is not None]
     if not berts or not heads:

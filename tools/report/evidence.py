@@ -12,6 +12,22 @@ from run_files import RunError
 from significance import bootstrap
 from thresholds import held_out_scores, threshold_of
 
+MEASURES = {"f1": "F1", "exact": "accuracy", "answered": "F1 of the questions with an answer"}
+
+
+def measure_of(task):
+    """The measure that says how good a model is."""
+    return "f1" if task == "span" else "exact"
+
+
+def parts_of(records, threshold, measure):
+    """Numerators and denominators of a score, (Q) each. Measures: f1, exact, answered (F1 of the questions with an answer)."""
+    if measure == "exact":
+        return records.correct(threshold).astype(np.float64), np.ones(len(records))
+    numerators, denominators = records.f1_parts(threshold)
+    asked = records["answerable"] if measure == "answered" else np.ones(len(records), bool)
+    return numerators * asked, denominators * asked
+
 
 @dataclass(eq=False)
 class System:
@@ -51,18 +67,16 @@ class System:
         return self.one.correct(self.threshold)
 
     def parts(self, measure):
-        """By seed: numerators and denominators of a score, (Q) each. Measures: f1, exact, answered (F1 of the questions with an
-        answer)."""
-        found = {}
-        for seed, one in self.records.items():
-            threshold = self.thresholds[seed]
-            if measure == "exact":
-                found[seed] = one.correct(threshold).astype(np.float64), np.ones(len(one))
-            else:
-                numerators, denominators = one.f1_parts(threshold)
-                asked = one["answerable"] if measure == "answered" else np.ones(len(one), bool)
-                found[seed] = numerators * asked, denominators * asked
-        return found
+        """By seed: numerators and denominators of a score."""
+        return {seed: parts_of(one, self.thresholds[seed], measure) for seed, one in self.records.items()}
+
+
+def _usual(found):
+    """The features that most records are of, and their questions' ids."""
+    if not found:
+        return None, None
+    features, _ = Counter(one.features for one in found.values()).most_common(1)[0]
+    return features, next(one.ids for one in found.values() if one.features == features)
 
 
 class Evidence:
@@ -70,24 +84,16 @@ class Evidence:
 
     def __init__(self, run, task):
         self.run, self.task = run, task
-        berts = [bert for bert in run.berts if bert.task == task]
-        self.systems, absent = [], []
-        found = {}
-        for result in [*berts, *run.plain_heads(task)]:
-            path = result.files[0].with_name(NAME)
-            if path.is_file():
-                for one in run.attempt(read_records, path):
-                    found[result.files[0]] = one
-            else:
-                absent.append(result)
-        found = self._of_most_features(found)
-        for group in grouped([*berts, *run.plain_heads(task)]):
+        results = [*(bert for bert in run.berts if bert.task == task), *run.plain_heads(task)]
+        found, absent = self._read(results)
+        self._features, self.ids = _usual(found)
+        found = self._of_same_questions(found)
+        self.systems = []
+        for group in grouped(results):
             records = {result.seed: found[result.files[0]] for result in group.results if result.files[0] in found}
             if records:
                 self.systems.append(System(group, records, {seed: self._threshold(group, seed, one) for seed, one in records.items()}))
-        if absent:
-            example = absent[0].files[0].with_name(NAME).relative_to(run.folder)
-            run.missing.append(f"No records of questions for {len(absent)} results of the {task} task, such as {example}.")
+        self._name_absent(absent)
         self._thresholds_for_all()
         self._bootstraps = {}
 
@@ -103,22 +109,60 @@ class Evidence:
             for one in self.systems:
                 one.thresholds = dict.fromkeys(one.thresholds)
 
-    def _of_most_features(self, found):
+    def _read(self, results):
+        """The records of results, by their first file, and the results that have none."""
+        found, absent = {}, []
+        for result in results:
+            path = result.files[0].with_name(NAME)
+            if path.is_file():
+                for one in self.run.attempt(read_records, path):
+                    found[result.files[0]] = one
+            else:
+                absent.append(result)
+        return found, absent
+
+    def _name_absent(self, absent):
+        if absent:
+            example = absent[0].files[0].with_name(NAME).relative_to(self.run.folder)
+            self.run.missing.append(f"No records of questions for {len(absent)} results of the {self.task} task, such as {example}.")
+
+    def _of_same_questions(self, found):
         """Those of the features and questions that most are of; the others are named."""
-        if not found:
-            return {}
-        usual, _ = Counter(one.features for one in found.values()).most_common(1)[0]
-        self.ids = next(one.ids for one in found.values() if one.features == usual)
         kept = {}
         for file, one in found.items():
-            if one.features == usual and np.array_equal(one.ids, self.ids) and one.labelled:
+            place = one.path.relative_to(self.run.folder)
+            if not one.labelled:
+                self.run.missing.append(f"No verdicts in {place}: its features have no labels.")
+            elif one.features == self._features and np.array_equal(one.ids, self.ids):
                 kept[file] = one
-            elif not one.labelled:
-                self.run.missing.append(f"No verdicts in {one.path.relative_to(self.run.folder)}: its features have no labels.")
             else:
-                place = one.path.relative_to(self.run.folder)
-                self.run.missing.append(f"Left out: {place} is of other questions (features {one.features}, not {usual}).")
+                self.run.missing.append(f"Left out: {place} is of other questions (features {one.features}, not {self._features}).")
         return kept
+
+    def selectivities(self, pairs):
+        """The Difference of each pair of groups, under the same seeds: of the answers as given, by the task's own measure. None
+        for a pair that has no records."""
+        if not self.systems:
+            return [None] * len(pairs)
+        absent = []
+        told = [self._parts_as_given(group, absent) for pair in pairs for group in pair]
+        self._name_absent(absent)
+        whole = [n for n in range(len(pairs)) if told[2 * n] and told[2 * n].keys() == told[2 * n + 1].keys()]
+        if not whole:
+            return [None] * len(pairs)
+        drawn = bootstrap([told[2 * n + side] for n in whole for side in (0, 1)], self.first["context"])
+        differences = {n: drawn.difference(2 * place, 2 * place + 1) for place, n in enumerate(whole)}
+        return [differences.get(n) for n in range(len(pairs))]
+
+    def _parts_as_given(self, group, absent):
+        """By seed: numerators and denominators of a group's answers as given; results without records are added to `absent`."""
+        parts = {}
+        for result in group.results:
+            found, without = self._read([result])  # one at a time: a layer atlas has hundreds
+            absent += without
+            for one in self._of_same_questions(found).values():
+                parts[result.seed] = parts_of(one, None, measure_of(self.task))
+        return parts
 
     def _threshold(self, group, seed, records):
         if self.task != "span":
@@ -166,9 +210,8 @@ class Evidence:
         named = []
         for system in self.systems:
             for result in system.group.results:
-                features = result.scores.get("features")
-                if isinstance(features, dict) and features.get("path"):
-                    named.append(features["path"])
+                if result.dev_features.get("path"):
+                    named.append(result.dev_features["path"])
         path = find_features(self.run.folder, self.first.features, dict.fromkeys(named))
         if path is None:
             self.run.missing.append(f"No texts of the {self.task} task: no features file has the fingerprint {self.first.features}.")

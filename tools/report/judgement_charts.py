@@ -1,6 +1,6 @@
 """Figures of the judgement: precision and recall, null odds, calibration, selective answering, learning history."""
 
-from marks import BLUE, GREEN, GREY, VERMILLION, category, colored, hover, quantity, specification, without_shape
+from marks import BLUE, GREEN, GREY, VERMILLION, category, colored, hover, padded, quantity, specification, without_shape
 
 
 def _panels(rows, inner, *, columns=3):
@@ -126,3 +126,32 @@ def separating_words(rows):
         },
     }
     return specification(rows, body, width=420, height={"step": 16})
+
+
+def selectivity_by_layer(rows, kinds):
+    """Scores over the hidden states: a panel a kind of score, a line and colour a checkpoint. Where there is no interval, `low`
+    and `high` are the value."""
+    color = colored("epoch", list(dict.fromkeys(row["epoch"] for row in rows)), "states of epoch")
+    x = padded(quantity("layer", "hidden state"))
+    tips = hover(("layer", "hidden state"), ("epoch", "epoch"), ("value", "percent"), ("low", "at least"), ("high", "at most"))
+    line = {**without_shape(color), "x": x, "y": quantity("value", "percent")}
+    body = {
+        "facet": {"column": {"field": "kind", "title": None, "sort": kinds}},
+        "resolve": {"scale": {"y": "independent"}},
+        "spec": {
+            "width": 230,
+            "height": 200,
+            "layer": [
+                {
+                    "mark": {"type": "rule", "opacity": 0.5},
+                    "encoding": {**without_shape(color), "x": x, "y": quantity("low", "percent"), "y2": {"field": "high"}},
+                },
+                {"mark": {"type": "line", "strokeWidth": 1.5}, "encoding": line},
+                {
+                    "mark": {"type": "point", "filled": True, "size": 32, "opacity": 1},
+                    "encoding": {**line, **color, "tooltip": tips},
+                },
+            ],
+        },
+    }
+    return specification(rows, body)

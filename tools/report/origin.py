@@ -1,5 +1,6 @@
 """What made a result: store, checkpoint, features, configuration, commit, job, host; and whether results go together."""
 
+import glob
 import re
 import tomllib
 from collections import Counter
@@ -10,6 +11,10 @@ from pathlib import Path
 from run_files import RunError, read_json
 from run_folder import label_of
 
+MADE = ("program", "version", "commit", "host", "time")  # members of `made` in metrics.json and checkpoint.json
+OF_EVALUATION = (("features", "dev features"), ("states", "dev states"), ("checkpoint", "checkpoint"))
+OF_HEAD = (("store", "training states"), ("dev_store", "dev states"), ("checkpoint", "checkpoint"), ("features", "training features"),
+           ("dev_features", "dev features"))
 SECOND = 1.0  # a record's time is written without fractions
 
 
@@ -31,10 +36,32 @@ def origin_of(run, result, records):
         facts.append(Fact("configuration", configuration.name, configuration))
     if result.scores.get("precision"):
         facts.append(Fact("precision", str(result.scores["precision"])))
-    record = _record_of(result, records)
-    if record:
+    made = _made_in(result.scores, path)
+    record = None if made else _record_of(result, records)
+    if made:
+        facts += _facts_of_made(run, made)
+    elif record:
         facts += _facts_of_record(record)
     return facts
+
+
+def _made_in(fields, path):
+    """What the program wrote of itself into a metrics.json or checkpoint.json; None where an older one did not."""
+    made = fields.get("made")
+    if made is None:
+        return None
+    if not isinstance(made, dict) or not all(isinstance(made.get(key), str) for key in MADE) or not isinstance(made.get("job") or "", str):
+        raise RunError(f"{path}: 'made' should be an object with texts {', '.join(MADE)} and, in a job, job; is {made!r}")
+    return made
+
+
+def _facts_of_made(run, made):
+    yield Fact("made by", f"{made['program']} {made['version']}, {made['time']}")
+    yield Fact("commit", made["commit"])
+    if made.get("job"):
+        start = next(run.folder.glob(f"jobs/*-{glob.escape(made['job'])}.json"), None)
+        yield Fact("job", made["job"], start)
+    yield Fact("host", made["host"])
 
 
 def job_records(run):
@@ -51,9 +78,10 @@ def job_records(run):
 
 
 def _sources(run, result):
-    """Features, states and checkpoint: of an evaluation by its metrics.json, of a head by its head.json, recipe and config."""
+    """Features, states and checkpoint, by metrics.json; of a head that an older program trained, by its recipe and config."""
     scores = result.scores
-    for key, what in (("features", "dev features"), ("states", "dev states"), ("checkpoint", "checkpoint")):
+    trained = isinstance(scores.get("dev_features"), dict)
+    for key, what in OF_HEAD if trained else OF_EVALUATION:
         if isinstance(scores.get(key), dict):
             yield _source(run, what, scores[key].get("path"), scores[key].get("fingerprint"))
     if isinstance(scores.get("head_folder"), str):
@@ -61,7 +89,7 @@ def _sources(run, result):
     for logits in scores.get("logits") or []:
         yield _source(run, "logits", logits.get("path"), logits.get("fingerprint"))
     checkpoint = run.folder / result.task / f"seed-{result.seed}" / "checkpoints" / f"epoch-{_folder_label(result.epoch)}"
-    recipe = head_recipe(result)
+    recipe = None if trained else head_recipe(result)
     if recipe is not None:
         configuration = _configuration(result.files[0].with_name("config.toml"), "train")
         for key, what in (("store", "training states"), ("dev_store", "dev states"), ("checkpoint", "states of checkpoint")):
@@ -73,8 +101,11 @@ def _sources(run, result):
     description = checkpoint / "checkpoint.json"
     if result.epoch is not None and description.is_file():
         about = read_json(description)
-        step, began = about.get("step"), about.get("started_from")
-        yield Fact("fine-tuning", f"seed {about.get('seed')}, step {step}, of model {began}, features {about.get('data_fingerprint')}", description)
+        step, began, made = about.get("step"), about.get("started_from"), _made_in(about, description)
+        text = f"seed {about.get('seed')}, step {step}, of model {began}, features {about.get('data_fingerprint')}"
+        if made:
+            text += f"; made by {made['program']} {made['version']}, commit {made['commit']}, on {made['host']}, {made['time']}"
+        yield Fact("fine-tuning", text, description)
 
 
 def head_recipe(result):
@@ -154,9 +185,7 @@ def _facts_of_record(one):
 
 
 def _features_of(result):
-    features = result.scores.get("features")
-    fingerprint = features.get("fingerprint") if isinstance(features, dict) else None
-    return fingerprint or (head_recipe(result) or {}).get("dev_features")
+    return result.dev_features.get("fingerprint") or (head_recipe(result) or {}).get("dev_features")
 
 
 def _total_of(result):
@@ -178,8 +207,8 @@ ALIKE = (("features", _features_of), ("number of questions", _total_of), ("score
 def require_alike(run, allow_mixed=False):
     """Throws RunError that names two files where results of a task are of other features or another scorer than most of its
     results. Under `allow_mixed` their `mark` says so instead, and a note of the run."""
-    for task in sorted({result.task for result in run.berts + run.heads + run.mixed + run.ensembles}):
-        results = [one for one in run.berts + run.heads + run.mixed + run.ensembles if one.task == task]
+    for task in sorted({result.task for result in run.results}):
+        results = [one for one in run.results if one.task == task]
         for what, value_of in ALIKE:
             told = [(one, value) for one in results if (value := value_of(one)) is not None]
             usual = Counter(value for _, value in told).most_common(1)

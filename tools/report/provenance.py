@@ -30,6 +30,8 @@ class Provenance:
             title = f"{result.task}, {result.name.replace('_', ' ')}"
             if result.epoch is not None:
                 title += f", epoch {label_of(result.epoch)}"
+            if getattr(result, "shuffled_labels", False):
+                title += ", trained on shuffled labels"
             shown.append((f"source-{number}", f"{title}, seed {result.seed}", self._files(result), self._facts(result)))
         return shown
 

@@ -48,5 +48,5 @@ def add_published(report):
 
 
 def sources(run, files):
-    known = {result.files[0]: result for result in [*run.berts, *run.heads, *run.mixed, *run.ensembles]}
+    known = {result.files[0]: result for result in run.results}
     return [result for file in files if isinstance(result := known.get(run.folder / file), Result)]

@@ -30,6 +30,7 @@ LABELLED = {
     "span": ["answerable", "disagreement", *(prefix + score for prefix in SCORERS for score in ("exact", "f1"))],
     "classification": ["answerable"],
 }
+WHOLE = ("context", "window", "begin", "end", "second_begin", "second_end", "reference_window", "reference_begin", "reference_end")
 FLAGS = ("answerable", "reference_reversed", "reference_none", *(prefix + "exact" for prefix in SCORERS))
 
 
@@ -94,7 +95,8 @@ class QuestionRecords:
 
 def read_records(path, features=None):
     """The records of a file. Where `features` is given, it is the fingerprint of the features that they must belong to.
-    Throws RunError naming the file where it is cut short, lacks a column, holds a NaN, or belongs to other features."""
+    Throws RunError naming the file where it is cut short, lacks a column, has one of another type or shape, holds a NaN, or
+    belongs to other features. Columns that are none of these are left out."""
     try:
         with safe_open(path, framework="numpy") as file:
             about = file.metadata() or {}
@@ -104,10 +106,8 @@ def read_records(path, features=None):
     _check_about(path, about, features)
     ids = _ids(path, columns.pop("id", None))
     task = about["task"]
-    _check_columns(path, task, ids, columns)
-    for name in FLAGS:
-        if name in columns:
-            columns[name] = columns[name].astype(bool)
+    wanted = [*NUMBERS[task], *(LABELLED[task] if "answerable" in columns else [])]
+    columns = {name: _checked(path, name, columns.get(name), ids) for name in wanted}
     reasons = about.get("disagreements", "none").split(",")
     if task == "span" and "disagreement" in columns and columns["disagreement"].max(initial=0) >= len(reasons):
         raise RunError(f"{path}: column 'disagreement' holds {columns['disagreement'].max()}, but its metadata name "
@@ -159,19 +159,27 @@ def _decoded(data, width):
     return ids, str(values[counts > 1][0]) if (counts > 1).any() else None
 
 
-def _check_columns(path, task, ids, columns):
-    wanted = [*NUMBERS[task], *(LABELLED[task] if "answerable" in columns else [])]
-    for name in wanted:
-        if name not in columns:
-            raise RunError(f"{path}: has no column '{name}'")
-    for name, column in columns.items():
-        if column.shape != ids.shape:
-            raise RunError(f"{path}: column '{name}' has the shape {column.shape}, expected {ids.shape}: one value a question")
-        bad = ~np.isfinite(column)
-        if name.endswith(("f1", "_probability")):
-            bad |= ~((column >= 0) & (column <= 1.000001))
-        elif name in FLAGS:
-            bad |= column > 1
-        if bad.any():
-            place = int(np.argmax(bad))
-            raise RunError(f"{path}: column '{name}' holds {column[place]} for question {str(ids[place])!r}")
+def _type_of(name):
+    """Of a column in the file, as src/squad/scoring/question_records.hpp has it."""
+    if name in WHOLE:
+        return np.int32
+    return np.uint8 if name in FLAGS or name == "disagreement" else np.float32
+
+
+def _checked(path, name, column, ids):
+    """A column that is as it should be; flags as bool."""
+    if column is None:
+        raise RunError(f"{path}: has no column '{name}'")
+    if column.dtype != _type_of(name):
+        raise RunError(f"{path}: column '{name}' is {column.dtype}, expected {np.dtype(_type_of(name))}")
+    if column.shape != ids.shape:
+        raise RunError(f"{path}: column '{name}' has the shape {column.shape}, expected {ids.shape}: one value a question")
+    bad = ~np.isfinite(column)
+    if name.endswith(("f1", "_probability")):
+        bad |= ~((column >= 0) & (column <= 1.000001))
+    elif name in FLAGS:
+        bad |= column > 1
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise RunError(f"{path}: column '{name}' holds {column[place]} for question {str(ids[place])!r}")
+    return column.astype(bool) if name in FLAGS else column

@@ -38,7 +38,7 @@ class Result:
     layer_weights: list[dict] = field(default_factory=list)
     each_layer: bool = False  # a linear probe or the like, on one hidden state
     share: float = 1.0  # of the training questions that a head was trained on
-    shuffled_labels: bool = False  # a control: its labels in training had no relation to the texts
+    shuffled_labels: bool = False  # a control: its training labels were permuted among the questions
     diverged: str = ""  # where a head's training did; its scores are of its best epoch before
     combine: str = ""  # how an ensemble makes one of its members: max or mean
     members: list["Result"] = field(default_factory=list)
@@ -49,6 +49,13 @@ class Result:
     def main(self):
         """The object whose exact and f1 are this task's EM and F1; empty where the dev features have no labels."""
         return self.scores.get("official" if self.task == "span" else "classification") or {}
+
+    @property
+    def dev_features(self):
+        """Path and fingerprint of the features that it was scored on; empty where its metrics.json does not tell. In that of a head
+        `features` are those that it was trained on."""
+        named = self.scores.get("dev_features", self.scores.get("features"))
+        return named if isinstance(named, dict) else {}
 
     def weighed_states(self, learned):
         """Names of the states that one of `layer_weights` weighs: layers, in the classification task with the
@@ -83,7 +90,7 @@ class Run:
     berts: list[Result] = field(default_factory=list)
     others: list[Result] = field(default_factory=list)
     heads: list[Result] = field(default_factory=list)
-    controls: list[Result] = field(default_factory=list)  # heads that were trained on shuffled labels
+    controls: list[Result] = field(default_factory=list)  # heads trained on shuffled labels: nowhere among the others
     mixed: list[Result] = field(default_factory=list)  # heads on states of another checkpoint than their own
     ensembles: list[Result] = field(default_factory=list)
     in_training: list[Result] = field(default_factory=list)  # BERT at its checkpoints, by bv_finetune --eval-features
@@ -91,6 +98,11 @@ class Run:
     configs: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)  # files that cannot be read: a line each
+
+    @property
+    def results(self):
+        """All that were scored on the dev questions."""
+        return [*self.berts, *self.heads, *self.controls, *self.mixed, *self.ensembles]
 
     def attempt(self, read, *arguments):
         """[what `read` gives]; [] where a file is malformed, which is named in `wrong`: one file does not cost the others."""
@@ -145,7 +157,7 @@ def read_run(folder):
         }
     )
     run.berts.sort(key=lambda bert: (bert.task, bert.epoch, bert.seed))
-    for heads in (run.heads, run.mixed):
+    for heads in (run.heads, run.controls, run.mixed):
         heads.sort(
             key=lambda head: (head.task, head.epoch, head.parameters or 0, head.name, head.seed, head.variant)
         )
@@ -196,7 +208,7 @@ def _read_seed(run, task, folder):
             f"Fine-tuning has not finished: {path.relative_to(run.folder)} "
             f"{'does not end with its summary' if lines else 'is absent'}."
         )
-    for result in [*run.berts, *run.others, *run.heads]:
+    for result in [*run.berts, *run.others, *run.heads, *run.controls]:
         if (result.task, result.seed) == (task, seed) and not result.main:
             run.missing.append(
                 f"No scores in {result.files[0].relative_to(run.folder)}: its dev features have no labels."
@@ -255,6 +267,10 @@ def _read_head(path, task, seed):
             raise RunError(
                 f"{description_path}: 'layer_weights' should hold objects with a list of numbers 'weights'"
             )
+    shuffled = {file: about.get("shuffled_labels", False) for file, about in ((path, metrics), (description_path, description))}
+    if shuffled[path] not in (True, False) or shuffled[path] != shuffled[description_path]:
+        told = " and ".join(f"{value!r} in {file.name}" for file, value in shuffled.items())
+        raise RunError(f"{path}: 'shuffled_labels' should be true or false, and the same in head.json; is {told}")
     epoch = epoch_in(metrics, "epoch", path)
     return Result(
         task,
@@ -270,7 +286,7 @@ def _read_head(path, task, seed):
         layer_weights=weights,
         each_layer=description.get("each_layer", False),
         share=description.get("share", 1.0),
-        shuffled_labels=description.get("shuffled_labels", False),
+        shuffled_labels=shuffled[path],
         diverged=divergence_in(metrics, path),
     )
 

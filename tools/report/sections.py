@@ -6,6 +6,7 @@ import vl_convert
 from answer_section import add_answer
 from bert_section import add_bert
 from calibration_section import add_calibration
+from control_section import add_control
 from disagreement_section import add_disagreements
 from evidence import Evidence
 from experiment_section import add_experiments
@@ -41,6 +42,7 @@ def add_task(report, task, berts, in_training):
     add_bert(report, task, berts, in_training)
     add_heads(report, task, berts, run.plain_heads(task), versus_columns(evidence))
     add_experiments(report, task, berts)
+    add_control(report, task, evidence)
     add_layer_weights(report, task, run.plain_heads(task))
     if evidence.systems:
         add_significance(report, evidence)

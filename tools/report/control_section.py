@@ -1,0 +1,114 @@
+"""The control on shuffled labels: what a head scores less if its training labels were permuted among the questions."""
+
+from dataclasses import dataclass
+
+import judgement_charts as charts
+from evidence import MEASURES, measure_of
+from groups import Group, grouped, spread
+from marks import about
+from page_parts import Column, Figure, Row, Table, words
+from row_builder import EPOCH, SEED, epoch_cell, name_of
+from significance_section import shown
+
+TITLE = "Control on shuffled labels"
+MEANING = (
+    "Unlike in the control task of Hewitt and Liang (2019), where each type of word has a random label, the training labels were permuted "
+    "among the questions here: the control shows how far a head gets by the labels' frequencies alone. Selectivity is the score "
+    "less that on shuffled labels, over the seeds that have both."
+)
+VARIANT = "-shuffled-labels"  # of a control's folder
+
+
+@dataclass
+class Pair:
+    """A head and its control, under the same seeds in the same order."""
+
+    head: Group
+    control: Group
+
+
+def pairs_of(heads, controls):
+    """The Pairs, and the controls that have no head beside them."""
+
+    def key(head):
+        return (head.task, head.seed, head.epoch, head.dev_epoch, head.name, tuple(head.layers), head.share,
+                head.variant.removesuffix(VARIANT))
+
+    known = {key(head): head for head in heads}
+    groups = grouped([control for control in controls if key(control) in known])
+    pairs = [Pair(Group([known[key(one)] for one in group.results]), group) for group in groups]
+    return pairs, [control for control in controls if key(control) not in known]
+
+
+def add_control(report, task, evidence):
+    run = report.run
+    heads, controls = ([one for one in some if one.task == task and one.main] for some in (run.heads, run.controls))
+    pairs, alone = pairs_of(heads, controls)
+    if alone:
+        report.missing.append(
+            f"No head beside {len(alone)} that were trained on shuffled labels, such as {alone[0].files[0].parent.relative_to(run.folder)}."
+        )
+    for each_layer, own, title in ((False, "control", TITLE), (True, "atlas-control", f"{TITLE}: layer atlas")):
+        chosen = sorted((pair for pair in pairs if pair.head.each_layer == each_layer),
+                        key=lambda pair: (pair.head.epoch, pair.head.name, pair.head.layers, pair.head.share))
+        if chosen:
+            differences = evidence.selectivities([(pair.head, pair.control) for pair in chosen])
+            report.table(task, table(f"{task}-{own}", title, chosen, differences))
+            if each_layer:
+                add_atlas(report, task, chosen, differences)
+
+
+def table(name, title, pairs, differences):
+    """A row a pair; under it those of the seeds. An interval stands where there are records of the questions."""
+    task = pairs[0].head.task
+    key, score = measure_of(task), MEASURES[measure_of(task)]
+    layered = pairs[0].head.each_layer
+
+    def cells(head, control, difference):
+        own, other = ([one.main.get(key) for one in group.results] for group in (head, control))
+        gains = spread([a - b for a, b in zip(own, other) if None not in (a, b)])
+        selectivity = shown(difference) if difference else gains and gains.mean
+        return [epoch_cell(head.epoch), name_of(head), head.seed, *([head.layers[0]] if layered else []), spread(own), spread(other),
+                selectivity]
+
+    rows = []
+    for pair, difference in zip(pairs, differences):
+        both = list(zip(pair.head.results, pair.control.results))
+        seeds = [Row(cells(Group([head]), Group([control]), None), "seed", [head, control]) for head, control in both if len(both) > 1]
+        rows.append(Row(cells(pair.head, pair.control, difference), "", [result for one in both for result in one], seeds))
+    columns = [
+        EPOCH,
+        words("head"),
+        SEED,
+        *([Column("hidden state")] if layered else []),
+        Column(score, 2),
+        Column("on shuffled labels", 2, "of the same head, trained on shuffled labels"),
+        Column("selectivity", 1, "the score less that on shuffled labels", signed=True),
+    ]
+    intervals = " In brackets stands the 95 % interval over questions and seeds." if any(differences) else ""
+    caption = f"{score[0].upper()}{score[1:]} in percent, of the answers as given. {MEANING}{intervals}"
+    return Table(name, title, caption, columns, rows)
+
+
+def add_atlas(report, task, pairs, differences):
+    """Selectivity by layer beside the score: a figure a probe."""
+    key, score = measure_of(task), MEASURES[measure_of(task)]
+    kinds = [score, "on shuffled labels", "selectivity"]
+    for place, name in enumerate(sorted({pair.head.name for pair in pairs})):
+        rows = []
+        for pair, difference in zip(pairs, differences):
+            own, other = pair.head.main(key), pair.control.main(key)
+            if pair.head.name != name or own is None or other is None:
+                continue
+            told = about(pair.head, layer=pair.head.layers[0])
+            gain = (difference.value, difference.low, difference.high) if difference else (own - other,) * 3
+            for kind, values in zip(kinds, ((own,) * 3, (other,) * 3, gain)):
+                rows.append({**told, "kind": kind} | dict(zip(("value", "low", "high"), values)))
+        caption = (
+            f"What a {name.replace('_', ' ')} on each hidden state scores, what it scores when it was trained on shuffled labels, and the "
+            "selectivity: the difference of both. 0 is the embedding output."
+            + (" Lines are 95 % intervals." if any(differences) else "")
+        )
+        own_name = f"{task}-atlas-control" + (f"-{place + 1}" if place else "")
+        spec = charts.selectivity_by_layer(rows, kinds)
+        report.figure(task, Figure(own_name, f"{TITLE}: layer atlas", caption, spec, f"{task}-atlas-control"))

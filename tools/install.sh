@@ -9,8 +9,8 @@ usage() {
 Usage: tools/install.sh [--clang] [--lint]
 
 Installs what is missing and prints the folder of the Python environment:
-  - system packages of tools/packages-debian.txt by apt-get, as root or by a sudo that asks no password. Without that
-    right it lists the missing packages and goes on: a cluster's modules may replace packages, and CMake finds them by
+  - system packages of tools/packages-debian.txt by apt-get, as root or by a sudo that asks for no password. Without this
+    right it lists the missing packages and goes on: a cluster's modules may replace packages, and CMake finds modules by
     CMAKE_PREFIX_PATH and HDF5_ROOT. With --clang also the packages of tools/packages-debian-clang.txt.
   - the PyPI packages of tools/requirements*.txt, in an environment of their own under the user's cache folder. If
     there is a GPU but no CUDA toolkit ($CUDA_HOME, /usr/local/cuda, nvcc on PATH), they include nvcc. With --lint also the
@@ -50,7 +50,7 @@ missing_packages() {
     done < <(entries "${lists[@]}")
 }
 
-# Prints those of the names that apt can install. Apt may not know a package whose name ends with "?".
+# Prints the names that apt can install. A name that ends with "?" may be unknown to apt; then it is left out.
 known_packages() {
     local name
     for name; do

@@ -15,6 +15,7 @@ Environment: the variables of tools/install.sh, and
   CMAKE_PREFIX_PATH, HDF5_ROOT, CUDA_HOME   where a cluster's modules keep libraries
   LibTorch_ROOT                             a LibTorch to build with [the environment's torch package]
   CCACHE_*                                  ccache's own settings; ccache is used if it is installed
+  BV_ALLOW_WARNINGS                         1: a warning does not stop the build, for compilers that we have not tried
   CMAKE_BUILD_PARALLEL_LEVEL                compilers at a time [one for each core, but each has at least 2 GB of memory]
 EOF
 }
@@ -67,6 +68,7 @@ fi
 
 # CMake's cache keeps the libraries that were found and the preset's settings. If these change, the build is configured
 # afresh.
+[[ ! ${BV_ALLOW_WARNINGS:-} ]] || settings+=(--compile-no-warning-as-error)
 wanted="${settings[*]} ${CMAKE_PREFIX_PATH:-} ${HDF5_ROOT:-} ${CUDA_HOME:-} presets $(cksum <CMakePresets.json)"
 if [[ ! -e $build/build.ninja || $(cat "$build/settings.txt" 2>/dev/null) != "$wanted" ]]; then
     say "configuring $build"
@@ -80,6 +82,9 @@ if [[ ! -e $build/build.ninja || $(cat "$build/settings.txt" 2>/dev/null) != "$w
     echo "$wanted" >"$build/settings.txt"
 fi
 
-CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(parallel_level)} \
-    cmake --build "$build" ${targets[@]+--target "${targets[@]}"} >&2
+if ! CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(parallel_level)} \
+    cmake --build "$build" ${targets[@]+--target "${targets[@]}"} >&2; then
+    say "building failed; if only warnings stopped it, BV_ALLOW_WARNINGS=1 lets it go on"
+    exit 1
+fi
 echo "$environment"

@@ -91,7 +91,7 @@ install_system_packages() {
 find_python() {
     local candidate
     for candidate in ${BV_BASE_PYTHON:+"$BV_BASE_PYTHON"} python3 python3.13 python3.12 python3.11; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return
         fi

@@ -64,7 +64,7 @@ def main():
     parser.add_argument("--output", type=Path, help="folder for the page and its files (default RUN/report)")
     add_watch_flag(parser)
     parser.add_argument("--mixed", action="store_true",
-                        help="show results of different features or scorers together, and mark those that are not as most are")
+                        help="show results of different features or scorers together, and mark the results that differ from most others")
     parser.add_argument("--no-files", dest="files", action="store_false",
                         help="make index.html and report.json alone, which takes a fraction of the time")
     options = parser.parse_args()

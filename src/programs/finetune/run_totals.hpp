@@ -9,7 +9,8 @@
 
 namespace bv {
 
-/// How much a run has trained, also before interruptions. No time here includes evaluations.
+/// The amount of training of a run, including the training before interruptions. No time here includes
+/// evaluations.
 class RunTotals {
   public:
     /// Nothing yet.

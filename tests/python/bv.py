@@ -147,10 +147,8 @@ def make_corpus(output, *, train=24, dev=12, seed=0):
     return Path(output)
 
 
-def write_model(
-    folder, *, layers=2, hidden=32, heads=2, intermediate=64, positions=512, initializer_range=0.2, seed=0
-):
-    """Writes a random BERT (a Hugging Face folder) with the real model's vocabulary; returns the folder.
+def write_model(folder, *, seed=0):
+    """Writes a small random BERT (a Hugging Face folder) with the real model's vocabulary; returns the folder.
 
     The wide initializer makes states differ from layer to layer, so that a mistaken layer order cannot hide.
     """
@@ -163,12 +161,12 @@ def write_model(
     torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=len(vocabulary),
-        hidden_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=intermediate,
-        max_position_embeddings=positions,
-        initializer_range=initializer_range,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=512,
+        initializer_range=0.2,
     )
     BertModel(config).save_pretrained(folder)
     shutil.copy(real / "vocab.txt", folder)

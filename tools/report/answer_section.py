@@ -5,7 +5,7 @@ from evidence import MEASURES, measure_of
 from groups import grouped
 from page_parts import Column, Figure, number_text
 from report_model import TASK_TITLES
-from run_folder import label_of
+from run_model import label_of
 from significance import BETTER, WORSE, holm
 from significance_section import LEVEL
 

@@ -16,7 +16,7 @@ from marks import (
     specification,
     without_shape,
 )
-from run_folder import POOLED_OUTPUT, label_of
+from run_model import POOLED_OUTPUT, label_of
 
 
 def _dots(rows, kinds, *, x_title="F1, percent", colors=(BLUE, VERMILLION, GREEN)):

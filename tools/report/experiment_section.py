@@ -5,7 +5,7 @@ from columns import MEANINGS
 from groups import grouped, spread
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell, name_of, score_table
-from run_folder import label_of
+from run_model import label_of
 
 HEAD = words("head")
 

@@ -9,7 +9,7 @@ import json
 import zlib
 
 import numpy as np
-from run_folder import label_of
+from run_model import label_of
 
 SHARES = 200  # probabilities are whole numbers of two-hundredths
 

@@ -7,7 +7,7 @@ from groups import grouped, recipe_of
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell, name_of, score_table
 from run_files import RunError, is_number, read_json_lines
-from run_folder import label_of
+from run_model import label_of
 
 HEADS_TITLE = "Heads against BERT at each checkpoint"
 

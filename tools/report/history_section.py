@@ -7,7 +7,7 @@ import numpy as np
 from history import FATES, history_of, order_agreement, separating_words
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, epoch_cell
-from run_folder import label_of
+from run_model import label_of
 from threshold_section import shown_systems
 
 WORDS = 12  # on either side of the figure

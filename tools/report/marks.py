@@ -1,6 +1,6 @@
 """What all figures have in common: colours, letters, hovering, zooming, choosing. Figures are Vega-Lite as plain objects."""
 
-from run_folder import label_of
+from run_model import label_of
 
 EM, F1, ANSWERED = "EM", "F1", "F1 of questions with an answer"
 

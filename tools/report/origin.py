@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from run_files import RunError, read_json
-from run_folder import label_of
+from run_model import label_of
 
 MADE = ("program", "version", "commit", "host", "time")  # members of `made` in metrics.json and checkpoint.json
 OF_EVALUATION = (("features", "dev features"), ("states", "dev states"), ("checkpoint", "checkpoint"))

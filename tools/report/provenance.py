@@ -3,7 +3,7 @@
 import os
 
 from origin import job_records, origin_of
-from run_folder import Result, label_of
+from run_model import Result, label_of
 
 BESIDE = ("questions.safetensors", "head.json", "head.safetensors", "logits.safetensors", "metrics.jsonl")
 

@@ -8,7 +8,7 @@ from statistics import mean, stdev
 
 from comparable import PUBLISHED, result_differences, seed_differences
 from run_files import is_number, read_json_lines
-from run_folder import label_of
+from run_model import label_of
 from scipy.special import stdtrit
 
 REPRODUCED, NOT_REPRODUCED, NOT_COMPARABLE = "reproduced", "not reproduced", "not comparable"

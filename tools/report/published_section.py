@@ -2,7 +2,7 @@
 
 from page_parts import Column, Row, Table, words
 from published import compare_with_paper
-from run_folder import Result
+from run_model import Result
 
 
 def add_published(report):

@@ -2,7 +2,7 @@
 
 from columns import score_cells, score_columns
 from page_parts import Column, Row, Shown, Table, words
-from run_folder import label_of
+from run_model import label_of
 
 EPOCH = Column("epoch")
 SEED = words("seed", "the seed, or the number of seeds that the row is the mean of")

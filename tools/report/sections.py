@@ -17,7 +17,7 @@ from page import write_page
 from progress_section import add_progress
 from published_section import add_published
 from report_model import Report
-from run_folder import TASKS
+from run_model import TASKS
 from significance_section import add_significance, versus_columns
 from threshold_section import add_thresholds
 

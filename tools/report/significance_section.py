@@ -3,8 +3,8 @@
 import numpy as np
 from page_parts import Column, Difference, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell
-from run_folder import label_of
-from significance import BETTER, benjamini_hochberg, holm
+from run_model import label_of
+from significance import BETTER
 
 LEVEL = 0.05
 
@@ -31,52 +31,23 @@ def add_significance(report, evidence):
     task, heads = evidence.task, evidence.heads
     if not heads or not evidence.berts:
         return
-    boot = evidence.bootstrap()
     best = max(evidence.berts, key=evidence.score)
-    same = {id(head): evidence.difference(head, bert) for head in heads if (bert := evidence.bert_at(head.group.epoch))}
-    top = {id(head): evidence.difference(head, best) for head in heads}
-    tested = [head for head in heads if id(head) in same]
-    corrected = dict(zip((id(head) for head in tested), holm([same[id(head)].p for head in tested]))) if tested else {}
-    pairs = np.triu_indices(len(evidence.systems), 1)
-    q = np.ones((len(evidence.systems),) * 2)
-    if len(pairs[0]):
-        q[pairs] = benjamini_hochberg(boot.pairwise_p()[pairs])
-        q = np.minimum(q, q.T)
-    rows = []
-    for head in heads:
-        place = evidence.systems.index(head)
-        apart = q[place] < LEVEL
-        low, high = evidence.interval(head)
-        own, p = same.get(id(head)), corrected.get(id(head))
-        beats = None if own is None else "yes" if own.verdict == BETTER and p < LEVEL else "no"
-        rows.append(
-            Row(
-                [
-                    epoch_cell(head.group.epoch),
-                    head.name,
-                    head.group.seed,
-                    Difference(evidence.score(head), low, high, signed=False),
-                    shown(own) if own else None,
-                    p if p is None else float(p),
-                    beats,
-                    shown(top[id(head)]),
-                    own.smallest if own else None,
-                    int((apart & (boot.scores < boot.scores[place])).sum()),
-                    int((apart & (boot.scores > boot.scores[place])).sum()),
-                ],
-                "",
-                head.group.results,
-            )
-        )
-    found = int((q[pairs] < LEVEL).sum())
+    zoo = evidence.bootstrap().zoo()
+    pairs = zoo[np.triu_indices(len(zoo), 1)]
     caption = (
         "Paired bootstrap over questions, clustered by paragraph (10,000 resamples), and over seeds where there are several; F1 in "
         "percent, in brackets the 95 % interval. “Beats BERT” is corrected by Holm for all heads of this table. Against the whole "
-        f"zoo of {len(evidence.systems)} systems: {found} of {len(pairs[0])} pairs differ, with at most 5 % of these wrong (Benjamini "
+        f"zoo of {len(zoo)} systems: {int((pairs < LEVEL).sum())} of {len(pairs)} pairs differ, with at most 5 % of these wrong (Benjamini "
         f"and Hochberg); the last two columns count the systems that a head is better and worse than."
         + (" At thresholds chosen on held-out questions." if any(one.held_out for one in heads) else "")
     )
-    columns = [
+    table = Table(f"{task}-significance", "How sure the differences are", caption, columns_of(best), rows_of(evidence, best, zoo))
+    report.table(task, table)
+
+
+def columns_of(best):
+    """`best`: BERT at the checkpoint with its best score."""
+    return [
         EPOCH,
         words("head"),
         SEED,
@@ -89,4 +60,32 @@ def add_significance(report, evidence):
         Column("better than"),
         Column("worse than"),
     ]
-    report.table(task, Table(f"{task}-significance", "How sure the differences are", caption, columns, rows))
+
+
+def against_own_bert(evidence):
+    """The Difference of each head to BERT at the same checkpoint, where there is one, corrected together; by the head's place."""
+    systems = evidence.systems
+    pairs = [(systems.index(head), systems.index(bert)) for head in evidence.heads if (bert := evidence.bert_at(head.group.epoch))]
+    return dict(zip((place for place, _ in pairs), evidence.bootstrap().differences(pairs))) if pairs else {}
+
+
+def rows_of(evidence, best, zoo):
+    """A row a head. `zoo` (S, S): the corrected p values of all pairs of systems."""
+    scores, own = evidence.bootstrap().scores, against_own_bert(evidence)
+    rows = []
+    for head in evidence.heads:
+        place = evidence.systems.index(head)
+        same, apart = own.get(place), zoo[place] < LEVEL
+        cells = [
+            epoch_cell(head.group.epoch),
+            head.name,
+            head.group.seed,
+            Difference(evidence.score(head), *evidence.interval(head), signed=False),
+            *([shown(same), same.corrected, "yes" if same.sure_verdict == BETTER else "no"] if same else [None] * 3),
+            shown(evidence.difference(head, best)),
+            same.smallest if same else None,
+            int((apart & (scores < scores[place])).sum()),
+            int((apart & (scores > scores[place])).sum()),
+        ]
+        rows.append(Row(cells, "", head.group.results))
+    return rows

@@ -35,7 +35,7 @@ def headline(records, held_out=None):
 
 
 def held_out_scores(result, in_training, features):
-    """The object `official` of a result of the run (run_folder.Result) on held-out questions, None where there is none. A head's
+    """The object `official` of a result of the run (run_model.Result) on held-out questions, None where there is none. A head's
     stands in its metrics; BERT's is its evaluation in training (`in_training`: those of the run), unless that was done on the
     questions with the fingerprint `features`, those of the report."""
     if result.name != "BERT":

@@ -154,12 +154,16 @@ compared() {
     [[ ! $missing ]]
 }
 
+# Whether the thresholds of a task's checkpoints are chosen on held-out questions. A run that was begun without these goes on
+# without them.
+chooses_thresholds() { [[ $1 == span && $study_hold_out && -e $run/features/held-out.h5 ]]; }
+
 # The number of files with a given name in a folder and the folders below it.
 count_files() { find "$1" -name "$2" 2>/dev/null | wc -l || true; }
 
 # A text that says how far a stage is. It is printed, and compared with an earlier one to see progress.
 how_far() {
-    local task seed epoch split folder store blocks state count tuned='' made=0 all=0
+    local task seed epoch split folder store blocks state count held tuned='' made=0 all=0
     case $1 in
         prepare)
             count=`count_files "$run/features" '*.h5'`
@@ -194,8 +198,10 @@ how_far() {
                     all=$((all + count))
                     ;;
                 eval)
-                    count=`count_files "$folder/evaluations" metrics.json`
-                    made=$((made + count))
+                    for held in "$folder/evaluations" "$folder/held-out"; do
+                        count=`count_files "$held" metrics.json`
+                        made=$((made + count))
+                    done
                     ;;
             esac
         done

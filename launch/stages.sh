@@ -169,6 +169,17 @@ score_comparisons() {
     done
 }
 
+# Scores a checkpoint on held-out training questions, and its answers to the dev questions once more, with the threshold that is
+# best there.
+score_with_threshold() {
+    local folder=$1 checkpoint=$2 epoch=${2##*/}
+    once scored "$folder/held-out/$epoch" on_ranks bv_eval --config "$config" --checkpoint "$checkpoint" \
+        --features "$run/features/held-out.h5" --output "$folder/held-out/$epoch"
+    once scored "$folder/evaluations/held-out-threshold/$epoch" alone bv_eval --config "$config" \
+        --logits "$folder/evaluations/$epoch/logits.safetensors" --features "$run/features/dev.h5" \
+        --threshold-from "$folder/held-out/$epoch" --output "$folder/evaluations/held-out-threshold/$epoch"
+}
+
 stage_eval() {
     local task seed folder checkpoint output last
     for task in "${tasks[@]}"; do
@@ -179,6 +190,7 @@ stage_eval() {
                 output=$folder/evaluations/${checkpoint##*/}
                 once scored "$output" on_ranks bv_eval --config "$config" --checkpoint "$checkpoint" \
                     --features "$run/features/dev.h5" --output "$output"
+                ! chooses_thresholds "$task" || score_with_threshold "$folder" "$checkpoint"
             done
             # Scores the best spans of the last checkpoint as if it never answered "none".
             if [[ $task == span ]]; then

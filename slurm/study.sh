@@ -183,7 +183,10 @@ all_features() {
 all_scored() {
     local folder=$1 task=$2 seed=$3 checkpoint
     finished_tuning "$folder" || return
-    for checkpoint in "$folder"/checkpoints/epoch-*; do scored "$folder/evaluations/${checkpoint##*/}" || return; done
+    for checkpoint in "$folder"/checkpoints/epoch-*; do
+        scored "$folder/evaluations/${checkpoint##*/}" || return
+        ! chooses_thresholds "$task" || scored "$folder/evaluations/held-out-threshold/${checkpoint##*/}" || return
+    done
     [[ $task != span ]] || scored "$folder/evaluations/never-none" || return
     compared "$task" "$seed"
 }

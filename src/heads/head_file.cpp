@@ -91,7 +91,7 @@ JsonObject read_description(const std::filesystem::path& path) {
 void require_tensors(const JsonObject& description, const std::filesystem::path& path) {
     if (!description.has("tensors")) return;
     const auto promised = description.get<std::string>("tensors");
-    const std::string found = fingerprint(MappedFile(path).bytes());
+    const std::string found = head_fingerprint(path.parent_path());
     if (promised != found) {
         fail("{}: it is damaged or was changed: its fingerprint is {}, but {} says {}", path.string(), found,
              kDescription, promised);
@@ -111,6 +111,10 @@ void save_head(const std::filesystem::path& folder, const Head& head, std::int64
     json["tensors"] = written;
     json[kSeal] = seal_of(json);
     write_file(folder / kDescription, json.dump(2) + "\n");
+}
+
+std::string head_fingerprint(const std::filesystem::path& folder) {
+    return fingerprint(MappedFile(folder / kTensors).bytes());
 }
 
 TrainedHead load_head(const std::filesystem::path& folder) {

@@ -38,6 +38,10 @@ struct TrainedHead {
 void save_head(const std::filesystem::path& folder, const Head& head, std::int64_t k,
                const HeadOrigin& origin);
 
+/// The fingerprint of the head's tensors in `folder`, which says which head it is. Throws Error, which names
+/// the file, if there is none.
+std::string head_fingerprint(const std::filesystem::path& folder);
+
 /// Reads a head that `save_head` wrote, with K = 1, on the CPU. Throws Error, which names the file and the
 /// key or tensor that is missing or wrong.
 TrainedHead load_head(const std::filesystem::path& folder);

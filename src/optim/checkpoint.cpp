@@ -31,6 +31,7 @@ Json to_json(const CheckpointInfo& info) {
                 {"started_from", info.started_from},
                 {"config", info.config}};
     if (!info.precision.empty()) object["precision"] = info.precision;
+    if (!info.made.is_null()) object["made"] = info.made;
     return object;
 }
 

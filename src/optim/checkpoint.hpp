@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 #include "core/task.hpp"
 #include "optim/epoch.hpp"
 
@@ -23,6 +25,7 @@ struct CheckpointInfo {
     std::string started_from;       ///< fingerprint of the weights training began with
     std::string config;             ///< the resolved configuration, TOML
     std::string precision;          ///< precision of the matrix products; empty in older files
+    nlohmann::json made = {};       ///< program, commit, host, job and time; written and not read
 };
 
 /// Local: writes a checkpoint so that it exists only when it is whole. `write_model(path)` writes a Hugging

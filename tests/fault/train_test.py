@@ -59,11 +59,11 @@ def undisturbed(recipe, tmp_path_factory):
 
 
 def results(output):
-    """By path: the bytes of weights, logits and descriptions, and the log without the time it took."""
+    """By path: the content of weights, logits and descriptions, and the log without the time it took."""
     found = {}
     for path in output.rglob("*"):
         if path.name in ("head.safetensors", "logits.safetensors", "questions.safetensors", "head.json", "metrics.json"):
-            found[path.relative_to(output)] = path.read_bytes()
+            found[path.relative_to(output)] = bv.content(path)
         if path.name == "metrics.jsonl":
             found[path.relative_to(output)] = [
                 {key: value for key, value in line.items() if key not in ("seconds", "step_seconds", "waiting_share", "sequences")}

@@ -86,6 +86,20 @@ TEST_F(CheckpointTest, WhatIsWrittenReadsBack) {
     EXPECT_THAT(neighbours(), testing::ElementsAre("epoch-0.3"));
 }
 
+TEST_F(CheckpointTest, SaysWhatMadeItUnderTheSealAndInNoFingerprint) {
+    CheckpointInfo about = info();
+    about.made = {{"program", "bv_finetune"}, {"time", "2026-01-31T12:00:00Z"}};
+    const auto weights = [](const fs::path& path) { return write_model(path); };
+    const CheckpointInfo written = write_checkpoint(folder_, about, weights);
+    auto json = nlohmann::json::parse(read_file(marker_));
+    EXPECT_EQ(json.at("made"), about.made);
+    EXPECT_TRUE(read_checkpoint(folder_).has_value());
+    json["made"]["time"] = "2026-01-31T12:00:01Z";
+    write_file(marker_, json.dump());
+    BV_EXPECT_ERROR(read_checkpoint(folder_), "checkpoint.json", "damaged");
+    EXPECT_EQ(write().model_fingerprint, written.model_fingerprint);
+}
+
 TEST_F(CheckpointTest, OlderOnesDoNotSayTheirPrecision) {
     write();
     auto json = nlohmann::json::parse(read_file(marker_));

@@ -7,9 +7,11 @@ import bv
 import h5py
 import numpy as np
 import pytest
+import torch
 from head_training import VARIANT, make_study, train
 from safetensors.numpy import load_file, save_file
 from scoring import write_random_logits
+from transformers import BertConfig, BertForQuestionAnswering
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +176,7 @@ def test_few_paragraphs_show_nothing(features, model, tmp_path):
 
 def test_a_head_has_the_threshold_of_its_held_out_questions(tiny_model, corpus, tmp_path):
     study = make_study(tmp_path, tiny_model, corpus)
-    train(study, tmp_path / "heads", "learned_pooling", "--epochs", 2, "--held-out", 0.3)
+    train(study, tmp_path / "heads", "learned_pooling", "--epochs", 2, "--held-out", 0.3, "--seed", "1,2")
     head = tmp_path / "heads" / "learned_pooling" / VARIANT
     bv.run("bv_eval", "--head", head, "--store", study / "span-dev.h5", "--output", tmp_path / "out", "--device", "cpu",
            "--threshold-from", head)
@@ -182,6 +184,23 @@ def test_a_head_has_the_threshold_of_its_held_out_questions(tiny_model, corpus, 
     hopeless = official["best_f1"] <= 100 * official["NoAns_total"] / official["total"]
     assert bv.read_json(tmp_path / "out" / "metrics.json")["answers"]["null_threshold"] == \
         (-1e9 if hopeless else official["best_f1_thresh"])
+    # That of another head is refused, also for logits beside which a metrics.json says whose they are.
+    other = head.with_name("lr-0.001-seed-2")
+    for flags in (["--head", other, "--store", study / "span-dev.h5", "--device", "cpu"],
+                  ["--logits", other / "logits.safetensors", "--features", study / "dev.h5"]):
+        line = refusal(*flags, "--output", tmp_path / "none", "--threshold-from", head)
+        assert str(head) in line and all(bv.read_json(folder / "head.json")["tensors"] in line for folder in (head, other)), line
+    bv.run("bv_eval", "--logits", head / "logits.safetensors", "--features", study / "dev.h5", "--output", tmp_path / "own",
+           "--threshold-from", head)
+    # A head without held-out questions has no threshold for the questions that it was scored on.
+    train(study, tmp_path / "plain", "learned_pooling")
+    plain = tmp_path / "plain" / "learned_pooling" / VARIANT
+    command = ["--head", plain, "--store", study / "span-dev.h5", "--output", tmp_path / "none", "--threshold-from", plain]
+    assert "trained with --held-out" in refusal(*command)
+    metrics = bv.read_json(plain / "metrics.json")
+    del metrics["features"]["settings"]
+    (plain / "metrics.json").write_text(json.dumps(metrics))
+    assert "train the head again, with --held-out" in refusal(*command)
 
 
 def test_a_threshold_that_does_not_fit_is_refused_by_name(features, systems, tmp_path):
@@ -200,4 +219,26 @@ def test_a_threshold_that_does_not_fit_is_refused_by_name(features, systems, tmp
         line = refusal(*logits, "--threshold-from", path)
         assert words in line and str(path) in line, line
         assert not (tmp_path / "out" / "metrics.json").exists()
-    assert "give one of them" in refusal(*logits, "--threshold-from", held, "--null-threshold", 99)
+    for threshold in (99, 0):
+        assert "give one of them" in refusal(*logits, "--threshold-from", held, "--null-threshold", threshold)
+
+
+def test_a_threshold_of_another_checkpoint_is_refused(features, tiny_model, tmp_path):
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        BertForQuestionAnswering(BertConfig.from_pretrained(tiny_model)).save_pretrained(tmp_path / str(seed))
+        shutil.copy(tiny_model / "vocab.txt", tmp_path / str(seed))
+
+    def flags(checkpoint, split, output):
+        return ["--checkpoint", tmp_path / checkpoint, "--task", "span", "--features", features / f"{split}.h5", "--output",
+                tmp_path / output, "--device", "cpu"]
+
+    bv.run("bv_eval", *flags("1", "held-out", "held"))
+    bv.run("bv_eval", *flags("1", "dev", "dev"), "--threshold-from", tmp_path / "held")
+    line = refusal(*flags("2", "dev", "none"), "--threshold-from", tmp_path / "held")
+    assert str(tmp_path / "held") in line and bv.read_json(tmp_path / "held" / "metrics.json")["checkpoint"]["fingerprint"] in line
+    # The logits of an evaluation are those of its checkpoint.
+    logits = ["--logits", tmp_path / "dev" / "logits.safetensors", "--features", features / "dev.h5"]
+    bv.run("bv_eval", *logits, "--output", tmp_path / "again", "--threshold-from", tmp_path / "held")
+    bv.run("bv_eval", *flags("2", "held-out", "other"))
+    assert "checkpoint" in refusal(*logits, "--output", tmp_path / "none", "--threshold-from", tmp_path / "other")

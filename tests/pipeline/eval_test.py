@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from made_by import assert_made_by
 from safetensors.numpy import load_file
 from transformers import BertConfig, BertForQuestionAnswering, BertForSequenceClassification
 
@@ -69,7 +70,7 @@ def test_logits_are_those_of_transformers_on_any_number_of_ranks(fine_tuned, sev
         evaluate(fine_tuned, several_passes, tmp_path / str(ranks), ranks=ranks)
         assert np.abs(found_logits(tmp_path / str(ranks)) - expected).max() < 1e-4
     for name in ("logits.safetensors", "questions.safetensors", "metrics.json"):
-        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
+        assert bv.content(tmp_path / "1" / name) == bv.content(tmp_path / "3" / name)
 
 
 def test_more_ranks_than_features(fine_tuned, model, corpus, tmp_path):
@@ -79,13 +80,14 @@ def test_more_ranks_than_features(fine_tuned, model, corpus, tmp_path):
     assert np.abs(found_logits(tmp_path / "out") - expected_logits(fine_tuned[2], few)).max() < 1e-4
 
 
-def test_metrics_say_what_was_scored(fine_tuned, features, tmp_path):
-    evaluate(fine_tuned, features, tmp_path / "out")
+def test_metrics_say_what_was_scored_and_what_made_them(fine_tuned, features, tmp_path):
+    evaluate(fine_tuned, features, tmp_path / "out", env={"SLURM_JOB_ID": "", "SLURM_ARRAY_JOB_ID": "", "SLURM_ARRAY_TASK_ID": ""})
     metrics = bv.read_json(tmp_path / "out" / "metrics.json")
     assert metrics["task"] == fine_tuned[0]
     assert metrics["checkpoint"]["path"] == str(fine_tuned[1])
     assert metrics["precision"] == "float32"
     assert metrics["parameters"] == sum(p.numel() for p in fine_tuned[2].parameters())
+    assert_made_by(metrics, "bv_eval")
     wanted = {"span": {"official", "reference"}, "classification": {"classification"}}[fine_tuned[0]]
     assert wanted <= metrics.keys()
     # The logits file scores as the checkpoint it came from.
@@ -174,7 +176,7 @@ def test_show_prints_the_first_questions_with_gold_answers_and_predictions(fine_
             assert f"P(no answer) = {none:.3f}" in lines[3]
             assert lines[3].endswith("right" if (none > 0.5) == (not question["answers"]) else "wrong")
     for name in ("predictions.json" if task == "span" else "na_probs.json", "metrics.json"):
-        assert (tmp_path / "quiet" / name).read_bytes() == (tmp_path / "shown" / name).read_bytes()
+        assert bv.content(tmp_path / "quiet" / name) == bv.content(tmp_path / "shown" / name)
 
 
 def test_show_prints_the_questions_of_a_predictions_file_before_its_scores(corpus, tmp_path):

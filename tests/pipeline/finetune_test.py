@@ -1,5 +1,6 @@
 """bv_finetune from files to files: any number of ranks trains the same model, checkpoints open in transformers."""
 
+import os
 import shutil
 import tomllib
 
@@ -7,6 +8,7 @@ import bv
 import h5py
 import pytest
 import torch
+from made_by import assert_made_by
 from safetensors.torch import load_file, save_file
 from transformers import BertForQuestionAnswering, BertForSequenceClassification
 
@@ -60,6 +62,10 @@ def test_the_configuration_beside_a_run_has_types_and_trains_the_same_model(tiny
     assert first.read_bytes() == second.read_bytes()
     again = tomllib.loads((tmp_path / "second" / "finetune.toml").read_text())["finetune"]
     assert again == written | {"output": str(tmp_path / "second")}
+    about = [bv.read_json(path.with_name("checkpoint.json")) for path in (first, second)]
+    for one in about:
+        assert_made_by(one, "bv_finetune", os.environ.get("SLURM_JOB_ID"))
+    assert about[0]["model_fingerprint"] == about[1]["model_fingerprint"]  # of the weights, whenever they were made
 
 
 @pytest.mark.parametrize("task", ["span", "classification"])

@@ -95,7 +95,7 @@ def test_a_head_that_diverges_ends_and_the_others_get_the_same_bits_as_alone(sta
     train(states, tmp_path / "alone", "learned_pooling", *flags, ranks=ranks)
     for name in ("head.safetensors", "head.json", "logits.safetensors", "questions.safetensors", "metrics.json"):
         both, alone = (tmp_path / folder / "learned_pooling" / VARIANT / name for folder in ("both", "alone"))
-        assert both.read_bytes() == alone.read_bytes(), name
+        assert bv.content(both) == bv.content(alone), name
     folder = tmp_path / "both" / "deep" / VARIANT
     metrics = strict_json(folder / "metrics.json")
     assert metrics["diverged"]["epoch"] == 1 and metrics["diverged"]["step"] >= 1
@@ -106,7 +106,7 @@ def test_a_head_that_diverges_ends_and_the_others_get_the_same_bits_as_alone(sta
     assert "has diverged; --force trains it again" in again.stderr and "sequences/s" not in again.stderr
     forced = train(states, tmp_path / "both", str(states / "deep.toml"), *flags, "--force", ranks=ranks)
     assert "deep, lr 1000, seed 1: diverged" in forced.stderr
-    assert strict_json(folder / "metrics.json") == metrics
+    assert {**strict_json(folder / "metrics.json"), "made": metrics["made"]} == metrics
     assert "diverged" in refusal("bv_eval", "--head", folder, "--store", states / "dev.h5", "--output", tmp_path / "eval", ranks=ranks)
     assert not (tmp_path / "eval").exists()
 

@@ -180,6 +180,25 @@ def test_a_study_that_keeps_no_stores_makes_the_same(tmp_path, tiny_model, finis
     assert all(line.startswith("== made:") for line in study.make("extract_and_train", "eval").stdout.splitlines())
 
 
+def test_thresholds_are_chosen_on_held_out_questions_where_there_are_some(tmp_path, tiny_model):
+    study = Study(tmp_path, tiny_model, change=("corpus_train = 24", "corpus_train = 48\nhold_out = 0.3"))
+    study.make("prepare", "finetune", "eval")
+    chosen = study.seed / "evaluations" / "held-out-threshold"
+    for epoch in ("epoch-0.5", "epoch-1"):
+        folders = (study.seed / "held-out", study.seed / "evaluations", chosen)
+        held, given, dev = (bv.read_json(folder / epoch / "metrics.json") for folder in folders)
+        assert held["checkpoint"]["fingerprint"] == given["checkpoint"]["fingerprint"]
+        assert dev["features"] == given["features"] != held["features"]
+        assert dev["answers"]["threshold_from"]["path"] == str(study.seed / "held-out" / epoch / "metrics.json")
+        assert given["answers"]["null_threshold"] == 0
+    again = study.make("eval").stdout
+    assert all(line.startswith(("== made:", "== left out")) for line in again.splitlines())
+    # A run that has no held-out features goes on without them.
+    (study.run / "features" / "held-out.h5").unlink()
+    shutil.rmtree(chosen)
+    assert study.make("eval").rc == 0 and not chosen.exists()
+
+
 def test_a_training_cut_short_goes_on_and_is_not_forced(study, tmp_path):
     programs = tmp_path / "programs"
     programs.mkdir()

@@ -8,6 +8,7 @@ import bv
 import numpy as np
 import pytest
 from head_training import VARIANT, assert_close, make_study, refusal, train, weights
+from made_by import assert_made_by
 from safetensors.numpy import load_file
 
 MINE = """\
@@ -135,13 +136,29 @@ def test_a_head_of_the_users_own_needs_a_file_alone(study, tmp_path):
     assert metrics["parameters"] == 32 * 3 + 3 + 3 * 2 + 2
 
 
-def test_bv_eval_scores_a_saved_head_as_bv_train_did(study, tmp_path):
+def recorded(study, key):
+    """The path of a store's checkpoint or features, as its configuration tells it."""
+    return tomllib.loads((study / "span-train.h5.toml").read_text())["extract"][key]
+
+
+def test_bv_eval_scores_a_saved_head_as_bv_train_did(study, tmp_path, monkeypatch):
+    for name, value in (("SLURM_JOB_ID", "17"), ("SLURM_ARRAY_JOB_ID", "12"), ("SLURM_ARRAY_TASK_ID", "3")):
+        monkeypatch.setenv(name, value)
     train(study, tmp_path, "adapter_64_shared")
     head = tmp_path / "adapter_64_shared" / VARIANT
     bv.run("bv_eval", "--head", head, "--store", study / "span-dev.h5", "--output", tmp_path / "evaluation", "--device", "cpu")
     ours, theirs = bv.read_json(head / "metrics.json"), bv.read_json(tmp_path / "evaluation" / "metrics.json")
     assert ours["official"] == theirs["official"]
     assert ours["reference"] == theirs["reference"]
+    assert_made_by(ours, "bv_train", job="12_3")
+    assert_made_by(theirs, "bv_eval", job="12_3")
+    assert {name: ours[name]["path"] for name in ("store", "dev_store", "checkpoint", "train_features", "features")} == {
+        "store": str(study / "span-train.h5"), "dev_store": str(study / "span-dev.h5"), "checkpoint": recorded(study, "checkpoint"),
+        "train_features": recorded(study, "features"), "features": str(study / "span-dev.h5")}
+    about = bv.read_json(head / "head.json")
+    assert ours["train_features"]["fingerprint"] == about["features"] != ours["features"]["fingerprint"]
+    assert {ours[name]["fingerprint"] for name in ("store", "dev_store", "checkpoint")} == {about["checkpoint"]}
+    assert theirs["head_fingerprint"] == about["tensors"]
 
 
 def test_states_of_another_checkpoint_are_refused_unless_allowed_and_recorded(study, tmp_path):

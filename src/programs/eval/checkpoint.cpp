@@ -6,9 +6,11 @@
 #include "comm/collective.hpp"
 #include "core/error.hpp"
 #include "programs/eval/evaluation.hpp"
+#include "programs/eval/scored_model.hpp"
 #include "programs/eval/threshold.hpp"
 #include "programs/shared/bert_logits.hpp"
 #include "programs/shared/precision.hpp"
+#include "programs/shared/provenance.hpp"
 #include "squad/features/features_file.hpp"
 #include "states/compatibility.hpp"
 
@@ -39,8 +41,9 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
         evaluation.features = read_features(options.features);
         require_fit(evaluation.features, options.features, options.checkpoint,
                     read_bert_config(options.checkpoint));
-        nlohmann::ordered_json checkpoint =
-            source_of(options.checkpoint, weights_fingerprint(options.checkpoint));
+        const std::string weights = weights_fingerprint(options.checkpoint);
+        nlohmann::ordered_json checkpoint = source_of(options.checkpoint, weights);
+        evaluation.model = checkpoint_name(weights);
         model = Model::load(options.checkpoint, task, Use::logits);
         evaluation.fingerprint = evaluation.features.fingerprint();
         evaluation.threshold = chosen_threshold(options, evaluation, task);

@@ -34,7 +34,7 @@ EvalMode mode_of(const EvalOptions& options) {
         if (options.compare.size() != 2)
             fail("--compare takes two evaluations, A,B; found {}", options.compare.size());
         if (!options.output.empty()) fail("--compare prints its results: leave out --output");
-        if (!options.threshold_from.empty() || options.answers.null_threshold != 0) {
+        if (!options.threshold_from.empty() || options.null_threshold) {
             fail("--compare takes the answers as they were evaluated: evaluate again with another threshold");
         }
         return EvalMode::compare;
@@ -93,11 +93,12 @@ void EvalOptions::declare(CommandLine& line) {
         .check(at_least(1));
     line.option("max-answer-tokens", answers.max_answer_tokens, "number of tokens of the longest answer")
         .check(at_least(1));
-    line.option("null-threshold", answers.null_threshold,
-                "the answer is \"none\" if the null odds are above this number");
+    line.option("null-threshold", null_threshold,
+                "the answer is \"none\" if the null odds are above this number; 0 if neither it nor "
+                "--threshold-from is given");
     line.option("threshold-from", threshold_from,
                 "take the null threshold from this evaluation (metrics.json or its folder) of held-out "
-                "training questions: the one with the best F1 there");
+                "training questions, by the same model: the one with the best F1 there");
     const Option compare_option =
         line.option("compare", compare,
                     "compare two evaluations A,B (metrics.json or their folders) of the same questions: "

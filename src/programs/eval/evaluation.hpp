@@ -27,14 +27,10 @@ struct Evaluation {
     std::vector<Logits> models;        ///< all of one task; several models are an ensemble
     std::vector<std::string> sources;  ///< (models) the checkpoint, head or file of each, for messages
     bool computed = false;             ///< this run has computed the logits
+    std::string model;                 ///< its name (scored_model.hpp); empty if it is unknown
     std::optional<ChosenThreshold> threshold;                          ///< of --threshold-from
     nlohmann::ordered_json origin = nlohmann::ordered_json::object();  ///< members of metrics.json
 };
-
-/// A file or folder as metrics.json names it: its path and its fingerprint, which is computed from the file
-/// if it is not given.
-nlohmann::ordered_json source_of(const std::filesystem::path& file);
-nlohmann::ordered_json source_of(const std::filesystem::path& path, const std::string& fingerprint);
 
 /// Collective: computes the logits of the model in --checkpoint for --features.
 Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& ranks);

@@ -10,8 +10,10 @@
 #include "io/json.hpp"
 #include "io/paths.hpp"
 #include "programs/eval/evaluation.hpp"
+#include "programs/eval/scored_model.hpp"
 #include "programs/eval/threshold.hpp"
 #include "programs/shared/precision.hpp"
+#include "programs/shared/provenance.hpp"
 #include "programs/shared/training_data.hpp"
 #include "states/state_source.hpp"
 
@@ -52,9 +54,12 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
         first = first_state(trained->head, trained->origin, source->info());
         evaluation.features = source->features();
         evaluation.fingerprint = source->info().features;
+        const std::string weights = head_fingerprint(options.head);
+        evaluation.model = head_name(weights);
         evaluation.threshold = chosen_threshold(options, evaluation, task);
         evaluation.origin = {{"head", trained->head.definition().name},
                              {"head_folder", options.head.string()},
+                             {"head_fingerprint", weights},
                              {"parameters", trained->head.parameter_count()},
                              {"epoch", trained->origin.epoch},
                              {"dev_epoch", source->info().epoch},

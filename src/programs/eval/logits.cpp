@@ -2,7 +2,9 @@
 
 #include "core/error.hpp"
 #include "programs/eval/evaluation.hpp"
+#include "programs/eval/scored_model.hpp"
 #include "programs/eval/threshold.hpp"
+#include "programs/shared/provenance.hpp"
 #include "squad/features/features_file.hpp"
 
 namespace bv {
@@ -47,6 +49,7 @@ Evaluation evaluate_logits(const EvalOptions& options) {
         evaluation.sources.push_back(path.string());
         files.push_back(source_of(path));
     }
+    if (options.logits.size() == 1) evaluation.model = model_of_logits(options.logits.front());
     const bool span = std::holds_alternative<SpanLogits>(evaluation.models.front());
     evaluation.threshold = chosen_threshold(options, evaluation, span ? Task::span : Task::classification);
     evaluation.origin["logits"] = files;

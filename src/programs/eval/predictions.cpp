@@ -10,6 +10,7 @@
 #include "io/files.hpp"
 #include "programs/eval/evaluation.hpp"
 #include "programs/eval/show.hpp"
+#include "programs/shared/provenance.hpp"
 #include "squad/features/dataset.hpp"
 #include "squad/scoring/official_scorer.hpp"
 #include "squad/scoring/question_records.hpp"
@@ -23,6 +24,7 @@ void write_metrics(const EvalOptions& options, const CommandLine& line, const Js
     Json metrics{{"predictions", source_of(options.predictions)}, {"squad", source_of(options.squad)}};
     if (!options.na_probs.empty()) metrics["na_probs"] = source_of(options.na_probs);
     metrics["official"] = scores;
+    metrics["made"] = made_by(line.program());
     // No earlier evaluation's answers stay beside these scores.
     remove_file(options.output / "metrics.json");
     remove_file(options.output / kQuestionRecords);

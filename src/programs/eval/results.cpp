@@ -7,6 +7,7 @@
 #include "io/files.hpp"
 #include "programs/eval/show.hpp"
 #include "programs/shared/described_features.hpp"
+#include "programs/shared/provenance.hpp"
 #include "squad/scoring/disagreements.hpp"
 #include "squad/scoring/prediction_files.hpp"
 #include "squad/scoring/question_records.hpp"
@@ -29,7 +30,8 @@ std::string write_span(const EvalOptions& options, const Evaluation& evaluation,
     const Features& features = evaluation.features;
     const auto models = all_of<SpanLogits>(evaluation.models);
     AnswerOptions answers = options.answers;
-    if (evaluation.threshold) answers.null_threshold = evaluation.threshold->value;
+    answers.null_threshold =
+        evaluation.threshold ? evaluation.threshold->value : options.null_threshold.value_or(0);
     const SpanScores scores = score_span(features, models, options.combine, answers);
     write_question_records(options.output / kQuestionRecords, records_of(features, scores));
     write_predictions(options.output, features, scores.answers, answers.null_threshold);
@@ -77,6 +79,7 @@ void write_results(const EvalOptions& options, const CommandLine& line, const Ev
                                             evaluation.fingerprint, evaluation.features.settings);
     const std::string shown =
         span ? write_span(options, evaluation, metrics) : write_classification(options, evaluation, metrics);
+    metrics["made"] = made_by(line.program());
     write_file(options.output / "config.toml", line.resolved());
     write_file(options.output / "metrics.json", metrics.dump(2) + "\n");
     spdlog::info("{}: {}", options.output.string(), summary(metrics));

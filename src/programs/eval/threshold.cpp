@@ -5,7 +5,9 @@
 #include "core/error.hpp"
 #include "io/json.hpp"
 #include "programs/eval/compare.hpp"
+#include "programs/eval/scored_model.hpp"
 #include "programs/shared/described_features.hpp"
+#include "programs/shared/provenance.hpp"
 
 namespace bv {
 namespace {
@@ -28,9 +30,11 @@ double best_threshold(const Json& official) {
 /// Throws Error unless the features of the file were made with the same settings, and of other questions.
 void require_held_out(const std::string& file, const Json& metrics, const Evaluation& evaluation) {
     const Pointer settings("/features/settings");
-    if (!metrics.contains(settings))
-        fail("{}: it does not say how its features were made; an older program wrote it: evaluate again",
-             file);
+    const bool of_training = metrics.contains("head") && !metrics.contains("head_folder");
+    if (!metrics.contains(settings)) {
+        fail("{}: it does not say how its features were made; an older program wrote it: {}", file,
+             of_training ? "train the head again, with --held-out" : "evaluate again");
+    }
     const auto own = describe_features("", evaluation.fingerprint, evaluation.features.settings)["settings"];
     for (const auto& [name, value] : own.items()) {
         const Json found = metrics[settings].is_object() ? metrics[settings].value(name, Json()) : Json();
@@ -43,9 +47,19 @@ void require_held_out(const std::string& file, const Json& metrics, const Evalua
         metrics["features"].value("fingerprint", Json()) == evaluation.fingerprint) {
         fail(
             "--threshold-from {}: it is of the questions that are to be scored; a threshold is chosen on "
-            "others, and metrics.json has the best one on these as best_f1_thresh",
-            file);
+            "others{}, and metrics.json has the best one on these as best_f1_thresh",
+            file, of_training ? ", which the head has if it is trained with --held-out" : "");
     }
+}
+
+/// Throws Error unless the file is of the model that is to be scored, as far as that is known.
+void require_same_model(const std::filesystem::path& path, const Json& metrics,
+                        const Evaluation& evaluation) {
+    if (evaluation.model.empty()) return;
+    const std::string found = scored_model(path, metrics);
+    if (found == evaluation.model) return;
+    fail("--threshold-from {}: it is of {}, but {} is to be scored; a threshold is chosen for one model",
+         path.string(), found.empty() ? "an unknown model" : found, evaluation.model);
 }
 
 }  // namespace
@@ -64,11 +78,11 @@ std::optional<ChosenThreshold> chosen_threshold(const EvalOptions& options, cons
     if (!scores.is_object() || !scores.contains(pointer) || !scores[pointer].is_number())
         fail("--threshold-from {}: it has no number '{}'", file, pointer.to_string());
     require_held_out(file, metrics, evaluation);
+    require_same_model(path, metrics, evaluation);
     ChosenThreshold chosen{best_threshold(scores.at("official")), source_of(path)};
-    const double given = options.answers.null_threshold;
-    if (given != 0 && given != chosen.value) {
-        fail("--null-threshold {} and --threshold-from {}, which found {}: give one of them", given, file,
-             chosen.value);
+    if (options.null_threshold && *options.null_threshold != chosen.value) {
+        fail("--null-threshold {} and --threshold-from {}, which found {}: give one of them",
+             *options.null_threshold, file, chosen.value);
     }
     return chosen;
 }

@@ -13,6 +13,7 @@
 #include "core/log.hpp"
 #include "core/progress.hpp"
 #include "programs/finetune/non_finite.hpp"
+#include "programs/shared/provenance.hpp"
 #include "tensor/to_host.hpp"
 
 namespace bv {
@@ -297,7 +298,8 @@ double FineTuning::reach_checkpoints(double seconds) {
                                    .model_fingerprint = "",
                                    .started_from = origin_.weights,
                                    .config = config_,
-                                   .precision = compute_.precision_name()},
+                                   .precision = compute_.precision_name(),
+                                   .made = made_by("bv_finetune")},
                                   model_);
         });
     }

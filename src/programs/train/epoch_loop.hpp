@@ -53,6 +53,7 @@ class HeadTraining {
     std::vector<Logits> predict(const StateSource& source) const;
     void evaluate(std::int64_t epoch, const nlohmann::json& feeding);
     bool add_line(Trainee& trainee, const nlohmann::json& line) const;
+    nlohmann::ordered_json sources() const;
     void finish(const Trainee& trainee, const Head& head, const nlohmann::json& diverged = {});
     std::vector<Trainee*> trainees();
 

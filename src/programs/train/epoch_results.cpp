@@ -8,6 +8,7 @@
 #include "core/log.hpp"
 #include "programs/shared/described_features.hpp"
 #include "programs/shared/head_logits.hpp"
+#include "programs/shared/provenance.hpp"
 #include "programs/train/epoch_loop.hpp"
 #include "programs/train/metrics.hpp"
 #include "squad/scoring/question_records.hpp"
@@ -141,15 +142,32 @@ bool HeadTraining::add_line(Trainee& trainee, const Json& line) const {
     return trainee.history->best_place() == epoch;
 }
 
+/// Local: the members of metrics.json that name the data of all heads: those that they were trained on, and
+/// the dev states and features that they were scored on.
+nlohmann::ordered_json HeadTraining::sources() const {
+    const StoreInfo& train = data_.train().info();
+    const StoreInfo& dev = data_.dev().info();
+    const bool stores = !options_.store.empty();
+    // A store records its checkpoint and its features.
+    const std::filesystem::path checkpoint = stores ? train.checkpoint_path : options_.checkpoint.string();
+    const std::filesystem::path features = stores ? train.features_path : options_.features.string();
+    nlohmann::ordered_json members{{"dev_epoch", dev.epoch}};
+    if (stores) {
+        members["store"] = source_of(options_.store, train.checkpoint);
+        members["dev_store"] = source_of(options_.dev_store, dev.checkpoint);
+    }
+    members["checkpoint"] = source_of(checkpoint, train.checkpoint);
+    members["train_features"] = source_of(features, train.features);
+    members["features"] = describe_features(stores ? options_.dev_store : options_.dev_features, dev.features,
+                                            data_.dev().features().settings);
+    return members;
+}
+
 /// Local: writes the results of a head; if it has `diverged`, those of its best epoch before that.
 void HeadTraining::finish(const Trainee& trainee, const Head& head, const Json& diverged) {
     saving_.wait();  // a thread may still be writing this head's state
-    const StoreInfo& dev = data_.dev().info();
-    const auto& path = options_.dev_store.empty() ? options_.dev_features : options_.dev_store;
-    const nlohmann::ordered_json scored{
-        {"dev_epoch", dev.epoch},
-        {"features", describe_features(path, dev.features, data_.dev().features().settings)}};
-    const auto metrics = metrics_of(trainee, head, scored, diverged);
+    auto metrics = metrics_of(trainee, head, sources(), diverged);
+    metrics["made"] = made_by("bv_train");
     if (!metrics.contains("head_epochs")) trainee.files->remove_head();
     trainee.files->finish(metrics);
     if (trainee.history && !trainee.lines.is_null())

@@ -4,14 +4,14 @@ namespace bv {
 
 using Json = nlohmann::json;
 
-nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head, const nlohmann::ordered_json& dev,
-                                  const Json& diverged) {
+nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head,
+                                  const nlohmann::ordered_json& sources, const Json& diverged) {
     const HeadOrigin& origin = trainee.job.origin;
     nlohmann::ordered_json metrics{{"head", head.definition().name},
                                    {"task", to_string(head.definition().task)},
                                    {"parameters", head.parameter_count()},
                                    {"epoch", origin.epoch}};
-    metrics.update(dev);
+    metrics.update(sources);
     metrics["other_checkpoint"] = origin.other_checkpoint;
     metrics["shuffled_labels"] = origin.shuffled_labels;
     if (const Json& recipe = trainee.job.recipe; recipe.contains("precision"))

@@ -1,6 +1,7 @@
 #include "programs/train/run_files.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <set>
 #include <string_view>
 #include <variant>
@@ -29,15 +30,21 @@ fs::path recipe_path(const fs::path& folder) {
     return folder / kStates / "recipe.json";
 }
 
-/// Moves the files of a head from `from` to `to`, as far as they exist. Throws Error, which names the paths.
+/// Moves the files of a head from `from` to `to`, as far as they exist, and flushes both folders to disk.
+/// Throws Error, which names the paths.
 void move_head(const fs::path& from, const fs::path& to) {
+    bool moved = false;
     for (const char* name : kHeadFiles) {
         if (!is_there(from / name)) continue;
         std::error_code wrong;
         fs::create_directories(to, wrong);
         if (!wrong) fs::rename(from / name, to / name, wrong);
         if (wrong) fail("cannot move {} to {}: {}", (from / name).string(), to.string(), wrong.message());
+        moved = true;
     }
+    if (!moved) return;
+    flush_to_disk(to);
+    flush_to_disk(from);
 }
 
 /// The heads whose states after `step` steps count only together, as paths relative to the output folder.
@@ -141,6 +148,10 @@ void HeadFiles::remove_asides(const std::vector<std::int64_t>& kept) const {
 void HeadFiles::begin(const Json& recipe, const std::string& config, std::int64_t steps, const Json& lines,
                       std::int64_t best) {
     remove_file(folder_ / kMarker);
+    // A head of a later epoch goes first, with all its files: an older program wrote no records, and those of
+    // the later head would stay beside the earlier one. head.json is moved first and removed last, so it is
+    // in both folders only as long as a later head stands here.
+    if (is_there(aside(best) / kHeadFiles[0]) && is_there(folder_ / kHeadFiles[0])) remove_head();
     move_head(aside(best), folder_);
     remove_asides({});
     written_ = best;
@@ -167,7 +178,7 @@ void HeadFiles::write_head(const Head& head, std::int64_t k, const HeadOrigin& o
 }
 
 void HeadFiles::remove_head() const {
-    for (const char* name : kHeadFiles) remove_file(folder_ / name);
+    for (const char* name : kHeadFiles | std::views::reverse) remove_file(folder_ / name);
 }
 
 void HeadFiles::finish(const nlohmann::ordered_json& metrics) const {

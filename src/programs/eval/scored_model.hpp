@@ -1,0 +1,24 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace bv {
+
+/// Local: the names of models, by which two evaluations of the same one are known: "checkpoint <fingerprint>"
+/// and "head <fingerprint>", each with the fingerprint of the weights.
+std::string checkpoint_name(const std::string& fingerprint);
+std::string head_name(const std::string& fingerprint);
+
+/// Local: the name of the model that the scores in the metrics.json at `file` are of. Empty if that is
+/// unknown: for an ensemble, for logits without a metrics.json beside them, and for a head that an older
+/// program evaluated. Throws Error, which names the file, when a file cannot be read.
+std::string scored_model(const std::filesystem::path& file, const nlohmann::json& metrics);
+
+/// Local: the name of the model whose logits this file holds, by the metrics.json beside it. Empty if that is
+/// unknown. Throws Error, which names the file, when that file cannot be read.
+std::string model_of_logits(const std::filesystem::path& logits);
+
+}  // namespace bv

@@ -145,7 +145,8 @@ def text_of(markup):
 def files_of(page):
     """The files that each row's link "files" leads to, by the link's address."""
     entries = re.findall(r'<article id="(source-\d+)">(.*?)</article>', page, re.DOTALL)
-    return {f"#{place}": re.findall(r"<a [^>]*>(.*?)</a>", entry.partition("<dl>")[0]) for place, entry in entries}
+    links = {f"#{place}": re.findall(r'<a href="\.\./([^"]*)"', entry.partition("<dl>")[0]) for place, entry in entries}
+    return {place: [html.unescape(link) for link in own] for place, own in links.items()}
 
 
 def rows_of(page):

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 HEADS = Path(__file__).resolve().parents[2] / "configs" / "heads"
 EPOCHS = ["0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1", "2", "3", "4", "5", "6"]
-BERT_PARAMETERS, LAYERS = 335_143_938, 25
+BERT_PARAMETERS, LAYERS, STEPS = 335_143_938, 25, 32_978  # steps: of an epoch
 MADE = {"program": "bench", "version": "1", "commit": "none", "host": "nowhere", "time": "2026-01-31T12:00:00Z"}
 INT32 = ("context", "window", "begin", "end", "second_begin", "second_end", "reference_begin", "reference_end", "reference_window")
 UINT8 = ("id", "answerable", "disagreement", "reference_reversed", "reference_none")
@@ -72,7 +72,8 @@ class SeedWriter:
 
     def write(self):
         for place, label in enumerate(self.shape.epochs):
-            write_json(self.folder / "checkpoints" / f"epoch-{label}" / "checkpoint.json", {"epoch": fraction(label)})
+            write_json(self.folder / "checkpoints" / f"epoch-{label}" / "checkpoint.json",
+                       {"epoch": fraction(label), "seed": self.seed, "step": round(STEPS * float(label)), "made": MADE})
             self._write_system(f"evaluations/epoch-{label}", self.bert.margin[place], self.bert.odds[place],
                                {"epoch": fraction(label), "parameters": BERT_PARAMETERS, "features": self._source()})
         if self.task == "span":
@@ -175,7 +176,7 @@ class SeedWriter:
         for label in self.shape.epochs:
             scores = json.loads((self.folder / "evaluations" / f"epoch-{label}" / "metrics.json").read_text(encoding="utf-8"))
             scores = {key: value for key, value in scores.items() if key in ("official", "reference", "classification")}
-            lines.append({"evaluation": {"step": round(32_978 * float(label)), "epoch": fraction(label), "features": "held-out",
+            lines.append({"evaluation": {"step": round(STEPS * float(label)), "epoch": fraction(label), "features": "held-out",
                                          "rank_hours": 3.83 * float(label), **scores}})
         lines.append({"done": True, "seconds": 82_728.0, "sequences": 791_466, "tokens": 135_340_686, "ranks": 8,
                       "compute": "made up", "phases": {"data": 0.5, "forward": 30, "backward": 60, "all_reduce": 5, "optimizer": 4.5}})

@@ -16,6 +16,7 @@ from made_run import EPOCHS, Shape, write_run
 
 REPORT = Path(__file__).resolve().parents[1] / "report" / "report.py"
 LOADS = 5
+SETTINGS = {"one-seed": {"seeds": 1}, "everything": {"tasks": ["span", "classification"], "experiments": True}}
 
 
 def main():
@@ -36,22 +37,35 @@ def main():
                         help="less data, layer ablation, layer atlas, shuffled labels, mixed checkpoints and ensembles too")
     parser.add_argument("--page", action="store_true",
                         help="make the report's page too, and load it in a headless Chromium; prints what both took")
+    parser.add_argument("--both", action="store_true",
+                        help="measure two pages, in folders of --output: of one seed of the span task, and of three seeds of both tasks "
+                        "with all experiments; flags other than --output say nothing then")
     options = parser.parse_args()
-    shape = Shape(**{key: value for key, value in vars(options).items() if key not in ("output", "page")} | {"tasks": options.tasks.split(",")})
+    if options.output.exists():
+        print(f"error: bench: {options.output} exists; expected a folder that can be made", file=sys.stderr)
+        return 2
+    if options.both:
+        for name, setting in SETTINGS.items():
+            measure(options.output / name, Shape(**setting), page=True)
+        return 0
+    given = {key: value for key, value in vars(options).items() if key not in ("output", "page", "both")}
+    shape = Shape(**given | {"tasks": options.tasks.split(",")})
     if not {*shape.tasks} <= {"span", "classification"}:
         parser.error(f"--tasks: {options.tasks}; expected span, classification or both")
     if not 1 <= shape.checkpoints <= len(EPOCHS) or min(shape.questions, shape.heads, shape.head_checkpoints, shape.seeds) < 1:
         parser.error(f"every number but --seed is at least 1, --checkpoints at most {len(EPOCHS)}")
-    if options.output.exists():
-        print(f"error: bench: {options.output} exists; expected a folder that can be made", file=sys.stderr)
-        return 2
-    began = time.monotonic()
-    systems = write_run(options.output, shape)
-    size = sum(path.stat().st_size for path in options.output.rglob("*") if path.is_file())
-    told = {"run": str(options.output), "questions": shape.questions, "systems": systems,
-            "made_seconds": round(time.monotonic() - began, 2), "run_mb": round(size / 1e6, 1)}
-    print(json.dumps(told | (measure_page(options.output) if options.page else {})))
+    measure(options.output, shape, options.page)
     return 0
+
+
+def measure(run, shape, page):
+    """Makes a run, and prints what it and its page took."""
+    began = time.monotonic()
+    systems = write_run(run, shape)
+    size = sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
+    told = {"run": str(run), "questions": shape.questions, "systems": systems,
+            "made_seconds": round(time.monotonic() - began, 2), "run_mb": round(size / 1e6, 1)}
+    print(json.dumps(told | (measure_page(run) if page else {})), flush=True)
 
 
 def measure_page(run):

@@ -101,8 +101,8 @@ def _sources(run, result):
     description = checkpoint / "checkpoint.json"
     if result.epoch is not None and description.is_file():
         about = read_json(description)
-        step, began, made = about.get("step"), about.get("started_from"), _made_in(about, description)
-        text = f"seed {about.get('seed')}, step {step}, of model {began}, features {about.get('data_fingerprint')}"
+        told = (("seed", "seed"), ("step", "step"), ("of model", "started_from"), ("features", "data_fingerprint"))
+        text, made = ", ".join(f"{what} {about[key]}" for what, key in told if key in about), _made_in(about, description)
         if made:
             text += f"; made by {made['program']} {made['version']}, commit {made['commit']}, on {made['host']}, {made['time']}"
         yield Fact("fine-tuning", text, description)

@@ -11,6 +11,7 @@ from export import report_json, write_files
 from page_parts import cell_text, sort_value
 from provenance import Provenance
 
+DIGITS = 6
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -48,6 +49,15 @@ def script_text(script):
     return script.replace("<!--", r"<\!--")
 
 
+def shortened(value):
+    """Numbers with DIGITS digits: a reader sees three or four of them."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: shortened(inner) for key, inner in value.items()}
+    return [shortened(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def environment():
     """Escapes everything that a template shows, unless it is one of our own files."""
     made = jinja2.Environment(
@@ -57,7 +67,7 @@ def environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(cell_text=cell_text, sort_value=sort_value)
+    made.globals.update(cell_text=cell_text, sort_value=lambda cell: shortened(sort_value(cell)))
     return made
 
 
@@ -77,7 +87,7 @@ def write_page(report, output, made_by, with_files):
         .render(
             report=report,
             provenance=Provenance(report.run, output),
-            figures={figure.name: figure.spec for figure in report.figures()},
+            figures=shortened({figure.name: figure.spec for figure in report.figures()}),
             with_files=with_files,
             explorers=report.explorers,
             configurations=[(path, path.read_text(encoding="utf-8", errors="replace")) for path in report.run.configs],

@@ -4,6 +4,8 @@ from page_parts import Column, Row, Table, words
 from published import compare_with_paper
 from run_model import Result
 
+ON_PAPER = "The printed page leaves out the figures that this run has no result for."
+
 
 def add_published(report):
     for found in report.run.attempt(compare_with_paper, report.run):
@@ -25,7 +27,7 @@ def add_published(report):
                     row["verdict"],
                     row["reason"],
                 ],
-                {"reproduced": "same", "not reproduced": "other"}.get(row["verdict"], ""),
+                "absent" if row["ours"] is None else "",
                 sources(report.run, row["files"]),
             )
             for row in found["rows"]
@@ -44,7 +46,7 @@ def add_published(report):
             words("verdict"),
             words("why not"),
         ]
-        part.tables.append(Table("published-figures", "Every published figure beside ours", found["note"], columns, rows))
+        part.tables.append(Table("published-figures", "Every published figure beside ours", f"{found['note']} {ON_PAPER}", columns, rows))
 
 
 def sources(run, files):

@@ -32,7 +32,7 @@ class Result:
     diverged: str = ""  # where a head's training did; its scores are of its best epoch before
     combine: str = ""  # how an ensemble makes one of its members: max or mean
     members: list["Result"] = field(default_factory=list)
-    rank_hours: float = 0.0  # of training so far, where it was evaluated in training
+    rank_hours: float | None = None  # of training so far, where it was evaluated in training
     mark: str = ""  # why it cannot be compared with the others, where the report was told to show it nevertheless
 
     @property

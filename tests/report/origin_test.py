@@ -125,8 +125,8 @@ def add_made(run):
         store=source("span/seed-1/stores/epoch-1-train.h5", "a1a1"),
         dev_store=source("span/seed-1/stores/epoch-1-dev.h5", "a2a2"),
         checkpoint=source("span/seed-1/checkpoints/epoch-1", "c9c9"),
-        features=source("features/train.h5", "f9f9"),
-        dev_features=source("features/dev.h5", "d1d1"),
+        train_features=source("features/train.h5", "f9f9"),
+        features=source("features/dev.h5", "d1d1"),
     )
 
 
@@ -161,7 +161,7 @@ def test_the_features_of_a_head_are_those_that_it_was_scored_on(run):
     add_made(run)
     edit(run / "span/seed-1/evaluations/epoch-0.3/metrics.json", features=of_features("d1d1"))
     require_alike(read_run(run))
-    edit(run / HEAD / "metrics.json", dev_features=of_features("d2d2"))
+    edit(run / HEAD / "metrics.json", features=of_features("d2d2"))
     with pytest.raises(RunError, match=r"other features \(d2d2, not d1d1\)"):
         require_alike(read_run(run))
 

@@ -118,8 +118,8 @@ class SeedWriter:
         folder = f"heads/{name}/epoch-{label}/lr-0.001-seed-{self.seed}{variant}"
         self._write_system(folder, head.margin, head.odds,
                            {"head": name, "parameters": parameters, "epoch": fraction(label), "dev_epoch": fraction(label),
-                            "shuffled_labels": about.get("shuffled_labels", False), "dev_features": self._source(),
-                            "features": self._source("train"), "checkpoint": self._source(f"epoch-{label}"),
+                            "shuffled_labels": about.get("shuffled_labels", False), "features": self._source(),
+                            "train_features": self._source("train"), "checkpoint": self._source(f"epoch-{label}"),
                             "store": self._source(f"{label}-train"), "dev_store": self._source(f"{label}-dev")})
         pooled = "pooling" in name or "tenney" in name
         states = LAYERS + (self.task == "classification")

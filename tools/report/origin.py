@@ -13,8 +13,8 @@ from run_model import label_of
 
 MADE = ("program", "version", "commit", "host", "time")  # members of `made` in metrics.json and checkpoint.json
 OF_EVALUATION = (("features", "dev features"), ("states", "dev states"), ("checkpoint", "checkpoint"))
-OF_HEAD = (("store", "training states"), ("dev_store", "dev states"), ("checkpoint", "checkpoint"), ("features", "training features"),
-           ("dev_features", "dev features"))
+OF_HEAD = (("store", "training states"), ("dev_store", "dev states"), ("checkpoint", "checkpoint"), ("train_features", "training features"),
+           ("features", "dev features"))
 SECOND = 1.0  # a record's time is written without fractions
 
 
@@ -80,7 +80,7 @@ def job_records(run):
 def _sources(run, result):
     """Features, states and checkpoint, by metrics.json; of a head that an older program trained, by its recipe and config."""
     scores = result.scores
-    trained = isinstance(scores.get("dev_features"), dict)
+    trained = isinstance(scores.get("train_features"), dict)
     for key, what in OF_HEAD if trained else OF_EVALUATION:
         if isinstance(scores.get(key), dict):
             yield _source(run, what, scores[key].get("path"), scores[key].get("fingerprint"))

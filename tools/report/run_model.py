@@ -42,9 +42,8 @@ class Result:
 
     @property
     def dev_features(self):
-        """Path and fingerprint of the features that it was scored on; empty where its metrics.json does not tell. In that of a head
-        `features` are those that it was trained on."""
-        named = self.scores.get("dev_features", self.scores.get("features"))
+        """Path and fingerprint of the features on which it was scored; empty if its metrics.json does not name them."""
+        named = self.scores.get("features")
         return named if isinstance(named, dict) else {}
 
     def weighed_states(self, learned):

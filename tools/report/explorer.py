@@ -18,6 +18,10 @@ def packed(data):
     return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
 
 
+def packed_json(value):
+    return packed(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode())
+
+
 def pack_arrays(arrays):
     """(What is where, the packed bytes). The widest elements come first, so that every array starts at a multiple of its
     element's size."""
@@ -35,18 +39,14 @@ def texts_of(texts, ids):
     places = texts.places(ids)
     used = sorted({int(texts.context_of[place]) for place in places})
     number = {context: new for new, context in enumerate(used)}
-    return packed(
-        json.dumps(
-            {
-                "ids": [str(id) for id in ids],
-                "questions": [texts.questions[place] for place in places],
-                "contexts": [texts.contexts[context] for context in used],
-                "context_of": [number[int(texts.context_of[place])] for place in places],
-                "answers": [[[answer.begin, answer.text] for answer in texts.answers[place]] for place in places],
-            },
-            ensure_ascii=False,
-            separators=(",", ":"),
-        ).encode()
+    return packed_json(
+        {
+            "ids": [str(id) for id in ids],
+            "questions": [texts.questions[place] for place in places],
+            "contexts": [texts.contexts[context] for context in used],
+            "context_of": [number[int(texts.context_of[place])] for place in places],
+            "answers": [[[answer.begin, answer.text] for answer in texts.answers[place]] for place in places],
+        }
     )
 
 

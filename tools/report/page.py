@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 import vl_convert
+from explorer import packed_json
 from export import report_json, write_files
 from page_parts import cell_text, sort_value
 from provenance import Provenance
@@ -87,7 +88,7 @@ def write_page(report, output, made_by, with_files):
         .render(
             report=report,
             provenance=Provenance(report.run, output),
-            figures=shortened({figure.name: figure.spec for figure in report.figures()}),
+            figures=packed_json(shortened({figure.name: figure.spec for figure in report.figures()})),
             with_files=with_files,
             explorers=report.explorers,
             configurations=[(path, path.read_text(encoding="utf-8", errors="replace")) for path in report.run.configs],

@@ -1,5 +1,5 @@
 "use strict";
-// Unpacks the explorer's data (explorer.py): base64 of zlib, of one text or of arrays end to end.
+// Unpacks figures and the explorer's data (explorer.py): base64 of zlib, of one text or of arrays end to end.
 const Data = (() => {
   const kinds = { uint8: Uint8Array, uint16: Uint16Array, uint32: Uint32Array };
 

@@ -1,7 +1,7 @@
 "use strict";
 // Draws the figures when they come near the window, in the colours of the reader's choice of light and dark.
 const Figures = (() => {
-  const specifications = JSON.parse(document.getElementById("figure-specifications").textContent);
+  let specifications = {};
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const views = new Map(); // by name: Promise of what vegaEmbed gives
   const chosen = new Map(); // by task: {models, epochs}, null where all are chosen
@@ -142,7 +142,8 @@ const Figures = (() => {
     if (epochs.length > 1) place.append(options("Checkpoints in the figures", epochs, changed("epochs")));
   }
 
-  function start() {
+  async function start() {
+    specifications = await Data.texts(document.getElementById("figure-specifications").textContent);
     document.querySelectorAll(".chooser").forEach(addChooser);
     const near = new IntersectionObserver((entries) => {
       for (const entry of entries) if (entry.isIntersecting) { near.unobserve(entry.target); draw(entry.target); }

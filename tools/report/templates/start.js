@@ -1,7 +1,6 @@
 "use strict";
-Figures.start();
 Tables.start();
-Explorer.start().then(() => {
+Promise.all([Figures.start(), Explorer.start()]).then(() => {
   document.documentElement.dataset.ready = "yes"; // everything can be used
   Figures.drawAll();
 });

@@ -9,6 +9,7 @@
 #include "optim/checkpoint.hpp"
 #include "squad/features/features_file.hpp"
 #include "states/compatibility.hpp"
+#include "states/loaded_checkpoint.hpp"
 #include "states/state_source.hpp"
 #include "states/task_states.hpp"
 #include "tensor/tensor_files.hpp"
@@ -18,26 +19,21 @@ namespace {
 
 class CheckpointSource final : public StateSource {
   public:
-    CheckpointSource(const std::filesystem::path& checkpoint, const std::filesystem::path& features,
-                     Task task, at::Device device, const Layers& layers)
-        : name_(checkpoint.string() + " over " + features.string()),
-          features_(read_features(features)),
-          model_(Model::load(checkpoint, task, Use::states)),
+    CheckpointSource(std::shared_ptr<LoadedCheckpoint> checkpoint, Features features, std::string name,
+                     at::Device device, const Layers& layers)
+        : name_(std::move(name)),
+          features_(std::move(features)),
+          checkpoint_(std::move(checkpoint)),
           device_(device) {
-        require_fit(features_, features, checkpoint, model_.config());
-        info_.task = task;
-        info_.layers.resize(static_cast<std::size_t>(model_.config().states()));
+        const Model& model = checkpoint_->model;
+        info_.task = model.task();
+        info_.layers.resize(static_cast<std::size_t>(model.config().states()));
         std::iota(info_.layers.begin(), info_.layers.end(), 0);
-        info_.hidden_size = model_.config().hidden_size;
-        info_.checkpoint = weights_fingerprint(checkpoint);
-        const auto tuned = read_checkpoint(checkpoint);
-        if (tuned && tuned->task != task) {
-            fail("{} was fine-tuned for the {} task, but the heads are for the {} task", checkpoint.string(),
-                 tuned->task, task);
-        }
-        info_.epoch = tuned ? tuned->epoch.text() : EpochFraction().text();
+        info_.hidden_size = model.config().hidden_size;
+        info_.checkpoint = checkpoint_->fingerprint;
+        info_.epoch = checkpoint_->epoch;
         info_.features = features_.fingerprint();
-        layout_ = lay_out_states(info_, model_.config().states(), features_, 0);
+        layout_ = lay_out_states(info_, model.config().states(), features_, 0);
         picked_ = pick(layers, info_, name_);
         info_.dtype = DType::f32;
     }
@@ -47,8 +43,8 @@ class CheckpointSource final : public StateSource {
     const StoreLayout& layout() const override { return layout_; }
     bool worth_reading_ahead() const override { return false; }
     void multiply_in(at::ScalarType precision) override {
-        model_.to(device_, precision);
-        model_.freeze();
+        checkpoint_->model.to(device_, precision);
+        checkpoint_->model.freeze();
         info_.precision = dtype_of(precision);
     }
     std::string name() const override { return name_; }
@@ -61,7 +57,7 @@ class CheckpointSource final : public StateSource {
             if (which.empty()) continue;
             batch = describe(features_, which, info_.task == Task::span);
             const Batch tokens = make_batch(features_, which).to(device_);
-            const std::vector<at::Tensor> all = task_states(model_, tokens);
+            const std::vector<at::Tensor> all = task_states(checkpoint_->model, tokens);
             require_finite(all, tokens, features_);
             std::vector<at::Tensor> wanted;
             for (const std::int64_t s : picked_) wanted.push_back(all[static_cast<std::size_t>(s)]);
@@ -73,7 +69,7 @@ class CheckpointSource final : public StateSource {
   private:
     std::string name_;
     Features features_;
-    Model model_;
+    std::shared_ptr<LoadedCheckpoint> checkpoint_;
     at::Device device_;
     StoreInfo info_;
     StoreLayout layout_;
@@ -82,10 +78,31 @@ class CheckpointSource final : public StateSource {
 
 }  // namespace
 
+LoadedCheckpoint LoadedCheckpoint::load(const std::filesystem::path& folder, Task task, Use use) {
+    Model model = Model::load(folder, task, use);
+    const auto tuned = read_checkpoint(folder);
+    if (tuned && tuned->task != task) {
+        fail("{} was fine-tuned for the {} task, but the heads are for the {} task", folder.string(),
+             tuned->task, task);
+    }
+    return {std::move(model), weights_fingerprint(folder),
+            tuned ? tuned->epoch.text() : EpochFraction().text()};
+}
+
+std::unique_ptr<StateSource> states_of(std::shared_ptr<LoadedCheckpoint> checkpoint, Features features,
+                                       std::string name, at::Device device, const Layers& layers) {
+    return std::make_unique<CheckpointSource>(std::move(checkpoint), std::move(features), std::move(name),
+                                              device, layers);
+}
+
 std::unique_ptr<StateSource> open_checkpoint(const std::filesystem::path& checkpoint,
                                              const std::filesystem::path& features, Task task,
                                              at::Device device, const Layers& layers) {
-    return std::make_unique<CheckpointSource>(checkpoint, features, task, device, layers);
+    Features table = read_features(features);
+    auto loaded = std::make_shared<LoadedCheckpoint>(LoadedCheckpoint::load(checkpoint, task, Use::states));
+    require_fit(table, features, checkpoint, loaded->model.config());
+    return states_of(std::move(loaded), std::move(table), checkpoint.string() + " over " + features.string(),
+                     device, layers);
 }
 
 }  // namespace bv

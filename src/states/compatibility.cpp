@@ -39,6 +39,11 @@ void require_tokenizer(const FeatureSettings& settings, const std::filesystem::p
 void require_fit(const Features& features, const std::filesystem::path& features_path,
                  const std::filesystem::path& folder, const BertConfig& config) {
     require_tokenizer(features.settings, features_path, folder);
+    require_embeddings(features, features_path, folder, config);
+}
+
+void require_embeddings(const Features& features, const std::filesystem::path& features_path,
+                        const std::filesystem::path& folder, const BertConfig& config) {
     const auto largest = std::max_element(features.ids.begin(), features.ids.end());
     if (largest != features.ids.end() && *largest >= config.vocabulary) {
         fail("{} holds token id {}, but the word embedding of {} has {} rows", features_path.string(),

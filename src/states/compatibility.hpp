@@ -14,4 +14,9 @@ namespace bv {
 void require_fit(const Features& features, const std::filesystem::path& features_path,
                  const std::filesystem::path& folder, const BertConfig& config);
 
+/// The part of this that is about the tokens and not about the tokenizer: throws Error unless the model has
+/// an embedding for every token and position.
+void require_embeddings(const Features& features, const std::filesystem::path& features_path,
+                        const std::filesystem::path& folder, const BertConfig& config);
+
 }  // namespace bv

@@ -15,9 +15,9 @@
 #include "states/compatibility.hpp"
 
 namespace bv {
-namespace {
 
-Task task_of(const EvalOptions& options, const std::optional<CheckpointInfo>& info) {
+Task task_of(const EvalOptions& options) {
+    const auto info = read_checkpoint(options.checkpoint);
     if (!info && !options.task) {
         fail("{} has no checkpoint.json: give its task, --task span or --task classification",
              options.checkpoint.string());
@@ -29,15 +29,13 @@ Task task_of(const EvalOptions& options, const std::optional<CheckpointInfo>& in
     return info ? info->task : *options.task;
 }
 
-}  // namespace
-
 Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& ranks) {
     Compute compute = open_device(options.compute, ranks);
     Evaluation evaluation;
     std::optional<Model> model;
     ranks.agree([&] {
         const auto info = read_checkpoint(options.checkpoint);
-        const Task task = task_of(options, info);
+        const Task task = task_of(options);
         evaluation.features = read_features(options.features);
         require_fit(evaluation.features, options.features, options.checkpoint,
                     read_bert_config(options.checkpoint));

@@ -10,22 +10,46 @@
 #include "programs/eval/evaluation.hpp"
 #include "programs/eval/predictions.hpp"
 #include "programs/eval/results.hpp"
+#include "programs/eval/serve.hpp"
 
 namespace bv {
 namespace {
 
+/// Throws Error unless the flags of --serve go together.
+void check_serve(const EvalOptions& options) {
+    if (options.checkpoint.empty()) fail("--serve needs --checkpoint, the model that answers");
+    if (options.features.empty())
+        fail("--serve needs --features: questions are cut into windows as those of this file");
+    const bool others = !(options.store.empty() && options.logits.empty() && options.predictions.empty() &&
+                          options.compare.empty());
+    if (others || !options.output.empty() || !options.threshold_from.empty() || options.show > 0) {
+        fail(
+            "--serve answers questions and writes nothing: leave out --store, --logits, --predictions, "
+            "--compare, --output, --threshold-from and --show");
+    }
+}
+
 /// Throws Error unless the flags name one thing to evaluate and everything that it needs.
 EvalMode mode_of(const EvalOptions& options) {
+    if (options.serve) {
+        check_serve(options);
+        return EvalMode::serve;
+    }
+    if (options.heads.size() > 1) {
+        fail("--head names {} heads; one is evaluated at a time, and only --serve takes several",
+             options.heads.size());
+    }
     const bool states = !options.store.empty() || !options.checkpoint.empty();
-    const int modes = (options.head.empty() && !options.checkpoint.empty()) + !options.head.empty() +
+    const int modes = (options.heads.empty() && !options.checkpoint.empty()) + !options.heads.empty() +
                       !options.logits.empty() + !options.predictions.empty() + !options.compare.empty();
     if (modes != 1) {
         fail(
             "expected one of these: --checkpoint with --features, --head with --store (or with --checkpoint "
-            "and --features), --logits with --features, --predictions with --squad, or --compare; found {}",
+            "and --features), --logits with --features, --predictions with --squad, --compare, or --serve; "
+            "found {}",
             modes);
     }
-    if (!options.head.empty() && !states)
+    if (!options.heads.empty() && !states)
         fail("--head needs states: give --store, or --checkpoint and --features");
     if (!options.store.empty() && !(options.checkpoint.empty() && options.features.empty())) {
         fail("--store has its own features: leave out --checkpoint and --features");
@@ -45,7 +69,7 @@ EvalMode mode_of(const EvalOptions& options) {
     if (options.store.empty() && options.features.empty()) fail("--features is missing");
     if (options.output.empty()) fail("--output is missing");
     if (!options.logits.empty()) return EvalMode::logits;
-    return options.head.empty() ? EvalMode::checkpoint : EvalMode::head;
+    return options.heads.empty() ? EvalMode::checkpoint : EvalMode::head;
 }
 
 /// Locks the output folder. Throws Error if it already holds results and the user does not give --force.
@@ -64,9 +88,9 @@ void EvalOptions::declare(CommandLine& line) {
                 "the task of a model without checkpoint.json: span finds the answer; classification says "
                 "whether the question has one (class 1 = no answer)");
     const Option head_option = line.option(
-        "head", head,
+        "head", heads,
         "evaluate the head in this folder, which bv_train wrote; it reads the states of --store, or the "
-        "states that --checkpoint computes from --features");
+        "states that --checkpoint computes from --features; --serve takes the flag several times");
     line.option("store", store, "the head reads the states of this store").needs(head_option);
     line.option(
             "allow-other-checkpoint", allow_other_checkpoint,
@@ -105,6 +129,10 @@ void EvalOptions::declare(CommandLine& line) {
                     "scores, the difference with its 95 % interval, and whether it is more than noise")
             .delimiter(',');
     line.option("json", json, "with --compare: print JSON").needs(compare_option);
+    line.option("serve", serve,
+                "answer questions: read one JSON object a line from standard input, with \"question\", "
+                "\"context\" and perhaps \"id\", and print one JSON object a line with the answers of "
+                "--checkpoint and of each --head; contexts are cut into windows as those of --features");
     line.option(
             "show", show,
             "print the first N questions with their gold answers, predictions and verdicts of the scorers")
@@ -136,6 +164,8 @@ void eval(const EvalOptions& options, const CommandLine& line, const Communicato
             return ranks.root_only([&] { score_predictions(options, line); });
         case EvalMode::compare:
             return ranks.root_only([&] { compare(options); });
+        case EvalMode::serve:
+            return serve(options, ranks);
     }
 }
 

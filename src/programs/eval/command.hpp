@@ -23,13 +23,14 @@ enum class EvalMode {
     logits,       ///< evaluates files of logits; several files are one ensemble: --logits --features
     predictions,  ///< scores a file of answers: --predictions --squad
     compare,      ///< compares two evaluations: --compare
+    serve,        ///< answers questions from standard input: --serve --checkpoint --features
 };
 
 /// Flags of bv_eval.
 struct EvalOptions {
     std::filesystem::path checkpoint;
-    std::optional<Task> task;  ///< without a value, checkpoint.json says it
-    std::filesystem::path head;
+    std::optional<Task> task;                  ///< without a value, checkpoint.json says it
+    std::vector<std::filesystem::path> heads;  ///< several only with --serve
     std::filesystem::path store;
     bool allow_other_checkpoint = false;
     std::vector<std::filesystem::path> logits;
@@ -44,6 +45,7 @@ struct EvalOptions {
     std::filesystem::path threshold_from;
     std::vector<std::filesystem::path> compare;
     bool json = false;
+    bool serve = false;
     std::int64_t show = 0;  ///< number of questions to print
     std::filesystem::path output;
     ComputeOptions compute;
@@ -63,7 +65,8 @@ struct EvalOptions {
 ///
 /// A file of predictions is scored as the official script does. The scores go to standard output and, with
 /// OUTPUT, into metrics.json. With --show rank 0 prints the first questions with their gold answers and their
-/// predictions. With --compare it prints how two earlier evaluations differ, and writes nothing.
+/// predictions. With --compare it prints how two earlier evaluations differ, and writes nothing. With --serve
+/// it answers questions (serve.hpp), and writes nothing.
 void eval(const EvalOptions& options, const CommandLine& line, const Communicator& ranks);
 
 }  // namespace bv

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "comm/communicator.hpp"
+#include "heads/head_file.hpp"
 #include "programs/eval/command.hpp"
 #include "programs/shared/head_logits.hpp"
 #include "squad/features/features.hpp"
@@ -31,6 +32,14 @@ struct Evaluation {
     std::optional<ChosenThreshold> threshold;                          ///< of --threshold-from
     nlohmann::ordered_json origin = nlohmann::ordered_json::object();  ///< members of metrics.json
 };
+
+/// Local: the task of --checkpoint: that of its checkpoint.json, otherwise --task. Throws Error if they
+/// contradict each other or both are missing.
+Task task_of(const EvalOptions& options);
+
+/// Local: reads the head in `folder`. Throws Error naming it if it cannot be read, also if its training
+/// diverged and left no weights.
+TrainedHead read_trained(const std::filesystem::path& folder);
 
 /// Collective: computes the logits of the model in --checkpoint for --features.
 Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& ranks);

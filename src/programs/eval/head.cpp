@@ -23,27 +23,28 @@ namespace {
 /// The number of sequences that a head reads at a time.
 constexpr std::int64_t kHeadBatch = 16;
 
-/// Throws Error if the training of the head diverged and left no weights.
-void require_not_diverged(const std::filesystem::path& folder) {
-    const std::filesystem::path metrics = folder / "metrics.json";
-    if (is_there(folder / "head.json") || !is_there(metrics)) return;
-    if (const auto record = read_json(metrics); record.contains("diverged")) {
-        fail("{}: the training of this head diverged ({}): it has no weights to evaluate", folder.string(),
-             record["diverged"].dump());
-    }
-}
-
 }  // namespace
 
+TrainedHead read_trained(const std::filesystem::path& folder) {
+    const std::filesystem::path metrics = folder / "metrics.json";
+    if (!is_there(folder / "head.json") && is_there(metrics)) {
+        if (const auto record = read_json(metrics); record.contains("diverged")) {
+            fail("{}: the training of this head diverged ({}): it has no weights to evaluate",
+                 folder.string(), record["diverged"].dump());
+        }
+    }
+    return load_head(folder);
+}
+
 Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) {
+    const std::filesystem::path& folder = options.heads.front();
     Compute compute = open_device(options.compute, ranks);
     Evaluation evaluation;
     std::optional<TrainedHead> trained;
     std::unique_ptr<StateSource> source;
     std::int64_t first = 0;
     ranks.agree([&] {
-        require_not_diverged(options.head);
-        trained = load_head(options.head);
+        trained = read_trained(folder);
         const Task task = trained->head.definition().task;
         const std::vector<std::int64_t>& layers = trained->origin.layers;
         source = options.store.empty()
@@ -54,11 +55,11 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
         first = first_state(trained->head, trained->origin, source->info());
         evaluation.features = source->features();
         evaluation.fingerprint = source->info().features;
-        const std::string weights = head_fingerprint(options.head);
+        const std::string weights = head_fingerprint(folder);
         evaluation.model = head_name(weights);
         evaluation.threshold = chosen_threshold(options, evaluation, task);
         evaluation.origin = {{"head", trained->head.definition().name},
-                             {"head_folder", options.head.string()},
+                             {"head_folder", folder.string()},
                              {"head_fingerprint", weights},
                              {"parameters", trained->head.parameter_count()},
                              {"epoch", trained->origin.epoch},
@@ -77,7 +78,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
     evaluation.origin["precision"] = name_of(source->info().precision);
     trained->head.to(compute.device);
     Collective& collective = make_collective(ranks, compute.gpu());
-    evaluation.sources.push_back(options.head.string());
+    evaluation.sources.push_back(folder.string());
     evaluation.models = predict_heads({{&trained->head, first}}, *source, kHeadBatch, compute.device, ranks,
                                       collective, WhenTold::end);
     evaluation.computed = true;

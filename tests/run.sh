@@ -50,7 +50,7 @@ stage() {
     fi
     case $preset in
         # Other tests of label soak run programs, which are not built here.
-        asan) targets=(unit_tests fuzz_targets) selected+=(-E '^soak_') ;;
+        asan) targets=(programs unit_tests fuzz_targets) selected+=(-E '^soak_') ;;
         tsan) targets=(unit_tests) ;;
     esac
     tools/build.sh "$preset" ${targets[@]+"${targets[@]}"} >/dev/null &&

@@ -34,8 +34,8 @@ class Encoder {
     /// device and precision must not change, and no gradients can be computed.
     void freeze();
 
-    /// A function that gets each hidden state (N, H) when it is made: first number 0, the embedding output,
-    /// then the output of each layer.
+    /// A function that gets each hidden state (N, H) when it is made. State 0 is the output of the
+    /// embeddings, state l the output of layer l.
     using OnState = std::function<void(std::int64_t state, const at::Tensor& values)>;
 
     /// Returns the last hidden state (N, H). `dropout` may be null: then nothing is dropped.

@@ -14,7 +14,7 @@ struct Parameter {
     std::vector<std::string> names;
     at::Tensor tensor;
 
-    /// Whether weight decay applies. It does not to biases and LayerNorm.
+    /// Whether weight decay applies. It does not apply to biases and LayerNorm.
     bool decays() const { return tensor.dim() > 1; }
 };
 

@@ -165,8 +165,7 @@ CommandLine::CommandLine(std::string program, std::string description, std::stri
     : program_(std::move(program)),
       app_(std::make_unique<CLI::App>(std::move(description), program_)),
       settings_(std::make_unique<Settings>(app_.get())) {
-    app_->set_config("--config", "",
-                     "TOML study file; this program reads its table [" + table() + "], flags override it");
+    app_->set_config("--config", "", "TOML study file; flags override what its table [" + table() + "] says");
     // It is declared only so that --help shows it: main answers it before MPI starts.
     const std::string help = "Print version, commit, compiler and versions of libraries, and end";
     app_->add_flag("--version", help);
@@ -262,12 +261,15 @@ void CommandLine::parse(int argc, const char* const* argv) {
     } catch (const CLI::FileError& wrong) {
         read_file(reader->path());  // throws Error with the reason if the file cannot be read
         fail("{}; see {} --help", wrong.what(), program_);
-    } catch (const CLI::ExtrasError&) {
-        const std::string extra = app_->remaining().empty() ? "" : app_->remaining().front();
-        if (!extra.starts_with("--")) fail("unexpected argument '{}'; see {} --help", extra, program_);
-        const std::string name = extra.substr(2, extra.find('=') - 2);
-        fail("unknown flag '{}'; the nearest known one is '--{}'", extra, known.likely(name));
     } catch (const CLI::ParseError& wrong) {
+        // CLI11 looks for missing flags first. But whoever writes an unknown flag has often misspelt a known
+        // one.
+        if (!app_->remaining().empty()) {
+            const std::string extra = app_->remaining().front();
+            if (!extra.starts_with("--")) fail("unexpected argument '{}'; see {} --help", extra, program_);
+            const std::string name = extra.substr(2, extra.find('=') - 2);
+            fail("unknown flag '{}'; the nearest known one is '--{}'", extra, known.likely(name));
+        }
         fail("{}; see {} --help", wrong.what(), program_);
     }
     for (const CLI::Option* option : app_->get_options()) require_utf8(*option);

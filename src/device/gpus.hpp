@@ -36,15 +36,15 @@ struct RanksGpus {
     std::vector<std::string> gpus;
 };
 
-/// Gives each of `ranks` a GPU of its own, as a place in the list of GPUs that it sees: the first one that
-/// no lower rank has. So ranks that see all GPUs of their host take them in order. A rank to which a
-/// launcher shows a single GPU takes that one, although its number is 0 on every rank. Empty when no rank
-/// sees a GPU. Throws Error, which names the hosts, when some ranks see GPUs and others none, or when ranks
-/// would share a GPU.
+/// Gives each of `ranks` a GPU of its own: the first GPU in its list that no lower rank has taken. Returns an
+/// index for each rank, into its own list. So ranks that see all GPUs of their host take them in order. A
+/// rank to which a launcher shows a single GPU takes that one, although its number is 0 on every rank. Empty
+/// when no rank sees a GPU. Throws Error, which names the hosts, when some ranks see GPUs and others none, or
+/// when ranks would share a GPU.
 std::vector<int> assign_gpus(const std::vector<RanksGpus>& ranks);
 
-/// Collective: this rank's GPU by that rule. `mine` is what this rank sees. No value when no rank sees a
-/// GPU. Throws AgreedError in the same cases.
+/// Collective: this rank's GPU by the rule of assign_gpus. `mine` is what this rank sees. No value when no
+/// rank sees a GPU. Throws AgreedError when assign_gpus throws Error.
 std::optional<int> agree_on_gpu(const RanksGpus& mine, const Communicator& ranks);
 
 }  // namespace bv

@@ -23,7 +23,7 @@ struct Labels {
 ///   windows. The number of questions of each class stays the same.
 /// - Span: each feature gets the answer's length in tokens, or "none", of another one of these features. A
 ///   random place within its context is drawn for the answer, which is cut if the context is shorter. The
-///   number of answers of each length stays the same, but for those that are cut.
+///   number of answers of each length stays the same, except for answers that are cut.
 ///
 /// "Another": one random circle goes through all of them, and each takes the label of the next. The result
 /// depends on the arguments alone: not on the number of ranks, nor on batches.

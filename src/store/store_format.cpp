@@ -118,7 +118,7 @@ h5::Handle state_type(DType dtype) {
     return type;
 }
 
-void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout) {
+void write_header(h5::File& file, const StoreInfo& info, const StoreLayout& layout) {
     h5::Group root = file.root();
     root.write_attribute("format", kFormat);
     root.write_attribute("version", kVersion);

@@ -16,7 +16,7 @@ h5::Handle state_type(DType dtype);
 
 /// Local: writes the attributes and the small arrays, and creates `states` (allocated, not filled) and the
 /// block records (zeros).
-void write_head(h5::File& file, const StoreInfo& info, const StoreLayout& layout);
+void write_header(h5::File& file, const StoreInfo& info, const StoreLayout& layout);
 
 /// Reads the attributes and `layers`. A store of an unknown version is an error.
 StoreInfo read_info(const h5::File& file);

@@ -62,7 +62,7 @@ void create(const std::filesystem::path& path, const StoreInfo& info, const Stor
         h5::Group root = file.root();
         write_table(root);
     }
-    write_head(file, info, layout);
+    write_header(file, info, layout);
     file.close();
     reserve(aside.path(), file_bytes(aside.path()), path);
     flush_to_disk(aside.path());

@@ -152,6 +152,14 @@ TEST_F(CommandLineTest, AnUnknownFlagNamesTheNearestKnownOne) {
     BV_EXPECT_ERROR(stray.parse({"stray"}), "'stray'", "--help");
 }
 
+TEST_F(CommandLineTest, AnUnknownFlagIsNamedBeforeAMissingOne) {
+    CommandLine line("bv_train", "Trains heads.", "");
+    std::string store;
+    line.option("store", store, "states to train on").required();
+    const char* const given[] = {"bv_train", "--stoer", "s.h5"};
+    BV_EXPECT_ERROR(line.parse(3, given), "unknown flag '--stoer'", "'--store'");
+}
+
 TEST_F(CommandLineTest, AnotherNameOfAnOptionNamesTheOption) {
     Program flag;
     BV_EXPECT_ERROR(flag.parse({"--lr", "0.1"}), "'--lr'", "'--learning-rate'");

@@ -1,4 +1,4 @@
-// Heads alike but for their seeds, computed together, against each by itself.
+// Heads that differ only in their seeds: computed together, against each by itself.
 #include <ostream>
 
 #include <gtest/gtest.h>

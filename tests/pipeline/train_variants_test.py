@@ -119,7 +119,7 @@ def test_patience_ends_a_head_and_leaves_the_others(study, tmp_path):
         values = [line["held_out"]["official"]["f1"] for line in own]
         waited = len(own) - 1 - values.index(max(values))
         assert waited == 2 or (waited < 2 and len(own) == 8)
-    # Alike but for its rate, one went on by itself.
+    # It differs from the others only in its rate, and went on by itself.
     train(study, tmp_path / "alone", "adapter_64_shared", "--held-out", 0.3, "--epochs", 8, "--learning-rate", 0.03, "--patience", 2)
     variant = "epoch-0/lr-0.03-seed-1"
     alone = bv.read_json_lines(tmp_path / "alone" / "adapter_64_shared" / variant / "metrics.jsonl")

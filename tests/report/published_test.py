@@ -68,7 +68,7 @@ def rows_with(result, **wanted):
 
 
 def verdicts(result):
-    """Of all figures that the run has a result for, but for cost and sizes."""
+    """Of all figures that the run has a result for, except cost and sizes."""
     return {row["verdict"] for row in result["rows"] if row["ours"] is not None and row["section"] in ("fine-tuning", "heads")}
 
 

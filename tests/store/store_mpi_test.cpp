@@ -213,7 +213,7 @@ TEST_F(StoreTest, WhatIsCutOffIsMended) {
     if (ranks_.is_root()) {
         const Store store(path_);
         const auto end = static_cast<std::uintmax_t>(store.end());
-        // The last state's rows of the last two blocks, but for their first byte.
+        // The last state's rows of the last two blocks, except their first byte.
         std::filesystem::resize_file(
             path_,
             end - static_cast<std::uintmax_t>((store.rows() - layout_.first_row(6)) * info.row_bytes()) + 1);

@@ -8,7 +8,7 @@ namespace bv {
 
 /// How a convolution or pool moves over an image (C, N, W), by the keys `kernel`, `tokens`, `stride`,
 /// `dilation` and `padding` of its block. Along the width it follows Keras. "same" gives ceil(W / stride)
-/// values; if the padding for that is odd, the end gets one value more than the beginning. "valid" adds no
+/// values; if the total padding is odd, the end gets one value more than the beginning. "valid" adds no
 /// padding. Along the tokens, if `tokens` is above 1, every token has an output, and values outside its
 /// sequence are zeros.
 struct Window {

@@ -57,15 +57,15 @@ void require_comparable(const Evaluated& a, const Evaluated& b) {
     }
 }
 
-/// Throws Error where the records give another EM than the metrics.json beside them.
-void require_scores(const Evaluated& one, double exact) {
-    if (std::abs(one.exact - exact) < 1e-6) return;
-    fail("{} says EM {:.4f}, but {} beside it gives {:.4f}: they are of different evaluations",
-         one.file.string(), one.exact, kQuestionRecords, exact);
-}
-
 const char* name_of_exact(Task task) {
     return task == Task::span ? "EM" : "accuracy";
+}
+
+/// Throws Error if the records give another EM or accuracy than the metrics.json beside them.
+void require_scores(const Evaluated& one, double exact) {
+    if (std::abs(one.exact - exact) < 1e-6) return;
+    fail("{} says {} {:.4f}, but {} beside it gives {:.4f}: they are of different evaluations",
+         one.file.string(), name_of_exact(one.records.task), one.exact, kQuestionRecords, exact);
 }
 
 /// Paragraphs are what is drawn: with so few the resamples differ less than new paragraphs would.

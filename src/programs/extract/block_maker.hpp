@@ -19,8 +19,8 @@ class BlockMaker {
     BlockMaker(const Features& features, const Model& model, const StoreInfo& info, const StoreLayout& layout,
                std::int64_t batch_tokens);
 
-    /// Local: allocates host memory, one dimension of the store's element type, that is large enough for any
-    /// block's states.
+    /// Local: allocates a tensor (n) in host memory, of the store's element type. n is large enough for the
+    /// states of every block.
     at::Tensor buffer() const;
 
     /// Local: computes a block's states and writes them into `buffer`: (states, rows of the block, H) of the

@@ -51,7 +51,7 @@ class TuningFiles {
     /// Waits until everything is on disk. Throws the error of a write that failed.
     void wait() { background_.wait(); }
 
-    /// Does the same, then removes the resume states, because training is over.
+    /// Waits until everything is on disk, then removes the resume states, because training is over.
     void finish();
 
   private:
@@ -75,7 +75,7 @@ struct EarlierRun {
 /// Collective: rank 0 looks in `output` for a run of the same recipe, and all ranks return the result. `plan`
 /// holds the epochs that get a checkpoint. `stopped_early(state)` says whether --patience ends training at
 /// this state; it may throw Error. Throws AgreedError when `output` holds results of another run and `force`
-/// does not allow to replace them, or when `resume` is `must` and there is nothing to resume. Throws
+/// is false, or when `resume` is `must` and there is nothing to resume. Throws
 /// std::runtime_error when MPI fails.
 EarlierRun find_earlier_run(const std::filesystem::path& output, const nlohmann::json& recipe,
                             const std::vector<EpochFraction>& plan, ResumeRule resume, bool force,

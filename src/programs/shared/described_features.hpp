@@ -9,8 +9,8 @@
 
 namespace bv {
 
-/// Local: `features` of metrics.json: "path" of the features file, or of the store that holds a copy,
-/// "fingerprint", and "settings", with which the features were made.
+/// Local: the object `features` of metrics.json. Its keys: "path" (the features file, or the store with a
+/// copy of it), "fingerprint", and "settings", with which the features were made.
 nlohmann::ordered_json describe_features(const std::filesystem::path& path, const std::string& fingerprint,
                                          const FeatureSettings& settings);
 

@@ -88,7 +88,7 @@ struct EarlierHeadRun {
 };
 
 /// Local: looks for a training of the same recipe in `folder`. Throws Error when a training of another
-/// recipe is there and `force` does not allow to replace it. With `force`, a finished training counts as
+/// recipe is there and `force` is false. With `force`, a finished training counts as
 /// not begun.
 EarlierHeadRun find_earlier_head_run(const std::filesystem::path& folder, const nlohmann::json& recipe,
                                      bool force);

@@ -185,14 +185,15 @@ TEST_F(StudyTest, NamesTheLineAndTheKeyOfAWrongExperiment) {
 TEST_F(StudyTest, GivesScriptsItsKeysAsAssignments) {
     const std::string text = shell_text(read_study(
         study("[study]\nseeds = [3, 4]\nstates_at = [\"3/10\", \"1.0\"]\nspan_heads = [\"it's.toml\"]\n"
-              "keep_stores = false\nhold_out = 0.02\nshuffled_labels = true\nshares = [0.5, 1]\nmixed = [\"0.30:1\"]\n"
+              "keep_stores = false\nhold_out = 0.02\nshuffled_labels = true\nshares = [0.5, 1]\nmixed = "
+              "[\"0.30:1\"]\n"
               "[finetune]\ncheckpoints = \"0.3,1\"\n[extract]\nlayers = \"0,3\"\n")));
     for (const char* line :
          {"study_tasks=('span' 'classification')", "study_seed='1'", "study_seeds=('3' '4')",
           "study_states_at=('0.3' '1')", "study_span_heads=('it'\\''s.toml')",
-          "study_classification_heads=()", "study_keep_stores=''", "study_layer_atlas=''", "study_shuffled_labels='1'",
-          "study_hold_out='0.02'", "study_shares=('0.5')", "study_mixed=('0.3:1')",
-          "study_corpus_train='600'", "study_stored_layers='2'"}) {
+          "study_classification_heads=()", "study_keep_stores=''", "study_layer_atlas=''",
+          "study_shuffled_labels='1'", "study_hold_out='0.02'", "study_shares=('0.5')",
+          "study_mixed=('0.3:1')", "study_corpus_train='600'", "study_stored_layers='2'"}) {
         EXPECT_NE(text.find(fmt::format("{}\n", line)), std::string::npos) << line << "\n" << text;
     }
 }

@@ -127,10 +127,27 @@ class Reader {
         for (const auto& [name, tensor] : file_.tensors()) {
             if (name != kId) records.columns.emplace(name, column(name, tensor, records.count()));
         }
+        require_columns(records);
         return records;
     }
 
   private:
+    /// Throws Error unless the records have the columns by which they are compared (paired_bootstrap.hpp).
+    void require_columns(const QuestionRecords& records) const {
+        const auto require = [&](const char* name, DType type) {
+            const auto found = file_.tensors().find(name);
+            if (found == file_.tensors().end() || found->second.dtype != type)
+                fail("{}: it should have a column '{}' of {}", name_, name, name_of(type));
+        };
+        require("context", DType::i32);
+        if (records.labelled()) require("answerable", DType::u8);
+        if (records.task == Task::classification) return require("none_probability", DType::f32);
+        require("null_odds", DType::f32);
+        if (!records.labelled()) return;
+        require("exact", DType::u8);
+        require("f1", DType::f32);
+    }
+
     const std::string& metadata(const std::string& key) const {
         const auto found = file_.metadata().find(key);
         if (found == file_.metadata().end())

@@ -199,6 +199,15 @@ TEST_F(QuestionRecordsTest, ADamagedFileAndOneOfSomethingElseAreRefusedByName) {
         << refusal();
     write_logits(path, logits_);
     EXPECT_NE(refusal().find("no records of questions"), std::string::npos) << refusal();
+    QuestionRecords lacking = records();
+    lacking.columns.erase("null_odds");
+    write_question_records(path, lacking);
+    EXPECT_NE(refusal().find("it should have a column 'null_odds' of float32"), std::string::npos)
+        << refusal();
+    QuestionRecords other = records();
+    other.columns["f1"] = std::vector<std::uint8_t>(other.count());
+    write_question_records(path, other);
+    EXPECT_NE(refusal().find("it should have a column 'f1' of float32"), std::string::npos) << refusal();
 }
 
 }  // namespace

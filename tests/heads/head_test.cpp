@@ -144,8 +144,8 @@ TEST_P(EveryHead, HasTheGradientOfItsLoss) {
     const c10::NoGradGuard no_graph;
     constexpr double kStep = 1e-7;
     at::manual_seed(11);
-    // Large heads repeat themselves: a dozen of their tensors is enough, and five of the largest heads' tensors,
-    // whose every forward pass takes seconds.
+    // Large heads repeat themselves: a dozen of their tensors is enough, and five of the largest heads'
+    // tensors, whose every forward pass takes seconds.
     const std::vector<NamedTensor>& parameters = head.parameters();
     const std::size_t tensors = head.parameter_count() > 4'000'000 ? 5 : 12;
     for (std::size_t i = 0; i < parameters.size(); i += 1 + parameters.size() / tensors) {

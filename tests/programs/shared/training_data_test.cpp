@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "bert/pretrained.hpp"
 #include "helpers/blank_features.hpp"
 #include "helpers/captured_log.hpp"
 #include "helpers/expect_error.hpp"
@@ -56,9 +57,17 @@ TEST_F(RequireUnchangedCheckpoint, TakesAStoreWhoseCheckpointIsTheSameOrGone) {
     require_unchanged_checkpoint(info_, "train.h5", false);
     write("first");
     require_unchanged_checkpoint(info_, "train.h5", false);
-    std::filesystem::remove(checkpoint_ / "checkpoint.json");  // a folder like any other's
+    std::filesystem::remove_all(checkpoint_);
     require_unchanged_checkpoint(info_, "train.h5", false);
     info_.checkpoint_path = "";
+    require_unchanged_checkpoint(info_, "train.h5", false);
+}
+
+TEST_F(RequireUnchangedCheckpoint, ReadsTheWeightsOfAFolderWithoutCheckpointJson) {
+    write("first");
+    std::filesystem::remove(checkpoint_ / "checkpoint.json");
+    BV_EXPECT_ERROR(require_unchanged_checkpoint(info_, "train.h5", false), "its weights were first and are");
+    info_.checkpoint = weights_fingerprint(checkpoint_);
     require_unchanged_checkpoint(info_, "train.h5", false);
 }
 

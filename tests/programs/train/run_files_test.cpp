@@ -171,6 +171,7 @@ void write_best(HeadFiles& files, std::int64_t epoch) {
     origin.epochs = epoch;
     QuestionRecords records;
     records.ids = {std::to_string(epoch)};
+    records.columns = {{"context", std::vector{0}}, {"null_odds", std::vector{0.0F}}};
     files.write_head(head, 0, origin, SpanLogits{"features", {static_cast<float>(epoch)}, {0}}, records);
 }
 

@@ -98,6 +98,14 @@ def choose_heads(run, bert, wanted):
     return [best[name] for name in names]
 
 
+def settings_of(bert):
+    """The flags of bv_eval that give the answers of an evaluation again."""
+    answers = bert.scores.get("answers") or {}
+    flags = [(name, answers.get(name.replace("-", "_"))) for name in ("n-best", "max-answer-tokens", "null-threshold")]
+    flags.append(("precision", bert.scores.get("precision")))
+    return [word for name, value in flags if value is not None for word in (f"--{name}", value)]
+
+
 class Server:
     """bv_eval --serve: a line for each question, and a line back."""
 
@@ -105,6 +113,7 @@ class Server:
         command = [program, "--serve", "--checkpoint", checkpoint_of(bert), "--features", features]
         for head in heads:
             command += ["--head", head.files[0].parent]
+        command += settings_of(bert)
         self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, encoding="utf-8")
         self.answer("", "")  # the reply, that this is no question, comes once everything is loaded
@@ -253,6 +262,7 @@ def main():
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # typed text that is no UTF-8
     try:
         if sys.stdin.isatty():
             import readline  # noqa: F401  # input() takes the arrow keys

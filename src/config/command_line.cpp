@@ -195,16 +195,6 @@ Option CommandLine::option(const std::string& name, T& value, const std::string&
     }
 }
 
-Option CommandLine::option(const std::string& name, std::optional<double>& value, const std::string& help) {
-    settings_->add(name, [&value](toml::table& table, const std::string& key) {
-        if (value) insert(table, key, *value);
-    });
-    const auto take = [&value](const double& given) { value = given; };
-    CLI::Option* option = app_->add_option_function<double>("--" + name, take, help);
-    option->transform(CLI::Validator(number_complaint<double>, ""));
-    return Option(option);
-}
-
 Option CommandLine::option_of_words(const std::string& name, std::vector<std::string> words,
                                     std::function<std::string()> get,
                                     std::function<void(const std::string&)> set, const std::string& help) {

@@ -82,9 +82,6 @@ class CommandLine {
             [&value](const std::string& word) { value = bv::parse<E>(word); }, help);
     }
 
-    /// The same for a number that has no value if the user gives none.
-    Option option(const std::string& name, std::optional<double>& value, const std::string& help);
-
     /// Declares an argument without a name. Arguments are given in the order in which they are declared. T is
     /// std::string or std::filesystem::path.
     template <class T>
@@ -101,8 +98,8 @@ class CommandLine {
 
     /// The final values of all options as the program's TOML table, with TOML's types. It is written beside
     /// every result, and gives the same values when it is read as --config. The variables of the options must
-    /// still live. Left out are options with an empty text or list, optional numbers without a value, and
-    /// options that need another option and were not given.
+    /// still live. Left out are options with an empty text or list, and options that need another option and
+    /// were not given.
     std::string resolved() const;
 
     /// The file that --config names; empty without --config.

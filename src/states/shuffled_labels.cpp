@@ -57,41 +57,6 @@ void place_answer(const Features& features, std::int64_t f, std::int64_t length,
         static_cast<std::int32_t>(first + std::max<std::int64_t>(cut - 1, 0));
 }
 
-void shuffle_spans(const Features& features, const std::vector<bool>& questions, std::uint64_t seed,
-                   Labels& labels) {
-    std::vector<std::int64_t> which;
-    std::vector<std::int64_t> lengths;
-    for (std::int64_t f = 0; f < features.count(); ++f) {
-        const auto i = static_cast<std::size_t>(f);
-        if (!questions[static_cast<std::size_t>(features.question_of[i])]) continue;
-        which.push_back(f);
-        lengths.push_back(features.no_answer(f) ? 0 : labels.end[i] - labels.start[i] + 1);
-    }
-    const std::vector<std::int64_t> others = passed_on(lengths, seed);
-    for (std::size_t i = 0; i < which.size(); ++i) place_answer(features, which[i], others[i], seed, labels);
-}
-
-void shuffle_classes(const Features& features, const std::vector<bool>& questions, std::uint64_t seed,
-                     Labels& labels) {
-    std::vector<std::int64_t> which;
-    std::vector<std::int64_t> answerable;
-    for (std::size_t q = 0; q < questions.size(); ++q) {
-        if (!questions[q]) continue;
-        which.push_back(static_cast<std::int64_t>(q));
-        answerable.push_back(features.questions[q].answers.empty() ? 0 : 1);
-    }
-    const std::vector<std::int64_t> others = passed_on(answerable, seed);
-    std::vector<std::int32_t> label_of(questions.size());
-    for (std::size_t i = 0; i < which.size(); ++i) {
-        label_of[static_cast<std::size_t>(which[i])] = static_cast<std::int32_t>(others[i]);
-    }
-    for (std::size_t f = 0; f < labels.start.size(); ++f) {
-        const auto question = static_cast<std::size_t>(features.question_of[f]);
-        // Any token but the first one means "has an answer".
-        if (questions[question]) labels.start[f] = labels.end[f] = label_of[question];
-    }
-}
-
 class LabelledSource final : public StateSource {
   public:
     LabelledSource(const StateSource& whole, Labels labels) : whole_(whole), labels_(std::move(labels)) {}
@@ -129,12 +94,19 @@ class LabelledSource final : public StateSource {
 
 }  // namespace
 
-Labels shuffled_labels(const Features& features, Task task, const std::vector<bool>& questions,
-                       std::uint64_t seed) {
+Labels shuffled_labels(const Features& features, const std::vector<bool>& questions, std::uint64_t seed) {
     BV_EXPECT(features.labelled && questions.size() == features.questions.size());
     Labels labels{features.start_label, features.end_label};
-    const auto shuffle = task == Task::span ? shuffle_spans : shuffle_classes;
-    shuffle(features, questions, seed, labels);
+    std::vector<std::int64_t> which;
+    std::vector<std::int64_t> lengths;
+    for (std::int64_t f = 0; f < features.count(); ++f) {
+        const auto i = static_cast<std::size_t>(f);
+        if (!questions[static_cast<std::size_t>(features.question_of[i])]) continue;
+        which.push_back(f);
+        lengths.push_back(features.no_answer(f) ? 0 : labels.end[i] - labels.start[i] + 1);
+    }
+    const std::vector<std::int64_t> others = passed_on(lengths, seed);
+    for (std::size_t i = 0; i < which.size(); ++i) place_answer(features, which[i], others[i], seed, labels);
     return labels;
 }
 

@@ -19,21 +19,19 @@ struct Labels {
 /// how frequent labels are, and nothing else. A head knows something only as far as it is better than its
 /// control. Only features of questions q with `questions[q]` true get other labels.
 ///
-/// - Classification: each question gets the class of another one of these questions, and gives it to all its
-///   windows. The number of questions of each class stays the same.
-/// - Span: each feature gets the answer's length in tokens, or "none", of another one of these features. A
-///   random place within its context is drawn for the answer, which is cut if the context is shorter. The
-///   number of answers of each length stays the same, except for answers that are cut.
+/// Each of these features gets the answer's length in tokens, or "none", of another one of them: one random
+/// circle goes through all, and each takes the length of the next. A random place within the context is drawn
+/// for the answer, which is cut if the context is shorter. So the number of features with an answer stays the
+/// same, and the number of answers of each length too, except for answers that are cut. The classes of the
+/// classification task follow from these labels, as they do in training without a control.
 ///
-/// "Another": one random circle goes through all of them, and each takes the label of the next. The result
-/// depends on the arguments alone: not on the number of ranks, nor on batches.
+/// The result depends on the arguments alone: not on the number of ranks, nor on batches.
 ///
 /// After the selectivity of Hewitt and Liang (2019), "Designing and Interpreting Probes with Control Tasks".
 /// There the control's labels are a random function of the word, and the probe is scored on such labels too:
 /// that measures how much it can memorise. Here the labels follow from nothing, and the head is scored on
 /// true labels: that is the score which frequencies alone give to this head after this training.
-Labels shuffled_labels(const Features& features, Task task, const std::vector<bool>& questions,
-                       std::uint64_t seed);
+Labels shuffled_labels(const Features& features, const std::vector<bool>& questions, std::uint64_t seed);
 
 /// Local: the states of source `whole` in batches with other `labels`. Its table of features keeps the labels
 /// of `whole`. `whole` must outlive the result.

@@ -19,7 +19,6 @@ struct Options {
     std::vector<std::uint64_t> seeds{1};
     Task task = Task::span;
     std::optional<Task> other;
-    std::optional<double> threshold;
     std::filesystem::path folder;
 };
 
@@ -37,7 +36,6 @@ class Program {
         line_.option("task", options_.task, "what to train for");
         line_.option("other", options_.other, "what else to train for");
         line_.option("folder", options_.folder, "for results");
-        line_.option("threshold", options_.threshold, "of an answer");
         line_.sought_as("lr", "learning-rate");
     }
 
@@ -186,7 +184,7 @@ TEST_F(CommandLineTest, TheResolvedConfigurationReadsBackToTheSameValues) {
     const Options& wanted =
         first.parse({"--model", "a \"quoted\" \\ name", "--batch-size", "+8", "--force", "--heads", "a,b",
                      "--learning-rate", "0.1", "--seed", "7,18446744073709551615", "--task", "classification",
-                     "--other", "span", "--folder", "1", "--threshold", "0"});
+                     "--other", "span", "--folder", "1"});
     Program second;
     const Options& found = second.parse({"--config", study(first.resolved())});
     EXPECT_EQ(found.model, wanted.model);
@@ -198,7 +196,6 @@ TEST_F(CommandLineTest, TheResolvedConfigurationReadsBackToTheSameValues) {
     EXPECT_EQ(found.task, Task::classification);
     EXPECT_EQ(found.other, Task::span);
     EXPECT_EQ(found.folder, "1");
-    EXPECT_EQ(found.threshold, 0.0);
     EXPECT_EQ(second.resolved(), first.resolved());
 }
 
@@ -207,13 +204,11 @@ TEST_F(CommandLineTest, TheResolvedConfigurationHoldsDefaultsTooAndReadsBack) {
     first.parse({});
     EXPECT_THAT(first.resolved(),
                 testing::AllOf(testing::HasSubstr("[train]"), testing::HasSubstr("batch_size"),
-                               testing::HasSubstr("learning_rate"), testing::HasSubstr("heads"),
-                               testing::Not(testing::HasSubstr("threshold"))));
+                               testing::HasSubstr("learning_rate"), testing::HasSubstr("heads")));
     Program second;
     const Options& found = second.parse({"--config", study(first.resolved())});
     EXPECT_EQ(found.batch_size, 16);
     EXPECT_FALSE(found.force);
-    EXPECT_FALSE(found.threshold.has_value());
     EXPECT_THAT(found.heads, testing::ElementsAre("one", "two"));
 }
 

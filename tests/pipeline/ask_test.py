@@ -126,6 +126,12 @@ def test_a_line_that_is_no_question_costs_no_other(run):
     assert [one["answer"] for one in replies[-1]["answers"]] == [""] * 3  # a context without a single token
 
 
+@pytest.mark.parametrize("threshold, is_none", [("-1e9", True), ("1e9", False)])
+def test_the_null_threshold_decides_between_none_and_a_span(run, threshold, is_none):
+    (reply,) = serve(run, "span", [json.dumps({"question": "Who wrote it?", "context": "Ada wrote it."})], "--null-threshold", threshold)
+    assert {answer["start"] < 0 for answer in reply["answers"]} == {is_none}
+
+
 def test_a_context_of_many_windows(run):
     context = "Nobody knows it. " * 400 + "Ada wrote it in 1843."
     (reply,) = serve(run, "span", [json.dumps({"question": "Who wrote it?", "context": context})], "--n-best", 100)

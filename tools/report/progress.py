@@ -149,10 +149,13 @@ def _seed_done(seed):
     path = seed / "metrics" / "finetune.jsonl"
     lines = read_json_lines(path) if path.is_file() else []
     checkpoints = [path.parent.name for path in seed.glob("checkpoints/*/checkpoint.json")]
+    evaluations = ["evaluations"]
+    if seed.parent.name == "span" and (seed.parents[1] / "features" / "held-out.h5").is_file():
+        evaluations.append("evaluations/held-out-threshold")
     return (
         bool(lines)
         and lines[-1].get("done") is True
-        and all((seed / "evaluations" / name / "metrics.json").is_file() for name in checkpoints)
+        and all((seed / folder / name / "metrics.json").is_file() for folder in evaluations for name in checkpoints)
         and all(path.with_name("metrics.json").is_file() for path in seed.glob("heads/*/epoch-*/*/metrics.jsonl"))
     )
 

@@ -21,10 +21,11 @@ void check_serve(const EvalOptions& options) {
     if (options.features.empty())
         fail("--serve needs --features: questions are cut into windows as those of this file");
     const bool others = !(options.store.empty() && options.logits.empty() && options.predictions.empty() &&
-                          options.compare.empty());
+                          options.squad.empty() && options.compare.empty());
     if (others || !options.output.empty() || !options.threshold_from.empty() || options.show > 0) {
         fail(
             "--serve answers questions and writes nothing: leave out --store, --logits, --predictions, "
+            "--squad, "
             "--compare, --output, --threshold-from and --show");
     }
 }
@@ -58,7 +59,7 @@ EvalMode mode_of(const EvalOptions& options) {
         if (options.compare.size() != 2)
             fail("--compare takes two evaluations, A,B; found {}", options.compare.size());
         if (!options.output.empty()) fail("--compare prints its results: leave out --output");
-        if (!options.threshold_from.empty() || options.null_threshold) {
+        if (!options.threshold_from.empty() || options.answers.null_threshold != 0) {
             fail("--compare takes the answers as they were evaluated: evaluate again with another threshold");
         }
         return EvalMode::compare;
@@ -117,12 +118,13 @@ void EvalOptions::declare(CommandLine& line) {
         .check(at_least(1));
     line.option("max-answer-tokens", answers.max_answer_tokens, "number of tokens of the longest answer")
         .check(at_least(1));
-    line.option("null-threshold", null_threshold,
-                "the answer is \"none\" if the null odds are above this number; 0 if neither it nor "
-                "--threshold-from is given");
-    line.option("threshold-from", threshold_from,
-                "take the null threshold from this evaluation (metrics.json or its folder) of held-out "
-                "training questions, by the same model: the one with the best F1 there");
+    line.option("null-threshold", answers.null_threshold,
+                "the answer is \"none\" if the null odds are above this number");
+    line.option(
+        "threshold-from", threshold_from,
+        "take the null threshold from this evaluation (metrics.json or its folder) of held-out "
+        "training questions, by the same model: the one with the best F1 there; it takes the place of "
+        "--null-threshold");
     const Option compare_option =
         line.option("compare", compare,
                     "compare two evaluations A,B (metrics.json or their folders) of the same questions: "

@@ -41,7 +41,6 @@ struct EvalOptions {
     std::filesystem::path na_probs;
     double na_prob_threshold = 1.0;
     AnswerOptions answers;
-    std::optional<double> null_threshold;  ///< no value: that of threshold_from; 0 without it
     std::filesystem::path threshold_from;
     std::vector<std::filesystem::path> compare;
     bool json = false;

@@ -33,6 +33,9 @@ struct Evaluation {
     nlohmann::ordered_json origin = nlohmann::ordered_json::object();  ///< members of metrics.json
 };
 
+/// The number of sequences that a head reads at a time.
+inline constexpr std::int64_t kHeadBatch = 16;
+
 /// Local: the task of --checkpoint: that of its checkpoint.json, otherwise --task. Throws Error if they
 /// contradict each other or both are missing.
 Task task_of(const EvalOptions& options);

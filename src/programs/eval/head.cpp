@@ -18,13 +18,6 @@
 #include "states/state_source.hpp"
 
 namespace bv {
-namespace {
-
-/// The number of sequences that a head reads at a time.
-constexpr std::int64_t kHeadBatch = 16;
-
-}  // namespace
-
 TrainedHead read_trained(const std::filesystem::path& folder) {
     const std::filesystem::path metrics = folder / "metrics.json";
     if (!is_there(folder / "head.json") && is_there(metrics)) {
@@ -65,6 +58,7 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
                              {"epoch", trained->origin.epoch},
                              {"dev_epoch", source->info().epoch},
                              {"other_checkpoint", other},
+                             {"shuffled_labels", trained->origin.shuffled_labels},
                              {"states", source_of(source->name(), source->info().checkpoint)}};
     });
     ranks.root_only([&] {

@@ -30,8 +30,7 @@ std::string write_span(const EvalOptions& options, const Evaluation& evaluation,
     const Features& features = evaluation.features;
     const auto models = all_of<SpanLogits>(evaluation.models);
     AnswerOptions answers = options.answers;
-    answers.null_threshold =
-        evaluation.threshold ? evaluation.threshold->value : options.null_threshold.value_or(0);
+    if (evaluation.threshold) answers.null_threshold = evaluation.threshold->value;
     const SpanScores scores = score_span(features, models, options.combine, answers);
     write_question_records(options.output / kQuestionRecords, records_of(features, scores));
     write_predictions(options.output, features, scores.answers, answers.null_threshold);

@@ -9,6 +9,7 @@
 #include "core/log.hpp"
 #include "core/progress.hpp"
 #include "core/standard_streams.hpp"
+#include "core/stop_signal.hpp"
 #include "io/json.hpp"
 #include "programs/eval/evaluation.hpp"
 #include "programs/shared/bert_logits.hpp"
@@ -157,8 +158,8 @@ class Answerer {
             require_fit(trained.head, trained.origin, *source, options_.allow_other_checkpoint);
             reading.push_back({&trained.head, first_state(trained.head, trained.origin, source->info())});
         }
-        const std::vector<Logits> logits = predict_heads(reading, *source, features.count(), compute_.device,
-                                                         ranks_, *collective_, WhenTold::end);
+        const std::vector<Logits> logits =
+            predict_heads(reading, *source, kHeadBatch, compute_.device, ranks_, *collective_, WhenTold::end);
         for (std::size_t i = 0; i < which.size(); ++i) {
             const ServedHead& head = heads_[which[i]];
             Json& answer = answers[1 + which[i]];
@@ -211,7 +212,7 @@ void serve(const EvalOptions& options, const Communicator& ranks) {
     // Every prediction would log how long it took.
     if (spdlog::get_level() == spdlog::level::info) spdlog::set_level(spdlog::level::warn);
     const Answerer answerer(options, ranks);
-    for (std::string line; std::getline(std::cin, line);) {
+    for (std::string line; std::getline(std::cin, line) && !stop_requested();) {
         print_results(reply_to(line, answerer).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     }
 }

@@ -58,8 +58,15 @@ void require_same_model(const std::filesystem::path& path, const Json& metrics,
     if (evaluation.model.empty()) return;
     const std::string found = scored_model(path, metrics);
     if (found == evaluation.model) return;
+    if (found.empty()) {
+        fail(
+            "--threshold-from {}: it does not say which model it is of; a threshold is chosen for one model: "
+            "evaluate {} on "
+            "held-out questions",
+            path.string(), evaluation.model);
+    }
     fail("--threshold-from {}: it is of {}, but {} is to be scored; a threshold is chosen for one model",
-         path.string(), found.empty() ? "an unknown model" : found, evaluation.model);
+         path.string(), found, evaluation.model);
 }
 
 }  // namespace
@@ -79,12 +86,7 @@ std::optional<ChosenThreshold> chosen_threshold(const EvalOptions& options, cons
         fail("--threshold-from {}: it has no number '{}'", file, pointer.to_string());
     require_held_out(file, metrics, evaluation);
     require_same_model(path, metrics, evaluation);
-    ChosenThreshold chosen{best_threshold(scores.at("official")), source_of(path)};
-    if (options.null_threshold && *options.null_threshold != chosen.value) {
-        fail("--null-threshold {} and --threshold-from {}, which found {}: give one of them",
-             *options.null_threshold, file, chosen.value);
-    }
-    return chosen;
+    return ChosenThreshold{best_threshold(scores.at("official")), source_of(path)};
 }
 
 }  // namespace bv

@@ -13,7 +13,7 @@ namespace bv {
 /// --held-out, otherwise on all questions of that evaluation. If no threshold beats the answer "none" to
 /// every question, it is below all null odds. Throws Error, which names the file, if the file has no
 /// threshold, if it is of another task, of features with other settings or of the questions that are to be
-/// scored, if it is of another model than the evaluation, or if --null-threshold gives another value.
+/// scored, or if it is of another model than the evaluation.
 std::optional<ChosenThreshold> chosen_threshold(const EvalOptions& options, const Evaluation& evaluation,
                                                 Task task);
 

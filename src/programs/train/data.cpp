@@ -70,7 +70,7 @@ HeadData::HeadData(const TrainOptions& options, Task task, at::Device device) : 
         place_of_[static_cast<std::size_t>(question)] = place++;
     }
     if (options.held_out > 0) hold_out(options.held_out);
-    if (options.shuffle_labels) shuffle_labels(task);
+    if (options.shuffle_labels) shuffle_labels();
     for (const double share : options.shares) {
         if (count(share) > 0) continue;
         fail("--share {} of the {} questions of {} leaves none to train on", share, questions - held_,
@@ -100,12 +100,12 @@ void HeadData::hold_out(double share) {
 
 /// Shuffles the labels of all questions that are not held out, whatever the share: so a share's labels are a
 /// sample of the whole.
-void HeadData::shuffle_labels(Task task) {
+void HeadData::shuffle_labels() {
     std::vector<bool> trained_on(place_of_.size());
     for (std::size_t question = 0; question < place_of_.size(); ++question) {
         trained_on[question] = place_of_[question] >= held_;
     }
-    shuffled_ = with_labels(*train_, shuffled_labels(train_->features(), task, trained_on, seed_));
+    shuffled_ = with_labels(*train_, shuffled_labels(train_->features(), trained_on, seed_));
 }
 
 bool HeadData::is_trained_on(std::int64_t feature, double share) const {

@@ -44,7 +44,7 @@ class HeadData {
 
   private:
     void hold_out(double share);
-    void shuffle_labels(Task task);
+    void shuffle_labels();
     bool is_trained_on(std::int64_t feature, double share) const;
 
     std::unique_ptr<StateSource> train_;

@@ -166,8 +166,6 @@ void check_table(const Features& features, const h5::Group& table) {
     check_labels_and_offsets(features, table);
 }
 
-}  // namespace
-
 /// The value of an attribute that holds one of the words of E. Throws Error, which names the attribute's
 /// place.
 template <HasWords E>
@@ -176,6 +174,8 @@ E read_word(const h5::Group& table, const std::string& name) {
     if (const auto value = find_word<E>(word)) return *value;
     fail("{}: {} is \"{}\"; expected one of: {}", table.place(), name, word, choices<E>());
 }
+
+}  // namespace
 
 void write_features_table(h5::Group& root, const Features& features) {
     h5::Group table = root.create_group(kGroup);

@@ -15,7 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools" / "report"))
 from question_texts import find_features, read_texts
 from run_files import RunError
-from run_folder import TASKS, label_of, read_run
+from run_folder import read_run
+from run_model import TASKS, label_of
 
 MOST_HEADS, MOST_LAYERS, ANSWER_WIDTH = 3, 3, 32
 

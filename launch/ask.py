@@ -81,16 +81,25 @@ def choose_bert(run, flags):
     return found
 
 
+def is_plain(run, head):
+    return any(head is plain for plain in run.plain_heads(head.task))
+
+
+def title_of(run, head):
+    """Its name, with the variant where it is not the head over all hidden states and questions."""
+    return head.name if is_plain(run, head) else f"{head.name} ({head.variant})"
+
+
 def choose_heads(run, bert, wanted):
-    """The best heads over a checkpoint, or those named; of the trainings of one head that with the best F1."""
+    """The best heads over a checkpoint, or those named. Of the trainings of one head it is that with the best F1 over all hidden
+    states and all questions; another variant only where there is none such."""
     over = [head for head in run.heads if (head.task, head.seed, head.epoch) == (bert.task, bert.seed, bert.epoch)]
-    over.sort(key=lambda head: -head.main.get("f1", 0))
+    over.sort(key=lambda head: (not is_plain(run, head), -head.main.get("f1", 0)))
     best = {}
     for head in over:
         best.setdefault(head.name, head)
     if wanted is None:
-        plain = {head.name for head in run.plain_heads(bert.task)}
-        return [head for name, head in best.items() if name in plain][:MOST_HEADS]
+        return [head for head in best.values() if is_plain(run, head)][:MOST_HEADS]
     names = [] if wanted == "none" else wanted.split(",")
     for name in names:
         if name not in best:
@@ -231,6 +240,8 @@ def converse(flags, bert, server):
 def main():
     flags = read_flags(sys.argv[1:])
     run = read_run(flags.run)
+    for line in run.wrong:
+        print(f"error: ask: {line}", file=sys.stderr, flush=True)
     bert = choose_bert(run, flags)
     heads = choose_heads(run, bert, flags.heads)
     made = bert.scores.get("features") or {}
@@ -246,8 +257,8 @@ def main():
     elif flags.question is not None:
         asked = {"question": flags.question, "context": flags.context}
     if not flags.json:
-        print(f"{bert.task}, seed {bert.seed}, epoch {label_of(bert.epoch)}: BERT" + "".join(f", {head.name}" for head in heads),
-              flush=True)
+        names = ", ".join(["BERT", *(title_of(run, head) for head in heads)])
+        print(f"{bert.task}, seed {bert.seed}, epoch {label_of(bert.epoch)}: {names}", flush=True)
         if not heads and flags.heads is None:
             others = sorted({head.epoch for head in run.heads if (head.task, head.seed) == (bert.task, bert.seed)})
             print("no heads over this checkpoint; there are heads at epoch:", ", ".join(map(label_of, others)) or "none", flush=True)

@@ -9,6 +9,9 @@ import bv
 import h5py
 import pytest
 
+sys.path.insert(0, str(bv.SOURCE / "launch"))
+import ask as program
+
 HEADS = {"span": "learned_pooling,adapter_64_shared", "classification": "tenney_small"}
 ALONE = ("--device", "cpu", "--threads", 1, "--precision", "float32")
 
@@ -182,6 +185,42 @@ def test_typed_questions_until_the_end_of_input(run):
     print(f"once loaded, an answer took {seconds} s")
     assert seconds < 1
     assert all(one["class"] in ("answer", "no answer") for reply in replies for one in reply["answers"])
+
+
+def write_variants(run, shares):
+    """A run of nothing but scores: an evaluated checkpoint, and the trainings of heads, {head: [(share, layers, F1)]}."""
+    def write(path, **content):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content), encoding="utf-8")
+
+    seed = run / "span/seed-1"
+    write(seed / "evaluations/epoch-1/metrics.json", epoch="1", official={"exact": 50, "f1": 60})
+    write(seed / "checkpoints/epoch-1/config.json")
+    for head, trainings in shares.items():
+        for share, layers, f1 in trainings:
+            place = seed / f"heads/{head}/epoch-1/lr-0.001-seed-1-{share}-{len(layers)}"
+            write(place / "metrics.json", head=head, epoch="1", official={"exact": 50, "f1": f1})
+            write(place / "head.json", share=share, layers=layers)
+
+
+def test_the_head_is_the_one_of_all_layers_and_questions_where_there_is_one(tmp_path):
+    every = [0, 1, 2]
+    write_variants(tmp_path, {"tall": [(1.0, every, 50), (0.6, every, 70), (1.0, [2], 80)], "wide": [(0.6, every, 60), (0.3, every, 61)],
+                              "deep": [(1.0, every, 40)]})
+    run = program.read_run(tmp_path)
+    for wanted, chosen in ((None, [("tall", 1.0), ("deep", 1.0)]), ("tall,wide", [("tall", 1.0), ("wide", 0.3)])):
+        heads = program.choose_heads(run, run.berts[0], wanted)
+        assert [(head.name, head.share) for head in heads] == chosen and all(head.layers == every for head in heads)
+        assert [program.title_of(run, head) for head in heads] == [head.name if head.share == 1 else "wide (lr-0.001-seed-1-0.3-3)"
+                                                                   for head in heads]
+
+
+def test_a_malformed_file_is_named_before_anything_is_asked(tmp_path):
+    write_variants(tmp_path, {"tall": [(1.0, [0, 1], 50)]})
+    (broken,) = tmp_path.glob("span/*/heads/*/*/*/head.json")
+    broken.write_text("{", encoding="utf-8")
+    said = ask(tmp_path)  # which has no features
+    assert said.returncode == 2 and f"error: ask: {broken}: no JSON" in said.stderr
 
 
 def test_mistakes_are_one_line(run, tmp_path):

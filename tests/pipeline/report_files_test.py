@@ -4,6 +4,7 @@ import csv
 import html
 import re
 import sys
+from urllib.parse import unquote
 
 import bv
 import pytest
@@ -26,7 +27,7 @@ def made(tmp_path_factory):
 
 def test_every_link_leads_to_a_file_of_the_run(made):
     run, body = made
-    links = [html.unescape(link) for link in re.findall(r'href="([^"]*)"', body)]
+    links = [unquote(html.unescape(link)) for link in re.findall(r'href="([^"]*)"', body)]
     assert len(links) > 100
     assert [link for link in links if link[0] != "#" and not (run / "report" / link).is_file()] == []
     assert [link for link in links if link[0] == "#" and f'id="{link[1:]}"' not in body] == []

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from urllib.parse import unquote
 
 import bv
 
@@ -146,7 +147,7 @@ def files_of(page):
     """The files that each row's link "files" leads to, by the link's address."""
     entries = re.findall(r'<article id="(source-\d+)">(.*?)</article>', page, re.DOTALL)
     links = {f"#{place}": re.findall(r'<a href="\.\./([^"]*)"', entry.partition("<dl>")[0]) for place, entry in entries}
-    return {place: [html.unescape(link) for link in own] for place, own in links.items()}
+    return {place: [unquote(html.unescape(link)) for link in own] for place, own in links.items()}
 
 
 def rows_of(page):

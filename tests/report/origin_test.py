@@ -1,9 +1,12 @@
 """What made a result, and results that do not go together."""
 
+import html
 import json
 import os
+import re
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
+from urllib.parse import unquote
 
 import bv
 import pytest
@@ -175,10 +178,67 @@ def test_an_origin_that_is_none_is_an_error_that_names_the_file(run, made):
     assert (run / "report/index.html").exists()
 
 
-def test_a_record_without_a_time_is_an_error_that_names_it(run):
+def test_a_bad_member_is_named_once_and_on_the_page_and_costs_no_other_link(run):
+    add_sources(run)
+    path = run / "span/seed-1/checkpoints/epoch-1/checkpoint.json"
+    edit(path, made=MADE | {"time": "noon"})
+    edit(run / EVALUATION / "metrics.json", made="me")
+    write_record(run, "debug-20270115-080000", 3, ["bv_plan"])
+    told = facts(run, EVALUATION)
+    assert told["fine-tuning"][0] == "seed 1, step 21, of model 0a0a, features f1f1"
+    assert told["checkpoint"][1] == "span/seed-1/checkpoints/epoch-1" and told["precision"] == ("float32", None)
+    assert told["job"][1] == "jobs/debug-20270115-080000.json"  # as of an older result
+    page, said = page_and_errors(run)
+    assert said == [f"error: report: {run / EVALUATION / 'metrics.json'}: 'made' should be an object with texts program, version, commit, "
+                    "host, time and, in a job, job; is 'me'",
+                    f"error: report: {path}: 'made.time' should be such as \"2026-01-31T12:00:00+0000\", is 'noon'"]
+    assert "Wrong in this run" in page and page.count("&#39;made.time&#39; should be such as") == 1
+
+
+def page_and_errors(run):
+    told = refusal_of(run)
+    assert told.rc == 2
+    return (run / "report/index.html").read_text(encoding="utf-8"), bv.error_lines(told.stderr)
+
+
+def test_a_record_without_a_time_is_an_error_that_names_it_and_costs_no_other_record(run):
+    write_record(run, "eval-8", 5, ["bv_eval", "--output", "/old/study/span/seed-1/evaluations/epoch-0"])
     write_json(run / "jobs/eval-7.json", {"time": "yesterday"})
-    with pytest.raises(RunError, match=f"{run / 'jobs/eval-7.json'}: 'time' should be such as .*, is 'yesterday'"):
-        job_records(read_run(run))
+    found = read_run(run)
+    assert [record[-1].name for record in job_records(found)] == ["eval-8.json"]
+    assert found.wrong == [f"{run / 'jobs/eval-7.json'}: 'time' should be such as \"2026-01-31T12:00:00+0000\", is 'yesterday'"]
+
+
+def minutes_before(minutes):
+    return {"time": datetime.fromtimestamp(1_800_000_000 - 60 * minutes, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def test_a_job_that_was_started_again_is_its_latest_start_before_the_result(run):
+    for name, minutes in (("eval-41", 9), ("eval-41-restart-1", 5), ("eval-41-restart-2", 1), ("eval-410-restart-1", 4), ("eval-9", 4)):
+        write_record(run, name, minutes, ["bv_eval"])
+    for minutes, record in ((10, "eval-41"), (9, "eval-41"), (6, "eval-41"), (3, "eval-41-restart-1"), (0, "eval-41-restart-2")):
+        edit(run / EVALUATION / "metrics.json", made=MADE | {"job": "41"} | minutes_before(minutes))
+        assert facts(run, EVALUATION)["job"] == ("41", f"jobs/{record}.json")
+
+
+def test_a_result_of_no_job_tells_the_start_of_debug_before_it(run):
+    for name, minutes in (("debug-1", 9), ("debug-2", 5), ("eval-7", 4)):
+        write_record(run, name, minutes, ["bv_plan"])
+    made = {key: value for key, value in MADE.items() if key != "job"}
+    for minutes, record in ((10, None), (6, "debug-1"), (1, "debug-2")):
+        edit(run / EVALUATION / "metrics.json", made=made | minutes_before(minutes))
+        told = facts(run, EVALUATION)
+        assert told["commit"] == ("beef", None)
+        assert told["job"][1] == f"jobs/{record}.json" if record else "job" not in told
+
+
+def test_links_lead_to_files_whatever_the_folders_are_called(run):
+    place = (run / EVALUATION).rename((run / EVALUATION).with_name("epoch-0 100%25 #1?"))
+    (run / "a #1.toml").write_text("x = 1\n", encoding="utf-8")
+    page = page_of(run)
+    links = [unquote(html.unescape(link)) for link in re.findall(r'href="([^"]*)"', page) if re.search("[#?]", link[1:]) is None]
+    for path in (place / "metrics.json", run / "a #1.toml"):
+        assert f"../{path.relative_to(run)}" in links
 
 
 # --- Results that do not go together ---

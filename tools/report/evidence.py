@@ -8,7 +8,6 @@ import numpy as np
 from groups import grouped
 from question_records import NAME, read_records
 from question_texts import find_features, read_texts
-from run_files import RunError
 from significance import bootstrap
 from thresholds import held_out_scores, threshold_of
 
@@ -217,9 +216,4 @@ class Evidence:
             self.run.missing.append(f"No texts of the {self.task} task: no features file has the fingerprint {self.first.features}.")
             return None
         found = self.run.attempt(read_texts, path, self.first.features)
-        try:
-            found and found[0].places(self.ids)
-        except RunError as wrong:
-            self.run.wrong.append(str(wrong))
-            return None
-        return found[0] if found else None
+        return found[0] if found and self.run.attempt(found[0].places, self.ids) else None

@@ -6,7 +6,7 @@ from columns import MEANINGS
 from groups import grouped, recipe_of
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell, name_of, score_table
-from run_files import RunError, is_number, read_json_lines
+from run_files import is_number, read_json_lines
 from run_model import label_of
 
 HEADS_TITLE = "Heads against BERT at each checkpoint"
@@ -75,11 +75,7 @@ def lines_of_epochs(run, head):
     path = head.files[0].with_name("metrics.jsonl")
     if not path.is_file():
         return [], []
-    try:
-        lines = read_json_lines(path)
-    except RunError as wrong:
-        run.wrong.append(str(wrong))
-        return [], []
+    lines = [line for lines in run.attempt(read_json_lines, path) for line in lines]
     group = "official" if head.task == "span" else "classification"
     scores, losses = [], []
     for line in lines:

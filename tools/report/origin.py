@@ -1,6 +1,5 @@
 """What made a result: store, checkpoint, features, configuration, commit, job, host; and whether results go together."""
 
-import glob
 import re
 import tomllib
 from collections import Counter
@@ -28,21 +27,20 @@ class Fact:
 
 
 def origin_of(run, result, records):
-    """The chain of Facts behind a result, as far as files tell; `records` are those of `job_records`."""
-    path = result.files[0]
-    facts = [*_sources(run, result)]
-    configuration = path.with_name("config.toml")
+    """The chain of Facts behind a result, as far as files tell; `records` are those of `job_records`. A malformed file or member
+    costs no other link; the run names it."""
+    made = next(iter(run.attempt(_made_in, result.scores, result.files[0])), None)
+    parts = [(_sources, run, result), (_older_sources, run, result), (_fine_tuning, run, result), (_settings, result)]
+    parts.append((_facts_of_made, made, records) if made else (_facts_of_record, result, records))
+    return [fact for part in parts for facts in run.attempt(*part) for fact in facts]
+
+
+def _settings(result):
+    configuration = result.files[0].with_name("config.toml")
     if configuration.is_file():
-        facts.append(Fact("configuration", configuration.name, configuration))
+        yield Fact("configuration", configuration.name, configuration)
     if result.scores.get("precision"):
-        facts.append(Fact("precision", str(result.scores["precision"])))
-    made = _made_in(result.scores, path)
-    record = None if made else _record_of(result, records)
-    if made:
-        facts += _facts_of_made(run, made)
-    elif record:
-        facts += _facts_of_record(record)
-    return facts
+        yield Fact("precision", str(result.scores["precision"]))
 
 
 def _made_in(fields, path):
@@ -52,44 +50,75 @@ def _made_in(fields, path):
         return None
     if not isinstance(made, dict) or not all(isinstance(made.get(key), str) for key in MADE) or not isinstance(made.get("job") or "", str):
         raise RunError(f"{path}: 'made' should be an object with texts {', '.join(MADE)} and, in a job, job; is {made!r}")
+    _seconds_of(made, f"{path}: 'made.time'")
     return made
 
 
-def _facts_of_made(run, made):
+def _facts_of_made(made, records):
     yield Fact("made by", f"{made['program']} {made['version']}, {made['time']}")
     yield Fact("commit", made["commit"])
+    start = _start_of(made, records)
     if made.get("job"):
-        start = next(run.folder.glob(f"jobs/*-{glob.escape(made['job'])}.json"), None)
-        yield Fact("job", made["job"], start)
+        yield Fact("job", made["job"], start and start[-1])
+    elif start:
+        yield Fact("job", _start_text(start), start[-1])
     yield Fact("host", made["host"])
+
+
+def _start_of(made, records):
+    """The record of the start that made a result: the latest before it of those of its job, which Slurm may have put back into
+    the queue and started again, or of launch/debug.sh where it was made in no job."""
+    if made.get("job"):
+        own = [one for one in records if re.fullmatch(rf"[^-]+-{re.escape(made['job'])}(-restart-\d+)?", one[-1].stem)]
+    else:
+        own = [one for one in records if one[1] == "debug"]
+    end = _seconds_of(made, "'made.time'") + SECOND
+    before = [one for one in own if one[0] <= end]
+    return before[-1] if before else own[0] if own and made.get("job") else None  # clocks of hosts may differ
+
+
+def _seconds_of(fields, named):
+    """The member `time` as seconds since 1970; `named` says where it stands."""
+    try:
+        return datetime.strptime(fields["time"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
+    except (KeyError, TypeError, ValueError) as wrong:
+        raise RunError(f"{named} should be such as \"2026-01-31T12:00:00+0000\", is {fields.get('time')!r}") from wrong
 
 
 def job_records(run):
     """What launch/preflight.py recorded of each start, the latest last: (seconds since 1970, stage, record, file)."""
-    records = []
-    for path in run.folder.glob("jobs/*.json"):
-        record = read_json(path)
-        try:
-            begun = datetime.strptime(record["time"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
-        except (KeyError, TypeError, ValueError) as wrong:
-            raise RunError(f"{path}: 'time' should be such as \"2026-01-31T12:00:00+0000\", is {record.get('time')!r}") from wrong
-        records.append((begun, path.name.partition("-")[0], record, path))
-    return sorted(records, key=lambda one: one[0])
+    found = [record for path in sorted(run.folder.glob("jobs/*.json")) for record in run.attempt(_job_record, path)]
+    return sorted(found, key=lambda one: one[0])
+
+
+def _job_record(path):
+    record = read_json(path)
+    return _seconds_of(record, f"{path}: 'time'"), path.name.partition("-")[0], record, path
 
 
 def _sources(run, result):
-    """Features, states and checkpoint, by metrics.json; of a head that an older program trained, by its recipe and config."""
+    """Features, states and checkpoint, by metrics.json."""
     scores = result.scores
-    trained = isinstance(scores.get("train_features"), dict)
-    for key, what in OF_HEAD if trained else OF_EVALUATION:
+    for key, what in OF_HEAD if _tells_training(result) else OF_EVALUATION:
         if isinstance(scores.get(key), dict):
             yield _source(run, what, scores[key].get("path"), scores[key].get("fingerprint"))
     if isinstance(scores.get("head_folder"), str):
         yield _source(run, "head", scores["head_folder"], None)
     for logits in scores.get("logits") or []:
         yield _source(run, "logits", logits.get("path"), logits.get("fingerprint"))
-    checkpoint = run.folder / result.task / f"seed-{result.seed}" / "checkpoints" / f"epoch-{_folder_label(result.epoch)}"
-    recipe = None if trained else head_recipe(result)
+
+
+def _tells_training(result):
+    return isinstance(result.scores.get("train_features"), dict)
+
+
+def _checkpoint_of(run, result):
+    return run.folder / result.task / f"seed-{result.seed}" / "checkpoints" / f"epoch-{_folder_label(result.epoch)}"
+
+
+def _older_sources(run, result):
+    """The same of a head that an older program trained, by its recipe and configuration."""
+    recipe = None if _tells_training(result) else head_recipe(result)
     if recipe is not None:
         configuration = _configuration(result.files[0].with_name("config.toml"), "train")
         for key, what in (("store", "training states"), ("dev_store", "dev states"), ("checkpoint", "states of checkpoint")):
@@ -97,12 +126,16 @@ def _sources(run, result):
                 yield _source(run, what, configuration[key], None)
         yield Fact("training features", str(recipe.get("features", "unknown")), _existing(run.folder / "features" / "train.h5"))
         yield Fact("dev features", str(recipe.get("dev_features", "unknown")), _existing(run.folder / "features" / "dev.h5"))
-        yield Fact("checkpoint", str(recipe.get("checkpoint", "unknown")), _existing(checkpoint))
-    description = checkpoint / "checkpoint.json"
+        yield Fact("checkpoint", str(recipe.get("checkpoint", "unknown")), _existing(_checkpoint_of(run, result)))
+
+
+def _fine_tuning(run, result):
+    description = _checkpoint_of(run, result) / "checkpoint.json"
     if result.epoch is not None and description.is_file():
         about = read_json(description)
         told = (("seed", "seed"), ("step", "step"), ("of model", "started_from"), ("features", "data_fingerprint"))
-        text, made = ", ".join(f"{what} {about[key]}" for what, key in told if key in about), _made_in(about, description)
+        text = ", ".join(f"{what} {about[key]}" for what, key in told if key in about)
+        made = next(iter(run.attempt(_made_in, about, description)), None)
         if made:
             text += f"; made by {made['program']} {made['version']}, commit {made['commit']}, on {made['host']}, {made['time']}"
         yield Fact("fine-tuning", text, description)
@@ -168,7 +201,15 @@ def _is_of(one, stage, result):
     )
 
 
-def _facts_of_record(one):
+def _start_text(one):
+    return f"{one[-1].stem}, {one[2]['time']}"
+
+
+def _facts_of_record(result, records):
+    """Of a result that does not tell what made it."""
+    one = _record_of(result, records)
+    if one is None:
+        return
     _, _, record, file = one
     hosts = list(dict.fromkeys(str(rank.get("host")) for rank in record.get("ranks") or []))
     changed = record.get("changed_files") or []
@@ -176,7 +217,7 @@ def _facts_of_record(one):
     if changed:
         commit += f", {len(changed)} file{'s' * (len(changed) > 1)} changed"
     yield Fact("commit", commit, file)
-    yield Fact("job", f"{file.stem}, {record['time']}", file)
+    yield Fact("job", _start_text(one), file)
     if hosts:
         yield Fact("host", ", ".join(hosts), file)
 

@@ -10,7 +10,7 @@ import vl_convert
 from explorer import packed_json
 from export import report_json, write_files
 from page_parts import cell_text, sort_value
-from provenance import Provenance
+from provenance import Provenance, address_of
 
 DIGITS = 6
 TEMPLATES = Path(__file__).parent / "templates"
@@ -87,13 +87,13 @@ def write_page(report, output, made_by, with_files):
         .get_template("page.html")
         .render(
             report=report,
-            provenance=Provenance(report.run, output),
+            provenance=Provenance(report, output),
             figures=packed_json(shortened({figure.name: figure.spec for figure in report.figures()})),
             with_files=with_files,
             explorers=report.explorers,
             configurations=[(path, path.read_text(encoding="utf-8", errors="replace")) for path in report.run.configs],
             made_by=made_by,
-            link=lambda path: os.path.relpath(path, output),
+            link=lambda path: address_of(path, output),
             styles=[table_style, own("style.css")],
             libraries=[script_text(vega_bundle()), script_text(table_script)],
             programs=[script_text(own(name)) for name in ("figures.js", "tables.js", "data.js", "explorer.js", "start.js")],

@@ -94,11 +94,12 @@ class Run:
         return [*self.berts, *self.heads, *self.controls, *self.mixed, *self.ensembles]
 
     def attempt(self, read, *arguments):
-        """[what `read` gives]; [] where a file is malformed, which is named in `wrong`: one file does not cost the others."""
+        """[what `read` gives]; [] where a file is malformed, which is named in `wrong`, once: one file does not cost the others."""
         try:
             return [list(made) if inspect.isgenerator(made := read(*arguments)) else made]
         except RunError as wrong:
-            self.wrong.append(str(wrong))
+            if str(wrong) not in self.wrong:
+                self.wrong.append(str(wrong))
             return []
 
     def bert_parameters(self, task):

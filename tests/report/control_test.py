@@ -4,14 +4,19 @@ import shutil
 import sys
 
 import bv
-import made_records  # noqa: F401  finds tools/report and tools/bench
+import made_records  # finds tools/report and tools/bench
 import numpy as np
 import pytest
 from synthetic_run import page_of, refusal_of, write_json
 
 sys.path.insert(0, str(bv.SOURCE / "tools" / "bench"))
 import made_run
+from control_section import add_control
+from evidence import Evidence
 from question_records import NAME, read_records
+from report_model import Report
+from run_folder import read_run
+from safetensors.numpy import load_file, save_file
 from significance import bootstrap
 
 HEAD = "adapter_386_shared"
@@ -91,11 +96,79 @@ def test_without_records_selectivity_has_no_interval(run):
     assert first["cells"][5] == pytest.approx(first["cells"][3]["mean"] - first["cells"][4]["mean"])
 
 
+def test_records_that_are_absent_or_of_other_questions_are_named_once(run):
+    folders = [control_of(run, seed=seed) for seed in (1, 2)]
+    twins = [folder.with_name(folder.name.removesuffix("-shuffled-labels")) for folder in folders]
+    (twins[0] / NAME).unlink()
+    shutil.copy(next(run.glob("span/seed-2/evaluations/never-none")) / NAME, twins[1] / NAME)
+    columns = load_file(twins[1] / NAME)
+    save_file(columns, twins[1] / NAME, {"task": "span", "features": "e" * 32, "version": "1", "null_threshold": "0",
+                                         "disagreements": made_records.REASONS})
+    page_of(run)
+    missing = bv.read_json(run / "report/report.json")["missing"]
+    for twin in twins:
+        assert len([line for line in missing if f"{twin.relative_to(run)}/{NAME}" in line]) == 1, missing
+
+
+def copy_heads(run, wanted, change):
+    """Heads and their controls once more, in folders of another name."""
+    for folder in [*run.glob(f"span/seed-*/heads/{wanted}"), *run.glob(f"span/seed-*/heads/{wanted}-shuffled-labels")]:
+        shutil.copytree(folder, folder.with_name(folder.name.replace(*change)))
+
+
+def test_rows_and_lines_of_two_recipes_are_told_apart(run):
+    copy_heads(run, "*/*/lr-0.001-seed-?", ("lr-0.001", "lr-0.1"))
+    copy_heads(run, "span_probe/*/lr-0.001-seed-?-layer-0[0-3]", ("lr-0.001", "lr-0.1"))
+    report = report_of(run)
+    tables, figures = ({one.name: one for one in some} for some in (report.tables(), report.figures()))
+    name = HEAD.replace("_", " ")
+    assert {f"{name} (lr-0.001)", f"{name} (lr-0.1)"} <= {row.cells[1] for row in tables["span-control"].rows}
+    atlas = [row.cells[1] for row in tables["span-atlas-control"].rows]
+    assert atlas.count("span probe (lr-0.001)") == 25 and atlas.count("span probe (lr-0.1)") == 4
+    spec = figures["span-atlas-control"].spec
+    assert {row["recipe"] for row in spec["data"]["values"]} == {"lr-0.001", "lr-0.1"}
+    assert spec["spec"]["layer"][1]["encoding"]["strokeDash"]["field"] == "recipe"
+
+
+def report_of(run):
+    report = Report(read_run(run))
+    add_control(report, "span", Evidence(report.run, "span"))
+    return report
+
+
+def test_a_control_that_diverged_or_is_marked_says_so_in_its_row(run):
+    path = control_of(run, seed=2) / "metrics.json"
+    write_json(path, bv.read_json(path) | {"diverged": {"epoch": 2, "step": 7}})
+    report = Report(read_run(run))
+    next(one for one in report.run.controls if one.files[0] == path).mark = "other scorer"
+    add_control(report, "span", Evidence(report.run, "span"))
+    told = f"{HEAD.replace('_', ' ')} (its control diverged in epoch 2, by step 7; its best epoch before) [its control: other scorer]"
+    row = next(row for row in report.tables()[0].rows if row.cells[1] == told)
+    assert [row.cells[1], *(seed.cells[1] for seed in row.seeds)] == [told, HEAD.replace("_", " "), told]
+
+
+def test_captions_say_what_intervals_are_over_and_that_each_is_by_itself(run):
+    for seeds, words in ((2, "over questions and seeds, each by itself"), (1, "over questions, each by itself")):
+        report = report_of(run)
+        (figure,) = report.figures()
+        assert len(report.tables()) == 2
+        assert all(words in one.caption for one in [*report.tables(), figure]), seeds
+        shutil.rmtree(run / "span/seed-2", ignore_errors=True)
+
+
+def test_a_probe_of_no_layer_is_an_error_that_names_the_file(run):
+    (folder,) = run.glob("span/seed-1/heads/span_probe/*/lr-0.001-seed-1-layer-03")
+    for layers in ([], "all"):
+        write_json(folder / "head.json", bv.read_json(folder / "head.json") | {"layers": layers})
+        (line,) = read_run(run).wrong
+        assert line.startswith(f"{folder / 'head.json'}: 'layers' should ") and line.endswith(f"is {layers!r}")
+
+
 def test_seeds_that_lack_one_of_both_are_left_out_and_named(run):
     folder = control_of(run, "span_probe", seed=2, layer="-layer-03")
     shutil.rmtree(folder.with_name(folder.name.removesuffix("-shuffled-labels")))
     page = page_of(run)
-    assert f"No head beside 1 that were trained on shuffled labels, such as {folder.relative_to(run)}." in page
+    assert f"1 control on shuffled labels has no head with true labels beside it, such as {folder.relative_to(run)}." in page
     row = next(row for row in tables_of(run)["span-atlas-control"]["rows"] if row["cells"][3] == 3)
     assert row["cells"][2] == "1" and "seeds" not in row
 

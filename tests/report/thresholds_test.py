@@ -5,10 +5,17 @@ from types import SimpleNamespace
 
 import bv
 import made_records
+import made_run
 import numpy as np
 import pytest
+from evidence import Evidence
 from official_script import verdict_on
+from origin import origin_of, require_alike
 from question_records import read_records
+from report_model import Report
+from run_folder import read_run
+from synthetic_run import write_json
+from threshold_section import add_thresholds
 from thresholds import average_precision, best, headline, held_out_scores, histogram, precision_recall, thinned, threshold_of
 
 
@@ -66,6 +73,32 @@ def test_the_headline_threshold_is_the_one_of_held_out_questions(tmp_path):
     none = headline(records, {"best_f1": 50.0, "best_f1_thresh": 0.0, "total": 10, "NoAns_total": 5})
     assert (none.threshold, none.f1) == (-np.inf, 0.5)
     assert threshold_of({"total": 10}) is None
+
+
+def test_answers_at_a_held_out_threshold_stand_beside_those_as_given(tmp_path):
+    run = tmp_path / "study"
+    made_run.write_run(run, made_run.Shape(questions=30, checkpoints=2, heads=1, head_checkpoints=1, seeds=2))
+    chosen = {1: -1.25, 2: -1e9}
+    for seed, threshold in chosen.items():
+        place = run / f"span/seed-{seed}/evaluations/held-out-threshold/epoch-6/metrics.json"
+        source = {"path": f"/scratch/old/study/span/seed-{seed}/held-out/epoch-6/metrics.json", "fingerprint": "abcd"}
+        write_json(place, {"official": {"exact": 70 + seed, "f1": 80 + seed},
+                           "answers": {"n_best": 20, "null_threshold": threshold, "threshold_from": source}})
+        write_json(run / f"span/seed-{seed}/held-out/epoch-6/metrics.json", {})
+    found = read_run(run)
+    require_alike(found)
+    report = Report(found)
+    add_thresholds(report, evidence := Evidence(found, "span"))
+    rows = [row for row in report.tables()[0].rows if row.cells[1] == "BERT"]
+    assert [row.cells[0].text for row in rows] == ["0.1", "6", "6"] and len(evidence.berts) == 2
+    assert [(seed.cells[2], seed.cells[3].text, seed.cells[4]) for seed in rows[2].seeds] == [
+        (str(seed), text, f"held-out: span/seed-{seed}/held-out/epoch-6/metrics.json (abcd)") for seed, text in ((1, "-1.25"), (2, "always none"))
+    ]
+    assert [cell.mean for cell in rows[2].cells[5:7]] == [71.5, 81.5] and rows[2].cells[7:] == [None] * 4
+    facts = {fact.what: fact.file for fact in origin_of(found, rows[2].source[0], [])}
+    assert facts["threshold"] == run / "span/seed-1/held-out/epoch-6/metrics.json"
+    write_json(place, {"official": {"exact": 70, "f1": 80}})
+    assert read_run(run).wrong == [f"{place}: 'answers' should be an object with a number 'null_threshold' and an object 'threshold_from', is None"]
 
 
 def test_held_out_scores_are_the_systems_own():

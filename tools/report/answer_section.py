@@ -143,7 +143,7 @@ def pareto(run, task, evidence, measure):
             and other["value"] >= point["value"]
             for other in points
         )
-    what = "95 % intervals, over questions and seeds" if evidence.systems else "from the least to the largest seed"
+    what = f"95 % intervals, over {evidence.drawn_over}" if evidence.systems else "from the least to the largest seed"
     caption = (
         f"Parameters against {MEASURES[measure]}: heads by the checkpoint whose states they read, and BERT. Lines are {what}. Dashed: "
         "models of which none with as few parameters is better; the first and the last are named."

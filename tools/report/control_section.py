@@ -1,10 +1,11 @@
 """The control on shuffled labels: what a head scores less if its training labels were permuted among the questions."""
 
+import re
 from dataclasses import dataclass
 
 import judgement_charts as charts
 from evidence import MEASURES, measure_of
-from groups import Group, grouped, spread
+from groups import Group, grouped, recipe_of, spread
 from marks import about
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell, name_of
@@ -26,6 +27,12 @@ class Pair:
     head: Group
     control: Group
 
+    @property
+    def recipe(self):
+        """What sets the head apart from the others of its name, but for the layer of an atlas."""
+        recipe = recipe_of(self.head)
+        return re.sub(r"-layer-\d+", "", recipe) if self.head.each_layer else recipe
+
 
 def pairs_of(heads, controls):
     """The Pairs, and the controls that have no head beside them."""
@@ -45,12 +52,14 @@ def add_control(report, task, evidence):
     heads, controls = ([one for one in some if one.task == task and one.main] for some in (run.heads, run.controls))
     pairs, alone = pairs_of(heads, controls)
     if alone:
+        have, them = ("s on shuffled labels have", "them") if len(alone) > 1 else (" on shuffled labels has", "it")
         report.missing.append(
-            f"No head beside {len(alone)} that were trained on shuffled labels, such as {alone[0].files[0].parent.relative_to(run.folder)}."
+            f"{len(alone)} control{have} no head with true labels beside {them}, such as "
+            f"{alone[0].files[0].parent.relative_to(run.folder)}."
         )
     for each_layer, own, title in ((False, "control", TITLE), (True, "atlas-control", f"{TITLE}: layer atlas")):
         chosen = sorted((pair for pair in pairs if pair.head.each_layer == each_layer),
-                        key=lambda pair: (pair.head.epoch, pair.head.name, pair.head.layers, pair.head.share))
+                        key=lambda pair: (pair.head.epoch, pair.head.name, pair.head.layers, pair.head.share, pair.recipe))
         if chosen:
             differences = evidence.selectivities([(pair.head, pair.control) for pair in chosen])
             report.table(task, table(f"{task}-{own}", title, chosen, differences))
@@ -58,24 +67,48 @@ def add_control(report, task, evidence):
                 add_atlas(report, task, chosen, differences)
 
 
+def recipes_of(pairs):
+    """The recipes of the heads of one name at one checkpoint, by both."""
+    recipes = {}
+    for pair in pairs:
+        recipes.setdefault((pair.head.name, pair.head.epoch), set()).add(pair.recipe)
+    return recipes
+
+
+def about_control(control):
+    """What makes a control, or one of its seeds, another than the head that it stands beside."""
+    return "".join(
+        [f" (its control {told}; its best epoch before)" for told in dict.fromkeys(one.diverged for one in control.results) if told]
+        + [f" [its control: {told}]" for told in dict.fromkeys(one.mark for one in control.results) if told]
+    )
+
+
+def intervals_text(pairs, begin):
+    """What captions say of intervals; `begin` are the words before "95 % intervals"."""
+    seeds = " and seeds" if any(len(pair.head.results) > 1 for pair in pairs) else ""
+    return f" {begin} 95 % intervals over questions{seeds}, each by itself: not corrected for the number of comparisons."
+
+
 def table(name, title, pairs, differences):
     """A row a pair; under it those of the seeds. An interval stands where there are records of the questions."""
-    task = pairs[0].head.task
+    task, recipes = pairs[0].head.task, recipes_of(pairs)
     key, score = measure_of(task), MEASURES[measure_of(task)]
     layered = pairs[0].head.each_layer
 
-    def cells(head, control, difference):
+    def cells(pair, head, control, difference):
+        recipe = f" ({pair.recipe})" if len(recipes[head.name, head.epoch]) > 1 else ""
         own, other = ([one.main.get(key) for one in group.results] for group in (head, control))
         gains = spread([a - b for a, b in zip(own, other) if None not in (a, b)])
         selectivity = shown(difference) if difference else gains and gains.mean
-        return [epoch_cell(head.epoch), name_of(head), head.seed, *([head.layers[0]] if layered else []), spread(own), spread(other),
+        name = name_of(head, recipe) + about_control(control)
+        return [epoch_cell(head.epoch), name, head.seed, *([head.layers[0]] if layered else []), spread(own), spread(other),
                 selectivity]
 
     rows = []
     for pair, difference in zip(pairs, differences):
         both = list(zip(pair.head.results, pair.control.results))
-        seeds = [Row(cells(Group([head]), Group([control]), None), "seed", [head, control]) for head, control in both if len(both) > 1]
-        rows.append(Row(cells(pair.head, pair.control, difference), "", [result for one in both for result in one], seeds))
+        seeds = [Row(cells(pair, Group([head]), Group([control]), None), "seed", [head, control]) for head, control in both if len(both) > 1]
+        rows.append(Row(cells(pair, pair.head, pair.control, difference), "", [result for one in both for result in one], seeds))
     columns = [
         EPOCH,
         words("head"),
@@ -85,7 +118,7 @@ def table(name, title, pairs, differences):
         Column("on shuffled labels", 2, "of the same head, trained on shuffled labels"),
         Column("selectivity", 1, "the score less that on shuffled labels", signed=True),
     ]
-    intervals = " In brackets stands the 95 % interval over questions and seeds." if any(differences) else ""
+    intervals = intervals_text(pairs, "In brackets stand") if any(differences) else ""
     caption = f"{score[0].upper()}{score[1:]} in percent, of the answers as given. {MEANING}{intervals}"
     return Table(name, title, caption, columns, rows)
 
@@ -100,14 +133,14 @@ def add_atlas(report, task, pairs, differences):
             own, other = pair.head.main(key), pair.control.main(key)
             if pair.head.name != name or own is None or other is None:
                 continue
-            told = about(pair.head, layer=pair.head.layers[0])
+            told = about(pair.head, layer=pair.head.layers[0], recipe=pair.recipe)
             gain = (difference.value, difference.low, difference.high) if difference else (own - other,) * 3
             for kind, values in zip(kinds, ((own,) * 3, (other,) * 3, gain)):
                 rows.append({**told, "kind": kind} | dict(zip(("value", "low", "high"), values)))
         caption = (
             f"What a {name.replace('_', ' ')} on each hidden state scores, what it scores when it was trained on shuffled labels, and the "
             "selectivity: the difference of both. 0 is the embedding output."
-            + (" Lines are 95 % intervals." if any(differences) else "")
+            + (intervals_text(pairs, "Upright lines are") if any(differences) else "")
         )
         own_name = f"{task}-atlas-control" + (f"-{place + 1}" if place else "")
         spec = charts.selectivity_by_layer(rows, kinds)

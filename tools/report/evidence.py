@@ -87,6 +87,7 @@ class Evidence:
         found, absent = self._read(results)
         self._features, self.ids = _usual(found)
         found = self._of_same_questions(found)
+        self._known = {result.files[0]: found.get(result.files[0]) for result in results}  # None: without records, and named
         self.systems = []
         for group in grouped(results):
             records = {result.seed: found[result.files[0]] for result in group.results if result.files[0] in found}
@@ -157,11 +158,17 @@ class Evidence:
         """By seed: numerators and denominators of a group's answers as given; results without records are added to `absent`."""
         parts = {}
         for result in group.results:
-            found, without = self._read([result])  # one at a time: a layer atlas has hundreds
-            absent += without
-            for one in self._of_same_questions(found).values():
+            one = self._known[result.files[0]] if result.files[0] in self._known else self._read_more(result, absent)
+            if one is not None:
                 parts[result.seed] = parts_of(one, None, measure_of(self.task))
         return parts
+
+    def _read_more(self, result, absent):
+        """The records of a result that is none of the systems, which are not kept: a layer atlas has hundreds. None where there
+        are none."""
+        found, without = self._read([result])
+        absent += without
+        return self._of_same_questions(found).get(result.files[0])
 
     def _threshold(self, group, seed, records):
         if self.task != "span":
@@ -181,6 +188,11 @@ class Evidence:
     @property
     def heads(self):
         return [system for system in self.systems if not system.is_bert]
+
+    @property
+    def drawn_over(self):
+        """What the bootstrap draws, as captions say it."""
+        return "questions and seeds" if any(len(system.records) > 1 for system in self.systems) else "questions"
 
     def bert_at(self, epoch):
         return next((system for system in self.berts if system.group.epoch == epoch), None)

@@ -129,12 +129,17 @@ def separating_words(rows):
 
 
 def selectivity_by_layer(rows, kinds):
-    """Scores over the hidden states: a panel a kind of score, a line and colour a checkpoint. Where there is no interval, `low`
-    and `high` are the value."""
+    """Scores over the hidden states: a panel a kind of score, a line a checkpoint and recipe, a colour a checkpoint. Where there
+    is no interval, `low` and `high` are the value."""
     color = colored("epoch", list(dict.fromkeys(row["epoch"] for row in rows)), "states of epoch")
     x = padded(quantity("layer", "hidden state"))
     tips = hover(("layer", "hidden state"), ("epoch", "epoch"), ("value", "percent"), ("low", "at least"), ("high", "at most"))
     line = {**without_shape(color), "x": x, "y": quantity("value", "percent")}
+    recipes = list(dict.fromkeys(row["recipe"] for row in rows))
+    dash = {}
+    if len(recipes) > 1:
+        dash = {"strokeDash": category("recipe", "recipe", order=recipes)}
+        tips[2:2] = hover(("recipe", "recipe"))
     body = {
         "facet": {"column": {"field": "kind", "title": None, "sort": kinds}},
         "resolve": {"scale": {"y": "independent"}},
@@ -146,7 +151,7 @@ def selectivity_by_layer(rows, kinds):
                     "mark": {"type": "rule", "opacity": 0.5},
                     "encoding": {**without_shape(color), "x": x, "y": quantity("low", "percent"), "y2": {"field": "high"}},
                 },
-                {"mark": {"type": "line", "strokeWidth": 1.5}, "encoding": line},
+                {"mark": {"type": "line", "strokeWidth": 1.5}, "encoding": {**line, **dash}},
                 {
                     "mark": {"type": "point", "filled": True, "size": 32, "opacity": 1},
                     "encoding": {**line, **color, "tooltip": tips},

@@ -102,10 +102,19 @@ def _sources(run, result):
     for key, what in OF_HEAD if _tells_training(result) else OF_EVALUATION:
         if isinstance(scores.get(key), dict):
             yield _source(run, what, scores[key].get("path"), scores[key].get("fingerprint"))
+    if (chosen := threshold_source(run, result)) is not None:
+        yield chosen
     if isinstance(scores.get("head_folder"), str):
         yield _source(run, "head", scores["head_folder"], None)
     for logits in scores.get("logits") or []:
         yield _source(run, "logits", logits.get("path"), logits.get("fingerprint"))
+
+
+def threshold_source(run, result):
+    """The scores on held-out questions that the threshold of a result comes from; None where it was given."""
+    answers = result.scores.get("answers")
+    source = answers.get("threshold_from") if isinstance(answers, dict) else None
+    return _source(run, "threshold", source.get("path"), source.get("fingerprint")) if isinstance(source, dict) else None
 
 
 def _tells_training(result):

@@ -1,5 +1,6 @@
 """Reads a run's folder: RUN/<task>/seed-<s>/{checkpoints,evaluations,heads,metrics}."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from run_files import (
@@ -52,6 +53,10 @@ def _read_seed(run, task, folder):
     for path in sorted(folder.glob("evaluations/*/metrics.json")):
         for result in run.attempt(_read_evaluation, path, task, seed, folder):
             (run.others if result.epoch is None else run.berts).append(result)
+    for bert in run.berts[before:]:
+        path = folder / "evaluations" / "held-out-threshold" / bert.files[0].parent.name / "metrics.json"
+        if path.is_file():
+            run.held_out_thresholds += run.attempt(_read_held_out_threshold, path, bert)
     if len(run.berts) == before:
         run.missing.append(f"No evaluated checkpoint: {place}/evaluations/epoch-<e>/metrics.json is absent.")
     paths = sorted(folder.glob("heads/*/epoch-*/*/metrics.json"))
@@ -125,6 +130,16 @@ def _read_evaluation(path, task, seed, folder):
     return result
 
 
+def _read_held_out_threshold(path, bert):
+    """The answers of a checkpoint once more, as launch/stages.sh scores them in a study with hold_out."""
+    metrics = read_json(path)
+    check_scores(metrics, path)
+    answers = metrics.get("answers")
+    if not isinstance(answers, dict) or not is_number(answers.get("null_threshold")) or not isinstance(answers.get("threshold_from"), dict):
+        raise RunError(f"{path}: 'answers' should be an object with a number 'null_threshold' and an object 'threshold_from', is {answers!r}")
+    return replace(bert, scores=metrics, files=[path])
+
+
 def _read_evaluation_in_training(evaluation, task, seed, path):
     if not isinstance(evaluation, dict) or not is_number(evaluation.get("rank_hours")):
         raise RunError(f"{path}: 'evaluation' should be an object with a number 'rank_hours', is {evaluation!r}")
@@ -151,6 +166,11 @@ def _read_head(path, task, seed):
     if shuffled[path] not in (True, False) or shuffled[path] != shuffled[description_path]:
         told = " and ".join(f"{value!r} in {file.name}" for file, value in shuffled.items())
         raise RunError(f"{path}: 'shuffled_labels' should be true or false, and the same in head.json; is {told}")
+    layers, each_layer = description.get("layers", []), description.get("each_layer", False)
+    if not isinstance(layers, list) or not all(isinstance(layer, int) for layer in layers):
+        raise RunError(f"{description_path}: 'layers' should be a list of whole numbers, is {layers!r}")
+    if each_layer and len(layers) != 1:
+        raise RunError(f"{description_path}: 'layers' should name one layer, as 'each_layer' is {each_layer!r}; is {layers!r}")
     epoch = epoch_in(metrics, "epoch", path)
     return Result(
         task,
@@ -162,9 +182,9 @@ def _read_head(path, task, seed):
         variant=path.parent.name,
         parameters=parameters_in(metrics, path),
         dev_epoch=epoch_in(metrics, "dev_epoch", path) if metrics.get("dev_epoch") else epoch,
-        layers=description.get("layers", []),
+        layers=layers,
         layer_weights=weights,
-        each_layer=description.get("each_layer", False),
+        each_layer=each_layer,
         share=description.get("share", 1.0),
         shuffled_labels=shuffled[path],
         diverged=divergence_in(metrics, path),

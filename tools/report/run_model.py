@@ -82,6 +82,7 @@ class Run:
     controls: list[Result] = field(default_factory=list)  # heads trained on shuffled labels: nowhere among the others
     mixed: list[Result] = field(default_factory=list)  # heads on states of another checkpoint than their own
     ensembles: list[Result] = field(default_factory=list)
+    held_out_thresholds: list[Result] = field(default_factory=list)  # the answers of `berts`, at a threshold chosen elsewhere
     in_training: list[Result] = field(default_factory=list)  # BERT at its checkpoints, by bv_finetune --eval-features
     tunings: list[Tuning] = field(default_factory=list)
     configs: list[Path] = field(default_factory=list)

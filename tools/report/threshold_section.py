@@ -3,12 +3,14 @@ and recall; what null odds look like."""
 
 import judgement_charts as charts
 import numpy as np
-from groups import spread
+from groups import Group, grouped, spread
+from origin import threshold_source
 from page_parts import Column, Figure, Row, Shown, Table, words
 from row_builder import EPOCH, SEED, epoch_cell
 from thresholds import average_precision, headline, held_out_scores, histogram, precision_recall, thinned
 
 POINTS = 60  # of a curve
+ALWAYS_NONE = -1e9  # as bv_eval writes it: below all null odds
 
 
 def add_thresholds(report, evidence):
@@ -30,10 +32,13 @@ def add_thresholds(report, evidence):
                     seeds.append(Row([*begin, *one[0], *one[1]], "seed", [result]))
         begin = [epoch_cell(system.group.epoch), system.name, system.group.seed]
         rows.append(Row([*begin, *cells], "bert" if system.is_bert else "", system.group.results, seeds))
+        if system.is_bert:
+            rows += held_out_rows(report.run, system)
     caption = (
         "Official scores in percent at the threshold that the report states, and at the best one on these very questions: that is an "
         "optimistic bound, no result. “Held-out”: the threshold was chosen on held-out training questions; “as given”: it is the "
-        "evaluation's own. Average precision takes the answers from the smallest null odds on."
+        "evaluation's own. Rows of BERT that name a file have its answers at the threshold that the scores in that file tell; they are "
+        "compared with no head. Average precision takes the answers from the smallest null odds on."
     )
     columns = [
         EPOCH,
@@ -52,6 +57,25 @@ def add_thresholds(report, evidence):
     add_curves(report, evidence, name)
 
 
+def held_out_rows(run, system):
+    """BERT's answers once more, at the threshold that is best on held-out training questions: of the same task, checkpoint and seeds."""
+    found = [
+        one for one in run.held_out_thresholds
+        if (one.task, one.epoch) == (system.group.task, system.group.epoch) and one.seed in system.records and one.main
+    ]  # fmt: skip
+
+    def row(group, kind, seeds=()):
+        texts = [threshold_text(one.scores["answers"]["null_threshold"]) for one in group.results]
+        cells = threshold_cells([(text, f"held-out: {threshold_source(run, one).text}") for text, one in zip(texts, group.results)])
+        scores = [group.of(lambda one, key=key: one.main[key]) for key in ("exact", "f1")]
+        return Row([epoch_cell(group.epoch), system.name, group.seed, *cells, *scores, *[None] * 4], kind, group.results, list(seeds))
+
+    return [
+        row(group, "bert", [row(Group([one]), "seed") for one in group.results] if len(group.results) > 1 else [])
+        for group in grouped(found)
+    ]
+
+
 def threshold_cells(cells):
     """The threshold and its source, of several seeds."""
     sources = sorted({one[1] for one in cells})
@@ -59,7 +83,7 @@ def threshold_cells(cells):
 
 
 def threshold_text(value):
-    return Shown("always none" if value == -np.inf else f"{value:.2f}", max(value, -1e9))
+    return Shown("always none" if value <= ALWAYS_NONE else f"{value:.2f}", max(value, ALWAYS_NONE))
 
 
 def figures_of(run, system, seed):

@@ -9,7 +9,10 @@ from synthetic_run import write_json, write_run
 
 sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
 from comparable import PUBLISHED
+from export import latex_of, markdown_of
 from published import compare_with_paper, tolerance_of
+from published_section import add_published
+from report_model import Report
 from run_files import RunError
 from run_folder import read_run
 
@@ -81,6 +84,15 @@ def test_every_published_figure_has_a_row(run):
     assert len(rows_with(result, section="size")) == len(PUBLISHED["span_heads"])
     assert {row["verdict"] for row in rows} == {"not comparable"} and {row["reason"] for row in rows} == {"no such result in this run"}
     assert result["sentence"] == "This run cannot be compared with the paper: it has no result that was published."
+
+
+def test_what_is_said_of_the_printed_page_stands_in_no_file(run):
+    write_seed(run, 1)
+    report = Report(read_run(run))
+    add_published(report)
+    (table,) = report.tables()
+    assert "printed page" in table.on_page and len(table.caption) > 20
+    assert not any("printed page" in text for text in (markdown_of(table), latex_of(table)))
 
 
 def test_scores_within_a_point_and_a_half_reproduce_the_paper(run):

@@ -47,7 +47,7 @@ def listed(evidence):
             rows.append(Row([*cells, " / ".join(one.golds) or "none", one.id], "", [result]))
     caption = (
         f"Every disagreement about BERT's last checkpoint and about the best head; of {len(rows)} the first {min(SHOWN, len(rows))} stand "
-        "here, the files have all, and the explorer finds those of every system."
+        "here, report.json has all, and the explorer finds those of every system."
     )
     titles = ("model", "epoch", "reason", "right by", "official answer", "reference answer", "gold answers", "question")
     return Table(

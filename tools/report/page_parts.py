@@ -64,6 +64,7 @@ class Table:
     columns: list[Column]
     rows: list[Row]
     shown: int | None = None  # rows on the page, where the files have more
+    on_page: str = ""  # what the caption says on the page alone
 
 
 @dataclass

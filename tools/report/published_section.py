@@ -46,7 +46,7 @@ def add_published(report):
             words("verdict"),
             words("why not"),
         ]
-        part.tables.append(Table("published-figures", "Every published figure beside ours", f"{found['note']} {ON_PAPER}", columns, rows))
+        part.tables.append(Table("published-figures", "Every published figure beside ours", found["note"], columns, rows, on_page=ON_PAPER))
 
 
 def sources(run, files):

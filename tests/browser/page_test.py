@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from contextlib import contextmanager
 
 import bv
 import pytest
@@ -86,6 +87,45 @@ def test_it_loads_without_a_complaint_and_asks_for_nothing_but_itself(browser, p
     figures = browser.run("document.querySelectorAll('[data-figure]').length")
     assert figures > 20 and browser.run("document.querySelectorAll('[data-figure] .chart svg').length") >= figures
     assert browser.run(f"{json.dumps(SECTIONS)}.filter((id) => !document.getElementById(id))") == []
+
+
+@contextmanager
+def prepared(chromium, program):
+    """A page that is opened meanwhile runs this program before its own."""
+    chromium.errors.clear()
+    made = chromium.call("Page.addScriptToEvaluateOnNewDocument", source=program)
+    yield
+    chromium.call("Page.removeScriptToEvaluateOnNewDocument", identifier=made["identifier"])
+
+
+def test_a_browser_that_cannot_unpack_the_figures_says_so(chromium, page):
+    note = "document.getElementById('old-browser').checkVisibility()"
+    with prepared(chromium, "delete window.DecompressionStream"):
+        chromium.open(page, **WIDE)
+        assert chromium.run(note) and chromium.errors == []
+        assert chromium.run("document.getElementById('explorer').textContent.includes('being unpacked')") is False
+    chromium.open(page, **WIDE)
+    assert not chromium.run(note)
+
+
+# The page's own drawing of figures, but for one.
+ONE_FAILS = """let draw;
+Object.defineProperty(window, "vegaEmbed", {
+  set(own) { draw = own; },
+  get() { return (place, ...more) => (more[1].downloadFileName === "span-heads" ? Promise.reject(new Error("made up")) : draw(place, ...more)); },
+});"""
+
+
+def test_a_figure_that_cannot_be_drawn_says_so_and_stops_no_other(chromium, page):
+    with prepared(chromium, ONE_FAILS):
+        chromium.open(page, **WIDE)
+        draw_all(chromium)
+    assert chromium.run("document.querySelector('#figure-span-heads .chart').textContent") == "This figure cannot be drawn: Error: made up"
+    empty = "[...document.querySelectorAll('[data-figure]')].filter((figure) => !figure.querySelector('.chart svg')).map((figure) => figure.id)"
+    assert chromium.run(empty) == ["figure-span-heads"]
+    chromium.run("(() => { const box = document.querySelector('.chooser[data-task=span] input'); box.click(); })()")
+    assert len(chromium.errors) == 1 and "made up" in chromium.errors[0]
+    chromium.errors.clear()
 
 
 def test_text_of_the_data_stays_text_everywhere(browser):

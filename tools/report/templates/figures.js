@@ -46,37 +46,42 @@ const Figures = (() => {
     return fit;
   }
 
+  // Once; null where it cannot be drawn, which its box says, and which costs no other figure.
   function draw(figure) {
     const name = figure.dataset.figure;
-    if (views.has(name)) return views.get(name);
+    if (!views.has(name)) views.set(name, drawn(figure, name).catch((wrong) => {
+      console.error(`figure ${name}: ${wrong}`);
+      figure.querySelector(".chart").textContent = `This figure cannot be drawn: ${wrong}`;
+      return null;
+    }));
+    return views.get(name);
+  }
+
+  async function drawn(figure, name) {
     const place = figure.querySelector(".chart");
     const caption = figure.querySelector("figcaption").firstChild.textContent.trim();
     const specification = fitted({ ...specifications[name], description: caption }, place.clientWidth);
-    const made = vegaEmbed(place, specification, {
+    const embedded = await vegaEmbed(place, specification, {
       renderer: "svg",
       config: colors(),
       downloadFileName: name,
       actions: { export: true, source: false, compiled: false, editor: false },
       tooltip: { theme: dark.matches ? "dark" : "light" },
-    }).then((embedded) => {
-      apply(embedded.view, figure.closest("[data-task]")?.dataset.task);
-      return embedded;
     });
-    made.catch((wrong) => console.error(`figure ${name}: ${wrong}`));
-    views.set(name, made);
-    return made;
+    apply(embedded.view, figure.closest("[data-task]")?.dataset.task);
+    return embedded;
   }
 
   function apply(view, task) {
     const choice = chosen.get(task);
-    if (!choice) return;
+    if (!choice || !view) return;
     view.logLevel(1); // errors alone: a figure of which nothing is chosen is worth no warning
     view.signal("chosen_models", choice.models).signal("chosen_epochs", choice.epochs).runAsync();
   }
 
   async function redraw() {
     const names = [...views.keys()];
-    for (const name of names) (await views.get(name)).finalize();
+    for (const name of names) (await views.get(name))?.finalize();
     views.clear();
     for (const name of names) await draw(document.querySelector(`[data-figure="${CSS.escape(name)}"]`));
   }
@@ -135,7 +140,7 @@ const Figures = (() => {
       chosen.get(task)[key] = values;
       for (const [name, made] of views) {
         const figure = document.querySelector(`[data-figure="${CSS.escape(name)}"]`);
-        if (figure.closest("[data-task]")?.dataset.task === task) apply((await made).view, task);
+        if (figure.closest("[data-task]")?.dataset.task === task) apply((await made)?.view, task);
       }
     };
     if (models.length > 1) place.append(options("Models in the figures", models, changed("models")));

@@ -30,7 +30,9 @@ head_scores() {
 }
 finished_head() { compgen -G "`head_scores "$@"`" >/dev/null; }
 
-# What the whole study makes: a pattern below RUN on each line. The tools that watch a run read it in RUN/wanted.txt.
+# What the whole study makes: a pattern below RUN on each line. The tools that watch a run read it in RUN/wanted.txt. After the
+# pattern of a comparison come, each after a tab, patterns of the folders of its heads: it is not made if one of them is a
+# worthless head.
 wanted_results() {
     local task seed epoch head variant
     local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"})
@@ -46,6 +48,35 @@ wanted_results() {
                     if [[ $variant == -layer-* ]]; then echo "${task}_probe"; else heads_of "$task"; fi |
                         while read -r head; do head_scores "$task/seed-$seed" "$head" "$epoch" "$seed" "$variant"; done
                 done
+                echo "$task/seed-$seed/evaluations/epoch-$epoch/metrics.json"
+            done
+            [[ $task != span ]] || echo "$task/seed-$seed/evaluations/never-none/metrics.json"
+            wanted_comparisons "$task" "$seed"
+        done
+    done
+}
+
+# The same of the comparisons of a task, see `comparisons`.
+wanted_comparisons() {
+    local task=$1 seed=$2 folder=$1/seed-$2 pair epoch head ensemble member members how
+    local -n ensembles=study_$1_ensembles
+    for pair in ${study_mixed[@]+"${study_mixed[@]}"}; do
+        epoch=${pair%:*}
+        [[ " ${study_states_at[*]} " == *" $epoch "* ]] || continue
+        heads_of "$task" | while read -r head; do
+            head=${head##*/} head=${head%.toml}
+            printf '%s\t' "$folder/evaluations/mixed/$head/epoch-$epoch-on-${pair#*:}/*-seed-$seed/metrics.json"
+            echo "$folder/heads/$head/epoch-$epoch/*-seed-$seed"
+        done
+    done
+    for ensemble in ${ensembles[@]+"${ensembles[@]}"}; do
+        for epoch in ${study_states_at[@]+"${study_states_at[@]}"}; do
+            members=''
+            for member in ${ensemble//+/ }; do
+                [[ $member == BERT ]] || members+=$'\t'"$folder/heads/$member/epoch-$epoch/*-seed-$seed"
+            done
+            for how in max mean; do
+                echo "$folder/evaluations/ensembles/$ensemble/epoch-$epoch/*-seed-$seed-$how/metrics.json$members"
             done
         done
     done

@@ -105,7 +105,8 @@ def test_a_study_that_names_no_task_wants_both(tmp_path):
 
 
 @pytest.mark.parametrize("more", [None, "seeds = [1, 2]", 'states_at = ["2"]', "shares = [0.5]", 'layer_subsets = ["0,2"]',
-                                  "layer_atlas = true", 'span_heads = ["configs/heads/average_pooling.toml"]'])
+                                  "layer_atlas = true", 'mixed = ["0.3:1"]', 'span_ensembles = ["learned_pooling+BERT"]',
+                                  'span_heads = ["configs/heads/average_pooling.toml"]'])
 def test_a_study_that_wants_more_is_not_done(tmp_path, more):
     run = write_run(tmp_path)
     wanted = {"tasks": '["span"]', "states_at": '["0.3", "1"]', "span_heads": '["learned_pooling", "adapter_64_shared_skip"]'}
@@ -114,6 +115,36 @@ def test_a_study_that_wants_more_is_not_done(tmp_path, more):
     (run / "study.toml").write_text(f"[study]\n{lines}[finetune]\ncheckpoints = '0.3,1,2'\n", encoding="utf-8")
     (run / "wanted.txt").write_text(wanted_of(run / "study.toml"), encoding="utf-8")
     assert is_done(run) == (more is None)
+
+
+@pytest.mark.parametrize("compares, made", [
+    ('mixed = ["0.3:2"]', ["mixed/{0}/epoch-0.3-on-2/lr-0.001-seed-1", "mixed/{1}/epoch-0.3-on-2/lr-0.001-seed-1"]),
+    ('span_ensembles = ["{0}+{1}"]', ["ensembles/{0}+{1}/epoch-0.3/lr-0.001-seed-1-max", "ensembles/{0}+{1}/epoch-0.3/lr-0.001-seed-1-mean"]),
+])  # fmt: skip
+@pytest.mark.parametrize("diverged", [False, True])
+def test_a_run_is_done_when_its_comparisons_are_scored_but_those_of_a_head_that_diverged(tmp_path, compares, made, diverged):
+    run, heads = write_run(tmp_path), ["learned_pooling", "adapter_64_shared_skip"]
+    study = f"[study]\ntasks = ['span']\nstates_at = ['0.3']\nspan_heads = {heads}\n{compares.format(*heads)}\n"
+    (run / "study.toml").write_text(study + "[finetune]\ncheckpoints = '0.3,1,2'\n", encoding="utf-8")
+    (run / "wanted.txt").write_text(wanted_of(run / "study.toml"), encoding="utf-8")
+    wanted = [f"span/seed-1/evaluations/{place.format(*heads)}/metrics.json" for place in made]
+    if diverged:
+        (run / f"span/seed-1/heads/{heads[0]}/epoch-0.3/lr-0.001-seed-1/head.json").unlink()
+        wanted = [place for place in wanted if heads[0] not in place]
+    for place in wanted:
+        assert not is_done(run)
+        write_json(run / place, {})
+    assert is_done(run)
+
+
+@pytest.mark.parametrize("place", ["epoch-0.3", "never-none"])
+def test_a_run_is_not_done_before_its_evaluations(tmp_path, place):
+    run = write_run(tmp_path)
+    (run / "study.toml").write_text("[study]\ntasks = ['span']\nstates_at = ['0.3']\n[finetune]\ncheckpoints = '0.3'\n", encoding="utf-8")
+    (run / "wanted.txt").write_text(wanted_of(run / "study.toml"), encoding="utf-8")
+    assert is_done(run)
+    (run / "span/seed-1/evaluations" / place / "metrics.json").unlink()
+    assert not is_done(run)
 
 
 def test_lines_are_read_once_and_anew_where_the_file_was_written_anew(tmp_path):

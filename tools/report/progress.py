@@ -161,7 +161,18 @@ def _seed_done(seed):
 
 
 def _absent(run_folder):
-    """Whether a result is not there that the launcher wrote into RUN/wanted.txt, a pattern a line, when it began."""
+    """Whether a result is not there that the launcher wrote into RUN/wanted.txt when it began: on each line its pattern and, of a
+    comparison, those of the folders of its heads (launch/made.sh)."""
     path = run_folder / "wanted.txt"
-    patterns = read_text(path).splitlines() if path.is_file() else []
-    return any(next(run_folder.glob(pattern), None) is None for pattern in patterns if pattern)
+    lines = [line.split("\t") for line in read_text(path).splitlines()] if path.is_file() else []
+    return any(
+        next(run_folder.glob(pattern), None) is None
+        and not any(_worthless(folder) for head in heads for folder in run_folder.glob(head))
+        for pattern, *heads in lines
+        if pattern
+    )
+
+
+def _worthless(head):
+    """Whether a head diverged before there was anything to score: it is in no comparison."""
+    return (head / "metrics.json").is_file() and not (head / "head.json").is_file()

@@ -67,8 +67,9 @@ install_system_packages() {
         return
     fi
     mapfile -t missing < <(missing_packages)
-    # If apt has its lists and knows none of the missing packages, there is nothing to install.
-    if apt-cache show bash >/dev/null 2>&1; then
+    # If apt has its lists and knows none of the missing packages, there is nothing to install. Without dpkg's status file apt-cache
+    # knows bash from the lists alone; a new container has none, and its apt knows only what is installed.
+    if apt-cache -o Dir::State::status=/dev/null show bash >/dev/null 2>&1; then
         mapfile -t missing < <(known_packages ${missing[@]+"${missing[@]}"})
     fi
     ((${#missing[@]})) || return 0

@@ -1,9 +1,14 @@
 """Each experiment of a run has a section of its own in the report."""
 
 import json
+import sys
 
+import bv
 import pytest
 from synthetic_run import page_of, refusal_of, rows_of, scores, write_json, write_run
+
+sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
+from run_folder import read_run
 
 
 @pytest.fixture
@@ -99,6 +104,17 @@ def test_heads_of_experiments_are_not_among_those_against_bert(run, shown):
         own = [row for row in before if row[1:2] == [name] and "metrics.json" in row[-1]]
         assert [row for row in own if row not in after] == []
     assert "lr-0.001-seed-1-share-0.1)" not in shown
+
+
+def test_members_of_another_kind_are_errors_that_name_the_file(run):
+    add_experiments(run)
+    head = run / "span/seed-1/heads/learned_pooling/epoch-1/lr-0.001-seed-1/head.json"
+    ensemble = run / "span/seed-1/evaluations/ensembles/learned_pooling+BERT/epoch-1/lr-0.001-seed-1-max/metrics.json"
+    for path, member, value in ((head, "share", "half"), (head, "layers", 3), (head, "layer_weights", [1]), (ensemble, "logits", ["a"])):
+        before = json.loads(path.read_text())
+        write_json(path, before | {member: value})
+        assert read_run(run).wrong[0].startswith(f"{path}: '{member}' should "), member
+        write_json(path, before)
 
 
 def test_an_ensemble_of_unknown_logits_is_an_error_that_names_it(run):

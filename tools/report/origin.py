@@ -30,7 +30,7 @@ def origin_of(run, result, records):
     """The chain of Facts behind a result, as far as files tell; `records` are those of `job_records`. A malformed file or member
     costs no other link; the run names it."""
     made = next(iter(run.attempt(_made_in, result.scores, result.files[0])), None)
-    parts = [(_sources, run, result), (_older_sources, run, result), (_fine_tuning, run, result), (_settings, result)]
+    parts = [(_sources, run, result), (_logits, run, result), (_older_sources, run, result), (_fine_tuning, run, result), (_settings, result)]
     parts.append((_facts_of_made, made, records) if made else (_facts_of_record, result, records))
     return [fact for part in parts for facts in run.attempt(*part) for fact in facts]
 
@@ -106,7 +106,12 @@ def _sources(run, result):
         yield chosen
     if isinstance(scores.get("head_folder"), str):
         yield _source(run, "head", scores["head_folder"], None)
-    for logits in scores.get("logits") or []:
+
+
+def _logits(run, result):
+    for logits in result.scores.get("logits") or []:
+        if not isinstance(logits, dict):
+            raise RunError(f"{result.files[0]}: 'logits' should hold objects with a text 'path', holds {logits!r}")
         yield _source(run, "logits", logits.get("path"), logits.get("fingerprint"))
 
 

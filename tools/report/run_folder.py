@@ -158,7 +158,7 @@ def _read_head(path, task, seed):
     description = read_json(description_path)
     weights = description.get("layer_weights", [])
     for learned in weights:
-        if not all(is_number(weight) for weight in learned.get("weights", [None])):
+        if not isinstance(learned, dict) or not all(is_number(weight) for weight in learned.get("weights", [None])):
             raise RunError(
                 f"{description_path}: 'layer_weights' should hold objects with a list of numbers 'weights'"
             )
@@ -171,6 +171,9 @@ def _read_head(path, task, seed):
         raise RunError(f"{description_path}: 'layers' should be a list of whole numbers, is {layers!r}")
     if each_layer and len(layers) != 1:
         raise RunError(f"{description_path}: 'layers' should name one layer, as 'each_layer' is {each_layer!r}; is {layers!r}")
+    share = description.get("share", 1.0)
+    if not is_number(share):
+        raise RunError(f"{description_path}: 'share' should be a number, is {share!r}")
     epoch = epoch_in(metrics, "epoch", path)
     return Result(
         task,
@@ -185,7 +188,7 @@ def _read_head(path, task, seed):
         layers=layers,
         layer_weights=weights,
         each_layer=each_layer,
-        share=description.get("share", 1.0),
+        share=share,
         shuffled_labels=shuffled[path],
         diverged=divergence_in(metrics, path),
     )
@@ -214,6 +217,8 @@ def _read_ensemble(path, task, seed, run):
     place = f"{task}/seed-{seed}/"
     members = []
     for logits in metrics.get("logits", []):
+        if not isinstance(logits, dict) or not isinstance(logits.get("path"), str):
+            raise RunError(f"{path}: 'logits' should hold objects with a text 'path', holds {logits!r}")
         _, found, rest = logits["path"].rpartition(place)
         beside = (run.folder / place / rest).with_name("metrics.json")
         member = next((result for result in [*run.berts, *run.heads] if result.files[0] == beside), None)
@@ -224,5 +229,5 @@ def _read_ensemble(path, task, seed, run):
         raise RunError(f"{path}: 'logits' should name those of several models over one checkpoint")
     name = " + ".join(member.name.replace("_", " ") for member in members)
     return Result(
-        task, seed, members[0].epoch, name, metrics, [path], combine=metrics["combine"], members=members
+        task, seed, members[0].epoch, name, metrics, [path], combine=str(metrics.get("combine", "")), members=members
     )

@@ -8,15 +8,14 @@ namespace bv {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
-std::string text_at(const Json& object, const char* place) {
-    const Json::json_pointer pointer(place);
+std::string text_at(const nlohmann::json& object, const char* place) {
+    const nlohmann::json::json_pointer pointer(place);
     return object.contains(pointer) && object[pointer].is_string() ? object[pointer].get<std::string>() : "";
 }
 
 /// The model that computed the logits of the metrics.json at `file`. Empty if it names none.
-std::string computing_model(const fs::path& file, const Json& metrics) {
+std::string computing_model(const fs::path& file, const nlohmann::json& metrics) {
     if (!metrics.is_object()) return "";
     if (metrics.contains("head")) {
         // bv_train writes metrics.json beside the head, bv_eval names the head's fingerprint.
@@ -39,7 +38,7 @@ std::string head_name(const std::string& fingerprint) {
     return "head " + fingerprint;
 }
 
-std::string scored_model(const fs::path& file, const Json& metrics) {
+std::string scored_model(const fs::path& file, const nlohmann::json& metrics) {
     const std::string logits = text_at(metrics, "/logits/0/path");
     if (logits.empty()) return computing_model(file, metrics);
     return metrics["logits"].size() == 1 ? model_of_logits(logits) : "";

@@ -12,15 +12,14 @@
 namespace bv {
 namespace {
 
-using Json = nlohmann::json;
-using Pointer = Json::json_pointer;
+using Pointer = nlohmann::json::json_pointer;
 
 constexpr const char* kThreshold = "/official/best_f1_thresh";
 constexpr double kAlwaysNone = -1e9;  // below all null odds
 
 /// The best threshold of official scores. They say 0 if no threshold beats the answer "none" to every
 /// question; as null odds are not probabilities, 0 would not give these answers.
-double best_threshold(const Json& official) {
+double best_threshold(const nlohmann::json& official) {
     const double none_everywhere =
         100 * official.value("NoAns_total", 0.0) / std::max(1.0, official.value("total", 0.0));
     if (official.value("best_f1", 100.0) <= none_everywhere + 1e-9) return kAlwaysNone;
@@ -28,7 +27,7 @@ double best_threshold(const Json& official) {
 }
 
 /// Throws Error unless the features of the file were made with the same settings, and of other questions.
-void require_held_out(const std::string& file, const Json& metrics, const Evaluation& evaluation) {
+void require_held_out(const std::string& file, const nlohmann::json& metrics, const Evaluation& evaluation) {
     const Pointer settings("/features/settings");
     const bool of_training = metrics.contains("head") && !metrics.contains("head_folder");
     if (!metrics.contains(settings)) {
@@ -37,14 +36,16 @@ void require_held_out(const std::string& file, const Json& metrics, const Evalua
     }
     const auto own = describe_features("", evaluation.fingerprint, evaluation.features.settings)["settings"];
     for (const auto& [name, value] : own.items()) {
-        const Json found = metrics[settings].is_object() ? metrics[settings].value(name, Json()) : Json();
-        if (found != Json(value)) {
+        const nlohmann::json found = metrics[settings].is_object()
+                                         ? metrics[settings].value(name, nlohmann::json())
+                                         : nlohmann::json();
+        if (found != nlohmann::json(value)) {
             fail("--threshold-from {}: its features were made with {} {}, those to be scored with {}", file,
                  name, found.dump(), value.dump());
         }
     }
     if (!metrics.contains("held_out") &&
-        metrics["features"].value("fingerprint", Json()) == evaluation.fingerprint) {
+        metrics["features"].value("fingerprint", nlohmann::json()) == evaluation.fingerprint) {
         fail(
             "--threshold-from {}: it is of the questions that are to be scored; a threshold is chosen on "
             "others{}, and metrics.json has the best one on these as best_f1_thresh",
@@ -53,7 +54,7 @@ void require_held_out(const std::string& file, const Json& metrics, const Evalua
 }
 
 /// Throws Error unless the file is of the model that is to be scored, as far as that is known.
-void require_same_model(const std::filesystem::path& path, const Json& metrics,
+void require_same_model(const std::filesystem::path& path, const nlohmann::json& metrics,
                         const Evaluation& evaluation) {
     if (evaluation.model.empty()) return;
     const std::string found = scored_model(path, metrics);
@@ -77,10 +78,10 @@ std::optional<ChosenThreshold> chosen_threshold(const EvalOptions& options, cons
     if (task != Task::span) fail("--threshold-from is for the task span; a classifier has no null threshold");
     const std::filesystem::path path = metrics_file(options.threshold_from);
     const std::string file = path.string();
-    const Json metrics = read_json(path);
-    if (!metrics.is_object() || metrics.value("task", Json()) != to_string(Task::span))
+    const nlohmann::json metrics = read_json(path);
+    if (!metrics.is_object() || metrics.value("task", nlohmann::json()) != to_string(Task::span))
         fail("--threshold-from {}: it is no evaluation of the task span", file);
-    const Json& scores = metrics.contains("held_out") ? metrics["held_out"] : metrics;
+    const nlohmann::json& scores = metrics.contains("held_out") ? metrics["held_out"] : metrics;
     const Pointer pointer(kThreshold);
     if (!scores.is_object() || !scores.contains(pointer) || !scores[pointer].is_number())
         fail("--threshold-from {}: it has no number '{}'", file, pointer.to_string());

@@ -15,12 +15,12 @@ struct Labels {
     std::vector<std::int32_t> end;
 };
 
-/// Labels that have lost their relation to the texts, for a control: a head that is trained on them can learn
-/// how frequent labels are, and nothing else. A head knows something only as far as it is better than its
-/// control. Only features of questions q with `questions[q]` true get other labels.
+/// Local: labels without relation to the texts, for a control: a head that is trained on them can learn only
+/// how frequent labels are. Only the features of questions q with `questions[q]` true get other labels.
+/// `features` must be labelled.
 ///
-/// Each of these features gets the answer's length in tokens, or "none", of another one of them: one random
-/// circle goes through all, and each takes the length of the next. A random place within the context is drawn
+/// These features are put into a random circle. Each gets the length of the next feature's answer in tokens,
+/// or "none" if the next feature has no answer. A random place within the context is drawn
 /// for the answer, which is cut if the context is shorter. So the number of features with an answer stays the
 /// same, and the number of answers of each length too, except for answers that are cut. The classes of the
 /// classification task follow from these labels, as they do in training without a control.
@@ -29,8 +29,8 @@ struct Labels {
 ///
 /// After the selectivity of Hewitt and Liang (2019), "Designing and Interpreting Probes with Control Tasks".
 /// There the control's labels are a random function of the word, and the probe is scored on such labels too:
-/// that measures how much it can memorise. Here the labels follow from nothing, and the head is scored on
-/// true labels: that is the score which frequencies alone give to this head after this training.
+/// this measures how much it can memorise. Here the labels are random, and the head is scored on true labels:
+/// this measures how far it gets by frequencies alone.
 Labels shuffled_labels(const Features& features, const std::vector<bool>& questions, std::uint64_t seed);
 
 /// Local: the states of source `whole` in batches with other `labels`. Its table of features keeps the labels

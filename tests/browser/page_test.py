@@ -214,9 +214,54 @@ def test_gold_answers_are_marked_and_answers_of_the_classification_task_are_show
     marked = browser.run("[...document.querySelectorAll('#explorer-question mark')].map((mark) => mark.textContent).join('')")
     gold = re.search(r"Gold answer: (.*?)\. The answer", browser.run("document.getElementById('explorer-question').textContent"))[1]
     assert any(part in marked for part in gold.split(" / ")) or gold.startswith("none")
-    choose(browser, task="1")
+    choose(browser, task="2")  # after two seeds of the span task
     browser.until("document.getElementById('explorer-question').textContent.match(/no answer|has an answer/)")
     assert browser.errors == []
+
+
+# The domain of a figure's x axis, where it is one for all panels.
+DOMAIN = """(async (name) => {
+  const { view } = await Figures.draw(document.querySelector(`[data-figure="${name}"]`));
+  return view.scale("x").domain().join(" ");
+})"""
+
+
+def test_shift_with_the_wheel_zooms_a_figure_and_a_double_click_resets_it(browser):
+    draw_all(browser)
+    for name in ("span-fine-tuning", "span-shares", "span-second-best"):  # one view, panels, bars
+        zoom_and_reset(browser, name)
+    assert browser.errors == []
+
+
+def zoom_and_reset(browser, name):
+    figure = f"document.querySelector('[data-figure={name}]')"
+    browser.run(f"{figure}.querySelector('svg').scrollIntoView({{ block: 'center' }})")
+    left, top, width, height = browser.run(
+        f"(() => {{ const box = ({figure}.querySelector('.cell path.background') || {figure}.querySelector('.root path.background'))"
+        ".getBoundingClientRect(); return [box.x, box.y, box.width, box.height]; })()"
+    )
+    place = {"x": left + width / 3, "y": top + height / 2}
+    whole, scroll = browser.run(f"{DOMAIN}('{name}')"), browser.run("scrollY")
+    before = whole
+    for turn in ({"deltaX": 0, "deltaY": -120}, {"deltaX": -120, "deltaY": 0}):  # some browsers turn the wheel while shift is held
+        browser.call("Input.dispatchMouseEvent", type="mouseWheel", modifiers=8, **place, **turn)
+        browser.until(f"await {DOMAIN}('{name}') !== '{before}'")
+        after = browser.run(f"{DOMAIN}('{name}')")
+        assert spread_of(after) < spread_of(before), (name, turn)
+        before = after
+    assert browser.run("scrollY") == scroll
+    for clicks in (1, 2):
+        for kind in ("mousePressed", "mouseReleased"):
+            browser.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=clicks, **place)
+    browser.until(f"await {DOMAIN}('{name}') === '{whole}'")
+    browser.call("Input.dispatchMouseEvent", type="mouseWheel", deltaX=0, deltaY=-120, **place)  # the page scrolls
+    browser.until(f"scrollY < {scroll}")
+    assert browser.run(f"{DOMAIN}('{name}')") == whole
+
+
+def spread_of(domain):
+    low, high = map(float, domain.split())
+    return high - low
 
 
 def test_a_choice_of_models_and_checkpoints_changes_the_figures(browser):

@@ -138,7 +138,7 @@ class Browser:
     def until(self, condition):
         """Waits for a condition in the page."""
         program = f"""new Promise((resolve) => {{
-            const look = () => ({condition}) ? resolve(true) : setTimeout(look, 10);
+            const look = async () => ({condition}) ? resolve(true) : setTimeout(look, 10);
             look();
         }})"""
         return self.run(program)

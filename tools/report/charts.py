@@ -3,13 +3,11 @@
 from marks import (
     ANSWERED,
     BLUE,
-    CHOICES,
     EM,
     F1,
     GREEN,
     GREY,
     VERMILLION,
-    ZOOM,
     about,
     category,
     colored,
@@ -44,15 +42,14 @@ def fine_tuning_curve(berts, baseline):
     names = list(dict.fromkeys(row["score"] for row in rows))
     domain = extent([row["value"] for row in rows] + ([] if baseline is None else [baseline]))
     color = colored("score", names, colors=[SCORE_COLORS[name] for name in names])
-    x = quantity("at", "epochs of fine-tuning", zero=True, axis={"format": "~g"})
-    y = quantity("value", "percent", domain=domain)
+    x = padded(quantity("at", "epochs of fine-tuning", zero=True, axis={"format": "~g"}))
+    y = padded(quantity("value", "percent", domain=domain))
     layers = [
         {
             "mark": {"type": "line", "strokeWidth": 2},
             "encoding": {"x": x, "y": {**y, "aggregate": "mean"}, **without_shape(color)},
         },
         {
-            "params": [ZOOM],
             "mark": {"type": "point", "filled": True, "size": 55, "opacity": 1},
             "encoding": {
                 "x": x,
@@ -89,7 +86,7 @@ def heads_against_bert(groups):
     color = colored("epoch", epochs_of(groups), "states of epoch")
     y = category("model", order=_names_by_parameters(groups), axis={"labelLimit": 260, "grid": True})
     shift = {"yOffset": {"field": "epoch", "sort": epochs_of(groups)}}
-    x = quantity("value", "percent", axis={"tickCount": 6})
+    x = padded(quantity("value", "percent", axis={"tickCount": 6}))
     tips = hover(("model", "model"), ("epoch", "epoch"), ("score", "score"), ("value", "mean"), ("low", "least seed"),
                  ("high", "largest seed"), ("seeds", "seeds"))
     body = {
@@ -100,7 +97,7 @@ def heads_against_bert(groups):
             "layer": [
                 {
                     "mark": {"type": "rule", "strokeWidth": 2},
-                    "encoding": {"y": y, **shift, "x": quantity("low", "percent"), "x2": {"field": "high"},
+                    "encoding": {"y": y, **shift, "x": {**x, "field": "low"}, "x2": {"field": "high"},
                                  **without_shape(color)},
                 },
                 {
@@ -146,8 +143,7 @@ def pareto_front(points, title):
                 "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, **without_shape(color)},
             },
             {
-                "params": [ZOOM],
-                "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
+                    "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
                 "encoding": {"x": x, "y": y, **color, "tooltip": tips},
             },
             {
@@ -181,7 +177,6 @@ def answers_kinds(groups):
             rows.append(about(group, x=none, y=has, kind="BERT" if group.name == "BERT" else "head"))
     color = colored("epoch", epochs_of(groups), "states of epoch")
     body = {
-        "params": [*CHOICES, ZOOM],
         "mark": {"type": "point", "size": 70, "strokeWidth": 2},
         "encoding": {
             "x": padded(quantity("x", "F1 of questions without an answer")),
@@ -206,8 +201,8 @@ def epochs_of_heads(lines, title):
             "height": 110,
             "mark": {"type": "line", "point": {"size": 22}, "strokeWidth": 1.5},
             "encoding": {
-                "x": quantity("at", "epochs of the head", zero=True, axis={"tickCount": 4, "format": "~g"}),
-                "y": quantity("value", title, axis={"tickCount": 4}),
+                "x": padded(quantity("at", "epochs of the head", zero=True, axis={"tickCount": 4, "format": "~g"}), 4),
+                "y": padded(quantity("value", title, axis={"tickCount": 4}), 4),
                 "detail": {"field": "seed"},
                 **without_shape(color),
                 "tooltip": hover(("model", "head"), ("epoch", "states of epoch"), ("seed", "seed"), ("at", "its epoch"),

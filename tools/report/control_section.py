@@ -9,7 +9,7 @@ from groups import Group, grouped, recipe_of, spread
 from marks import about
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell, name_of
-from significance_section import shown
+from significance_section import intervals_text, shown
 
 TITLE = "Control on shuffled labels"
 MEANING = (
@@ -61,7 +61,7 @@ def add_control(report, task, evidence):
         chosen = sorted((pair for pair in pairs if pair.head.each_layer == each_layer),
                         key=lambda pair: (pair.head.epoch, pair.head.name, pair.head.layers, pair.head.share, pair.recipe))
         if chosen:
-            differences = evidence.selectivities([(pair.head, pair.control) for pair in chosen])
+            differences = evidence.differences([(pair.head.results, pair.control.results) for pair in chosen], measure_of(task))
             report.table(task, table(f"{task}-{own}", title, chosen, differences))
             if each_layer:
                 add_atlas(report, task, chosen, differences)
@@ -81,12 +81,6 @@ def about_control(control):
         [f" (its control {told}; its best epoch before)" for told in dict.fromkeys(one.diverged for one in control.results) if told]
         + [f" [its control: {told}]" for told in dict.fromkeys(one.mark for one in control.results) if told]
     )
-
-
-def intervals_text(pairs, begin):
-    """What captions say of intervals; `begin` are the words before "95 % intervals"."""
-    seeds = " and seeds" if any(len(pair.head.results) > 1 for pair in pairs) else ""
-    return f" {begin} 95 % intervals over questions{seeds}, each by itself: not corrected for the number of comparisons."
 
 
 def table(name, title, pairs, differences):
@@ -118,7 +112,7 @@ def table(name, title, pairs, differences):
         Column("on shuffled labels", 2, "of the same head, trained on shuffled labels"),
         Column("selectivity", 1, "the score less that on shuffled labels", signed=True),
     ]
-    intervals = intervals_text(pairs, "In brackets stand") if any(differences) else ""
+    intervals = intervals_text([pair.head for pair in pairs], "In brackets stand") if any(differences) else ""
     caption = f"{score[0].upper()}{score[1:]} in percent, of the answers as given. {MEANING}{intervals}"
     return Table(name, title, caption, columns, rows)
 
@@ -140,7 +134,7 @@ def add_atlas(report, task, pairs, differences):
         caption = (
             f"What a {name.replace('_', ' ')} on each hidden state scores, what it scores when it was trained on shuffled labels, and the "
             "selectivity: the difference of both. 0 is the embedding output."
-            + (intervals_text(pairs, "Upright lines are") if any(differences) else "")
+            + (intervals_text([pair.head for pair in pairs], "Upright lines are") if any(differences) else "")
         )
         own_name = f"{task}-atlas-control" + (f"-{place + 1}" if place else "")
         spec = charts.selectivity_by_layer(rows, kinds)

@@ -12,6 +12,7 @@ from significance import bootstrap
 from thresholds import held_out_scores, threshold_of
 
 MEASURES = {"f1": "F1", "exact": "accuracy", "answered": "F1 of the questions with an answer"}
+EITHER = "either"  # percent that the best or the second-best answer is right, by the reference's scorer
 
 
 def measure_of(task):
@@ -20,9 +21,11 @@ def measure_of(task):
 
 
 def parts_of(records, threshold, measure):
-    """Numerators and denominators of a score, (Q) each. Measures: f1, exact, answered (F1 of the questions with an answer)."""
+    """Numerators and denominators of a score, (Q) each. Measures: those of MEASURES, and EITHER."""
     if measure == "exact":
         return records.correct(threshold).astype(np.float64), np.ones(len(records))
+    if measure == EITHER:
+        return (records["reference_exact"] | records["reference_second_exact"]).astype(np.float64), np.ones(len(records))
     numerators, denominators = records.f1_parts(threshold)
     asked = records["answerable"] if measure == "answered" else np.ones(len(records), bool)
     return numerators * asked, denominators * asked
@@ -70,6 +73,10 @@ class System:
         return {seed: parts_of(one, self.thresholds[seed], measure) for seed, one in self.records.items()}
 
 
+def _files_of(results):
+    return tuple(result.files[0] for result in results)
+
+
 def _usual(found):
     """The features that most records are of, and their questions' ids."""
     if not found:
@@ -93,7 +100,7 @@ class Evidence:
             records = {result.seed: found[result.files[0]] for result in group.results if result.files[0] in found}
             if records:
                 self.systems.append(System(group, records, {seed: self._threshold(group, seed, one) for seed, one in records.items()}))
-        self._name_absent(absent)
+        self._absent = absent
         self._thresholds_for_all()
         self._bootstraps = {}
 
@@ -121,11 +128,6 @@ class Evidence:
                 absent.append(result)
         return found, absent
 
-    def _name_absent(self, absent):
-        if absent:
-            example = absent[0].files[0].with_name(NAME).relative_to(self.run.folder)
-            self.run.missing.append(f"No records of questions for {len(absent)} results of the {self.task} task, such as {example}.")
-
     def _of_same_questions(self, found):
         """Those of the features and questions that most are of; the others are named."""
         kept = {}
@@ -139,36 +141,56 @@ class Evidence:
                 self.run.missing.append(f"Left out: {place} is of other questions (features {one.features}, not {self._features}).")
         return kept
 
-    def selectivities(self, pairs):
-        """The Difference of each pair of groups, under the same seeds: of the answers as given, by the task's own measure. None
-        for a pair that has no records."""
+    def differences(self, pairs, measure):
+        """The Difference of each pair of lists of results, under the same seeds: of the answers as given. None for a pair that has
+        no records."""
         if not self.systems:
             return [None] * len(pairs)
-        absent = []
-        told = [self._parts_as_given(group, absent) for pair in pairs for group in pair]
-        self._name_absent(absent)
-        whole = [n for n in range(len(pairs)) if told[2 * n] and told[2 * n].keys() == told[2 * n + 1].keys()]
-        if not whole:
+        sides = {_files_of(side): side for pair in pairs for side in pair}  # many have the same partner
+        told = {files: self._parts_as_given(side, measure) for files, side in sides.items()}
+        told = {files: parts for files, parts in told.items() if parts}
+        if not told:
             return [None] * len(pairs)
-        drawn = bootstrap([told[2 * n + side] for n in whole for side in (0, 1)], self.first["context"])
-        differences = {n: drawn.difference(2 * place, 2 * place + 1) for place, n in enumerate(whole)}
-        return [differences.get(n) for n in range(len(pairs))]
+        place_of = {files: place for place, files in enumerate(told)}
+        drawn = bootstrap(list(told.values()), self.first["context"])
 
-    def _parts_as_given(self, group, absent):
-        """By seed: numerators and denominators of a group's answers as given; results without records are added to `absent`."""
+        def difference(own, other):
+            if own not in told or other not in told or told[own].keys() != told[other].keys():
+                return None
+            return drawn.difference(place_of[own], place_of[other])
+
+        return [difference(_files_of(own), _files_of(other)) for own, other in pairs]
+
+    def _parts_as_given(self, results, measure):
+        """By seed: numerators and denominators of the answers as given, of the results that have records."""
         parts = {}
-        for result in group.results:
-            one = self._known[result.files[0]] if result.files[0] in self._known else self._read_more(result, absent)
+        for result in results:
+            one = self.records_of(result)
             if one is not None:
-                parts[result.seed] = parts_of(one, None, measure_of(self.task))
+                parts[result.seed] = parts_of(one, None, measure)
         return parts
 
-    def _read_more(self, result, absent):
-        """The records of a result that is none of the systems, which are not kept: a layer atlas has hundreds. None where there
-        are none."""
-        found, without = self._read([result])
-        absent += without
-        return self._of_same_questions(found).get(result.files[0])
+    def records_of(self, result):
+        """None where there are none, which is named. Those of results that are none of the systems are not kept: a layer atlas has
+        hundreds."""
+        file = result.files[0]
+        if file in self._known:
+            return self._known[file]
+        found, absent = self._read([result])
+        one = self._of_same_questions(found).get(file)
+        if one is None:
+            self._known[file] = None
+        self._absent += absent
+        return one
+
+    def name_absent(self):
+        """Names the results without records that were asked for since the last time."""
+        if self._absent:
+            example = self._absent[0].files[0].with_name(NAME).relative_to(self.run.folder)
+            self.run.missing.append(
+                f"No records of questions for {len(self._absent)} results of the {self.task} task, such as {example}."
+            )
+        self._absent = []
 
     def _threshold(self, group, seed, records):
         if self.task != "span":

@@ -12,6 +12,7 @@ from marks import (
     colored,
     epochs_of,
     hover,
+    padded,
     quantity,
     specification,
     without_shape,
@@ -21,17 +22,18 @@ from run_model import POOLED_OUTPUT, label_of
 
 def _dots(rows, kinds, *, x_title="F1, percent", colors=(BLUE, VERMILLION, GREEN)):
     """A row each `what`, a colour and shape each `kind`; a line joins them."""
-    y = category("what", axis={"labelLimit": 330, "grid": True}, order=list(dict.fromkeys(row["what"] for row in rows)))
+    y = category("what", axis={"labelLimit": 400, "grid": True}, order=list(dict.fromkeys(row["what"] for row in rows)))
     color = colored("kind", kinds, colors=list(colors))
+    x = padded(quantity("value", x_title))
     tips = hover(("what", "what"), ("kind", "which"), ("value", "percent"))
     layers = [
         {
             "mark": {"type": "line", "color": GREY, "strokeWidth": 1},
-            "encoding": {"y": y, "x": quantity("value", x_title), "detail": {"field": "what"}},
+            "encoding": {"y": y, "x": x, "detail": {"field": "what"}},
         },
         {
             "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
-            "encoding": {"y": y, "x": quantity("value", x_title), **color, "tooltip": tips},
+            "encoding": {"y": y, "x": x, **color, "tooltip": tips},
         },
     ]
     return specification(rows, {"layer": layers}, width=420, height={"step": 22})
@@ -52,8 +54,8 @@ def share_curves(groups):
     color = colored("epoch", epochs_of(groups), "states of epoch")
     tips = hover(("model", "head"), ("epoch", "epoch"), ("share", "% of the questions"), ("value", "F1"))
     encoding = {
-        "x": quantity("share", "percent of the training questions", zero=True),
-        "y": quantity("value", "F1, percent"),
+        "x": padded(quantity("share", "percent of the training questions", zero=True)),
+        "y": padded(quantity("value", "F1, percent")),
     }
     body = {
         "facet": {"field": "model", "title": None},
@@ -100,7 +102,7 @@ def layer_subsets(groups):
             "height": {"step": 22},
             "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
             "encoding": {
-                "x": quantity("value", "F1, percent"),
+                "x": padded(quantity("value", "F1, percent")),
                 "y": category("layers", "hidden states read", order=order, axis={"grid": True, "labelLimit": 200}),
                 **color,
                 "tooltip": hover(("model", "head"), ("epoch", "epoch"), ("layers", "hidden states"), ("value", "F1")),

@@ -1,33 +1,32 @@
 """A study's experiments: a figure and a table each, which are left out where there are no results."""
 
+import re
+
 import experiment_charts as charts
 from columns import MEANINGS
+from evidence import EITHER
 from groups import grouped, spread
 from page_parts import Column, Figure, Row, Table, words
+from paired_columns import PairedColumns, members
 from row_builder import EPOCH, SEED, epoch_cell, name_of, score_table
 from run_model import label_of
 
 HEAD = words("head")
 
 
-def add_experiments(report, task, berts):
+def add_experiments(report, task, berts, evidence):
     """All of a task; `berts` are its evaluated checkpoints."""
     run = report.run
     heads = [head for head in run.heads if head.task == task]
     plain = run.plain_heads(task)
-    add_mixed(report, task, [mixed for mixed in run.mixed if mixed.task == task], plain)
-    add_shares(report, task, [head for head in heads if head.share < 1 and not head.each_layer], plain)
-    add_ensembles(report, task, [one for one in run.ensembles if one.task == task])
-    add_second_best(report, task, berts, plain)
+    add_mixed(report, task, [mixed for mixed in run.mixed if mixed.task == task], plain, evidence)
+    add_shares(report, task, [head for head in heads if head.share < 1 and not head.each_layer], plain, evidence)
+    add_ensembles(report, task, [one for one in run.ensembles if one.task == task], berts, evidence)
+    add_second_best(report, task, berts, plain, evidence)
     layers = run.all_layers(task)
     subsets = [head for head in heads if head.layers not in ([], layers) and head.share == 1 and not head.each_layer]
-    add_layer_subsets(report, task, subsets, plain)
-    add_atlas(report, task, [head for head in heads if head.each_layer and head.share == 1])
-
-
-def members(one):
-    """The results of a group, or one result itself."""
-    return getattr(one, "results", [one])
+    add_layer_subsets(report, task, subsets, plain, evidence)
+    add_atlas(report, task, [head for head in heads if head.each_layer and head.share == 1], evidence)
 
 
 def mean_f1(one, of):
@@ -43,7 +42,26 @@ def with_plain(some, plain, own):
     return grouped(sorted(both, key=lambda head: (head.epoch, head.name, own(head), head.seed)))
 
 
-def add_mixed(report, task, mixed, plain):
+def whole_of(plain):
+    """What finds the head of the same recipe that read all hidden states and was trained on all questions."""
+    known = {}
+    for head in plain:
+        known.setdefault((head.epoch, head.dev_epoch, head.name, head.seed), []).append(head)
+
+    def find(head):
+        same = known.get((head.epoch, head.dev_epoch, head.name, head.seed), [])
+        return next((one for one in same if head.variant.startswith(f"{one.variant}-")), None)
+
+    return find
+
+
+def bert_of(berts):
+    """What finds BERT at the checkpoint of a result, under its seed; of BERT itself there is none."""
+    known = {(bert.epoch, bert.seed): bert for bert in berts}
+    return lambda one: None if one.name == "BERT" else known.get((one.epoch, one.seed))
+
+
+def add_mixed(report, task, mixed, plain, evidence):
     """Heads on dev states of another checkpoint than they were trained on."""
     if not mixed:
         return
@@ -57,13 +75,16 @@ def add_mixed(report, task, mixed, plain):
         return None
 
     groups = grouped(mixed)
+    paired = PairedColumns(evidence, groups)
+    paired.add("F1 − where trained", "less the F1 of the same head where it was trained", lambda head: at(head, head.epoch))
+    paired.add("F1 − trained there", "less the F1 of the head that was trained there", lambda head: at(head, head.dev_epoch))
     trained = Column("F1 where trained", 2, "of the same head, scored at the checkpoint where it was trained")
     there = Column("F1 trained there", 2, "of such a head, trained at the checkpoint where this one is scored")
     table = score_table(
         f"{task}-mixed",
         "Heads on states of another checkpoint",
         "Mixed: heads trained on states of one checkpoint, scored on dev states of another. Beside their F1: that of the same "
-        f"head where it was trained, and of one trained where it was scored. {MEANINGS[task]}",
+        f"head where it was trained, and of one trained where it was scored. {MEANINGS[task]}{paired.caption}",
         task,
         groups,
         [
@@ -75,11 +96,12 @@ def add_mixed(report, task, mixed, plain):
         after=[
             (trained, lambda one: mean_f1(one, lambda head: at(head, head.epoch))),
             (there, lambda one: mean_f1(one, lambda head: at(head, head.dev_epoch))),
+            *paired.columns,
         ],
     )
     rows = []
     for group in groups:
-        what = f"{name_of(group)}, {label_of(group.epoch)} on {label_of(group.dev_epoch)}"
+        what = f"{label_of(group.epoch)} on {label_of(group.dev_epoch)}: {name_of(group)}"
         told = {"what": what, "model": group.name.replace("_", " ")}
         for kind, value in (
             ("where it was trained", mean_f1(group, lambda head: at(head, head.epoch))),
@@ -88,7 +110,10 @@ def add_mixed(report, task, mixed, plain):
         ):
             if value:
                 rows.append({**told, "kind": kind, "value": value.mean})
-    caption = "F1 of heads that are scored on states of another checkpoint than they were trained on (head, trained on scored)."
+    caption = (
+        "F1 of heads that are scored on states of another checkpoint than they were trained on. Before a head's name stand the epoch "
+        "of the states that it was trained on and that of the states that it is scored on."
+    )
     _add(report, task, table, charts.mixed(rows) if rows else None, caption)
 
 
@@ -98,15 +123,17 @@ def _add(report, task, table, spec, caption):
         report.figure(task, Figure(table.name, table.title, caption, spec, table.name))
 
 
-def add_shares(report, task, shares, plain):
+def add_shares(report, task, shares, plain, evidence):
     """Heads on less training data."""
     if not shares:
         return
     groups = with_plain(shares, plain, lambda head: head.share)
+    paired = PairedColumns(evidence, groups)
+    paired.add("F1 − of all questions", "less the F1 of the same head, trained on all questions", whole_of(plain))
     table = score_table(
         f"{task}-shares",
         "Less data",
-        f"Heads by the share of the training questions that they were trained on. {MEANINGS[task]}",
+        f"Heads by the share of the training questions that they were trained on. {MEANINGS[task]}{paired.caption}",
         task,
         groups,
         [
@@ -115,37 +142,36 @@ def add_shares(report, task, shares, plain):
             (SEED, lambda one: one.seed),
             (Column("% of the questions", 0), lambda one: 100 * one.share),
         ],
+        paired.columns,
     )
     scored = [group for group in groups if group.main("f1") is not None]
     caption = "F1 of heads trained on a share of the training questions; the larger shares hold the smaller."
     _add(report, task, table, charts.share_curves(scored) if scored else None, caption)
 
 
-def best_member(one):
-    return max(one.members, key=lambda member: member.main.get("f1", 0))
+def best_members(groups):
+    """What finds the best of an ensemble's models: the same for all seeds, the best in their mean."""
+    found = {}
+    for group in groups:
+        sums = [sum(member.main.get("f1", 0) for member in same) for same in zip(*(one.members for one in group.results))]
+        found |= {one.files[0]: one.members[sums.index(max(sums))] for one in group.results}
+    return lambda one: found[one.files[0]]
 
 
-def add_ensembles(report, task, ensembles):
-    """Several models as one, against the best of them."""
+def add_ensembles(report, task, ensembles, berts, evidence):
+    """Several models as one, against the best of them and BERT."""
     if not ensembles:
         return
-
-    def best(one):
-        if len(members(one)) > 1:
-            return mean_f1(one, best_member)
-        member = best_member(members(one)[0])
-        return f"{member.main['f1']:.2f} ({name_of(member)})" if member.main else None
-
-    def gained(one):
-        pairs = [(member, best_member(member)) for member in members(one)]
-        return spread([a.main["f1"] - b.main["f1"] for a, b in pairs if a.main and b.main])
-
     groups = grouped(ensembles)
+    best_member = best_members(groups)
+    paired = PairedColumns(evidence, groups)
+    paired.add("F1 − best single model's", "less the F1 of the best of its models, which was chosen on these questions", best_member)
+    paired.add("F1 − BERT's", "less the F1 of BERT at the same checkpoint", bert_of(berts))
     table = score_table(
         f"{task}-ensembles",
         "Ensembles",
         "Models over the same checkpoint as one: at each position the maximum (max, as the work of 2020 has it) or the mean of "
-        f"their softmaxes. {MEANINGS[task]}",
+        f"their softmaxes. {MEANINGS[task]}{paired.caption}",
         task,
         groups,
         [
@@ -155,13 +181,14 @@ def add_ensembles(report, task, ensembles):
             (words("combined by"), lambda one: one.combine),
         ],
         after=[
-            (Column("F1 of the best of them", 2), best),
-            (Column("F1 gained", 2, signed=True), gained),
+            (words("best single model"), lambda one: name_of(best_member(members(one)[0]))),
+            (Column("its F1", 2), lambda one: mean_f1(one, best_member)),
+            *paired.columns,
         ],
     )
     rows = []
     for group in groups:
-        what = f"{group.name}, epoch {label_of(group.epoch)}"
+        what = f"epoch {label_of(group.epoch)}: {group.name}"
         kind = {"max": "maximum"}.get(group.combine, group.combine)
         own, single = mean_f1(group, lambda one: one), mean_f1(group, best_member)
         told = {"what": what, "epoch": label_of(group.epoch)}
@@ -182,18 +209,24 @@ def right_by_second(result):
     return first, wrong, second, reference["second_best_f1"], first + second * wrong / reference["total"]
 
 
-def add_second_best(report, task, berts, plain):
+def either_of(result):
+    found = right_by_second(result)
+    return found and found[-1]
+
+
+def add_second_best(report, task, berts, plain, evidence):
     """How often the second-best answer is right where the best is wrong."""
     groups = grouped([one for one in [*berts, *plain] if right_by_second(one)])
     groups.sort(key=lambda group: (group.epoch, group.name != "BERT", group.parameters or 0))
     if not groups:
         return
+    paired = PairedColumns(evidence, groups, either_of, EITHER)
+    paired.add("right by either − BERT's", "less what BERT gets right so at the same checkpoint", bert_of(berts))
 
     def cells(one):
         found = [right_by_second(member) for member in members(one)]
-        if len(found) == 1:
-            return list(found[0])
-        return [spread(values) for values in zip(*found)]
+        told = list(found[0]) if len(found) == 1 else [spread(values) for values in zip(*found)]
+        return told + [cell(one) for _, cell in paired.columns]
 
     rows, bars = [], []
     for group in groups:
@@ -216,7 +249,7 @@ def add_second_best(report, task, berts, plain):
         f"{task}-second-best",
         "Second-best answers",
         "By the scorer of the work of 2020, percent: how often the best answer is right, and the second-best one where it is "
-        "not. Right by either counts a question whose best or second-best answer is right.",
+        f"not. Right by either counts a question whose best or second-best answer is right.{paired.caption}",
         [
             EPOCH,
             words("model"),
@@ -226,6 +259,7 @@ def add_second_best(report, task, berts, plain):
             Column("second-best EM of these", 2),
             Column("second-best F1 of these", 2),
             Column("right by either", 2),
+            *(column for column, _ in paired.columns),
         ],
         rows,
     )
@@ -233,16 +267,18 @@ def add_second_best(report, task, berts, plain):
     _add(report, task, table, charts.second_best(bars, epochs or sorted({bar["epoch"] for bar in bars})), caption)
 
 
-def add_layer_subsets(report, task, subsets, plain):
+def add_layer_subsets(report, task, subsets, plain, evidence):
     """Heads over some hidden states alone, beside all of them."""
     if not subsets:
         return
     groups = with_plain(subsets, plain, lambda head: (len(head.layers), head.layers))
+    paired = PairedColumns(evidence, groups)
+    paired.add("F1 − of all states", "less the F1 of the same head over all hidden states", whole_of(plain))
     table = score_table(
         f"{task}-layer-subsets",
         "Layer ablation",
         "Heads by the hidden states that they read (0 = embedding output"
-        f"{'; all read the pooled output too' if task == 'classification' else ''}). {MEANINGS[task]}",
+        f"{'; all read the pooled output too' if task == 'classification' else ''}). {MEANINGS[task]}{paired.caption}",
         task,
         groups,
         [
@@ -252,13 +288,24 @@ def add_layer_subsets(report, task, subsets, plain):
             (words("hidden states"), lambda one: charts.layers_text(one.layers)),
             (Column("parameters"), lambda one: one.parameters),
         ],
+        paired.columns,
     )
     scored = [group for group in groups if group.main("f1") is not None]
     caption = "F1 of heads that read some of the hidden states, and all of them."
     _add(report, task, table, charts.layer_subsets(scored) if scored else None, caption)
 
 
-def add_atlas(report, task, probes):
+def last_of(probes):
+    """What finds the probe of the last hidden state, which is what BERT's own head reads; of this one there is none."""
+    def key(probe):
+        return probe.epoch, probe.dev_epoch, probe.name, probe.seed, re.sub(r"-layer-\d+", "", probe.variant)
+
+    last = max(probe.layers[0] for probe in probes)
+    known = {key(probe): probe for probe in probes if probe.layers[0] == last}
+    return lambda probe: None if probe.layers[0] == last else known.get(key(probe))
+
+
+def add_atlas(report, task, probes, evidence):
     """A head for each layer at each checkpoint."""
     if not probes:
         return
@@ -278,5 +325,8 @@ def add_atlas(report, task, probes):
         (Column("hidden state"), lambda one: one.layers[0]),
         (Column("parameters"), lambda one: one.parameters),
     ]
-    caption = f"Probes of single hidden states. {MEANINGS[task]}"
-    report.table(task, score_table(f"{task}-atlas", "Layer atlas", caption, task, grouped(probes), own))
+    groups = grouped(probes)
+    paired = PairedColumns(evidence, groups)
+    paired.add("F1 − last state's", "less the F1 of the same probe on the last hidden state", last_of(probes))
+    caption = f"Probes of single hidden states. {MEANINGS[task]}{paired.caption}"
+    report.table(task, score_table(f"{task}-atlas", "Layer atlas", caption, task, groups, own, paired.columns))

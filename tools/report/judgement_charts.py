@@ -34,7 +34,7 @@ def null_odds(rows):
     kinds = ["with an answer", "without an answer"]
     color = colored("kind", kinds, colors=[BLUE, VERMILLION])
     inner = {
-        "width": 200,
+        "width": 260,
         "height": 110,
         "mark": {"type": "bar", "opacity": 0.55},
         "encoding": {
@@ -48,12 +48,12 @@ def null_odds(rows):
     body = {
         "facet": {"row": {"field": "epoch", "title": "states of epoch"}, "column": {"field": "model", "title": None}},
         "spec": inner,
-        "resolve": {"scale": {"x": "independent", "y": "independent"}},
+        "resolve": {"scale": {"y": "independent"}},
     }
     panels = {(row["model"], row["epoch"]) for row in rows}
     if len({model for model, _ in panels}) * len({epoch for _, epoch in panels}) != len(panels):
-        named = [{**row, "panel": f"{row['model']}, epoch {row['epoch']}"} for row in rows]
-        body |= {"facet": {"field": "panel", "title": None, "sort": None}, "columns": 4}
+        named = [{**row, "panel": f"{row['epoch']}: {row['model']}"} for row in rows]
+        body |= {"facet": {"field": "panel", "title": "states of epoch: model", "sort": None}, "columns": 2}
         return specification(named, body)
     return specification(rows, body)
 
@@ -61,17 +61,18 @@ def null_odds(rows):
 def reliability(rows):
     """How often answers of a given confidence are right: on the diagonal is honest."""
     epochs = list(dict.fromkeys(row["epoch"] for row in rows))
+    x, y = (padded(quantity(name, title, zero=True), 4) for name, title in (("x", "confidence, percent"), ("y", "right, percent")))
     diagonal = {
         "data": {"values": [{"x": 0, "y": 0}, {"x": 100, "y": 100}]},
         "mark": {"type": "line", "color": GREY, "strokeDash": [4, 4]},
-        "encoding": {"x": quantity("x", "confidence, percent", zero=True), "y": quantity("y", "right, percent", zero=True)},
+        "encoding": {"x": x, "y": y},
     }
     tips = hover(("model", "model"), ("epoch", "epoch"), ("x", "confidence"), ("y", "right"), ("count", "questions"))
     own = {
         "mark": {"type": "line", "point": {"size": 30}, "strokeWidth": 1.5},
         "encoding": {
-            "x": quantity("x", "confidence, percent", zero=True),
-            "y": quantity("y", "right, percent", zero=True),
+            "x": x,
+            "y": y,
             "detail": {"field": "model"},
             **without_shape(colored("kind", ["BERT", "best head"], colors=[BLUE, VERMILLION])),
             "tooltip": tips,
@@ -134,7 +135,7 @@ def selectivity_by_layer(rows, kinds):
     color = colored("epoch", list(dict.fromkeys(row["epoch"] for row in rows)), "states of epoch")
     x = padded(quantity("layer", "hidden state"))
     tips = hover(("layer", "hidden state"), ("epoch", "epoch"), ("value", "percent"), ("low", "at least"), ("high", "at most"))
-    line = {**without_shape(color), "x": x, "y": quantity("value", "percent")}
+    line = {**without_shape(color), "x": x, "y": padded(quantity("value", "percent"))}
     recipes = list(dict.fromkeys(row["recipe"] for row in rows))
     dash = {}
     if len(recipes) > 1:
@@ -149,7 +150,7 @@ def selectivity_by_layer(rows, kinds):
             "layer": [
                 {
                     "mark": {"type": "rule", "opacity": 0.5},
-                    "encoding": {**without_shape(color), "x": x, "y": quantity("low", "percent"), "y2": {"field": "high"}},
+                    "encoding": {**without_shape(color), "x": x, "y": {**line["y"], "field": "low"}, "y2": {"field": "high"}},
                 },
                 {"mark": {"type": "line", "strokeWidth": 1.5}, "encoding": {**line, **dash}},
                 {

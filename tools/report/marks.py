@@ -26,19 +26,15 @@ PRINT = {
     "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "#e8e8e8"},
     "legend": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "orient": "top", "symbolSize": 80,
                "labelLimit": 320},
-    "header": {"labelFontSize": 13, "labelFontWeight": "bold", "titleFontWeight": "normal"},
+    "header": {"labelLimit": 280, "labelFontSize": 13, "labelFontWeight": "bold", "titleFontWeight": "normal"},
     "title": {"fontSize": 13, "anchor": "start"},
 }
 
-# Shift with the wheel or with dragging: the page itself scrolls by these without shift.
+# Shift with the wheel or with dragging: the page itself scrolls by these without shift. A double click resets.
 ZOOM = {
-    "name": "zoom",
-    "select": {
-        "type": "interval",
-        "zoom": "wheel![event.shiftKey]",
-        "translate": "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!",
-    },
-    "bind": "scales",
+    "type": "interval",
+    "zoom": "wheel![event.shiftKey]",
+    "translate": "[pointerdown[event.shiftKey], window:pointerup] > window:pointermove!",
 }
 
 # Set by the page when a reader chooses models or checkpoints; null is all of them.
@@ -49,14 +45,34 @@ CHOSEN = [
 ]
 
 
+def zoomable(part, name="zoom", fixed=()):
+    """A figure, or a part of one, whose continuous axes zoom. Axes of categories do not, so that a figure of these alone, such as
+    a heat map, has no zoom. The panels of a facet zoom together, and so not on an axis on which each has a scale of its own."""
+    if "hconcat" in part:
+        return {**part, "hconcat": [zoomable(one, f"{name}_{place}") for place, one in enumerate(part["hconcat"])]}
+    if "spec" in part:
+        own = [axis for axis, how in part.get("resolve", {}).get("scale", {}).items() if how == "independent"]
+        return {**part, "spec": zoomable(part["spec"], name, own)}
+    marks = part.get("layer", [part])
+    continuous = {axis for one in marks for axis in ("x", "y") if one["encoding"].get(axis, {}).get("type") == "quantitative"}
+    axes = sorted(continuous.difference(fixed))
+    if not axes:
+        return part
+    zoom = {"name": name, "select": {**ZOOM, "encodings": axes}, "bind": "scales"}
+    if "layer" not in part:
+        return {**part, "params": [*part.get("params", []), zoom], "mark": {**part["mark"], "clip": True}}
+    layers = [{**one, "mark": {**one["mark"], "clip": True}} for one in marks]
+    layers[-1]["params"] = [zoom]
+    return {**part, "layer": layers}
+
+
 def specification(rows, body, *, width=None, height=None):
-    """A whole figure of `rows`, which the reader's choice of models and checkpoints filters."""
+    """A whole figure of `rows`, which the reader's choice of models and checkpoints filters, and which zooms where it can."""
     spec = {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "params": CHOICES,
         "data": {"values": rows},
         "transform": CHOSEN,
-        **body,
+        **zoomable({"params": CHOICES, **body}),
     }
     if width:
         spec["width"] = width
@@ -72,8 +88,8 @@ def quantity(field, title, *, zero=False, domain=None, **more):
     return {"field": field, "type": "quantitative", "title": title, "scale": scale, **more}
 
 
-def padded(channel, points=12):
-    """Marks do not lie on the border."""
+def padded(channel, points=8):
+    """Marks do not lie on the border, where they would be cut."""
     return {**channel, "scale": {**channel["scale"], "padding": points, "nice": False}}
 
 

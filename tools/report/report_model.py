@@ -2,6 +2,10 @@
 
 from page_parts import Section
 
+HOW_TO_READ_FIGURES = (
+    "The pointer shows values. Where an axis has numbers, shift with the wheel zooms, shift with dragging moves, and a double click "
+    "resets. Models and checkpoints are chosen above the figures of a task."
+)
 TASK_TITLES = {"span": "Span task", "classification": "Classification task"}
 
 
@@ -21,6 +25,7 @@ class Report:
 
     def figure(self, task, figure):
         if figure.spec:
+            self.drawn.lead = HOW_TO_READ_FIGURES
             self.drawn.named(TASK_TITLES[task], task).figures.append(figure)
 
     def table(self, task, table):

@@ -41,7 +41,7 @@ def add_task(report, task, berts, in_training):
     add_answer(report, task, evidence)
     add_bert(report, task, berts, in_training)
     add_heads(report, task, berts, run.plain_heads(task), versus_columns(evidence))
-    add_experiments(report, task, berts)
+    add_experiments(report, task, berts, evidence)
     add_control(report, task, evidence)
     add_layer_weights(report, task, run.plain_heads(task))
     if evidence.systems:
@@ -51,6 +51,7 @@ def add_task(report, task, berts, in_training):
         add_disagreements(report, evidence)
         add_history(report, evidence)
         add_explorer(report, evidence)
+    evidence.name_absent()
 
 
 def write_report(run, output, files=True):

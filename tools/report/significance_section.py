@@ -13,6 +13,12 @@ def shown(difference):
     return Difference(difference.value, difference.low, difference.high, difference.verdict)
 
 
+def intervals_text(groups, begin="In brackets stand"):
+    """What captions say of intervals that groups of results have; `begin` are the words before "95 % intervals"."""
+    seeds = " and seeds" if any(len(group.results) > 1 for group in groups) else ""
+    return f" {begin} 95 % intervals over questions{seeds}, each by itself: not corrected for the number of comparisons."
+
+
 def versus_columns(evidence):
     """A column for tables of heads: the difference to BERT at the same checkpoint, with its interval."""
     if not evidence.systems:

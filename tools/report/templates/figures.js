@@ -16,7 +16,7 @@ const Figures = (() => {
       view: { stroke: null },
       axis: { ...text, gridColor: line, domainColor: "#999", tickColor: "#999" },
       legend: { ...text, orient: "top", symbolSize: 80, labelLimit: 320 },
-      header: { ...text, labelFontSize: 13, labelFontWeight: "bold" },
+      header: { ...text, labelFontSize: 13, labelFontWeight: "bold", labelLimit: 280 },
       title: { color: ink, fontSize: 13, anchor: "start" },
       text: { color: ink },
     };
@@ -57,6 +57,15 @@ const Figures = (() => {
     return views.get(name);
   }
 
+  // Figures zoom by shift and the wheel's upright turn, which many browsers tell as a turn to the side while shift is held.
+  function upright(event) {
+    if (!event.shiftKey || event.deltaY || !event.deltaX) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const { deltaX: deltaY, deltaMode, clientX, clientY } = event;
+    event.target.dispatchEvent(new WheelEvent("wheel", { deltaY, deltaMode, clientX, clientY, shiftKey: true, bubbles: true, cancelable: true }));
+  }
+
   async function drawn(figure, name) {
     const place = figure.querySelector(".chart");
     const caption = figure.querySelector("figcaption").firstChild.textContent.trim();
@@ -68,6 +77,7 @@ const Figures = (() => {
       actions: { export: true, source: false, compiled: false, editor: false },
       tooltip: { theme: dark.matches ? "dark" : "light" },
     });
+    place.querySelector("svg").addEventListener("wheel", upright, { capture: true, passive: false });
     apply(embedded.view, figure.closest("[data-task]")?.dataset.task);
     return embedded;
   }

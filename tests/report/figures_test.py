@@ -1,0 +1,58 @@
+"""Figures of a run with all experiments: what can zoom does, and Vega-Lite takes them without a complaint."""
+
+import sys
+
+import bv
+import made_records  # noqa: F401  finds tools/report and tools/bench
+import pytest
+import vl_convert
+from run_folder import read_run
+from sections import build_report
+
+sys.path.insert(0, str(bv.SOURCE / "tools" / "bench"))
+import made_run
+
+HEAT_MAPS = {"span-atlas", "span-layer-weights"}  # their axes are of categories
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory):
+    run = tmp_path_factory.mktemp("made") / "study"
+    made_run.write_run(run, made_run.Shape(questions=60, checkpoints=3, heads=4, head_checkpoints=2, seeds=1, experiments=True))
+    return {figure.name: figure.spec for figure in build_report(read_run(run)).figures()}
+
+
+def views_of(part, fixed=()):
+    """The places where marks are drawn: a list of layers each, with the axes on which panels have scales of their own."""
+    if "hconcat" in part:
+        return [view for one in part["hconcat"] for view in views_of(one)]
+    if "spec" in part:
+        scales = part.get("resolve", {}).get("scale", {})
+        return views_of(part["spec"], [axis for axis, how in scales.items() if how == "independent"])
+    return [(part.get("layer", [part]), fixed)]
+
+
+def zooms_of(layers):
+    return [param for layer in layers for param in layer.get("params", []) if "select" in param]
+
+
+def test_every_continuous_axis_zooms(figures):
+    """But one on which each panel has a scale of its own: the panels zoom together."""
+    assert set(figures) > HEAT_MAPS and len(figures) > 15
+    for name, spec in figures.items():
+        zooms = []
+        for layers, fixed in views_of(spec):
+            axes = {axis for layer in layers for axis in ("x", "y") if layer["encoding"].get(axis, {}).get("type") == "quantitative"}
+            own = zooms_of(layers)
+            assert [zoom["select"]["encodings"] for zoom in own] == ([sorted(axes - set(fixed))] if axes else []), name
+            assert all(zoom["bind"] == "scales" and "event.shiftKey" in zoom["select"]["zoom"] for zoom in own), name
+            assert all(layer["mark"]["clip"] for layer in layers if own), name
+            zooms += own
+        assert len({zoom["name"] for zoom in zooms}) == len(zooms), name
+        assert bool(zooms) == (name not in HEAT_MAPS), name
+
+
+def test_vega_lite_takes_every_figure(figures, capfd):
+    for name, spec in figures.items():
+        assert vl_convert.vegalite_to_vega(spec)["marks"], name
+    assert "WARN" not in capfd.readouterr().err

@@ -1,7 +1,8 @@
 """The data of the explorer of learning history, packed for the page: what each system answered to each question.
 
 Q questions, S systems. Spans of characters that any system answered are listed once a question; a system's answer is its
-number in that list. Arrays are compressed together (zlib) and written in base64; templates/data.js unpacks them.
+number in that list. Arrays are written question by question: the systems' answers to one question are much alike, and so take
+little room. Arrays are compressed together (zlib) and written in base64; templates/data.js unpacks them.
 """
 
 import base64
@@ -9,9 +10,8 @@ import json
 import zlib
 
 import numpy as np
-from run_model import label_of
 
-SHARES = 200  # probabilities are whole numbers of two-hundredths
+SHARES = 100  # probabilities are whole percents
 
 
 def packed(data):
@@ -50,17 +50,14 @@ def texts_of(texts, ids):
     )
 
 
-def system_of(result):
-    return {"name": result.name.replace("_", " "), "epoch": label_of(result.epoch), "bert": result.name == "BERT"}
-
-
 def shares_of(probabilities):
-    return np.rint(np.asarray(probabilities, np.float64) * SHARES).astype(np.uint8)
+    """(S, Q) probabilities as (Q, S) whole numbers."""
+    return np.rint(np.asarray(probabilities, np.float64) * SHARES).astype(np.uint8).T
 
 
 def bits_of(flags):
-    """(S, Q) bool as bits, the lowest first, each system's in whole bytes."""
-    return np.packbits(np.asarray(flags, bool), axis=1, bitorder="little")
+    """(S, Q) bool as (Q, bytes): a bit a system, the lowest first, each question's in whole bytes."""
+    return np.packbits(np.asarray(flags, bool).T, axis=1, bitorder="little")
 
 
 def candidates_of(spans):
@@ -80,18 +77,16 @@ def candidates_of(spans):
     return starts, np.stack(np.divmod(rest, wide), axis=1), numbers
 
 
-def explorer_of(task, results, records, thresholds=None):
-    """The packed object of a task. `records` are those of `results`, aligned to the same questions."""
-    first = records[0]
-    arrays = {}
+def explorer_of(task, seed, systems):
+    """The packed object of a task and seed; the records of `systems` are of the same questions."""
+    records = [one.records for one in systems]
+    first, arrays = records[0], {}
     if first.labelled:
         arrays["answerable"] = np.packbits(first["answerable"], bitorder="little")
-    none = [one.says_none(None if thresholds is None else thresholds[place]) for place, one in enumerate(records)]
-    arrays["none"] = bits_of(none)
-    arrays["none_share"] = np.stack([shares_of(one["none_probability"]) for one in records])
+    arrays["none"] = bits_of([one.records.says_none(one.threshold) for one in systems])
+    arrays["none_share"] = shares_of([one["none_probability"] for one in records])
     if first.labelled:
-        right = [one.correct(None if thresholds is None else thresholds[place]) for place, one in enumerate(records)]
-        arrays["right"] = bits_of(right)
+        arrays["right"] = bits_of([one.records.correct(one.threshold) for one in systems])
     if task == "span":
         spans = [np.stack([one["begin"], one["end"]], 1) for one in records]
         spans += [np.stack([one["reference_begin"], one["reference_end"]], 1) for one in records]
@@ -99,8 +94,8 @@ def explorer_of(task, results, records, thresholds=None):
         wide = np.uint8 if numbers.max(initial=0) < 255 else np.uint16
         arrays["span_starts"], arrays["spans"] = starts.astype(np.uint32), listed.astype(np.uint32)
         numbers = np.where(numbers < 0, np.iinfo(wide).max, numbers).astype(wide)
-        arrays["span"], arrays["reference_span"] = numbers[: len(records)], numbers[len(records) :]
-        arrays["span_share"] = np.stack([shares_of(one["span_probability"]) for one in records])
+        arrays["span"], arrays["reference_span"] = numbers[: len(records)].T, numbers[len(records) :].T
+        arrays["span_share"] = shares_of([one["span_probability"] for one in records])
         if first.labelled:
             arrays["reference_right"] = bits_of([one["reference_exact"] for one in records])
     else:
@@ -108,12 +103,12 @@ def explorer_of(task, results, records, thresholds=None):
     places, data = pack_arrays(arrays)
     return {
         "task": task,
-        "seed": results[0].seed,
+        "seed": seed,
         "features": first.features,
         "count": len(first),
         "labelled": first.labelled,
         "shares": SHARES,
-        "systems": [system_of(result) for result in results],
+        "systems": [{"name": one.name, "epoch": one.epoch, "bert": one.bert} for one in systems],
         "arrays": places,
         "data": data,
     }

@@ -1,22 +1,80 @@
-"""The explorer's data on the page."""
+"""The explorer's data on the page: a seed of a task each, as many as there is room for."""
+
+from collections import Counter
+from dataclasses import dataclass
 
 from explorer import explorer_of, texts_of
+from run_model import label_of
+
+ROOM = 8_000_000  # bytes of the page for the explorer; the whole page should stay below 15 MB on SQuAD 2.0's dev questions
+LEAD = (
+    "Any question with its context, its gold answers marked, and what each checkpoint, head and ensemble answered, with which "
+    "confidence, as fine-tuning went on. Signs beside a question: BERT's answer at each checkpoint, right (✓) or not (·)."
+)
 
 
-def add_explorer(report, evidence):
-    """Of one seed: the first that has records of BERT."""
-    if not evidence.systems or evidence.texts is None:
-        return
-    first = (evidence.berts or evidence.systems)[0]
-    seed = first.seed
-    shown = [one for one in evidence.systems if seed in one.records]
-    results = [next(result for result in one.group.results if result.seed == seed) for one in shown]
-    packed = explorer_of(evidence.task, results, [one.records[seed] for one in shown], [one.thresholds[seed] for one in shown])
-    texts = report.explorers["texts"]
-    if evidence.first.features not in texts:
-        texts[evidence.first.features] = texts_of(evidence.texts, evidence.ids)
-    report.explorers["tasks"].append(packed)
-    report.explorer.lead = (
-        "Any question with its context, its gold answers marked, and what each checkpoint and head answered, with which "
-        "confidence, as fine-tuning went on. Signs beside a question: BERT's answer at each checkpoint, right (✓) or not (·)."
-    )
+@dataclass
+class Shown:
+    """A system in the explorer, under one seed."""
+
+    name: str
+    epoch: str  # of the states that it reads
+    bert: bool
+    records: object
+    threshold: float | None  # None: that of the answers as given
+
+
+def shown_of(evidence, seed):
+    """What the explorer shows of a seed: BERT, the heads over all states, heads on states of another checkpoint, ensembles."""
+    run, task, shown, variants = evidence.run, evidence.task, [], []
+
+    def add(result, records, name, epoch, threshold=None):
+        shown.append(Shown(name, label_of(epoch), result.name == "BERT", records, threshold))
+        variants.append(result.variant)
+
+    for system in evidence.systems:
+        for result in system.group.results:
+            if result.seed == seed and seed in system.records:
+                add(result, system.records[seed], system.name, result.epoch, system.thresholds[seed])
+    more = [(one, f"{one.name.replace('_', ' ')}, trained at epoch {label_of(one.epoch)}", one.dev_epoch) for one in run.mixed]
+    more += [(one, f"{one.name} ({one.combine})", one.epoch) for one in run.ensembles]
+    for result, name, epoch in more:
+        if (result.task, result.seed) == (task, seed) and (records := evidence.records_of(result)):
+            add(result, records, name, epoch)
+    counts = Counter((one.name, one.epoch) for one in shown)
+    for one, variant in zip(shown, variants):
+        one.name += f" ({variant})" if variant and counts[one.name, one.epoch] > 1 else ""
+    return shown
+
+
+def add_explorers(report, evidences, wanted=None):
+    """Of each task the seed `wanted`, or else its first; then the others while there is room."""
+    evidences = [one for one in evidences if one.systems and one.texts is not None]
+    texts, packed, left_out = report.explorers["texts"], {}, []
+    for evidence in evidences:
+        if evidence.first.features not in texts:
+            texts[evidence.first.features] = texts_of(evidence.texts, evidence.ids)
+    seeds = [seeds_of(evidence, wanted) for evidence in evidences]
+    for place in range(max(map(len, seeds), default=0)):
+        for evidence, own in zip(evidences, seeds):
+            if place < len(own):
+                used = sum(map(len, texts.values())) + sum(len(one["data"]) for one in packed.values())
+                if place and used + len(packed[evidence.task, own[0]]["data"]) > ROOM:
+                    left_out.append(f"{evidence.task}, seed {own[place]}")
+                else:
+                    packed[evidence.task, own[place]] = explorer_of(evidence.task, own[place], shown_of(evidence, own[place]))
+    for evidence, own in zip(evidences, seeds):
+        report.explorers["tasks"] += [packed[evidence.task, seed] for seed in own if (evidence.task, seed) in packed]
+    if evidences:
+        report.explorer.lead = LEAD
+    if left_out:
+        report.explorer.lead += (
+            f" The page would be too large with all seeds; it lacks {'; '.join(left_out)}. “report.py --explorer-seed SEED” makes it "
+            "with another seed."
+        )
+
+
+def seeds_of(evidence, wanted):
+    """Those that have records of BERT, or of any system where BERT has none; the wanted one first."""
+    seeds = dict.fromkeys(seed for system in evidence.berts or evidence.systems for seed in system.records)
+    return sorted(seeds, key=lambda seed: seed != wanted)

@@ -28,7 +28,10 @@ def make(options, files):
     """Makes the page, with the folder `files` or without; names malformed files, and says whether there were none."""
     found = read_run(options.run)
     require_alike(found, options.mixed)
-    write_report(found, options.output, files)
+    seeds = sorted({result.seed for result in found.results})
+    if options.explorer_seed not in (None, *seeds):
+        raise RunError(f"--explorer-seed: {options.run} has no results of seed {options.explorer_seed}; expected one of: {', '.join(seeds)}")
+    write_report(found, options.output, files, options.explorer_seed)
     for line in found.wrong:
         print(f"error: report: {line}", file=sys.stderr, flush=True)
     return not found.wrong
@@ -65,6 +68,9 @@ def main():
     add_watch_flag(parser)
     parser.add_argument("--mixed", action="store_true",
                         help="show results of different features or scorers together, and mark the results that differ from most others")
+    parser.add_argument("--explorer-seed", metavar="SEED",
+                        help="the seed that the explorer shows first; of a large run it shows not all seeds, and the page says so "
+                        "(default: the first seed)")
     parser.add_argument("--no-files", dest="files", action="store_false",
                         help="make index.html and report.json alone, which takes a fraction of the time")
     options = parser.parse_args()

@@ -10,7 +10,7 @@ from control_section import add_control
 from disagreement_section import add_disagreements
 from evidence import Evidence
 from experiment_section import add_experiments
-from explorer_section import add_explorer
+from explorer_section import add_explorers
 from head_section import add_heads, add_layer_weights
 from history_section import add_history
 from page import write_page
@@ -22,20 +22,25 @@ from significance_section import add_significance, versus_columns
 from threshold_section import add_thresholds
 
 
-def build_report(run):
-    report = Report(run)
+def build_report(run, explorer_seed=None):
+    """`explorer_seed`: the seed that the explorer shows, where it cannot show all."""
+    report, evidences = Report(run), []
     for task in TASKS:
         berts = [bert for bert in run.berts if bert.task == task]
         heads = [head for head in run.heads if head.task == task]
         in_training = [result for result in run.in_training if result.task == task]
         if berts or heads or in_training:
-            add_task(report, task, berts, in_training)
+            evidences.append(add_task(report, task, berts, in_training))
+    add_explorers(report, evidences, explorer_seed)
+    for evidence in evidences:
+        evidence.name_absent()
     add_published(report)
     add_progress(report)
     return report
 
 
 def add_task(report, task, berts, in_training):
+    """All but the explorer; returns the task's Evidence."""
     run = report.run
     evidence = Evidence(run, task)
     add_answer(report, task, evidence)
@@ -50,11 +55,10 @@ def add_task(report, task, berts, in_training):
         add_calibration(report, evidence)
         add_disagreements(report, evidence)
         add_history(report, evidence)
-        add_explorer(report, evidence)
-    evidence.name_absent()
+    return evidence
 
 
-def write_report(run, output, files=True):
+def write_report(run, output, files=True, explorer_seed=None):
     """Writes index.html, report.json and, where it is wanted, the folder `files` into the folder `output`."""
     made_by = f"Made by Python {platform.python_version()} and vl-convert {vl_convert.__version__} on {platform.platform()}."
-    write_page(build_report(run), output, made_by, files)
+    write_page(build_report(run, explorer_seed), output, made_by, files)

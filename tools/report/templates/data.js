@@ -20,9 +20,9 @@ const Data = (() => {
     return found;
   }
 
-  // Bit q of system s, of rows of whole bytes.
-  function bit(bits, count, system, question) {
-    return (bits[system * Math.ceil(count / 8) + (question >> 3)] >> (question & 7)) & 1;
+  // Bit `system` of a question's row, which has whole bytes.
+  function bit(bits, systems, system, question) {
+    return (bits[question * Math.ceil(systems / 8) + (system >> 3)] >> (system & 7)) & 1;
   }
 
   return { texts, arrays, bit };

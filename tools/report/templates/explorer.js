@@ -13,7 +13,7 @@ const Explorer = (() => {
     return made;
   };
   const number = (label) => label.split("/").reduce((upper, lower) => upper / lower);
-  const right = (system, question) => Data.bit(arrays.right, explorer.count, system, question);
+  const right = (system, question) => Data.bit(arrays.right, explorer.systems.length, system, question);
   const answerable = (question) => (arrays.answerable[question >> 3] >> (question & 7)) & 1;
   const berts = () => explorer.systems.flatMap((one, place) => (one.bert ? [place] : []));
   const heads = (epoch, name) => explorer.systems.flatMap((one, place) =>
@@ -30,8 +30,8 @@ const Explorer = (() => {
   };
 
   function referenceRight(system, question) {
-    if (explorer.task === "span") return Data.bit(arrays.reference_right, explorer.count, system, question);
-    return Number(Data.bit(arrays.reference_none, explorer.count, system, question) !== answerable(question));
+    if (explorer.task === "span") return Data.bit(arrays.reference_right, explorer.systems.length, system, question);
+    return Number(Data.bit(arrays.reference_none, explorer.systems.length, system, question) !== answerable(question));
   }
 
   const form = document.getElementById("explorer-form");
@@ -40,10 +40,15 @@ const Explorer = (() => {
   function fillForm() {
     const epochs = [...new Set(explorer.systems.filter((one) => !one.bert).map((one) => one.epoch))];
     const names = [...new Set(explorer.systems.filter((one) => !one.bert).map((one) => one.name))];
-    form.epoch.replaceChildren(option("", "any"), ...epochs.sort((a, b) => number(a) - number(b)).map((one) => option(one, one)));
-    form.head.replaceChildren(option("", "any"), ...names.map((one) => option(one, one)));
+    const fill = (select, options) => { // what was chosen before stays so
+      const before = select.value;
+      select.replaceChildren(...options);
+      if (options.some((one) => one.value === before)) select.value = before;
+    };
+    fill(form.epoch, [option("", "any"), ...epochs.sort((a, b) => number(a) - number(b)).map((one) => option(one, one))]);
+    fill(form.head, [option("", "any"), ...names.map((one) => option(one, one))]);
     const possible = explorer.labelled && berts().length ? Object.keys(filters) : ["all"];
-    form.which.replaceChildren(...possible.map((key) => option(key, filters[key][0])));
+    fill(form.which, possible.map((key) => option(key, filters[key][0])));
   }
 
   function choice() {
@@ -54,7 +59,7 @@ const Explorer = (() => {
     return { pairs, systems: all };
   }
 
-  function search() {
+  function search(question = -1) {
     const [, holds] = filters[form.which.value], words = form.words.value.trim().toLowerCase(), now = choice();
     const inContext = words ? texts.contexts.map((context) => context.toLowerCase().includes(words)) : [];
     found = [];
@@ -67,7 +72,7 @@ const Explorer = (() => {
     document.getElementById("explorer-count").textContent =
       `${found.length.toLocaleString("en")} of ${explorer.count.toLocaleString("en")} questions`;
     more();
-    show(found.length ? found[0] : -1, false);
+    show(found.includes(question) ? question : found.length ? found[0] : -1, false);
   }
 
   // BERT's verdicts over its checkpoints, as signs that need no colour.
@@ -102,14 +107,14 @@ const Explorer = (() => {
   }
 
   function span(numbers, system, q) {
-    const none = numbers.BYTES_PER_ELEMENT === 1 ? 255 : 65535, own = numbers[system * explorer.count + q];
+    const none = numbers.BYTES_PER_ELEMENT === 1 ? 255 : 65535, own = numbers[q * explorer.systems.length + system];
     if (own === none) return null;
     const at = 2 * (arrays.span_starts[q] + own);
     return [arrays.spans[at], arrays.spans[at + 1]];
   }
 
   function answerSpan(system, q) {
-    if (explorer.task !== "span" || Data.bit(arrays.none, explorer.count, system, q)) return null;
+    if (explorer.task !== "span" || Data.bit(arrays.none, explorer.systems.length, system, q)) return null;
     return span(arrays.span, system, q);
   }
 
@@ -119,8 +124,8 @@ const Explorer = (() => {
     { class: state ? "right" : "wrong", role: "img", "aria-label": state ? "right:" : "wrong:" }, state ? "✓ " : "✗ ");
 
   function answerCell(system, q) {
-    const cell = element("td"), place = system * explorer.count + q;
-    const none = Data.bit(arrays.none, explorer.count, system, q), own = answerSpan(system, q);
+    const cell = element("td"), place = q * explorer.systems.length + system;
+    const none = Data.bit(arrays.none, explorer.systems.length, system, q), own = answerSpan(system, q);
     const share = none || explorer.task !== "span" ? arrays.none_share[place] / explorer.shares : arrays.span_share[place] / explorer.shares;
     if (explorer.labelled) cell.append(verdict(right(system, q)));
     const words = explorer.task !== "span" ? (none ? "no answer" : "has an answer") : own ? textOf(q, own) : "none";
@@ -148,7 +153,7 @@ const Explorer = (() => {
       if (!rows.has(name)) rows.set(name, epochs.map(() => element("td", {}, "–")));
       rows.get(name)[epochs.indexOf(epoch)] = answerCell(s, q);
     }
-    return table("Heads, by the checkpoint whose states they read", ["head", ...epochs.map((epoch) => `epoch ${epoch}`)], [...rows]);
+    return table("Heads and ensembles, by the checkpoint whose states they read", ["head", ...epochs.map((epoch) => `epoch ${epoch}`)], [...rows]);
   }
 
   function show(q, focus) {
@@ -177,7 +182,7 @@ const Explorer = (() => {
     if (!loaded.has(chosen)) loaded.set(chosen, await Data.arrays(chosen));
     [explorer, texts, arrays] = [chosen, loaded.get(chosen.features), loaded.get(chosen)]; // together: a search may come meanwhile
     fillForm();
-    search();
+    search(current);
   }
 
   const all = JSON.parse(document.getElementById("explorer-data").textContent);
@@ -189,7 +194,7 @@ const Explorer = (() => {
     form.task.replaceChildren(...all.tasks.map((one, place) => option(place, `${one.task}, seed ${one.seed}`)));
     form.addEventListener("submit", (event) => event.preventDefault());
     form.task.addEventListener("change", () => choose(Number(form.task.value)));
-    for (const field of ["which", "epoch", "head"]) form[field].addEventListener("change", search);
+    for (const field of ["which", "epoch", "head"]) form[field].addEventListener("change", () => search());
     let timer;
     form.words.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(search, 150); });
     document.getElementById("explorer-more").onclick = more;

@@ -24,8 +24,9 @@ def figures(tmp_path_factory):
 
 def views_of(part, fixed=()):
     """The places where marks are drawn: a list of layers each, with the axes on which panels have scales of their own."""
-    if "hconcat" in part:
-        return [view for one in part["hconcat"] for view in views_of(one)]
+    for beside in ("concat", "hconcat"):
+        if beside in part:
+            return [view for one in part[beside] for view in views_of(one)]
     if "spec" in part:
         scales = part.get("resolve", {}).get("scale", {})
         return views_of(part["spec"], [axis for axis, how in scales.items() if how == "independent"])

@@ -155,7 +155,7 @@ def layer_weights(groups):
             "height": {"step": 20},
             "mark": {"type": "rect"},
             "encoding": {
-                "x": {"field": "state", "type": "ordinal", "sort": states, "axis": {"labelAngle": 0, "labelOverlap": True},
+                "x": {"field": "state", "type": "ordinal", "sort": states, "axis": {"labelAngle": 0, "labelOverlap": "greedy"},
                       "title": "hidden state (0 = embedding output)"},
                 "y": category("row", axis={"labelLimit": 300}),
                 "color": {"field": "value", "type": "quantitative", "title": "weight",

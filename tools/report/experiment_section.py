@@ -93,7 +93,7 @@ def add_mixed(report, task, mixed, plain, evidence):
             (Column("trained at epoch"), lambda one: epoch_cell(one.epoch)),
             (Column("scored at epoch"), lambda one: epoch_cell(one.dev_epoch)),
         ],
-        after=[
+        beside=[
             (trained, lambda one: mean_f1(one, lambda head: at(head, head.epoch))),
             (there, lambda one: mean_f1(one, lambda head: at(head, head.dev_epoch))),
             *paired.columns,
@@ -180,7 +180,7 @@ def add_ensembles(report, task, ensembles, berts, evidence):
             (SEED, lambda one: one.seed),
             (words("combined by"), lambda one: one.combine),
         ],
-        after=[
+        beside=[
             (words("best single model"), lambda one: name_of(best_member(members(one)[0]))),
             (Column("its F1", 2), lambda one: mean_f1(one, best_member)),
             *paired.columns,

@@ -31,31 +31,28 @@ def precision_recall(rows):
 
 
 def null_odds(rows):
+    """A panel a model and checkpoint, each with scales of its own: null odds grow over fine-tuning."""
     kinds = ["with an answer", "without an answer"]
     color = colored("kind", kinds, colors=[BLUE, VERMILLION])
-    inner = {
-        "width": 260,
-        "height": 110,
-        "mark": {"type": "bar", "opacity": 0.55},
-        "encoding": {
-            "x": quantity("low", "null odds", bin={"binned": True}),
-            "x2": {"field": "high"},
-            "y": quantity("value", "questions", zero=True, stack=None),
-            **without_shape(color),
-            "tooltip": hover(("model", "model"), ("kind", "questions"), ("low", "from"), ("high", "to"), ("value", "questions")),
-        },
-    }
-    body = {
-        "facet": {"row": {"field": "epoch", "title": "states of epoch"}, "column": {"field": "model", "title": None}},
-        "spec": inner,
-        "resolve": {"scale": {"y": "independent"}},
-    }
-    panels = {(row["model"], row["epoch"]) for row in rows}
-    if len({model for model, _ in panels}) * len({epoch for _, epoch in panels}) != len(panels):
-        named = [{**row, "panel": f"{row['epoch']}: {row['model']}"} for row in rows]
-        body |= {"facet": {"field": "panel", "title": "states of epoch: model", "sort": None}, "columns": 2}
-        return specification(named, body)
-    return specification(rows, body)
+    tips = hover(("model", "model"), ("kind", "questions"), ("low", "from"), ("high", "to"), ("value", "questions"))
+    panels = [
+        {
+            "title": f"epoch {epoch}: {model}",
+            "transform": [{"filter": {"and": [{"field": "model", "equal": model}, {"field": "epoch", "equal": epoch}]}}],
+            "width": 260,
+            "height": 110,
+            "mark": {"type": "bar", "opacity": 0.55},
+            "encoding": {
+                "x": quantity("low", "null odds", bin={"binned": True}),
+                "x2": {"field": "high"},
+                "y": quantity("value", "questions", zero=True, stack=None),
+                **without_shape(color),
+                "tooltip": tips,
+            },
+        }
+        for epoch, model in dict.fromkeys((row["epoch"], row["model"]) for row in rows)
+    ]
+    return specification(rows, {"concat": panels, "columns": 2})
 
 
 def reliability(rows):

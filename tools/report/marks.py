@@ -27,7 +27,7 @@ PRINT = {
     "legend": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "orient": "top", "symbolSize": 80,
                "labelLimit": 320},
     "header": {"labelLimit": 280, "labelFontSize": 13, "labelFontWeight": "bold", "titleFontWeight": "normal"},
-    "title": {"fontSize": 13, "anchor": "start"},
+    "title": {"fontSize": 13, "anchor": "start", "limit": 330},
 }
 
 # Shift with the wheel or with dragging: the page itself scrolls by these without shift. A double click resets.
@@ -48,8 +48,9 @@ CHOSEN = [
 def zoomable(part, name="zoom", fixed=()):
     """A figure, or a part of one, whose continuous axes zoom. Axes of categories do not, so that a figure of these alone, such as
     a heat map, has no zoom. The panels of a facet zoom together, and so not on an axis on which each has a scale of its own."""
-    if "hconcat" in part:
-        return {**part, "hconcat": [zoomable(one, f"{name}_{place}") for place, one in enumerate(part["hconcat"])]}
+    for beside in ("concat", "hconcat"):
+        if beside in part:
+            return {**part, beside: [zoomable(one, f"{name}_{place}") for place, one in enumerate(part[beside])]}
     if "spec" in part:
         own = [axis for axis, how in part.get("resolve", {}).get("scale", {}).items() if how == "independent"]
         return {**part, "spec": zoomable(part["spec"], name, own)}

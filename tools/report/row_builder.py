@@ -19,33 +19,43 @@ def name_of(result, own=""):
     return f"{name} [{result.mark}]" if result.mark else name
 
 
-def rows_of(groups, before, after=lambda one: []):
-    """A row a group. `before` and `after` give the cells of a group or of one result that stand around the scores."""
-    rows, beside = [], any(group.name != "BERT" for group in groups)
+FIRST = 2  # scores that stand before what is told of them; EM and F1
+
+
+def rows_of(groups, before, beside=lambda one: []):
+    """A row a group. `before` gives the cells of a group or of one result that stand before the scores, and `beside` those that stand
+    behind the first of them."""
+    rows, heads = [], any(group.name != "BERT" for group in groups)
+
+    def cells(one):
+        scores = score_cells(one)
+        return [*before(one), *scores[:FIRST], *beside(one), *scores[FIRST:]]
+
     for group in groups:
         members = group.results if len(group.results) > 1 else []
         rows.append(
             Row(
-                [*before(group), *score_cells(group), *after(group)],
-                "bert" if beside and group.name == "BERT" else "",
+                cells(group),
+                "bert" if heads and group.name == "BERT" else "",
                 group.results,
-                [Row([*before(one), *score_cells(one), *after(one)], "seed", [one]) for one in members],
+                [Row(cells(one), "seed", [one]) for one in members],
             )
         )
     return rows
 
 
-def score_table(name, title, caption, task, groups, own, after=()):
-    """A table of results. `own` and `after` are its own columns around the scores: (column, the cell of a group or of one
-    result)."""
+def score_table(name, title, caption, task, groups, own, beside=()):
+    """A table of results. `own` are its own columns before the scores, and `beside` those behind the first of them, F1: (column, the cell
+    of a group or of one result)."""
+    scores = score_columns(task)
     return Table(
         name,
         title,
         caption,
-        [*(column for column, _ in own), *score_columns(task), *(column for column, _ in after)],
+        [*(column for column, _ in own), *scores[:FIRST], *(column for column, _ in beside), *scores[FIRST:]],
         rows_of(
             groups,
             lambda one: [cell(one) for _, cell in own],
-            lambda one: [cell(one) for _, cell in after],
+            lambda one: [cell(one) for _, cell in beside],
         ),
     )

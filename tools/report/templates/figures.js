@@ -17,7 +17,7 @@ const Figures = (() => {
       axis: { ...text, gridColor: line, domainColor: "#999", tickColor: "#999" },
       legend: { ...text, orient: "top", symbolSize: 80, labelLimit: 320 },
       header: { ...text, labelFontSize: 13, labelFontWeight: "bold", labelLimit: 280 },
-      title: { color: ink, fontSize: 13, anchor: "start" },
+      title: { color: ink, fontSize: 13, anchor: "start", limit: 330 },
       text: { color: ink },
     };
   }
@@ -30,14 +30,17 @@ const Figures = (() => {
     if (own.labelLimit) own.labelLimit = Math.min(own.labelLimit, 120);
     if (own.facet?.column && !own.facet.row) own.facet = { row: own.facet.column };
     if (own.hconcat) { own.vconcat = own.hconcat; delete own.hconcat; }
+    if (own.concat) own.columns = 1;
+    if (own.legend !== null && own.scale?.domain?.some((one) => one.length > 14)) own.legend = { ...own.legend, columns: 1 };
     return own;
   }
 
   // A figure as wide as there is room: single ones shrink, panels go into fewer columns.
   function fitted(specification, room) {
     const fit = room < 560 ? narrowed(specification) : structuredClone(specification);
-    const wide = 130; // of labels and legends, about
+    const wide = fit.facet?.row ? 185 : 130; // of labels and legends, about
     if (typeof fit.width === "number") fit.width = Math.max(200, Math.min(fit.width, room - wide));
+    for (const one of fit.concat || []) one.width = Math.max(140, Math.min(one.width, room - wide));
     if (fit.spec && typeof fit.spec.width === "number") {
       const columns = fit.columns || 1;
       fit.spec.width = Math.max(140, Math.min(fit.spec.width, room - wide));

@@ -102,7 +102,7 @@ def add_mixed(report, task, mixed, plain, evidence):
     rows = []
     for group in groups:
         what = f"{label_of(group.epoch)} on {label_of(group.dev_epoch)}: {name_of(group)}"
-        told = {"what": what, "model": group.name.replace("_", " ")}
+        told = {"what": what, "model": group.name.replace("_", " "), "epoch": label_of(group.dev_epoch)}
         for kind, value in (
             ("where it was trained", mean_f1(group, lambda head: at(head, head.epoch))),
             ("on the other checkpoint", mean_f1(group, lambda head: head)),
@@ -191,7 +191,7 @@ def add_ensembles(report, task, ensembles, berts, evidence):
         what = f"epoch {label_of(group.epoch)}: {group.name}"
         kind = {"max": "maximum"}.get(group.combine, group.combine)
         own, single = mean_f1(group, lambda one: one), mean_f1(group, best_member)
-        told = {"what": what, "epoch": label_of(group.epoch)}
+        told = {"what": what, "model": group.name, "epoch": label_of(group.epoch)}
         rows += [{**told, "kind": kind, "value": own.mean}] if own else []
         if single and not any(row["what"] == what and row["kind"] == "best of the models" for row in rows):
             rows.append({**told, "kind": "best of the models", "value": single.mean})

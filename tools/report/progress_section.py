@@ -27,24 +27,28 @@ def add_progress(report):
 
 
 def curves(rows):
-    runs = list(dict.fromkeys(row["run"] for row in rows))
-    body = {
-        "facet": {"field": "metric", "title": None, "sort": list(dict.fromkeys(row["metric"] for row in rows))},
-        "columns": 4,
-        "spec": {
+    """A panel a metric, each with scales of its own."""
+    largest = {}
+    for row in rows:
+        largest[row["metric"]] = max(largest.get(row["metric"], 0), row["value"])
+    color = without_shape(colored("run", list(dict.fromkeys(row["run"] for row in rows))))
+    panels = [
+        {
+            "title": metric.replace("_", " "),
+            "transform": [{"filter": {"field": "metric", "equal": metric}}],
             "width": 170,
             "height": 110,
             "mark": {"type": "line", "strokeWidth": 1.2},
             "encoding": {
                 "x": quantity("at", "step", zero=True, axis={"tickCount": 4, "format": "~s"}),
-                "y": quantity("value", None, axis={"tickCount": 4, "format": "~s"}),
-                **without_shape(colored("run", runs)),
+                "y": quantity("value", None, axis={"tickCount": 4, "format": "~s" if most >= 1000 else ".4~g"}),
+                **color,
                 "tooltip": [{"field": "run"}, {"field": "at", "title": "step"}, {"field": "value", "format": ".4~g"}],
             },
-        },
-        "resolve": {"scale": {"y": "independent"}},
-    }
-    return specification(rows, body)
+        }
+        for metric, most in largest.items()
+    ]
+    return specification(rows, {"concat": panels, "columns": 4})
 
 
 def add_times(report):

@@ -30,7 +30,6 @@ const Figures = (() => {
     if (own.labelLimit) own.labelLimit = Math.min(own.labelLimit, 120);
     if (own.facet?.column && !own.facet.row) own.facet = { row: own.facet.column };
     if (own.hconcat) { own.vconcat = own.hconcat; delete own.hconcat; }
-    if (own.concat) own.columns = 1;
     if (own.legend !== null && own.scale?.domain?.some((one) => one.length > 14)) own.legend = { ...own.legend, columns: 1 };
     return own;
   }
@@ -40,7 +39,10 @@ const Figures = (() => {
     const fit = room < 560 ? narrowed(specification) : structuredClone(specification);
     const wide = fit.facet?.row ? 185 : 130; // of labels and legends, about
     if (typeof fit.width === "number") fit.width = Math.max(200, Math.min(fit.width, room - wide));
-    for (const one of fit.concat || []) one.width = Math.max(140, Math.min(one.width, room - wide));
+    if (fit.concat) {
+      for (const one of fit.concat) one.width = Math.max(140, Math.min(one.width, room - wide));
+      fit.columns = Math.max(1, Math.min(fit.columns, Math.floor(room / (fit.concat[0].width + 60))));
+    }
     if (fit.spec && typeof fit.spec.width === "number") {
       const columns = fit.columns || 1;
       fit.spec.width = Math.max(140, Math.min(fit.spec.width, room - wide));

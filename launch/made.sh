@@ -185,9 +185,11 @@ compared() {
     [[ ! $missing ]]
 }
 
-# Whether the thresholds of a task's checkpoints are chosen on held-out questions. A run that was begun without these goes on
-# without them.
-chooses_thresholds() { [[ $1 == span && $study_hold_out && -e $run/features/held-out.h5 ]]; }
+# Whether the run has held-out questions, or will have them. A run that was begun without these goes on without them.
+holds_out() { [[ $study_hold_out && (-e $run/features/held-out.h5 || ! -e $run/features/train.h5) ]]; }
+
+# Whether the thresholds of a task's checkpoints are chosen on held-out questions.
+chooses_thresholds() { [[ $1 == span ]] && holds_out; }
 
 # The number of files with a given name in a folder and the folders below it.
 count_files() { find "$1" -name "$2" 2>/dev/null | wc -l || true; }

@@ -30,7 +30,7 @@ road_flags() {
                   the programs
   --run DIR       folder of results [runs/ and the name of the config]
   --task, --seed, --epoch, --split LIST
-                  only these parts of the study: span,classification; 1,2,3; 0.3,1; train,dev
+                  only these parts of the study: span,classification; 1,2,3; 0.3,1; train,dev,held-out
   --force         make results again that are already made
 END
 }
@@ -76,7 +76,7 @@ check_words() {
 # Finds the mistakes that can be found before anything is built or read.
 check_flags() {
     check_words --task tasks span classification
-    check_words --split splits train dev
+    check_words --split splits train dev held-out
     [[ -f $config ]] || fail "$config is no file"
     local name=${config##*/}
     run=${run:-runs/${name%.toml}}
@@ -109,7 +109,7 @@ read_study() {
     ((${#tasks[@]})) || tasks=(${study_tasks[@]+"${study_tasks[@]}"})
     ((${#seeds[@]})) || seeds=("${study_seeds[@]}")
     ((${#epochs[@]})) || epochs=(${study_states_at[@]+"${study_states_at[@]}"})
-    ((${#splits[@]})) || splits=(train dev)
+    ((${#splits[@]})) || { splits=(train dev) && ! holds_out || splits+=(held-out); }
     local epoch
     for epoch in ${epochs[@]+"${epochs[@]}"}; do
         [[ $epoch =~ ^(0|[1-9][0-9]*)(\.[0-9]*[1-9]|_[1-9][0-9]*)?$ ]] ||

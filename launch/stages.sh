@@ -102,7 +102,7 @@ stage_extract() {
 }
 
 stage_train() {
-    local task seed epoch folder training trainings heads more
+    local task seed epoch folder stores training trainings heads more
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do
             folder=$run/$task/seed-$seed
@@ -110,21 +110,22 @@ stage_train() {
                 claim "$folder/heads-epoch-$epoch"
                 missing_trainings "$task" "$seed" "$epoch" | mapfile -t trainings
                 ((${#trainings[@]})) || say "made: $task heads of seed $seed at epoch $epoch"
+                stores=(--store "$folder/stores/epoch-$epoch-train.h5" --dev-store "$folder/stores/epoch-$epoch-dev.h5")
+                ! holds_out || stores+=(--held-out-store "$folder/stores/epoch-$epoch-held-out.h5")
                 for training in ${trainings[@]+"${trainings[@]}"}; do
                     IFS=$'\t' read -r heads more <<<"$training"
                     say "$task heads of seed $seed at epoch $epoch: ${heads//,/ }${more:+ ($more)}"
                     on_ranks bv_train --config "$config" --heads "$heads" --seed "$seed" $more ${force:+--force} \
-                        --store "$folder/stores/epoch-$epoch-train.h5" \
-                        --dev-store "$folder/stores/epoch-$epoch-dev.h5" --output "$folder/heads"
+                        "${stores[@]}" --output "$folder/heads"
                 done
-                [[ $study_keep_stores ]] || rm -f "$folder/stores/epoch-$epoch-"{train,dev}.h5{,.toml}
+                [[ $study_keep_stores ]] || rm -f "$folder/stores/epoch-$epoch-"{train,dev,held-out}.h5{,.toml}
                 release "$folder/heads-epoch-$epoch"
             done
         done
     done
 }
 
-# Makes stores and trains heads with only one pair of stores on the disk at a time.
+# Makes stores and trains heads with only the stores of one checkpoint on the disk at a time.
 stage_extract_and_train() {
     local task seed epoch all_tasks=("${tasks[@]}") all_seeds=("${seeds[@]}") all_epochs=(${epochs[@]+"${epochs[@]}"})
     for task in "${all_tasks[@]}"; do

@@ -40,6 +40,7 @@ OrderedJson to_json(const Head& head, std::int64_t k, const HeadOrigin& origin) 
             {"seed", origin.seed},
             {"data_seed", origin.data_seed},
             {"held_out", origin.held_out},
+            {"held_out_features", origin.held_out_features},
             {"share", origin.share},
             {"shuffled_labels", origin.shuffled_labels},
             {"learning_rate", origin.learning_rate},
@@ -68,7 +69,9 @@ HeadOrigin read_origin(const JsonObject& json) {
     origin.seed = json.get<std::uint64_t>("seed");
     origin.data_seed = json.get<std::uint64_t>("data_seed");
     origin.held_out = json.get<double>("held_out");
-    origin.share = json.get<double>("share", 1.0);  // heads of older programs have neither of these two
+    // Heads of older programs have none of these three.
+    origin.held_out_features = json.get<std::string>("held_out_features", "");
+    origin.share = json.get<double>("share", 1.0);
     origin.shuffled_labels = json.get<bool>("shuffled_labels", false);
     origin.learning_rate = json.get<double>("learning_rate");
     origin.batch = json.get<std::int64_t>("batch");

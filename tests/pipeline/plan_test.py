@@ -56,6 +56,13 @@ def test_given_rates_give_times_and_a_verdict(study, tmp_path):
     assert span["tuning_seconds"] == pytest.approx(131911 * 171 / 8000)
     assert span["extraction_seconds"] == pytest.approx((span["train_store_bytes"] + span["dev_store_bytes"]) / 10e6)
     assert plan["gpu_hours"] == pytest.approx(plan["seconds"] * 8 / 3600)
+    held = tmp_path / "held.toml"
+    held.write_text(study.read_text().replace("[study]", "[study]\nhold_out = 0.1", 1))
+    shown = bv.run("bv_plan", "--config", held, *rates, "--write-rate", 10, "--output", tmp_path / "held.json").stdout
+    part = bv.read_json(tmp_path / "held.json")["tasks"]["span"]
+    assert "stores of held-out states" in shown and "held-out" not in slow_disk
+    assert part["held_out_store_bytes"] == pytest.approx(0.1 * span["train_store_bytes"], rel=1e-3)
+    assert part["train_store_bytes"] + part["held_out_store_bytes"] == pytest.approx(span["train_store_bytes"], rel=1e-6)
 
 
 def test_measured_rates_are_of_this_machine(study, tiny_model, features, tmp_path):

@@ -182,7 +182,12 @@ def test_a_study_that_keeps_no_stores_makes_the_same(tmp_path, tiny_model, finis
 
 def test_thresholds_are_chosen_on_held_out_questions_where_there_are_some(tmp_path, tiny_model):
     study = Study(tmp_path, tiny_model, change=("corpus_train = 24", "corpus_train = 48\nhold_out = 0.3"))
-    study.make("prepare", "finetune", "eval")
+    study.make("prepare", "finetune", "extract", "train", "eval")
+    for path in study.seed.glob("heads/*/epoch-1/*/metrics.json"):
+        held = bv.read_json(path)
+        assert held["held_out_store"]["path"] == str(study.seed / "stores" / "epoch-1-held-out.h5")
+        assert held["held_out"]["official"]["total"] > 0
+    assert len(study.made("heads")) == len(HEADS["span"])
     chosen = study.seed / "evaluations" / "held-out-threshold"
     for epoch in ("epoch-0.5", "epoch-1"):
         folders = (study.seed / "held-out", study.seed / "evaluations", chosen)
@@ -196,7 +201,7 @@ def test_thresholds_are_chosen_on_held_out_questions_where_there_are_some(tmp_pa
     # A run that has no held-out features goes on without them.
     (study.run / "features" / "held-out.h5").unlink()
     shutil.rmtree(chosen)
-    assert study.make("eval").rc == 0 and not chosen.exists()
+    assert study.make("extract", "train", "eval").rc == 0 and not chosen.exists()
 
 
 def test_a_training_cut_short_goes_on_and_is_not_forced(study, tmp_path):

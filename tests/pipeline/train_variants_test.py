@@ -110,6 +110,41 @@ def test_held_out_questions_choose_the_epoch_that_all_scores_are_from(study, tmp
     assert short.read_bytes() == (folder / "head.safetensors").read_bytes()
 
 
+def test_held_out_questions_can_have_a_store_of_their_own(study, corpus, tiny_model, tmp_path):
+    held = {"--held-out-features": tmp_path / "held.h5", "--held-out-store": tmp_path / "span-held.h5"}
+    bv.run("bv_prepare", "--squad", corpus / "dev.json", "--model", tiny_model, "--limit", 6, "--output", tmp_path / "held.h5")
+    for task in ("span", "classification"):
+        bv.run("bv_extract", "--checkpoint", tiny_model, "--features", tmp_path / "held.h5", "--task", task, "--store",
+               tmp_path / f"{task}-held.h5")
+    flags = ["--learning-rate", 0.03, "--epochs", 3]
+    train(study, tmp_path / "plain", "adapter_64_shared", *flags)
+    train(study, tmp_path / "held", "adapter_64_shared", *flags, "--held-out-store", held["--held-out-store"])
+    folder = tmp_path / "held" / "adapter_64_shared" / "epoch-0" / "lr-0.03-seed-1"
+    lines, metrics = bv.read_json_lines(folder / "metrics.jsonl"), bv.read_json(folder / "metrics.json")
+    values = [line["held_out"]["official"]["f1"] for line in lines]
+    assert metrics["head_epochs"] == values.index(max(values)) + 1 and metrics["held_out"]["official"]["total"] == 6
+    # All training questions are trained on, as without held-out questions.
+    plain = bv.read_json_lines(tmp_path / "plain" / "adapter_64_shared" / "epoch-0" / "lr-0.03-seed-1" / "metrics.jsonl")
+    assert [line["loss"] for line in lines] == [line["loss"] for line in plain]
+    # The scores are those that bv_eval gives this head on these questions.
+    bv.run("bv_eval", "--head", folder, "--store", held["--held-out-store"], "--output", tmp_path / "evaluation", "--device", "cpu")
+    assert bv.read_json(tmp_path / "evaluation" / "metrics.json")["official"] == metrics["held_out"]["official"]
+    features = bv.read_json(tmp_path / "evaluation" / "metrics.json")["features"]["fingerprint"]
+    assert metrics["held_out_features"]["fingerprint"] == bv.read_json(folder / "head.json")["held_out_features"] == features
+    assert metrics["held_out_store"]["path"] == str(held["--held-out-store"])
+    for wrong, words in ((["--held-out", 0.3, "--held-out-store", held["--held-out-store"]], "--held-out and --held-out-store are given"),
+                         (["--held-out-store", study / "span-dev.h5"], "hold the same questions"),
+                         (["--held-out-store", tmp_path / "classification-held.h5"], "holds states for classification"),
+                         (["--held-out-features", held["--held-out-features"]], "states come either from")):
+        assert words in refusal(study, tmp_path / "none", "adapter_64_shared", *wrong), wrong
+    computed = bv.run("bv_train", "--checkpoint", tiny_model, "--features", study / "train.h5", "--dev-features", study / "dev.h5",
+                      "--held-out-features", held["--held-out-features"], "--heads", "adapter_64_shared", "--output",
+                      tmp_path / "computed", "--device", "cpu", *flags)
+    assert computed.rc == 0
+    (again,) = (tmp_path / "computed").rglob("metrics.json")
+    assert bv.read_json(again)["held_out_features"] == {"path": str(held["--held-out-features"]), "fingerprint": features}
+
+
 def test_patience_ends_a_head_and_leaves_the_others(study, tmp_path):
     train(study, tmp_path, "learned_pooling,adapter_64_shared", "--held-out", 0.3, "--epochs", 8, "--learning-rate", "1e-12,0.03",
           "--patience", 2)

@@ -51,7 +51,7 @@ def _head_differences(head):
     states = PUBLISHED["model"]["num_hidden_layers"] + 1
     if len(head.layers) != states:
         found.append((RECIPE, f"head over {len(head.layers)} hidden states, not {states}"))
-    if description.get("held_out"):
+    if description.get("held_out") or description.get("held_out_features"):
         found.append((RECIPE, "head with its best epoch chosen on held-out questions"))
     return found
 

@@ -12,7 +12,8 @@ from run_model import label_of
 
 MADE = ("program", "version", "commit", "host", "time")  # members of `made` in metrics.json and checkpoint.json
 OF_EVALUATION = (("features", "dev features"), ("states", "dev states"), ("checkpoint", "checkpoint"))
-OF_HEAD = (("store", "training states"), ("dev_store", "dev states"), ("checkpoint", "checkpoint"), ("train_features", "training features"),
+OF_HEAD = (("store", "training states"), ("dev_store", "dev states"), ("held_out_store", "held-out states"),
+           ("checkpoint", "checkpoint"), ("train_features", "training features"),
            ("features", "dev features"))
 SECOND = 1.0  # a record's time is written without fractions
 

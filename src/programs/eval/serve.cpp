@@ -1,6 +1,7 @@
 #include "programs/eval/serve.hpp"
 
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,7 +13,6 @@
 #include "core/stop_signal.hpp"
 #include "io/json.hpp"
 #include "programs/eval/evaluation.hpp"
-#include "programs/shared/bert_logits.hpp"
 #include "programs/shared/precision.hpp"
 #include "squad/features/feature_builder.hpp"
 #include "squad/features/features_file.hpp"
@@ -32,12 +32,30 @@ constexpr std::size_t kShownAnswers = 5;
 struct ServedHead {
     std::filesystem::path folder;
     TrainedHead trained;
-
-    /// The layers of the states that the head is given; a head for each layer finds its own among all.
-    Layers layers() const {
-        return trained.head.definition().each_layer ? Layers() : Layers(trained.origin.layers);
-    }
 };
+
+/// The layers of the states that a head is given, of a model with `states` of them: none named if it reads
+/// all, or if it is a head for each layer, which finds its own among all.
+Layers layers_for(const TrainedHead& trained, std::int64_t states) {
+    const std::vector<std::int64_t>& layers = trained.origin.layers;
+    const bool all = trained.head.definition().each_layer || std::ssize(layers) == states;
+    return all ? Layers() : Layers(layers);
+}
+
+/// BERT's own head as a head over one state: so one pass of the encoder serves BERT and the heads. That state
+/// is the last one; in the classification task it is the pooled output.
+Head head_of_bert(const Model& model) {
+    const std::string text = fmt::format(
+        "task = \"{}\"\nblocks = [{{ type = \"flatten\" }}, {{ type = \"linear\", width = 2 }}]\n",
+        model.task());
+    Head head(parse_head("BERT", text, "BERT's own head"), 1, model.config().hidden_size, {0});
+    BV_EXPECT(head.parameters().size() == 2);  // weight and bias, as at the end of the model's
+    for (std::size_t i = 0; i < 2; ++i) {
+        const at::Tensor& own = model.parameters()[model.parameters().size() - 2 + i].tensor;
+        head.parameters()[i].tensor[0].copy_(own);
+    }
+    return head;
+}
 
 /// The weights of the first learned pooling over the states that the head reads; null if it has none.
 /// A pooling over anything else has another number of weights.
@@ -105,6 +123,8 @@ class Answerer {
         bert_->model.freeze();
         for (ServedHead& head : heads_) head.trained.head.to(compute_.device);
         collective_ = &make_collective(ranks, compute_.gpu());
+        own_head_.emplace(head_of_bert(bert_->model));
+        own_head_->to(compute_.device);
         // The first question takes longest, and shows whether each head fits the checkpoint.
         ranks.agree([&] { answers_to("?", "."); });
     }
@@ -112,10 +132,7 @@ class Answerer {
     /// The answers of all systems. Throws Error if the question cannot be answered.
     std::vector<Json> answers_to(const std::string& question, const std::string& context) const {
         const Features features = features_of(question, context);
-        const Logits logits =
-            predict(bert_->model, features, features.fingerprint(), ranks_, *collective_, WhenTold::end);
         std::vector<Json> answers(systems());
-        answers[0] = described("BERT", features, logits);
         for (const auto& [layers, which] : heads_of_) answer_by(layers, which, features, answers);
         return answers;
     }
@@ -131,9 +148,11 @@ class Answerer {
         Features none;
         none.settings = settings_;
         require_fit(none, options_.features, options_.checkpoint, bert_->model.config());
+        heads_of_[Layers()];  // BERT itself reads all states
         for (const std::filesystem::path& folder : options_.heads) {
             heads_.push_back({folder, read_trained(folder)});
-            heads_of_[heads_.back().layers()].push_back(heads_.size() - 1);
+            const Layers layers = layers_for(heads_.back().trained, bert_->model.config().states());
+            heads_of_[layers].push_back(heads_.size() - 1);
         }
     }
 
@@ -148,11 +167,16 @@ class Answerer {
         return features;
     }
 
-    /// Fills the answers of the heads with the numbers `which`, which all read `layers`.
+    /// Fills the answers of the heads with the numbers `which`, which all read `layers`, and those of BERT
+    /// itself if these are all layers.
     void answer_by(const Layers& layers, const std::vector<std::size_t>& which, const Features& features,
                    std::vector<Json>& answers) const {
         const auto source = states_of(bert_, features, options_.checkpoint.string(), compute_.device, layers);
         std::vector<ReadingHead> reading;
+        if (!layers) {
+            const StoreInfo& info = source->info();
+            reading.push_back({&*own_head_, info.task == Task::span ? info.states() - 1 : 0});
+        }
         for (const std::size_t h : which) {
             const TrainedHead& trained = heads_[h].trained;
             require_fit(trained.head, trained.origin, *source, options_.allow_other_checkpoint);
@@ -160,10 +184,12 @@ class Answerer {
         }
         const std::vector<Logits> logits =
             predict_heads(reading, *source, kHeadBatch, compute_.device, ranks_, *collective_, WhenTold::end);
+        if (!layers) answers[0] = described("BERT", features, logits.front());
+        const std::size_t first = layers ? 0 : 1;
         for (std::size_t i = 0; i < which.size(); ++i) {
             const ServedHead& head = heads_[which[i]];
             Json& answer = answers[1 + which[i]];
-            answer = described(head.trained.head.definition().name, features, logits[i]);
+            answer = described(head.trained.head.definition().name, features, logits[first + i]);
             answer["head_folder"] = head.folder.string();
             if (Json weights = layer_weights_of(head.trained); !weights.is_null())
                 answer["layer_weights"] = std::move(weights);
@@ -184,6 +210,7 @@ class Answerer {
     Collective* collective_ = nullptr;
     FeatureSettings settings_;
     std::shared_ptr<LoadedCheckpoint> bert_;
+    std::optional<Head> own_head_;  // BERT's
     std::optional<Tokenizer> tokenizer_;
     std::vector<ServedHead> heads_;
     std::map<Layers, std::vector<std::size_t>> heads_of_;  // the heads that read the same layers

@@ -1,5 +1,6 @@
 #include "programs/plan/command.hpp"
 
+#include <cmath>
 #include <optional>
 
 #include <nlohmann/json.hpp>
@@ -40,15 +41,29 @@ StudyData squad() {
     return {131911, 131911 * kTokens, 12227, 12227 * kTokens};
 }
 
-StudyData data_of(const PlanOptions& options) {
+/// Adds the features of the held-out questions, which are a share of all training questions.
+StudyData with_held_out(StudyData data, double share) {
+    const double times = share / (1 - share);
+    data.held_features = std::llround(times * static_cast<double>(data.train_features));
+    data.held_tokens = std::llround(times * static_cast<double>(data.train_tokens));
+    return data;
+}
+
+/// The numbers of features and tokens. bv_prepare left held-out questions out of --features.
+StudyData data_of(const PlanOptions& options, double hold_out) {
     if (options.features.empty() != options.dev_features.empty()) {
         fail("--features and --dev-features go together");
     }
-    if (options.features.empty()) return squad();
+    if (options.features.empty()) {
+        StudyData all = squad();
+        all.train_features = std::llround((1 - hold_out) * static_cast<double>(all.train_features));
+        all.train_tokens = std::llround((1 - hold_out) * static_cast<double>(all.train_tokens));
+        return with_held_out(all, hold_out);
+    }
     const Features train = read_features(options.features);
     const Features dev = read_features(options.dev_features);
     if (train.count() == 0) fail("{} holds no features", options.features.string());
-    return {train.count(), train.tokens(), dev.count(), dev.tokens()};
+    return with_held_out({train.count(), train.tokens(), dev.count(), dev.tokens()}, hold_out);
 }
 
 /// A study, the data that its costs depend on, and the costs.
@@ -119,6 +134,7 @@ std::string task_text(const TaskCosts& cost, const Planned& plan) {
     if (cost.stores == 0) return text;
     add("stores of training states", cost.stores, cost.train_store, 0);
     add("stores of dev states", cost.stores, cost.dev_store, 0);
+    if (cost.held_store > 0) add("stores of held-out states", cost.stores, cost.held_store, 0);
     if (!plan.timed()) return text;
     add(fmt::format("extraction ({} is slower)", cost.disk_bound ? "the disk" : "the encoder"), cost.stores,
         0, cost.extraction);
@@ -152,7 +168,7 @@ std::string text_of(const PlanOptions& options, const Planned& plan) {
         size_text(static_cast<double>(plan.space.most)),
         plan.study.keep_stores
             ? " ([study] keep_stores = false deletes a store when its heads are trained)"
-            : ", with one pair of stores at a time (jobs that run at the same time need more)");
+            : ", with the stores of one checkpoint at a time (jobs that run at the same time need more)");
     if (!plan.timed()) return text;
     const double seconds = all_seconds(plan);
     return text + fmt::format(
@@ -168,6 +184,7 @@ Json as_json(const Planned& plan) {
                                        {"checkpoints", cost.checkpoints},
                                        {"train_store_bytes", cost.train_store},
                                        {"dev_store_bytes", cost.dev_store},
+                                       {"held_out_store_bytes", cost.held_store},
                                        {"store_pairs", cost.stores},
                                        {"tuning_seconds", cost.tuning},
                                        {"evaluation_seconds", cost.evaluation},
@@ -225,7 +242,7 @@ void plan(const PlanOptions& options, const Communicator& ranks) {
         plan.study = read_study(options.study);
         if (options.print) return;
         plan.config = options.model.empty() ? bert_large() : read_bert_config(options.model);
-        plan.data = data_of(options);
+        plan.data = data_of(options, plan.study.hold_out);
         if (!options.output.empty()) require_absent(options.output, options.force);
     });
     if (options.print) return ranks.root_only([&] { print_results(shell_text(plan.study)); });

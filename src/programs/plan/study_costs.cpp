@@ -76,7 +76,7 @@ std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config,
                                    const StudyRates& rates) {
     const auto seeds = static_cast<std::int64_t>(study.seeds.size());
     const auto train_tokens = static_cast<double>(data.train_tokens);
-    const auto all_tokens = static_cast<double>(data.train_tokens + data.dev_tokens);
+    const auto all_tokens = static_cast<double>(data.train_tokens + data.dev_tokens + data.held_tokens);
     std::vector<TaskCosts> costs;
     for (Task task : study.tasks) {
         const StoreInfo info = stored_states(study, config, task);
@@ -88,6 +88,7 @@ std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config,
         cost.resume = 6 * cost.checkpoint;
         cost.train_store = row * (span ? data.train_tokens : data.train_features);
         cost.dev_store = row * (span ? data.dev_tokens : data.dev_features);
+        cost.held_store = row * (span ? data.held_tokens : data.held_features);
         cost.checkpoints = seeds * static_cast<std::int64_t>(study.checkpoints.size());
         cost.stores = seeds * static_cast<std::int64_t>(study.states_at.size());
 
@@ -95,8 +96,11 @@ std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config,
         cost.tuning = seconds_of(
             train_tokens * static_cast<double>(last.numerator()) / static_cast<double>(last.denominator()),
             rates.tuned_tokens);
-        cost.evaluation = seconds_of(static_cast<double>(data.dev_tokens), rates.encoded_tokens);
-        const auto bytes = static_cast<double>(cost.train_store + cost.dev_store);
+        // bv_finetune scores the held-out questions, and in the span task bv_eval does so again for the
+        // threshold.
+        const std::int64_t scored = data.dev_tokens + (span ? 2 : 1) * data.held_tokens;
+        cost.evaluation = seconds_of(static_cast<double>(scored), rates.encoded_tokens);
+        const auto bytes = static_cast<double>(cost.all_stores());
         const double encoding = seconds_of(all_tokens, rates.encoded_tokens);
         const double writing = seconds_of(bytes, rates.written_bytes);
         cost.extraction = std::max(encoding, writing);
@@ -104,7 +108,8 @@ std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config,
         const auto passes = static_cast<double>(study.head_epochs(task));
         const Reads reads = reads_of(study, static_cast<std::int64_t>(info.layers.size()));
         for (const auto& [store, times] :
-             {std::pair(cost.train_store, reads.train), std::pair(cost.dev_store, reads.dev)}) {
+             {std::pair(cost.train_store, reads.train), std::pair(cost.dev_store, reads.dev),
+              std::pair(cost.held_store, reads.dev)}) {
             const bool cached = static_cast<double>(store) <= rates.cached_bytes;
             cost.heads_stored +=
                 seconds_of((cached ? 1 : passes) * times * static_cast<double>(store), rates.read_bytes);
@@ -117,17 +122,17 @@ std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config,
 
 StudySpace study_space(const Study& study, const std::vector<TaskCosts>& costs) {
     StudySpace space;
-    std::int64_t pair = 0;
+    std::int64_t stores = 0;
     std::int64_t resume = 0;
     for (const TaskCosts& cost : costs) {
         space.kept += cost.checkpoints * cost.checkpoint;
-        if (study.keep_stores) space.kept += cost.stores * (cost.train_store + cost.dev_store);
-        if (cost.stores > 0) pair = std::max(pair, cost.train_store + cost.dev_store);
+        if (study.keep_stores) space.kept += cost.stores * cost.all_stores();
+        if (cost.stores > 0) stores = std::max(stores, cost.all_stores());
         resume = std::max(resume, cost.resume);
     }
-    // Jobs run one after another. So at any time only one has resume states, and only one pair of stores
-    // exists.
-    space.most = space.kept + std::max(resume, study.keep_stores ? 0 : pair);
+    // Jobs run one after another. So at any time only one has resume states, and only the stores of one
+    // checkpoint exist.
+    space.most = space.kept + std::max(resume, study.keep_stores ? 0 : stores);
     return space;
 }
 

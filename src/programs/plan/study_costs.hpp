@@ -15,6 +15,9 @@ struct StudyData {
     std::int64_t train_tokens = 0;
     std::int64_t dev_features = 0;
     std::int64_t dev_tokens = 0;
+    std::int64_t held_features =
+        0;  ///< those of the held-out questions, which are not among the training features
+    std::int64_t held_tokens = 0;
 };
 
 /// How much all ranks of a study together do in a second; 0 means unknown.
@@ -33,14 +36,19 @@ struct TaskCosts {
     std::int64_t resume = 0;       ///< two resume states, each with weights and both moments
     std::int64_t train_store = 0;  ///< states of the training features at one checkpoint
     std::int64_t dev_store = 0;    ///< states of the dev features at one checkpoint
+    std::int64_t held_store = 0;   ///< states of the held-out features at one checkpoint
     std::int64_t checkpoints = 0;  ///< number of checkpoints, over all seeds
-    std::int64_t stores = 0;       ///< number of pairs of stores, over all seeds
+    std::int64_t stores = 0;       ///< number of checkpoints with stores, over all seeds
 
-    double tuning = 0;            ///< fine-tuning with one seed
-    double evaluation = 0;        ///< evaluation of one checkpoint on the dev features
-    double extraction = 0;        ///< time for one pair of stores: of encoder or disk, whichever is slower
+    /// The bytes of all stores of one checkpoint.
+    std::int64_t all_stores() const { return train_store + dev_store + held_store; }
+
+    double tuning = 0;      ///< fine-tuning with one seed
+    double evaluation = 0;  ///< evaluation of one checkpoint, on held-out questions too
+    double extraction =
+        0;  ///< time for the stores of one checkpoint: of encoder or disk, whichever is slower
     bool disk_bound = false;      ///< whether the disk is the slower one
-    double heads_stored = 0;      ///< reading one pair of stores for all passes of all heads trained together
+    double heads_stored = 0;      ///< reading these stores for all passes of all heads trained together
     double heads_recomputed = 0;  ///< computing the states again for each pass instead
 };
 

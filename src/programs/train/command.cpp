@@ -103,6 +103,12 @@ void TrainOptions::declare_heads_and_data(CommandLine& line) {
                 "instead of stores: folder of a BERT that computes the states when they are needed");
     line.option("features", features, "with --checkpoint: features file to train on");
     line.option("dev-features", dev_features, "with --checkpoint: features file to score on");
+    line.option("held-out-store", held_out_store,
+                "store of held-out questions, which serve as those of --held-out do; bv_prepare --hold-out "
+                "makes their features");
+    line.option(
+        "held-out-features", held_out_features,
+        "with --checkpoint: features file of held-out questions, which serve as those of --held-out do");
     line.option("heads", heads,
                 "heads to train together, all for span (where is the answer?) or all for classification "
                 "(does the question have an answer? class 1 = no answer): names of built-in heads, or paths "
@@ -160,11 +166,12 @@ void TrainOptions::declare_training(CommandLine& line) {
                 "the best --eval-metric on them is kept; with 0 the last epoch is kept")
         .check(within(0, 1));
     line.option("eval-metric", eval_metric,
-                "with --held-out: metric that decides which epoch is best: em, f1 or best_f1 (span), "
+                "with held-out questions: metric that decides which epoch is best: em, f1 or best_f1 (span), "
                 "accuracy or f1 (classification)")
         .one_of({"em", "f1", "best_f1", "accuracy"});
     line.option("patience", patience,
-                "with --held-out: the training of a head ends when this many epochs in a row have no better "
+                "with held-out questions: the training of a head ends when this many epochs in a row have no "
+                "better "
                 "--eval-metric than the best before them; 0 means that all --epochs are trained")
         .check(at_least(0));
     line.option(
@@ -186,16 +193,17 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     std::optional<HeadData> data;
     std::vector<HeadJob> jobs;
     ranks.agree([&] {
-        if (options.patience > 0 && options.held_out == 0) fail("--patience needs --held-out");
+        if (options.patience > 0 && !options.holds_out())
+            fail("--patience needs held-out questions: give --held-out or --held-out-store");
         const std::vector<HeadDefinition> definitions = read_definitions(options);
         const Task task = definitions.front().task;
-        if (options.held_out > 0) EvaluationHistory(task, options.eval_metric, options.patience);
+        if (options.holds_out()) EvaluationHistory(task, options.eval_metric, options.patience);
         data.emplace(options, task, compute.device);
         jobs = list_jobs(options, definitions, *data);
     });
     ranks.root_only([&] {
         if (options.store.empty()) return;
-        for (const StateSource* store : {&data->train(), &data->dev()})
+        for (const StateSource* store : data->opened())
             require_unchanged_checkpoint(store->info(), store->name(), options.allow_other_checkpoint);
     });
     // Each head's folder has its own lock: another job may train other heads into the same output folder.

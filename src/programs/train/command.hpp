@@ -20,6 +20,8 @@ struct TrainOptions {
     std::filesystem::path checkpoint;
     std::filesystem::path features;
     std::filesystem::path dev_features;
+    std::filesystem::path held_out_store;
+    std::filesystem::path held_out_features;
     std::vector<std::string> heads;
     std::filesystem::path output;
     std::string layers = "all";
@@ -39,6 +41,12 @@ struct TrainOptions {
     bool allow_other_checkpoint = false;
     ComputeOptions compute;
     bool force = false;
+
+    /// Whether the held-out questions come from a store or features file of their own.
+    bool holds_out_elsewhere() const { return !held_out_store.empty() || !held_out_features.empty(); }
+
+    /// Whether heads are scored on held-out questions too.
+    bool holds_out() const { return held_out > 0 || holds_out_elsewhere(); }
 
     /// Declares all flags on `line`; `line.parse` then sets this object.
     void declare(CommandLine& line);

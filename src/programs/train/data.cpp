@@ -29,21 +29,27 @@ void require_flag(const std::filesystem::path& value, const char* missing, const
 /// Whether the states come from stores and not from a checkpoint. Throws Error when flags of both kinds are
 /// given, or when one is missing.
 bool takes_stores(const TrainOptions& options) {
-    const bool stores = !options.store.empty() || !options.dev_store.empty();
-    const bool computed =
-        !options.checkpoint.empty() || !options.features.empty() || !options.dev_features.empty();
+    const bool stores =
+        !options.store.empty() || !options.dev_store.empty() || !options.held_out_store.empty();
+    const bool computed = !options.checkpoint.empty() || !options.features.empty() ||
+                          !options.dev_features.empty() || !options.held_out_features.empty();
     if (stores == computed) {
         fail(
             "states come either from --store and --dev-store, or from --checkpoint, --features and "
             "--dev-features");
     }
     if (stores) {
-        require_flag(options.store, "--store (states to train on)", "--dev-store");
+        require_flag(options.store, "--store (states to train on)",
+                     options.dev_store.empty() ? "--held-out-store" : "--dev-store");
         require_flag(options.dev_store, "--dev-store (states to score on)", "--store");
     } else {
-        require_flag(options.checkpoint, "--checkpoint", "--features or --dev-features");
+        require_flag(options.checkpoint, "--checkpoint", "--features, --dev-features or --held-out-features");
         require_flag(options.features, "--features (to train on)", "--checkpoint");
         require_flag(options.dev_features, "--dev-features (to score on)", "--checkpoint");
+    }
+    if (options.held_out > 0 && options.holds_out_elsewhere()) {
+        fail("--held-out and {} are given; held-out questions come from one of them",
+             stores ? "--held-out-store" : "--held-out-features");
     }
     return stores;
 }
@@ -56,12 +62,16 @@ HeadData::HeadData(const TrainOptions& options, Task task, at::Device device) : 
     if (stores) {
         train_ = open_store(options.store, options.cache_gib, layers, device);
         dev_ = open_store(options.dev_store, options.cache_gib, layers, device);
+        if (!options.held_out_store.empty())
+            held_out_ = open_store(options.held_out_store, options.cache_gib, layers, device);
     } else {
         train_ = open_checkpoint(options.checkpoint, options.features, task, device, layers);
         dev_ = open_checkpoint(options.checkpoint, options.dev_features, task, device, layers);
+        if (!options.held_out_features.empty())
+            held_out_ = open_checkpoint(options.checkpoint, options.held_out_features, task, device, layers);
     }
-    require_labels(*train_);
-    require_labels(*dev_);
+    for (const StateSource* source : opened()) require_labels(*source);
+    if (held_out_) require_other_questions();
     if (task == Task::classification) warn_of_missing_class(train_->features(), train_->name());
     const auto questions = static_cast<std::int64_t>(train_->features().questions.size());
     place_of_.resize(static_cast<std::size_t>(questions));
@@ -78,9 +88,23 @@ HeadData::HeadData(const TrainOptions& options, Task task, at::Device device) : 
     }
 }
 
+std::vector<StateSource*> HeadData::opened() const {
+    std::vector<StateSource*> sources{train_.get(), dev_.get()};
+    if (held_out_ && !held_out_is_part_) sources.push_back(held_out_.get());
+    return sources;
+}
+
 void HeadData::multiply_in(at::ScalarType precision) {
-    train_->multiply_in(precision);
-    dev_->multiply_in(precision);
+    for (StateSource* source : opened()) source->multiply_in(precision);
+}
+
+/// Throws Error if the held-out questions are those to train or to score on.
+void HeadData::require_other_questions() const {
+    for (const StateSource* source : {train_.get(), dev_.get()}) {
+        if (source->info().features != held_out_->info().features) continue;
+        fail("{} and {} hold the same questions; held-out questions are neither trained on nor reported",
+             held_out_->name(), source->name());
+    }
 }
 
 void HeadData::hold_out(double share) {
@@ -91,6 +115,7 @@ void HeadData::hold_out(double share) {
         is_held_out[question] = place_of_[question] < held_;
     }
     held_out_ = part_of(*train_, is_held_out);
+    held_out_is_part_ = true;
     const std::int64_t held = held_out_->features().count();
     if (held == 0 || held == train_->features().count()) {
         fail("--held-out {} of the {} questions of {} leaves none to {}", share, questions, train_->name(),

@@ -18,6 +18,10 @@ class HeadData {
     /// which names flag or file, when they cannot be read or leave no questions to train on.
     HeadData(const TrainOptions& options, Task task, at::Device device);
 
+    /// The sources that were opened: those of the training and of the dev questions, and that of the held-out
+    /// questions if they are no share of the training questions.
+    std::vector<StateSource*> opened() const;
+
     /// Local: sets the precision of all sources; see StateSource::multiply_in.
     void multiply_in(at::ScalarType precision);
 
@@ -25,8 +29,8 @@ class HeadData {
     /// that are trained on have shuffled labels (states/shuffled_labels.hpp).
     const StateSource& train() const { return shuffled_ ? *shuffled_ : *train_; }
 
-    /// The features of `train` whose questions are held out. The data seed decides which. Null without
-    /// --held-out.
+    /// The features of the questions that are held out: with --held-out those of `train` that the data seed
+    /// chooses, else those of a source of their own. Null without held-out questions.
     const StateSource* held_out() const { return held_out_.get(); }
 
     const StateSource& dev() const { return *dev_; }
@@ -44,12 +48,14 @@ class HeadData {
 
   private:
     void hold_out(double share);
+    void require_other_questions() const;
     void shuffle_labels();
     bool is_trained_on(std::int64_t feature, double share) const;
 
     std::unique_ptr<StateSource> train_;
     std::unique_ptr<StateSource> dev_;
     std::unique_ptr<StateSource> held_out_;
+    bool held_out_is_part_ = false;          // `held_out_` is a part of `train_`
     std::unique_ptr<StateSource> shuffled_;  // `train_` with other labels; null without --shuffle-labels
     std::uint64_t seed_;
     std::vector<std::int64_t> place_of_;  // (questions of train) place in an order drawn by the seed

@@ -155,9 +155,17 @@ nlohmann::ordered_json HeadTraining::sources() const {
     if (stores) {
         members["store"] = source_of(options_.store, train.checkpoint);
         members["dev_store"] = source_of(options_.dev_store, dev.checkpoint);
+        if (!options_.held_out_store.empty())
+            members["held_out_store"] = source_of(options_.held_out_store, train.checkpoint);
     }
     members["checkpoint"] = source_of(checkpoint, train.checkpoint);
     members["train_features"] = source_of(features, train.features);
+    if (options_.holds_out_elsewhere()) {
+        const StoreInfo& held_out = data_.held_out()->info();
+        members["held_out_features"] =
+            source_of(stores ? std::filesystem::path(held_out.features_path) : options_.held_out_features,
+                      held_out.features);
+    }
     members["features"] = describe_features(stores ? options_.dev_store : options_.dev_features, dev.features,
                                             data_.dev().features().settings);
     return members;

@@ -56,7 +56,8 @@ Json recipe_of(const HeadJob& job, const HeadData& data, const TrainOptions& opt
     if (precision != "auto") recipe["precision"] = precision;
     if (job.origin.share < 1) recipe["share"] = job.origin.share;
     if (job.origin.shuffled_labels) recipe["shuffled_labels"] = true;
-    if (options.held_out > 0) {
+    if (!job.origin.held_out_features.empty()) recipe["held_out_features"] = job.origin.held_out_features;
+    if (options.holds_out()) {
         recipe["eval_metric"] = options.eval_metric;
         recipe["patience"] = options.patience;
     }
@@ -103,14 +104,16 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
     require_different("seed", options.seeds);
     require_different("share", options.shares);
     const StoreInfo& info = data.train().info();
-    HeadOrigin origin{.checkpoint = info.checkpoint,
-                      .epoch = info.epoch,
-                      .features = info.features,
-                      .data_seed = options.data_seed,
-                      .held_out = options.held_out,
-                      .shuffled_labels = options.shuffle_labels,
-                      .batch = options.batch > 0 ? options.batch : default_batch(info.task),
-                      .epochs = options.epochs > 0 ? options.epochs : default_head_epochs(info.task)};
+    HeadOrigin origin{
+        .checkpoint = info.checkpoint,
+        .epoch = info.epoch,
+        .features = info.features,
+        .data_seed = options.data_seed,
+        .held_out = options.held_out,
+        .held_out_features = options.holds_out_elsewhere() ? data.held_out()->info().features : "",
+        .shuffled_labels = options.shuffle_labels,
+        .batch = options.batch > 0 ? options.batch : default_batch(info.task),
+        .epochs = options.epochs > 0 ? options.epochs : default_head_epochs(info.task)};
     const fs::path epoch = EpochFraction::parse(info.epoch).folder_name();
     std::vector<HeadJob> jobs;
     for (const HeadDefinition& definition : definitions) {
@@ -122,6 +125,7 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
             require_fit(head, job.origin, data.train(), false);
             job.origin.other_checkpoint =
                 require_fit(head, job.origin, data.dev(), options.allow_other_checkpoint);
+            if (options.holds_out_elsewhere()) require_fit(head, job.origin, *data.held_out(), false);
             job.first_state = first_state(head, job.origin, info);
             for (const double rate : options.learning_rates) {
                 for (const std::uint64_t seed : options.seeds) {

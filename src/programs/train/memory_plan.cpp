@@ -162,7 +162,7 @@ StateMemory memory_of_states(const std::vector<HeadJob>& jobs, const HeadData& d
     const StateSource& source = data.train();
     const StoreInfo& info = source.info();
     StateMemory memory;
-    memory.kept = source.kept_bytes() + data.dev().kept_bytes();
+    for (const StateSource* opened : data.opened()) memory.kept += opened->kept_bytes();
     if (source.worth_reading_ahead()) {
         const std::int64_t blocks = std::min(2 * kWindowBlocks, source.layout().blocks());
         memory.read_ahead =

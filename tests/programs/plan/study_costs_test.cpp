@@ -100,6 +100,23 @@ TEST(StudyCosts, SpaceIsThatOfOnePairOfStoresWhereNoneAreKept) {
     EXPECT_EQ(study_space(study, costs).most, checkpoints + std::max(pair, costs[0].resume));
 }
 
+TEST(StudyCosts, HeldOutQuestionsHaveAStoreAndAreEvaluatedToo) {
+    const StudyData data{1000, 171000, 100, 16000, 20, 3000};
+    const StudyRates rates{.encoded_tokens = 4000, .read_bytes = 5e8};
+    Study study = some_study();
+    study.keep_stores = false;
+    const auto costs = study_costs(study, bert_large(), data, rates);
+    EXPECT_EQ(costs[0].held_store, 25 * 3000LL * 1024 * 2);
+    EXPECT_EQ(costs[1].held_store, 26 * 20LL * 1024 * 2);
+    EXPECT_EQ(costs[0].all_stores(), costs[0].train_store + costs[0].dev_store + costs[0].held_store);
+    EXPECT_DOUBLE_EQ(costs[0].evaluation, (16000 + 2 * 3000) / 4000.0);
+    EXPECT_DOUBLE_EQ(costs[1].evaluation, (16000 + 3000) / 4000.0);
+    EXPECT_DOUBLE_EQ(costs[0].extraction, 190000.0 / 4000);
+    EXPECT_DOUBLE_EQ(costs[0].heads_stored, static_cast<double>(costs[0].all_stores()) / 5e8);
+    EXPECT_EQ(study_space(study, costs).most,
+              study_space(study, costs).kept + std::max(costs[0].all_stores(), costs[0].resume));
+}
+
 class StudyTest : public testing::Test {
   protected:
     std::filesystem::path study(const std::string& text) {

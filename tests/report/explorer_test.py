@@ -5,11 +5,11 @@ import sys
 import zlib
 
 import bv
-import explorer_section
 import made_records  # noqa: F401  finds tools/report and tools/bench
 import numpy as np
 import pytest
 from evidence import Evidence
+from explorer_section import LEAD, add_explorers
 from question_records import NAME, read_records
 from report_model import Report
 from run_folder import read_run
@@ -27,7 +27,7 @@ def run(tmp_path_factory):
 
 def report_of(run, wanted=None):
     report = Report(read_run(run))
-    explorer_section.add_explorers(report, [Evidence(report.run, "span")], wanted)
+    add_explorers(report, [Evidence(report.run, "span")], wanted)
     return report
 
 
@@ -46,7 +46,7 @@ def column_of(explorer, name):
 def test_it_has_every_seed_and_what_each_system_answered(run):
     report = report_of(run)
     assert seeds_of(report) == [("span", "1"), ("span", "2")]
-    assert report.explorer.lead == explorer_section.LEAD
+    assert report.explorer.lead == LEAD
     second = report.explorers["tasks"][1]
     names = [(one["name"], one["epoch"]) for one in second["systems"]]
     assert len(set(names)) == len(names) == 2 + 2 * 2 + 2 + 2 * 2 * 2  # BERT, heads, mixed, ensembles
@@ -64,7 +64,7 @@ def test_it_has_every_seed_and_what_each_system_answered(run):
 
 @pytest.mark.parametrize("wanted, shown, other", [(None, "1", "2"), ("2", "2", "1")])
 def test_without_room_it_has_one_seed_and_says_so(run, monkeypatch, wanted, shown, other):
-    monkeypatch.setattr(explorer_section, "ROOM", 0)
+    monkeypatch.setattr("explorer_section.ROOM", 0)
     report = report_of(run, wanted)
     assert seeds_of(report) == [("span", shown)]
     assert f"it lacks span, seed {other}." in report.explorer.lead and "--explorer-seed SEED" in report.explorer.lead

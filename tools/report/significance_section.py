@@ -30,6 +30,8 @@ def versus_columns(evidence):
         return shown(evidence.difference(system, bert)) if bert and bert is not system else None
 
     about = f"difference of F1 to BERT at the same checkpoint, with the 95 % interval over {evidence.drawn_over}"
+    if evidence.systems[0].held_out:
+        about += "; at thresholds chosen on held-out questions, not of the answers as given"
     return ((Column("F1 − BERT's", 1, about, signed=True), cell),)
 
 

@@ -39,11 +39,26 @@ Head::Head(HeadDefinition definition, std::int64_t states, std::int64_t hidden_s
 
 at::Tensor Head::forward(const StateBatch& batch, std::optional<std::int64_t> step,
                          const Share& share) const {
+    require_states(batch);
+    return blocks_.forward(batch.states.unsqueeze(0), {batch, step, share});
+}
+
+at::Tensor Head::before_last_block(const StateBatch& batch) const {
+    require_states(batch);
+    return blocks_.forward_before_last(batch.states.unsqueeze(0), {batch, std::nullopt});
+}
+
+std::vector<std::int64_t> Head::shape_before_last_block() const {
+    const BlockShape shape = blocks_.output_before_last();
+    if (shape.channels == 0) return {shape.width};
+    return {shape.channels, shape.width};
+}
+
+void Head::require_states(const StateBatch& batch) const {
     BV_EXPECT(batch.states.dim() == 3 && batch.states.size(0) == states_ &&
               batch.states.size(2) == hidden_size_);
     BV_EXPECT(batch.states.size(1) == batch.rows());
     BV_EXPECT(reads_any_type() || !at::isReducedFloatingType(batch.states.scalar_type()));
-    return blocks_.forward(batch.states.unsqueeze(0), {batch, step, share});
 }
 
 std::int64_t Head::parameter_count() const {

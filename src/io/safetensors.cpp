@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <limits>
+#include <utility>
 
+#include <fcntl.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "core/error.hpp"
 #include "io/json.hpp"
@@ -126,6 +130,44 @@ TensorView view_of(const Entry& entry, std::string_view data) {
     return view;
 }
 
+/// Writes `bytes` into the file from byte `offset` on. Throws Error, which names the path.
+void write_at(const Descriptor& file, const std::filesystem::path& path, std::string_view bytes,
+              std::uint64_t offset) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) fail("cannot write {}: {}", path.string(), std::strerror(errno));
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+        offset += static_cast<std::uint64_t>(written);
+    }
+}
+
+/// A tensor to be written, as the header describes it.
+struct Described {
+    DType dtype;
+    const std::vector<std::int64_t>& shape;
+    std::uint64_t bytes;
+};
+
+/// The beginning of a file with these tensors, one after another in this order: the length of the header, and
+/// the header, padded so that the data begin at a multiple of 8 bytes, as the format wants.
+std::string beginning_of(const std::map<std::string, Described>& tensors,
+                         const std::map<std::string, std::string>& metadata) {
+    Json header = Json::object();
+    if (!metadata.empty()) header["__metadata__"] = metadata;
+    std::uint64_t at = 0;
+    for (const auto& [name, tensor] : tensors) {
+        header[name] = {{"dtype", code_of(tensor.dtype)},
+                        {"shape", tensor.shape},
+                        {"data_offsets", {at, at + tensor.bytes}}};
+        at += tensor.bytes;
+    }
+    std::string text = header.dump();
+    text.resize((text.size() + 7) / 8 * 8, ' ');
+    const std::uint64_t bytes = text.size();
+    return std::string(reinterpret_cast<const char*>(&bytes), sizeof(bytes)) + text;
+}
+
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path), file_(path) {
@@ -156,23 +198,59 @@ const TensorView& SafetensorsFile::at(const std::string& name) const {
 std::string write_safetensors(const std::filesystem::path& path,
                               const std::map<std::string, TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata) {
-    Json header = Json::object();
-    if (!metadata.empty()) header["__metadata__"] = metadata;
-    std::uint64_t at = 0;
-    for (const auto& [name, tensor] : tensors) {
-        header[name] = {{"dtype", code_of(tensor.dtype)},
-                        {"shape", tensor.shape},
-                        {"data_offsets", {at, at + tensor.bytes.size()}}};
-        at += tensor.bytes.size();
-    }
-    std::string text = header.dump();
-    text.resize((text.size() + 7) / 8 * 8,
-                ' ');  // the format wants the data to begin at a multiple of 8 bytes
-    const std::uint64_t header_bytes = text.size();
-    std::vector<std::string_view> pieces{{reinterpret_cast<const char*>(&header_bytes), sizeof(header_bytes)},
-                                         text};
+    std::map<std::string, Described> described;
+    for (const auto& [name, tensor] : tensors)
+        described.emplace(name, Described{tensor.dtype, tensor.shape, tensor.bytes.size()});
+    const std::string beginning = beginning_of(described, metadata);
+    std::vector<std::string_view> pieces{beginning};
     for (const auto& [name, tensor] : tensors) pieces.push_back(tensor.bytes);
     return write_file(path, pieces);
+}
+
+SafetensorsParts::SafetensorsParts(std::filesystem::path path,
+                                   const std::map<std::string, TensorShape>& tensors,
+                                   const std::map<std::string, std::string>& metadata)
+    : path_(std::move(path)) {
+    std::map<std::string, Described> described;
+    for (const auto& [name, tensor] : tensors) {
+        std::uint64_t bytes = size_of(tensor.dtype);
+        for (const std::int64_t extent : tensor.shape) bytes *= static_cast<std::uint64_t>(extent);
+        described.emplace(name, Described{tensor.dtype, tensor.shape, bytes});
+    }
+    header_ = beginning_of(described, metadata);
+    size_ = header_.size();
+    for (const auto& [name, tensor] : described) {
+        places_[name] = {size_, size_ + tensor.bytes, size_of(tensor.dtype)};
+        size_ += tensor.bytes;
+    }
+}
+
+void SafetensorsParts::create() const {
+    const Descriptor file(path_, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file.ok()) fail("cannot create {}: {}", path_.string(), std::strerror(errno));
+    write_at(file, path_, header_, 0);
+    // A file system that can reserve the space says now whether the disk is too full.
+    const auto size = static_cast<off_t>(size_);
+    int result = ::fallocate(file.get(), 0, 0, size);
+    if (result != 0 && errno == EOPNOTSUPP) result = ::ftruncate(file.get(), size);
+    if (result != 0) fail("cannot write {} bytes to {}: {}", size_, path_.string(), std::strerror(errno));
+}
+
+void SafetensorsParts::open() {
+    descriptor_ = Descriptor(path_, O_WRONLY);
+    if (!descriptor_.ok()) fail("cannot open {}: {}", path_.string(), std::strerror(errno));
+}
+
+void SafetensorsParts::write(const std::string& name, std::int64_t first, std::string_view bytes) const {
+    const Place& place = places_.at(name);
+    const std::uint64_t begin = place.begin + static_cast<std::uint64_t>(first) * place.element;
+    BV_EXPECT(begin + bytes.size() <= place.end);
+    write_at(descriptor_, path_, bytes, begin);
+}
+
+void SafetensorsParts::flush() const {
+    if (::fsync(descriptor_.get()) != 0)
+        fail("cannot write {} to disk: {}", path_.string(), std::strerror(errno));
 }
 
 }  // namespace bv

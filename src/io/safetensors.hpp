@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/dtype.hpp"
+#include "io/descriptor.hpp"
 #include "io/files.hpp"
 
 namespace bv {
@@ -58,5 +59,45 @@ class SafetensorsFile {
 std::string write_safetensors(const std::filesystem::path& path,
                               const std::map<std::string, TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata = {});
+
+/// The element type and the shape of a tensor.
+struct TensorShape {
+    DType dtype;
+    std::vector<std::int64_t> shape;
+};
+
+/// Writes a safetensors file part by part: one process creates the file, and any number of processes write
+/// their parts of its tensors, in any order. Give it the path of an AsideFile.
+class SafetensorsParts {
+  public:
+    /// Lays the file out. Writes nothing. All processes give the same arguments.
+    SafetensorsParts(std::filesystem::path path, const std::map<std::string, TensorShape>& tensors,
+                     const std::map<std::string, std::string>& metadata);
+
+    /// Makes the file, in its full size: the header, and zeros. Throws Error, which names the path.
+    void create() const;
+
+    /// Opens the file that one process has created. Throws Error, which names the path.
+    void open();
+
+    /// Writes `bytes`, the elements of tensor `name` from element `first` on (row-major). Throws Error, which
+    /// names the path, for example for a full disk.
+    void write(const std::string& name, std::int64_t first, std::string_view bytes) const;
+
+    /// Flushes what this process has written to disk. Throws Error, which names the path.
+    void flush() const;
+
+  private:
+    struct Place {
+        std::uint64_t begin;  // byte of the file
+        std::uint64_t end;
+        std::uint64_t element;  // bytes of one element
+    };
+    std::filesystem::path path_;
+    std::string header_;  // with its length before it
+    std::map<std::string, Place> places_;
+    std::uint64_t size_ = 0;  // of the file, in bytes
+    Descriptor descriptor_;
+};
 
 }  // namespace bv

@@ -11,22 +11,26 @@
 namespace bv {
 StateFeed::StateFeed(const StateSource& source, std::vector<FeatureBatches> groups, at::Device device)
     : source_(source), copies_(device) {
+    append(std::move(groups));
+}
+
+void StateFeed::append(std::vector<FeatureBatches> groups) {
     for (FeatureBatches& group : groups) {
-        if (source.worth_reading_ahead()) {
+        if (source_.worth_reading_ahead()) {
             groups_.push_back(std::move(group));
         } else {
             // States that are computed when they are needed do not have to be kept in memory.
             for (auto& batch : group) groups_.push_back({std::move(batch)});
         }
     }
-    start_reading();
+    if (!reading_.valid()) start_reading();
 }
 
 void StateFeed::start_reading() {
-    if (next_ == groups_.size()) return;
+    if (groups_.empty()) return;
     const auto policy = source_.worth_reading_ahead() ? std::launch::async : std::launch::deferred;
-    reading_ = std::async(policy, [this, &group = groups_[next_]] { return source_.read(group); });
-    ++next_;
+    reading_ = std::async(policy, [this, group = std::move(groups_.front())] { return source_.read(group); });
+    groups_.pop_front();
 }
 
 /// Starts to copy the next batch to the device. Reads its group before, if that has not been read yet.

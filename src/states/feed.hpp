@@ -23,6 +23,10 @@ class StateFeed {
     /// outlive this object. The batches are on `device` and have the source's element type.
     StateFeed(const StateSource& source, std::vector<FeatureBatches> groups, at::Device device);
 
+    /// Local: `groups` follow after all that are there, such as those of the next epoch. The first of them is
+    /// then read while the last one before it is used. May be called as long as a batch is left.
+    void append(std::vector<FeatureBatches> groups);
+
     /// Local: returns the next batch. Throws what reading it threw: Error for a damaged store.
     StateBatch next();
 
@@ -34,9 +38,8 @@ class StateFeed {
     void upload();
 
     const StateSource& source_;
-    std::vector<FeatureBatches> groups_;
+    std::deque<FeatureBatches> groups_;  // those that are not read or being read
     CopyStream copies_;
-    std::size_t next_ = 0;
     std::future<std::vector<StateBatch>> reading_;
     std::deque<StateBatch> read_;
     std::optional<StateBatch> uploaded_;  // it may still be on its way to the device

@@ -35,6 +35,30 @@ class SafetensorsTest : public testing::Test {
     std::filesystem::path path_ = folder_ / "model.safetensors";
 };
 
+TEST_F(SafetensorsTest, PartsInAnyOrderMakeTheFileThatIsWrittenAtOnce) {
+    const std::string matrix = bytes_of({1, 2, 3, 4, 5, 6});
+    const std::string scalar = bytes_of({7});
+    const std::map<std::string, std::string> metadata{{"a", "b"}};
+    write_safetensors(folder_ / "whole", {{"m", {DType::f32, {3, 2}, matrix}}, {"s", {DType::f32, {}, scalar}}},
+                      metadata);
+    SafetensorsParts parts(path_, {{"m", {DType::f32, {3, 2}}}, {"s", {DType::f32, {}}}}, metadata);
+    parts.create();
+    parts.open();
+    parts.write("s", 0, scalar);
+    parts.write("m", 4, std::string_view(matrix).substr(16));
+    parts.write("m", 0, std::string_view(matrix).substr(0, 16));
+    parts.flush();
+    EXPECT_EQ(read_file(path_), read_file(folder_ / "whole"));
+}
+
+TEST_F(SafetensorsTest, PartsThatCannotBeWrittenAreErrors) {
+    SafetensorsParts nowhere(folder_ / "none" / "file", {{"m", {DType::f32, {2}}}}, {});
+    BV_EXPECT_ERROR(nowhere.create(), "none/file", "cannot create");
+    BV_EXPECT_ERROR(nowhere.open(), "none/file", "cannot open");
+    SafetensorsParts huge(path_, {{"m", {DType::f32, {std::int64_t{1} << 58}}}}, {});
+    BV_EXPECT_ERROR(huge.create(), path_.string(), "cannot write");
+}
+
 TEST_F(SafetensorsTest, WhatIsWrittenReadsBack) {
     const std::string matrix = bytes_of({1, 2, 3, 4, 5, 6});
     const std::string scalar = bytes_of({7});

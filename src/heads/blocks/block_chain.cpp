@@ -1,19 +1,26 @@
 #include "heads/blocks/block_chain.hpp"
 
+#include <utility>
+
 namespace bv {
 
 BlockChain::BlockChain(const BlockDefinition::Chain& definitions, BlockShape input, std::int64_t hidden_size,
                        std::vector<at::Generator>& generators)
-    : output_(input) {
+    : before_last_(input), output_(input) {
     for (const BlockDefinition& definition : definitions) {
         links_.push_back({std::to_string(links_.size()) + "." + definition.type,
                           make_block({definition, output_, hidden_size, generators})});
-        output_ = links_.back().block->output();
+        before_last_ = std::exchange(output_, links_.back().block->output());
     }
 }
 
 at::Tensor BlockChain::forward(at::Tensor x, const Pass& pass) const {
     for (const Link& link : links_) x = link.block->forward(x, pass);
+    return x;
+}
+
+at::Tensor BlockChain::forward_before_last(at::Tensor x, const Pass& pass) const {
+    for (std::size_t i = 0; i + 1 < links_.size(); ++i) x = links_[i].block->forward(x, pass);
     return x;
 }
 

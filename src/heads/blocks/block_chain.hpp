@@ -17,8 +17,14 @@ class BlockChain {
                std::vector<at::Generator>& generators);
 
     at::Tensor forward(at::Tensor x, const Pass& pass) const;
+
+    /// As forward, but without the last block.
+    at::Tensor forward_before_last(at::Tensor x, const Pass& pass) const;
     bool reads_any_type() const { return !links_.empty() && links_.front().block->reads_any_type(); }
     BlockShape output() const { return output_; }
+
+    /// The shape of the result of forward_before_last.
+    BlockShape output_before_last() const { return before_last_; }
 
     /// The tensors in the order of the blocks, named "<place>.<block type>.<tensor>": "0.adapter.weight".
     std::vector<NamedTensor> tensors() const;
@@ -32,6 +38,7 @@ class BlockChain {
         std::unique_ptr<Block> block;
     };
     std::vector<Link> links_;
+    BlockShape before_last_;
     BlockShape output_;
 };
 

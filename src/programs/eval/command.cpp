@@ -8,6 +8,7 @@
 #include "io/output_lock.hpp"
 #include "programs/eval/compare.hpp"
 #include "programs/eval/evaluation.hpp"
+#include "programs/eval/pooled.hpp"
 #include "programs/eval/predictions.hpp"
 #include "programs/eval/results.hpp"
 #include "programs/eval/serve.hpp"
@@ -21,12 +22,11 @@ void check_serve(const EvalOptions& options) {
     if (options.features.empty())
         fail("--serve needs --features: questions are cut into windows as those of this file");
     const bool others = !(options.store.empty() && options.logits.empty() && options.predictions.empty() &&
-                          options.squad.empty() && options.compare.empty());
+                          options.squad.empty() && options.compare.empty() && options.pooled.empty());
     if (others || !options.output.empty() || !options.threshold_from.empty() || options.show > 0) {
         fail(
             "--serve answers questions and writes nothing: leave out --store, --logits, --predictions, "
-            "--squad, "
-            "--compare, --output, --threshold-from and --show");
+            "--squad, --compare, --pooled, --output, --threshold-from and --show");
     }
 }
 
@@ -50,6 +50,11 @@ EvalMode mode_of(const EvalOptions& options) {
             "found {}",
             modes);
     }
+    if (!options.pooled.empty()) {
+        if (options.heads.empty()) fail("--pooled needs --head, the head whose rows are written");
+        if (!options.output.empty() || !options.threshold_from.empty() || options.show > 0)
+            fail("--pooled writes its file alone: leave out --output, --threshold-from and --show");
+    }
     if (!options.heads.empty() && !states)
         fail("--head needs states: give --store, or --checkpoint and --features");
     if (!options.store.empty() && !(options.checkpoint.empty() && options.features.empty())) {
@@ -68,6 +73,7 @@ EvalMode mode_of(const EvalOptions& options) {
         fail("--threshold-from is for logits; --predictions takes --na-prob-threshold");
     if (!options.predictions.empty()) return EvalMode::predictions;
     if (options.store.empty() && options.features.empty()) fail("--features is missing");
+    if (!options.pooled.empty()) return EvalMode::pooled;
     if (options.output.empty()) fail("--output is missing");
     if (!options.logits.empty()) return EvalMode::logits;
     return options.heads.empty() ? EvalMode::checkpoint : EvalMode::head;
@@ -135,6 +141,9 @@ void EvalOptions::declare(CommandLine& line) {
                 "answer questions: read one JSON object a line from standard input, with \"question\", "
                 "\"context\" and perhaps \"id\", and print one JSON object a line with the answers of "
                 "--checkpoint and of each --head; contexts are cut into windows as those of --features");
+    line.option("pooled", pooled,
+                "with --head: write no scores, but what the head makes of the states before its last block, "
+                "for each token (span) or feature (classification), into this safetensors file");
     line.option(
             "show", show,
             "print the first N questions with their gold answers, predictions and verdicts of the scorers")
@@ -160,6 +169,8 @@ void eval(const EvalOptions& options, const CommandLine& line, const Communicato
             return write(evaluate_checkpoint(options, ranks));
         case EvalMode::head:
             return write(evaluate_head(options, ranks));
+        case EvalMode::pooled:
+            return write_pooled(options, ranks);
         case EvalMode::logits:
             return ranks.root_only([&] { write_results(options, line, evaluate_logits(options)); });
         case EvalMode::predictions:

@@ -19,6 +19,7 @@ class CommandLine;
 /// What bv_eval does. The flags that the user gives decide it.
 enum class EvalMode {
     checkpoint,   ///< evaluates a model on features: --checkpoint --features
+    pooled,       ///< writes a head's rows before its last block: --pooled, and as for a head
     head,         ///< evaluates a head on states: --head, and --store or --checkpoint --features
     logits,       ///< evaluates files of logits; several files are one ensemble: --logits --features
     predictions,  ///< scores a file of answers: --predictions --squad
@@ -45,6 +46,7 @@ struct EvalOptions {
     std::vector<std::filesystem::path> compare;
     bool json = false;
     bool serve = false;
+    std::filesystem::path pooled;
     std::int64_t show = 0;  ///< number of questions to print
     std::filesystem::path output;
     ComputeOptions compute;
@@ -65,7 +67,7 @@ struct EvalOptions {
 /// A file of predictions is scored as the official script does. The scores go to standard output and, with
 /// OUTPUT, into metrics.json. With --show rank 0 prints the first questions with their gold answers and their
 /// predictions. With --compare it prints how two earlier evaluations differ, and writes nothing. With --serve
-/// it answers questions (serve.hpp), and writes nothing.
+/// it answers questions (serve.hpp), and writes nothing. With --pooled it writes that file only (pooled.hpp).
 void eval(const EvalOptions& options, const CommandLine& line, const Communicator& ranks);
 
 }  // namespace bv

@@ -29,52 +29,62 @@ TrainedHead read_trained(const std::filesystem::path& folder) {
     return load_head(folder);
 }
 
-Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) {
-    const std::filesystem::path& folder = options.heads.front();
-    Compute compute = open_device(options.compute, ranks);
-    Evaluation evaluation;
-    std::optional<TrainedHead> trained;
-    std::unique_ptr<StateSource> source;
-    std::int64_t first = 0;
+HeadOverStates open_head(const EvalOptions& options, Compute& compute, const Communicator& ranks) {
+    std::optional<HeadOverStates> opened;
     ranks.agree([&] {
-        trained = read_trained(folder);
-        const Task task = trained->head.definition().task;
-        const std::vector<std::int64_t>& layers = trained->origin.layers;
-        source = options.store.empty()
-                     ? open_checkpoint(options.checkpoint, options.features, task, compute.device, layers)
-                     : open_store(options.store, 0, layers, compute.device);
-        const bool other =
-            require_fit(trained->head, trained->origin, *source, options.allow_other_checkpoint);
-        first = first_state(trained->head, trained->origin, source->info());
-        evaluation.features = source->features();
-        evaluation.fingerprint = source->info().features;
-        const std::string weights = head_fingerprint(folder);
-        evaluation.model = head_name(weights);
-        evaluation.threshold = chosen_threshold(options, evaluation, task);
-        evaluation.origin = {{"head", trained->head.definition().name},
-                             {"head_folder", folder.string()},
-                             {"head_fingerprint", weights},
-                             {"parameters", trained->head.parameter_count()},
-                             {"epoch", trained->origin.epoch},
-                             {"dev_epoch", source->info().epoch},
-                             {"other_checkpoint", other},
-                             {"shuffled_labels", trained->origin.shuffled_labels},
-                             {"states", source_of(source->name(), source->info().checkpoint)}};
+        opened.emplace(HeadOverStates{read_trained(options.heads.front()), nullptr});
+        const TrainedHead& trained = opened->trained;
+        const Task task = trained.head.definition().task;
+        const std::vector<std::int64_t>& layers = trained.origin.layers;
+        opened->source = options.store.empty() ? open_checkpoint(options.checkpoint, options.features, task,
+                                                                 compute.device, layers)
+                                               : open_store(options.store, 0, layers, compute.device);
+        const StateSource& source = *opened->source;
+        opened->other_checkpoint =
+            require_fit(trained.head, trained.origin, source, options.allow_other_checkpoint);
+        opened->first_state = first_state(trained.head, trained.origin, source.info());
     });
+    StateSource& source = *opened->source;
     ranks.root_only([&] {
         if (!options.store.empty())
-            require_unchanged_checkpoint(source->info(), source->name(), options.allow_other_checkpoint);
+            require_unchanged_checkpoint(source.info(), source.name(), options.allow_other_checkpoint);
     });
     if (options.store.empty()) {
         choose_precision(compute, options.compute.precision, "", read_bert_config(options.checkpoint), ranks);
-        source->multiply_in(compute.precision);
+        source.multiply_in(compute.precision);
     }
-    evaluation.origin["precision"] = name_of(source->info().precision);
-    trained->head.to(compute.device);
+    opened->trained.head.to(compute.device);
+    return std::move(*opened);
+}
+
+Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) {
+    const std::filesystem::path& folder = options.heads.front();
+    Compute compute = open_device(options.compute, ranks);
+    const HeadOverStates opened = open_head(options, compute, ranks);
+    const TrainedHead& trained = opened.trained;
+    const StateSource& source = *opened.source;
+    Evaluation evaluation;
+    ranks.agree([&] {
+        evaluation.features = source.features();
+        evaluation.fingerprint = source.info().features;
+        const std::string weights = head_fingerprint(folder);
+        evaluation.model = head_name(weights);
+        evaluation.threshold = chosen_threshold(options, evaluation, source.info().task);
+        evaluation.origin = {{"head", trained.head.definition().name},
+                             {"head_folder", folder.string()},
+                             {"head_fingerprint", weights},
+                             {"parameters", trained.head.parameter_count()},
+                             {"epoch", trained.origin.epoch},
+                             {"dev_epoch", source.info().epoch},
+                             {"other_checkpoint", opened.other_checkpoint},
+                             {"shuffled_labels", trained.origin.shuffled_labels},
+                             {"states", source_of(source.name(), source.info().checkpoint)},
+                             {"precision", name_of(source.info().precision)}};
+    });
     Collective& collective = make_collective(ranks, compute.gpu());
     evaluation.sources.push_back(folder.string());
-    evaluation.models = predict_heads({{&trained->head, first}}, *source, kHeadBatch, compute.device, ranks,
-                                      collective, WhenTold::end);
+    evaluation.models = predict_heads({{&trained.head, opened.first_state}}, source, kHeadBatch,
+                                      compute.device, ranks, collective, WhenTold::end);
     evaluation.computed = true;
     return evaluation;
 }

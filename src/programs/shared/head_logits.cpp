@@ -7,26 +7,11 @@
 #include <fmt/ranges.h>
 
 #include "core/error.hpp"
-#include "core/progress.hpp"
-#include "heads/shared_batch.hpp"
-#include "states/feed.hpp"
+#include "programs/shared/share_of_states.hpp"
 #include "tensor/to_host.hpp"
 
 namespace bv {
 namespace {
-
-/// This rank's part of the features, in batches of features that are neighbours in `order`.
-FeatureBatches batches_of_rank(const std::vector<std::int64_t>& order, std::int64_t batch,
-                               const Communicator& ranks) {
-    const auto count = static_cast<std::int64_t>(order.size());
-    const std::int64_t begin = count * ranks.rank() / ranks.size();
-    const std::int64_t end = count * (ranks.rank() + 1) / ranks.size();
-    FeatureBatches batches;
-    for (std::int64_t first = begin; first < end; first += batch) {
-        batches.emplace_back(order.begin() + first, order.begin() + std::min(end, first + batch));
-    }
-    return batches;
-}
 
 std::vector<float> column(const at::Tensor& logits, std::int64_t index) {
     const at::Tensor values = logits.select(1, index).contiguous();
@@ -64,33 +49,21 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
         all.push_back(
             at::zeros({reading.head->heads(), first_row.back(), 2}, at::device(device).dtype(at::kFloat)));
     }
-    auto batches = batches_of_rank(source.layout().original, batch, ranks);
-    const std::size_t count = batches.size();
-    std::int64_t own = 0;
-    for (const auto& batch_features : batches) own += static_cast<std::int64_t>(batch_features.size());
-    Progress progress(fmt::format("predicting rank {}'s share", ranks.rank()), "features", own,
-                      !ranks.is_root());
-    StateFeed feed(source, group_batches(source, std::move(batches), kBlockBytes), device);
-    bool cut_short = false;
-    for (std::size_t i = 0; i < count; ++i) {
-        cut_short = ends_now(when);
-        if (cut_short) break;
-        SharedBatch batch_of_all(feed.next());
-        const StateBatch& states = batch_of_all.as_read();
+    const ReadingPlan plan{source.layout().original, batch, device, "predicting",
+                           "no results are written", when};
+    read_share(source, plan, ranks, [&](SharedBatch& shared) {
+        const PackedSequences& packed = *shared.as_read().packed;
         for (std::size_t k = 0; k < heads.size(); ++k) {
             const Head& head = *heads[k].head;
-            const at::Tensor logits = head.forward(batch_of_all.of(head, heads[k].first_state));
-            for (std::size_t b = 0; b < states.packed->examples.size(); ++b) {
-                const std::int64_t rows = states.packed->rows_of(b);
+            const at::Tensor logits = head.forward(shared.of(head, heads[k].first_state));
+            for (std::size_t b = 0; b < packed.examples.size(); ++b) {
+                const std::int64_t rows = packed.rows_of(b);
                 all[k]
-                    .narrow(1, first_row[static_cast<std::size_t>(states.packed->examples[b])], rows)
-                    .copy_(logits.narrow(1, states.packed->starts[b], rows));
+                    .narrow(1, first_row[static_cast<std::size_t>(packed.examples[b])], rows)
+                    .copy_(logits.narrow(1, packed.starts[b], rows));
             }
         }
-        progress.advance(static_cast<std::int64_t>(states.packed->examples.size()));
-    }
-    end_together(cut_short, "no results are written", ranks);
-    progress.finish();
+    });
     std::vector<Logits> results;
     for (const at::Tensor& logits : all) {
         // Every row was computed by one rank and is zero on the others.

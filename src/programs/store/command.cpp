@@ -2,23 +2,42 @@
 
 #include "comm/watchdog.hpp"
 #include "config/command_line.hpp"
+#include "core/error.hpp"
 #include "programs/store/actions.hpp"
 
 namespace bv {
 
 void StoreToolOptions::declare(CommandLine& line) {
-    line.argument("action", action, "info, verify or repair").required().one_of({"info", "verify", "repair"});
+    line.argument("action", action, "info, verify, repair or export")
+        .required()
+        .one_of({"info", "verify", "repair", "export"});
     line.argument("store", store, "embedding store of bv_extract").required();
     line.option("checkpoint", checkpoint,
                 "for repair: the folder of the checkpoint that made the states, if it is no longer at the "
                 "path that the store names");
+    line.option("output", output, "for export: safetensors file to write");
+    line.option(
+        "layers", layers,
+        "for export: hidden states to write: all, or a list such as 0,12,24, where 0 is the embedding "
+        "output");
+    line.option("questions", questions, "for export: ids of the questions to write, such as id1,id2 [all]")
+        .delimiter(',');
+    line.option("features", features,
+                "for export: numbers of the features to write: all, or a list such as 0,5,10-20, counted in "
+                "the order of the features file");
+    line.option("force", force, "for export: replace an existing --output");
     bv::declare(line, compute);
 }
 
 void run_store_tool(const StoreToolOptions& options, const Communicator& ranks) {
     set_hang_timeout(options.compute.hang_timeout);
+    ranks.agree([&] {
+        if (options.action != "export" && !options.output.empty())
+            fail("--output is for export; {} writes no file", options.action);
+    });
     if (options.action == "info") return print_info(options, ranks);
     if (options.action == "verify") return verify(options, ranks);
+    if (options.action == "export") return export_states(options, ranks);
     repair(options, ranks);
 }
 

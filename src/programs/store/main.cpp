@@ -8,15 +8,20 @@ int main(int argc, char** argv) {
     return bv::run_on_ranks([&](const bv::Communicator& ranks) {
         bv::CommandLine line(
             "bv_store",
-            "Describes, checks and repairs an embedding store. info prints its contents, and the size that "
+            "Describes, checks, repairs and exports an embedding store. info prints its contents, and the "
+            "size that "
             "the same states have in the reference's layout. verify checks every byte against its checksums "
             "and names damaged and missing blocks. repair computes only these blocks again, on any number of "
-            "ranks. The stop signal (SIGUSR1; under srun also SIGTERM) ends verify and repair early, with "
-            "exit code 85; repaired blocks stay repaired.",
+            "ranks. export writes the states of chosen layers and features into a safetensors file, for "
+            "other "
+            "programs. The stop signal (SIGUSR1; under srun also SIGTERM) ends verify, repair and export "
+            "early, with exit code 85; repaired blocks stay repaired.",
             "Examples:\n"
             "  bv_store info run/span/seed-1/stores/epoch-0.3-train.h5\n"
             "  bv_store verify run/span/seed-1/stores/epoch-0.3-train.h5\n"
-            "  mpirun -n 4 bv_store repair run/span/seed-1/stores/epoch-0.3-train.h5\n");
+            "  mpirun -n 4 bv_store repair run/span/seed-1/stores/epoch-0.3-train.h5\n"
+            "  bv_store export run/span/seed-1/stores/epoch-0.3-dev.h5 --layers 0,24 --output "
+            "states.safetensors\n");
         bv::StoreToolOptions options;
         options.declare(line);
         ranks.agree([&] { line.parse(argc, argv); });

@@ -10,7 +10,6 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
-#include "states/feed.hpp"
 
 namespace bv {
 namespace {
@@ -101,11 +100,14 @@ std::vector<FeatureBatches> HeadTraining::shares_of_rank(std::int64_t epoch, std
 Json HeadTraining::train_epoch(std::int64_t epoch) {
     const std::int64_t first = steps_ - epoch * steps_per_epoch_;
     const std::int64_t before = std::min(first * batch_, count_);
-    StateFeed feed(data_.train(), shares_of_rank(epoch, first), compute_.device);
+    // The feed reads the beginning of the next epoch during the end of this one.
+    if (!feed_) feed_.emplace(data_.train(), shares_of_rank(epoch, first), compute_.device);
+    if (epoch + 1 < epochs_) feed_->append(shares_of_rank(epoch + 1, 0));
+    const double waited_before = feed_->seconds_waited();
     Progress progress(fmt::format("{}epoch {} of {}", label_, epoch + 1, epochs_), "sequences", count_,
                       !ranks_.is_root(), before);
     for (std::int64_t step = first; step < steps_per_epoch_ && !groups_.empty(); ++step) {
-        SharedBatch share(feed.next());
+        SharedBatch share(feed_->next());
         const std::int64_t global = std::min(batch_, count_ - step * batch_);
         for (HeadGroup& group : groups_) group.step(share, global);
         ++steps_;
@@ -114,7 +116,7 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
         save_where_due();
     }
     const double seconds = progress.finish();
-    const double waiting = ranks_.max(feed.seconds_waited()) / seconds;
+    const double waiting = ranks_.max(feed_->seconds_waited() - waited_before) / seconds;
     const std::int64_t done = steps_ - epoch * steps_per_epoch_;
     const std::int64_t sequences = std::min(done * batch_, count_) - before;
     spdlog::info(

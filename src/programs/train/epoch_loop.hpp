@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "programs/train/data.hpp"
 #include "programs/train/group.hpp"
 #include "programs/train/job.hpp"
+#include "states/feed.hpp"
 
 namespace bv {
 
@@ -65,6 +67,7 @@ class HeadTraining {
     std::string label_;
     std::vector<std::int64_t> rows_of_;
     std::vector<HeadGroup> groups_;
+    std::optional<StateFeed> feed_;  // from the first batch to the last one of all epochs
     std::int64_t batch_;
     std::int64_t epochs_;
     double share_;        // share (0 to 1) of the training questions

@@ -30,7 +30,8 @@ class HeadFile : public testing::Test {
 
     const std::filesystem::path folder_ =
         std::filesystem::temp_directory_path() / ("bv_head_file_" + std::to_string(getpid()));
-    const HeadOrigin origin_{"abc", "3/10", {0, 2, 5}, "def", 9, 8, 0.05, 0.3, true, 1e-3, 16, 2, true};
+    const HeadOrigin origin_{"abc", "3/10", {0, 2, 5}, "def", 9,  8, 0.05,
+                             "ghi", 0.3,    true,      1e-3,  16, 2, true};
     const Head head_{find_head("learned_pooling_adapter_386"), 3, 8, {4}};
 };
 
@@ -47,6 +48,7 @@ TEST_F(HeadFile, HoldsAllThatTheHeadIsAndCameFrom) {
     EXPECT_EQ(loaded.origin.seed, 9U);
     EXPECT_EQ(loaded.origin.data_seed, 8U);
     EXPECT_EQ(loaded.origin.held_out, 0.05);
+    EXPECT_EQ(loaded.origin.held_out_features, "ghi");
     EXPECT_EQ(loaded.origin.share, 0.3);
     EXPECT_TRUE(loaded.origin.shuffled_labels);
     EXPECT_EQ(loaded.origin.learning_rate, 1e-3);

@@ -39,8 +39,8 @@ TEST_F(SafetensorsTest, PartsInAnyOrderMakeTheFileThatIsWrittenAtOnce) {
     const std::string matrix = bytes_of({1, 2, 3, 4, 5, 6});
     const std::string scalar = bytes_of({7});
     const std::map<std::string, std::string> metadata{{"a", "b"}};
-    write_safetensors(folder_ / "whole", {{"m", {DType::f32, {3, 2}, matrix}}, {"s", {DType::f32, {}, scalar}}},
-                      metadata);
+    write_safetensors(folder_ / "whole",
+                      {{"m", {DType::f32, {3, 2}, matrix}}, {"s", {DType::f32, {}, scalar}}}, metadata);
     SafetensorsParts parts(path_, {{"m", {DType::f32, {3, 2}}}, {"s", {DType::f32, {}}}}, metadata);
     parts.create();
     parts.open();

@@ -188,6 +188,17 @@ compared() {
 # Whether the run has held-out questions, or will have them. A run that was begun without these goes on without them.
 holds_out() { [[ $study_hold_out && (-e $run/features/held-out.h5 || ! -e $run/features/train.h5) ]]; }
 
+# Whether heads are scored on held-out questions too. A run whose heads were trained without these goes on without them, so that
+# its heads can be compared.
+heads_hold_out() {
+    local without
+    holds_out || return 1
+    [[ ! $force ]] || return 0
+    without=`find "$run" -path '*/heads/*' '(' -name head.json -o -name recipe.json ')' \
+        -exec grep -LE '"held_out_features": ?"[0-9a-f]' {} + 2>/dev/null | head -n 1` || true
+    [[ ! $without ]]
+}
+
 # Whether the thresholds of a task's checkpoints are chosen on held-out questions.
 chooses_thresholds() { [[ $1 == span ]] && holds_out; }
 

@@ -109,7 +109,9 @@ read_study() {
     ((${#tasks[@]})) || tasks=(${study_tasks[@]+"${study_tasks[@]}"})
     ((${#seeds[@]})) || seeds=("${study_seeds[@]}")
     ((${#epochs[@]})) || epochs=(${study_states_at[@]+"${study_states_at[@]}"})
-    ((${#splits[@]})) || { splits=(train dev) && ! holds_out || splits+=(held-out); }
+    heads_held_out=''
+    ! heads_hold_out || heads_held_out=1
+    ((${#splits[@]})) || splits=(train dev ${heads_held_out:+held-out})
     local epoch
     for epoch in ${epochs[@]+"${epochs[@]}"}; do
         [[ $epoch =~ ^(0|[1-9][0-9]*)(\.[0-9]*[1-9]|_[1-9][0-9]*)?$ ]] ||

@@ -72,7 +72,7 @@ stage_prepare() {
 
 stage_finetune() {
     local task seed watched=()
-    [[ ! $study_hold_out ]] || watched=(--eval-features "$run/features/held-out.h5")
+    ! holds_out || watched=(--eval-features "$run/features/held-out.h5")
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do
             resumes=1 once finished_tuning "$run/$task/seed-$seed" \
@@ -111,7 +111,7 @@ stage_train() {
                 missing_trainings "$task" "$seed" "$epoch" | mapfile -t trainings
                 ((${#trainings[@]})) || say "made: $task heads of seed $seed at epoch $epoch"
                 stores=(--store "$folder/stores/epoch-$epoch-train.h5" --dev-store "$folder/stores/epoch-$epoch-dev.h5")
-                ! holds_out || stores+=(--held-out-store "$folder/stores/epoch-$epoch-held-out.h5")
+                [[ ! $heads_held_out ]] || stores+=(--held-out-store "$folder/stores/epoch-$epoch-held-out.h5")
                 for training in ${trainings[@]+"${trainings[@]}"}; do
                     IFS=$'\t' read -r heads more <<<"$training"
                     say "$task heads of seed $seed at epoch $epoch: ${heads//,/ }${more:+ ($more)}"

@@ -177,7 +177,7 @@ array() {
 made() { if "$@"; then echo made; fi; }
 
 all_features() {
-    [[ -e $run/features/train.h5 && -e $run/features/dev.h5 ]] && [[ ! $study_hold_out || -e $run/features/held-out.h5 ]]
+    [[ -e $run/features/train.h5 && -e $run/features/dev.h5 ]] && { ! holds_out || [[ -e $run/features/held-out.h5 ]]; }
 }
 
 all_scored() {
@@ -279,7 +279,7 @@ for task in "${tasks[@]}"; do
         ((${#ids[@]} == 0)) || after=("${ids[@]}")
         tuned=(${after[@]+"${after[@]}"})
         if ((${#epochs[@]})); then
-            array 2 "extract $task $seed" "$(missing_stores "$task" "$seed" | tr '\n' ' ')" "$((2 * ${#epochs[@]}))" \
+            array 2 "extract $task $seed" "$(missing_stores "$task" "$seed" | tr '\n' ' ')" "$((${#splits[@]} * ${#epochs[@]}))" \
                 "${flags[@]}" --epoch "$epoch_list"
             ends+=(${ids[@]+"${ids[@]}"})
             after=(${ids[@]+"${ids[@]}"})

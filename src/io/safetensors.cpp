@@ -232,7 +232,7 @@ void SafetensorsParts::create() const {
     // A file system that can reserve the space says now whether the disk is too full.
     const auto size = static_cast<off_t>(size_);
     int result = ::fallocate(file.get(), 0, 0, size);
-    if (result != 0 && errno == EOPNOTSUPP) result = ::ftruncate(file.get(), size);
+    if (result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) result = ::ftruncate(file.get(), size);
     if (result != 0) fail("cannot write {} bytes to {}: {}", size_, path_.string(), std::strerror(errno));
 }
 

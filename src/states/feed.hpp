@@ -24,7 +24,7 @@ class StateFeed {
     StateFeed(const StateSource& source, std::vector<FeatureBatches> groups, at::Device device);
 
     /// Local: `groups` follow after all that are there, such as those of the next epoch. The first of them is
-    /// then read while the last one before it is used. May be called as long as a batch is left.
+    /// then read while the last one before it is used.
     void append(std::vector<FeatureBatches> groups);
 
     /// Local: returns the next batch. Throws what reading it threw: Error for a damaged store.
@@ -38,7 +38,7 @@ class StateFeed {
     void upload();
 
     const StateSource& source_;
-    std::deque<FeatureBatches> groups_;  // those that are not read or being read
+    std::deque<FeatureBatches> groups_;  // those that are neither read yet nor being read
     CopyStream copies_;
     std::future<std::vector<StateBatch>> reading_;
     std::deque<StateBatch> read_;

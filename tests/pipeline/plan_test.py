@@ -60,6 +60,9 @@ def test_given_rates_give_times_and_a_verdict(study, tmp_path):
     held.write_text(study.read_text().replace("[study]", "[study]\nhold_out = 0.1", 1))
     shown = bv.run("bv_plan", "--config", held, *rates, "--write-rate", 10, "--output", tmp_path / "held.json").stdout
     part = bv.read_json(tmp_path / "held.json")["tasks"]["span"]
+    held.write_text(held.read_text() + "[train]\nheld_out = 0.1\n")
+    refused = bv.run("bv_plan", "--config", held, *rates, check=False)
+    assert refused.rc == 2 and "leave out [train] held_out" in refused.stderr
     assert "stores of held-out states" in shown and "held-out" not in slow_disk
     assert part["held_out_store_bytes"] == pytest.approx(0.1 * span["train_store_bytes"], rel=1e-3)
     assert part["train_store_bytes"] + part["held_out_store_bytes"] == pytest.approx(span["train_store_bytes"], rel=1e-6)

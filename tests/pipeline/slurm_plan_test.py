@@ -61,6 +61,9 @@ def test_features_are_counted_from_the_text_before_there_are_any(tmp_path, tiny_
     train = prepare(corpus / "train.json", tiny_model, tmp_path / "train.h5", "--hold-out", 0.2, "--hold-out-output", tmp_path / "held.h5")
     assert f" {train} training and {dev} dev features" in submission.dry("--squad", corpus).stderr
     assert not submission.run.exists()
+    # Stores of training, dev and held-out questions.
+    assert "--array=0,1,2 " in submission.dry("--squad", corpus).stdout
+    assert "--array=0,1 " in Submission(tmp_path / "without", tiny_model).dry("--squad", corpus).stdout
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 missing is made again."""
 
 import json
+import re
 import shutil
 import sys
 
@@ -198,10 +199,22 @@ def test_thresholds_are_chosen_on_held_out_questions_where_there_are_some(tmp_pa
         assert given["answers"]["null_threshold"] == 0
     again = study.make("eval").stdout
     assert all(line.startswith(("== made:", "== left out")) for line in again.splitlines())
-    # A run that has no held-out features goes on without them.
+    # A run whose heads were trained without held-out questions goes on without them.
+    head = study.seed / "heads" / "learned_pooling" / "epoch-1" / "lr-0.001-seed-1"
+    shutil.rmtree(head)
+    other = study.seed / "heads" / "average_pooling" / "epoch-1" / "lr-0.001-seed-1" / "head.json"
+    older = other.read_text()
+    other.write_text(re.sub('"held_out_features": ?"[0-9a-f]+"', '"held_out_features": ""', older))
+    assert other.read_text() != older
+    study.make("extract", "train")
+    assert "held_out" not in bv.read_json(head / "metrics.json")
+    # So does a run that has no held-out features.
+    other.write_text(older)
+    shutil.rmtree(head)
     (study.run / "features" / "held-out.h5").unlink()
     shutil.rmtree(chosen)
     assert study.make("extract", "train", "eval").rc == 0 and not chosen.exists()
+    assert "held_out" not in bv.read_json(head / "metrics.json")
 
 
 def test_a_training_cut_short_goes_on_and_is_not_forced(study, tmp_path):

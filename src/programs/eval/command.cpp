@@ -46,7 +46,8 @@ EvalMode mode_of(const EvalOptions& options) {
     if (modes != 1) {
         fail(
             "expected one of these: --checkpoint with --features, --head with --store (or with --checkpoint "
-            "and --features), --logits with --features, --predictions with --squad, --compare, or --serve; "
+            "and --features; with --pooled too), --logits with --features, --predictions with --squad, "
+            "--compare, or --serve; "
             "found {}",
             modes);
     }
@@ -148,7 +149,7 @@ void EvalOptions::declare(CommandLine& line) {
             "show", show,
             "print the first N questions with their gold answers, predictions and verdicts of the scorers")
         .check(at_least(0));
-    line.option("output", output, "folder for the results; --predictions does not need it");
+    line.option("output", output, "folder for the results; --predictions and --pooled do not need it");
     bv::declare(line, compute);
     line.option("force", force, "replace the results of an earlier run");
 }

@@ -13,8 +13,8 @@ int main(int argc, char** argv) {
             "bv_eval",
             "Turns logits into answers and scores. The logits are those of a fine-tuned checkpoint, of a "
             "head over hidden states, or of files. It also scores a file of answers as the official SQuAD "
-            "2.0 script does, compares two evaluations, and answers typed questions. Scores are in "
-            "percent. " +
+            "2.0 script does, compares two evaluations, answers typed questions, and writes the rows that "
+            "a head makes before its last block. Scores are in percent. " +
                 std::string(bv::kScorersExplained) +
                 " The stop signal (SIGUSR1; under srun SIGTERM too) ends a prediction early: nothing is "
                 "written, and the exit code is 85.",
@@ -29,6 +29,8 @@ int main(int argc, char** argv) {
             "  bv_eval --logits out/logits.safetensors --features dev.h5 --output again --show 5\n"
             "  bv_eval --logits out/logits.safetensors --features dev.h5 --output final --threshold-from "
             "held-out\n"
+            "  bv_eval --head heads/learned_pooling/epoch-0.3/lr-0.001-seed-1 --store epoch-0.3-dev.h5 "
+            "--pooled rows.safetensors\n"
             "  bv_eval --compare bert,head\n"
             "  echo '{\"question\": \"Who?\", \"context\": \"Ada wrote it.\"}' | bv_eval --serve "
             "--checkpoint C --features dev.h5\n");

@@ -32,7 +32,7 @@ void require_held_out(const std::string& file, const nlohmann::json& metrics, co
     const bool of_training = metrics.contains("head") && !metrics.contains("head_folder");
     if (!metrics.contains(settings)) {
         fail("{}: it does not say how its features were made; an older program wrote it: {}", file,
-             of_training ? "train the head again, with --held-out" : "evaluate again");
+             of_training ? "train the head again, with --held-out or --held-out-store" : "evaluate again");
     }
     const auto own = describe_features("", evaluation.fingerprint, evaluation.features.settings)["settings"];
     for (const auto& [name, value] : own.items()) {
@@ -44,12 +44,14 @@ void require_held_out(const std::string& file, const nlohmann::json& metrics, co
                  name, found.dump(), value.dump());
         }
     }
-    if (!metrics.contains("held_out") &&
-        metrics["features"].value("fingerprint", nlohmann::json()) == evaluation.fingerprint) {
+    const Pointer elsewhere("/held_out_features/fingerprint");
+    const Pointer scored(metrics.contains("held_out") ? elsewhere : Pointer("/features/fingerprint"));
+    if (metrics.contains(scored) && metrics[scored] == evaluation.fingerprint) {
         fail(
             "--threshold-from {}: it is of the questions that are to be scored; a threshold is chosen on "
             "others{}, and metrics.json has the best one on these as best_f1_thresh",
-            file, of_training ? ", which the head has if it is trained with --held-out" : "");
+            file,
+            of_training ? ", which the head has if it is trained with --held-out or --held-out-store" : "");
     }
 }
 

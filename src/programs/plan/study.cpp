@@ -193,6 +193,12 @@ Study read_study(const std::filesystem::path& path) {
     const toml::table all = parse_toml(read_file(path), file);
     if (const toml::table* table = all["study"].as_table())
         read_table(StudyReader(*table, file, kKeys), study);
+    if (study.hold_out > 0 && heads.held_out > 0) {
+        fail(
+            "{}: [study] hold_out and [train] held_out are given; the heads of a study with hold_out are "
+            "judged on its held-out questions, so leave out [train] held_out",
+            file);
+    }
     return study;
 }
 

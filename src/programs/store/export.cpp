@@ -64,7 +64,8 @@ std::vector<std::int64_t> wanted_features(const StoreToolOptions& options, const
                  *missing.begin());
         std::erase_if(numbers, [&](std::int64_t f) { return !wanted.contains(id_of(f)); });
     }
-    if (numbers.empty()) fail("{}: no feature is of both --features and --questions", options.store.string());
+    if (numbers.empty())
+        fail("{}: no feature is chosen by both --features and --questions", options.store.string());
     return {numbers.begin(), numbers.end()};
 }
 

@@ -163,7 +163,7 @@ void TrainOptions::declare_training(CommandLine& line) {
         .check(at_least(0));
     line.option("held-out", held_out,
                 "share of the training questions on which heads are scored and not trained; the epoch with "
-                "the best --eval-metric on them is kept; with 0 the last epoch is kept")
+                "the best --eval-metric on them is kept; without held-out questions the last epoch is kept")
         .check(within(0, 1));
     line.option("eval-metric", eval_metric,
                 "with held-out questions: metric that decides which epoch is best: em, f1 or best_f1 (span), "

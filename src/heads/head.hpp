@@ -44,11 +44,11 @@ class Head {
     at::Tensor forward(const StateBatch& batch, std::optional<std::int64_t> step = std::nullopt,
                        const Share& share = {}) const;
 
-    /// What the blocks before the last one make of the states, in evaluation: (K, N, W), or (K, C, N, W) if
-    /// that has channels. The first dimension is 1 if no block before the last one has tensors of its own.
+    /// The result of all blocks but the last one, as in evaluation: (K, N, W), or (K, C, N, W) if this result
+    /// has channels. The first dimension is 1 if no block before the last one has tensors of its own.
     at::Tensor before_last_block(const StateBatch& batch) const;
 
-    /// What the result of before_last_block has for a row: (W) or (C, W).
+    /// The shape of one row of the result of before_last_block: (W) or (C, W).
     std::vector<std::int64_t> shape_before_last_block() const;
 
     /// The trained tensors in the order of the blocks, named "<place>.<block type>.<tensor>":

@@ -14,7 +14,7 @@
 namespace bv {
 namespace {
 
-/// What the head makes of a batch, in host memory: (N, W), or (N, C, W).
+/// The result of all blocks but the last one for a batch, in host memory: (N, W), or (N, C, W).
 at::Tensor rows_of(const HeadOverStates& opened, SharedBatch& batch) {
     const Head& head = opened.trained.head;
     const at::Tensor made = head.before_last_block(batch.of(head, opened.first_state))[0];

@@ -5,9 +5,9 @@
 
 namespace bv {
 
-/// Collective: writes what the head of --head makes of the states before its last block into the file of
-/// --pooled (programs/shared/feature_rows_file.hpp). Its tensor "pooled" is float32, (N, W), or (N, C, W) if
-/// the block before the last one gives channels. The rows N are tokens in the span task and features in the
+/// Collective: writes the result of all blocks but the last one of the head --head into the file of --pooled
+/// (programs/shared/feature_rows_file.hpp). Its tensor "pooled" is float32, (N, W), or (N, C, W) if the block
+/// before the last one gives channels. The rows N are tokens in the span task and features in the
 /// classification task. The metadata name the head and the origin of the states. Throws AgreedError, which
 /// names folder or file, and Stopped on all ranks after the stop signal; then there is no new file. Throws
 /// Error, which names the store or the file, only on the rank that meets a damaged block or a full disk.

@@ -19,8 +19,8 @@ struct ReadingPlan {
     std::vector<std::int64_t> order;  ///< the features to read; each rank reads a part of neighbours
     std::int64_t batch = 0;           ///< features in a batch
     at::Device device{at::kCPU};      ///< where the batches are wanted
-    std::string work;                 ///< "predicting": what is done with them, for the progress line
-    std::string missing;              ///< what the stop signal leaves undone, for the message
+    std::string work;     ///< the work that is done with the states, for the progress line: "predicting"
+    std::string missing;  ///< the result that is missing after the stop signal, for the message
     WhenTold when = WhenTold::go_on;
 };
 

@@ -20,6 +20,8 @@ class Descriptor {
     Descriptor(const std::filesystem::path& path, int flags, mode_t mode = 0644)
         : fd_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
 
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
     Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
     Descriptor& operator=(Descriptor&& other) noexcept {
         std::swap(fd_, other.fd_);

@@ -107,11 +107,19 @@ environment_for() {
     echo "${BV_VENV:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/bertvision/venv-${key:0:12}}"
 }
 
-# An environment cannot be moved, so it is made at its final place. The file that marks it as complete is written last.
-install_python_packages() {
-    local python=$1 environment=$2 complete=$2/.complete
+# Runs a command while no other installation of the environment runs. The lock is a file beside the environment.
+alone_with() {
+    local environment=$1 lock
+    shift
     exec {lock}>"$environment.lock"
     flock -n "$lock" || { say "waiting for another installation of $environment" && flock "$lock"; }
+    "$@"
+    exec {lock}>&-
+}
+
+# An environment cannot be moved, so it is made at its final place. The file that marks it as complete is written last.
+install_python_packages() {
+    local environment=$1 python=$2 complete=$1/.complete
     [[ ! -e $complete ]] || return 0
     say "Python environment $environment (some GB; minutes)"
     rm -rf "$environment"
@@ -139,14 +147,11 @@ install_nvcc() {
 # The linters depend on no other package, and no other package depends on them, so they are added to an existing environment.
 install_linters() {
     local environment=$1 list=tools/requirements-lint.txt
-    exec {lock}>"$environment.lock"
-    flock "$lock"
     if ! cmp -s "$list" "$environment/.complete-lint"; then
         say "linters into $environment"
         "$environment/bin/python" -m pip install --quiet --no-input -r "$list" >&2
         cp "$list" "$environment/.complete-lint"
     fi
-    exec {lock}>&-
 }
 
 lint=0
@@ -168,11 +173,11 @@ if [[ ! -e $environment/.complete ]]; then
         say "using BV_VENV as it is: $environment"
     else
         mkdir -p "$(dirname "$environment")"
-        install_python_packages "$python" "$environment"
+        alone_with "$environment" install_python_packages "$environment" "$python"
     fi
 fi
 if [[ -e $environment/.complete ]]; then
     install_nvcc "$environment"
-    ((!lint)) || install_linters "$environment"
+    ((!lint)) || alone_with "$environment" install_linters "$environment"
 fi
 echo "$environment"

@@ -103,6 +103,19 @@ def test_existing_environment_is_left_as_it_is(system, tmp_path):
     assert sorted(path.name for path in environment.iterdir()) == ["bin"]
 
 
+def test_a_new_environment_gets_the_linters_in_the_same_call(tmp_path):
+    """The stand-in for Python makes a virtual environment whose own Python writes down what it is asked to install."""
+    (tmp_path / "python").write_text(
+        "#!/usr/bin/env bash\n"
+        f'case "$*" in\n-m\\ venv*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;\n-m\\ pip*) echo "$@" >>{tmp_path}/asked ;;\n'
+        f'*) exec {sys.executable} "$@" ;;\nesac\n')
+    (tmp_path / "python").chmod(0o755)
+    env = {"BV_VENV": str(tmp_path / "environment"), "BV_BASE_PYTHON": str(tmp_path / "python")}
+    result = bv.run_command([INSTALL, "--lint"], env=env, timeout=60)
+    assert result.stdout == f"{tmp_path}/environment\n"
+    assert "tools/requirements-lint.txt" in (tmp_path / "asked").read_text().splitlines()[-1]
+
+
 @pytest.mark.parametrize("command", [INSTALL, DEBUG, TESTS, bv.SOURCE / "tools" / "build.sh",
                                      bv.SOURCE / "tools" / "lint.sh"])
 def test_help_is_answered_at_once(command):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import made_records  # noqa: F401  finds tools/report
 import numpy as np
 import pytest
+from page_parts import Column, cell_text
 from scipy import stats
 from significance import Bootstrap, benjamini_hochberg, bootstrap, holm, smallest_difference, verdict
 
@@ -167,3 +168,8 @@ def test_the_whole_zoo_takes_seconds():
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
     assert zoo.shape == (90, 90) and all(one.low < one.value < one.high for one in differences)
+
+
+def test_a_small_p_value_is_not_read_as_zero():
+    column = Column("p (Holm)", 3, least=0.001)
+    assert [cell_text(p, column) for p in (0.0, 0.0004, 0.001, 0.25)] == ["< 0.001", "< 0.001", "0.001", "0.250"]

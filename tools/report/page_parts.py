@@ -39,6 +39,7 @@ class Column:
     signed: bool = False
     number: bool = True
     hidden: bool = False  # until the reader asks for it
+    least: float | None = None  # people read "< 0.001" for smaller numbers; files have them as they are
 
 
 def words(title, about=""):
@@ -107,6 +108,8 @@ def number_text(value, column):
     sign = "+" if column.signed else ""
     if isinstance(value, int):
         return f"{value:{sign},}"
+    if column.least is not None and value < column.least:
+        return f"< {column.least}"
     text = f"{value:{sign},.{2 if column.digits is None else column.digits}f}"
     return text.replace("-", "−") if column.signed else text
 

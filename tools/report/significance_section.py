@@ -61,7 +61,7 @@ def columns_of(best):
         SEED,
         Column("F1", 1),
         Column("− BERT, same checkpoint", 1, signed=True),
-        Column("p (Holm)", 3, "two-sided, of no difference, corrected by Holm"),
+        Column("p (Holm)", 3, "two-sided, of no difference, corrected by Holm", least=0.001),
         words("beats BERT"),
         Column(f"− BERT, epoch {label_of(best.group.epoch)}", 1, "BERT at its best checkpoint", signed=True),
         Column("would be shown", 1, "the smallest difference to BERT that these questions would show with 80 % probability"),

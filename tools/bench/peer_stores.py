@@ -98,7 +98,8 @@ class Zarr(Peer):
 
 class Lance(Peer):
     """A row for each feature, in a column of large binaries. A batch is one `take`, as in `lance.torch.data.SafeLanceDataset`,
-    but without its copies into Python's objects. Workers are spawned, because Lance must not be forked."""
+    but without its copies into Python's objects. Workers are spawned, because Lance must not be forked. Compression is Lance's
+    default; it is off here."""
 
     package = "lance"
     start = "spawn"
@@ -106,7 +107,8 @@ class Lance(Peer):
     def write(self, states):
         import lance
         import pyarrow
-        schema = pyarrow.schema([("states", pyarrow.large_binary())])
+        plain = {"lance-encoding:compression": "none"}
+        schema = pyarrow.schema([pyarrow.field("states", pyarrow.large_binary(), metadata=plain)])
         rows = (pyarrow.record_batch([pyarrow.array([one.tobytes()], pyarrow.large_binary())], schema)
                 for one in self.features(states))
         lance.write_dataset(rows, str(self.folder / "states.lance"), schema)

@@ -107,8 +107,9 @@ void HeadData::require_other_questions() const {
     for (const StateSource* source : {train_.get(), dev_.get()}) {
         for (const Question& question : source->features().questions) {
             if (!held.contains(question.id)) continue;
-            fail("{} and {} both have the question {}; held-out questions are neither trained on nor reported",
-                 held_out_->name(), source->name(), question.id);
+            fail(
+                "{} and {} both have the question {}; held-out questions are neither trained on nor reported",
+                held_out_->name(), source->name(), question.id);
         }
     }
 }

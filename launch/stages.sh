@@ -62,7 +62,11 @@ stage_prepare() {
             --train "$study_corpus_train" --dev "$study_corpus_dev" --seed "$study_seed"
     fi
     local prepare=(alone bv_prepare --config "$config" --model "$model") aside=()
-    [[ ! $study_hold_out ]] || aside=(--hold-out "$study_hold_out" --hold-out-output "$run/features/held-out.h5")
+    if [[ $study_hold_out ]]; then
+        aside=(--hold-out "$study_hold_out" --hold-out-output "$run/features/held-out.h5")
+        # bv_prepare writes train.h5 last. A held-out file without it is left from a run that was killed between the two.
+        [[ $force || ! -e $run/features/held-out.h5 ]] || aside+=(--force)
+    fi
     once exists "$run/features/train.h5" \
         "${prepare[@]}" --squad "$train_text" --output "$run/features/train.h5" ${aside[@]+"${aside[@]}"}
     # The training features leave out questions whose answers are not found. The dev features keep all questions, to score them.

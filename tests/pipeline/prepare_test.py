@@ -78,6 +78,8 @@ def test_a_hold_out_takes_whole_paragraphs_by_its_seed(corpus, model, empty):
     assert kept == [name for name in wanted if name in set(kept)]
     assert kept_contexts.isdisjoint(held_contexts)
     assert len(held) >= 0.2 * len(wanted) and kept
+    # The launchers take the other file as the sign that both are made.
+    assert (empty / "a-held.h5").stat().st_mtime_ns < (empty / "a.h5").stat().st_mtime_ns
     assert split("again", 1)[1][1] == held
     assert any(split(f"seed-{seed}", seed)[1][1] != held for seed in (2, 3, 4))
 

@@ -183,6 +183,8 @@ def test_a_study_that_keeps_no_stores_makes_the_same(tmp_path, tiny_model, finis
 
 def test_thresholds_are_chosen_on_held_out_questions_where_there_are_some(tmp_path, tiny_model):
     study = Study(tmp_path, tiny_model, change=("corpus_train = 24", "corpus_train = 48\nhold_out = 0.3"))
+    study.make("prepare")
+    (study.run / "features" / "train.h5").unlink()  # as after a kill between the two files
     study.make("prepare", "finetune", "extract", "train", "eval")
     for path in study.seed.glob("heads/*/epoch-1/*/metrics.json"):
         held = bv.read_json(path)

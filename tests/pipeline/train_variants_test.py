@@ -112,7 +112,10 @@ def test_held_out_questions_choose_the_epoch_that_all_scores_are_from(study, tmp
 
 def test_held_out_questions_can_have_a_store_of_their_own(study, corpus, tiny_model, tmp_path):
     held = {"--held-out-features": tmp_path / "held.h5", "--held-out-store": tmp_path / "span-held.h5"}
-    bv.run("bv_prepare", "--squad", corpus / "dev.json", "--model", tiny_model, "--limit", 6, "--output", tmp_path / "held.h5")
+    questions = re.sub('"id": "', '"id": "held-', (corpus / "dev.json").read_text())
+    (tmp_path / "held.json").write_text(questions)
+    bv.run("bv_prepare", "--squad", tmp_path / "held.json", "--model", tiny_model, "--limit", 6, "--output", tmp_path / "held.h5")
+    bv.run("bv_prepare", "--squad", corpus / "train.json", "--model", tiny_model, "--limit", 6, "--output", tmp_path / "part.h5")
     for task in ("span", "classification"):
         bv.run("bv_extract", "--checkpoint", tiny_model, "--features", tmp_path / "held.h5", "--task", task, "--store",
                tmp_path / f"{task}-held.h5")
@@ -136,14 +139,15 @@ def test_held_out_questions_can_have_a_store_of_their_own(study, corpus, tiny_mo
     assert line.rc == 2 and "it is of the questions that are to be scored" in line.stderr
     assert metrics["held_out_store"]["path"] == str(held["--held-out-store"])
     for wrong, words in ((["--held-out", 0.3, "--held-out-store", held["--held-out-store"]], "--held-out and --held-out-store are given"),
-                         (["--held-out-store", study / "span-dev.h5"], "hold the same questions"),
+                         (["--held-out-store", study / "span-dev.h5"], "span-dev.h5 both have the question"),
                          (["--held-out-store", tmp_path / "classification-held.h5"], "holds states for classification"),
                          (["--held-out-features", held["--held-out-features"]], "states come either from")):
         assert words in refusal(study, tmp_path / "none", "adapter_64_shared", *wrong), wrong
-    computed = bv.run("bv_train", "--checkpoint", tiny_model, "--features", study / "train.h5", "--dev-features", study / "dev.h5",
-                      "--held-out-features", held["--held-out-features"], "--heads", "adapter_64_shared", "--output",
-                      tmp_path / "computed", "--device", "cpu", *flags)
-    assert computed.rc == 0
+    computed = ["bv_train", "--checkpoint", tiny_model, "--features", study / "train.h5", "--dev-features", study / "dev.h5", "--heads",
+                "adapter_64_shared", "--output", tmp_path / "computed", "--device", "cpu", *flags, "--held-out-features"]
+    shared = bv.run(*computed, tmp_path / "part.h5", check=False)
+    assert shared.rc == 2 and re.search(r"part\.h5 .*and .*train\.h5 .*both have the question", shared.stderr), shared.stderr
+    bv.run(*computed, held["--held-out-features"])
     (again,) = (tmp_path / "computed").rglob("metrics.json")
     assert bv.read_json(again)["held_out_features"] == {"path": str(held["--held-out-features"]), "fingerprint": features}
 

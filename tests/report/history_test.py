@@ -60,3 +60,8 @@ def test_a_common_difference_stands_before_a_rare_one():
     assert [found[0].word, found[-1].word] == ["when", "why"]
     assert [word.word for word in separating_words(questions, right, least=6)].count("rare") == 0
     assert separating_words([], np.array([], bool)) == []
+
+
+def test_an_apostrophe_belongs_to_its_word():
+    questions = ["Who wasn't 'there'?"] * 6 + ["Who is O’Neill?"] * 6
+    assert {word.word for word in separating_words(questions, np.arange(12) < 6)} == {"who", "wasn't", "there", "is", "o’neill"}

@@ -1,9 +1,12 @@
-// store_probe write|read|raw-write|raw-read FILE FEATURES BLOCK_MIB [FEATURES_A_BATCH]
+// store_probe read|list FILE, or store_probe write|raw-write|raw-read FILE FEATURES BLOCK_MIB
 //
-// How fast states go to disk and come back, without an encoder or a head: for tools/bench/store.py. On all
-// ranks together, with states of a 6-layer BERT of width 384 over features of 168 tokens, in float16.
-// raw-write and raw-read move as many bytes in pieces of the same size by plain calls. Files are read from
-// the disk, not from memory. Rank 0 prints {"bytes": ..., "seconds": ...}.
+// How fast states go to disk and come back, without an encoder or a head: for tools/bench/{store,stores}.py.
+// On all ranks together. Rank 0 prints {"bytes": ..., "seconds": ...}.
+//   read                        reads any store, in the batches of one epoch of training
+//   list                        reads the same on one rank, and prints instead for each feature, in this
+//                               order, [feature, CRC-32C of its states (L, T, H)]
+//   write, raw-write, raw-read  states of a 6-layer BERT of width 384 over features of 168 tokens, in
+//                               float16; raw: as many bytes in pieces of the same size by plain calls
 
 #include <atomic>
 #include <cerrno>
@@ -21,6 +24,7 @@
 #include "core/parallel.hpp"
 #include "core/progress.hpp"
 #include "helpers/blank_features.hpp"
+#include "io/crc32c.hpp"
 #include "squad/features/features_file.hpp"
 #include "states/feed.hpp"
 #include "states/reading_order.hpp"
@@ -31,6 +35,7 @@ namespace bv {
 namespace {
 
 constexpr std::int64_t kTokens = 168;
+constexpr std::int64_t kBatch = 16;
 
 Features features_of(std::int64_t count) {
     return blank_features(std::vector<std::int64_t>(static_cast<std::size_t>(count), kTokens));
@@ -69,7 +74,6 @@ struct Transfer {
     const char* path;
     std::int64_t features;
     std::int64_t block_bytes;
-    std::int64_t batch;
     const Communicator& ranks;
 };
 
@@ -99,23 +103,24 @@ double write_store(const Transfer& transfer, std::int64_t& bytes) {
     });
 }
 
-double read_store(const Transfer& transfer, std::int64_t& bytes) {
-    if (transfer.ranks.is_root()) {
-        const RawFile file(transfer.path, O_RDONLY);
-        file.expect(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED), 0);
-    }
-    const auto source = open_store(transfer.path, /*cache_gib=*/0);
-    const std::vector<std::int64_t> rows = source->rows_of_features();
+/// This rank's batches of one epoch of training, a group for each window.
+std::vector<FeatureBatches> batches_of_epoch(const StateSource& source, const Communicator& ranks) {
+    const std::vector<std::int64_t> rows = source.rows_of_features();
     std::vector<FeatureBatches> groups;
-    for (const auto& window : reading_windows(source->layout(), /*seed=*/1, /*epoch=*/0)) {
+    for (const auto& window : reading_windows(source.layout(), /*seed=*/1, /*epoch=*/0)) {
         groups.emplace_back();
-        const std::int64_t steps = steps_per_epoch(static_cast<std::int64_t>(window.size()), transfer.batch);
+        const std::int64_t steps = steps_per_epoch(static_cast<std::int64_t>(window.size()), kBatch);
         for (std::int64_t step = 0; step < steps; ++step) {
-            groups.back().push_back(
-                split_by_tokens(batch_of_step(window, transfer.batch, step), rows,
-                                transfer.ranks.size())[static_cast<std::size_t>(transfer.ranks.rank())]);
+            groups.back().push_back(split_by_tokens(batch_of_step(window, kBatch, step), rows,
+                                                    ranks.size())[static_cast<std::size_t>(ranks.rank())]);
         }
     }
+    return groups;
+}
+
+double read_store(const Transfer& transfer, std::int64_t& bytes) {
+    const auto source = open_store(transfer.path, /*cache_gib=*/0);
+    const std::vector<FeatureBatches> groups = batches_of_epoch(*source, transfer.ranks);
     return timed(transfer.ranks, [&] {
         for (const FeatureBatches& group : groups) {
             for (const StateBatch& batch : source->read(group)) {
@@ -123,6 +128,24 @@ double read_store(const Transfer& transfer, std::int64_t& bytes) {
             }
         }
     });
+}
+
+/// Prints what `read_store` reads.
+void list_store(const Transfer& transfer) {
+    if (transfer.ranks.size() != 1) fail("store_probe list needs one rank");
+    const auto source = open_store(transfer.path, /*cache_gib=*/0);
+    std::vector<std::string> found;
+    for (const FeatureBatches& group : batches_of_epoch(*source, transfer.ranks)) {
+        for (const StateBatch& batch : source->read(group)) {
+            for (std::size_t b = 0; b < batch.packed->examples.size(); ++b) {
+                const at::Tensor states =
+                    batch.states.narrow(1, batch.packed->starts[b], batch.packed->rows_of(b)).contiguous();
+                found.push_back(fmt::format("[{}, {}]", batch.packed->examples[b],
+                                            crc32c(states.data_ptr(), states.nbytes())));
+            }
+        }
+    }
+    fmt::print("[{}]\n", fmt::join(found, ", "));
 }
 
 /// Of a store of as many features: pieces of one state of one block, and how many a rank has.
@@ -159,7 +182,6 @@ double write_raw(const Transfer& transfer, std::int64_t& bytes) {
 double read_raw(const Transfer& transfer, std::int64_t& bytes) {
     const Pieces pieces(transfer);
     const RawFile file(transfer.path, O_RDONLY);
-    file.expect(::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED), 0);
     std::atomic<std::int64_t> read = 0;
     const double seconds = timed(transfer.ranks, [&] {
         parallel_for(pieces.last - pieces.first, 4, [&](std::int64_t i) {
@@ -179,12 +201,16 @@ double read_raw(const Transfer& transfer, std::int64_t& bytes) {
 
 int main(int argc, char** argv) {
     return bv::run_on_ranks([&](const bv::Communicator& ranks) {
-        if (argc < 5)
-            bv::fail("usage: store_probe write|read|raw-write|raw-read FILE FEATURES BLOCK_MIB [BATCH]");
-        const std::string action = argv[1];
-        const bv::Transfer transfer{argv[2], std::atoll(argv[3]),
-                                    static_cast<std::int64_t>(std::atof(argv[4]) * 1024 * 1024),
-                                    argc > 5 ? std::atoll(argv[5]) : 16, ranks};
+        const std::string action = argc > 1 ? argv[1] : "";
+        const bool any_store = action == "read" || action == "list";
+        if (argc != (any_store ? 3 : 5)) {
+            bv::fail(
+                "usage: store_probe read|list FILE, or write|raw-write|raw-read FILE FEATURES BLOCK_MIB");
+        }
+        const bv::Transfer transfer{
+            argv[2], any_store ? 0 : std::atoll(argv[3]),
+            any_store ? 0 : static_cast<std::int64_t>(std::atof(argv[4]) * 1024 * 1024), ranks};
+        if (action == "list") return bv::list_store(transfer);
         std::int64_t bytes = 0;
         const double seconds = action == "write"       ? bv::write_store(transfer, bytes)
                                : action == "read"      ? bv::read_store(transfer, bytes)

@@ -73,3 +73,11 @@ def read_through(path):
     with open(path, "rb") as file, ThreadPoolExecutor(READERS) as readers:
         for _ in readers.map(lambda start: len(os.pread(file.fileno(), PIECE, start)), range(0, path.stat().st_size, PIECE)):
             pass
+
+
+def timed_read(path):
+    """The rate of plain calls that read the file."""
+    began = time.monotonic()
+    read_through(path)
+    seconds = time.monotonic() - began
+    return dict(seconds=seconds, bytes_per_second=path.stat().st_size / seconds)

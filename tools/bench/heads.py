@@ -23,14 +23,13 @@ import json
 import math
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import h5py
-from disk import SlowDisk, drop_from_memory, read_through
+from disk import SlowDisk, drop_from_memory, read_through, timed_read
 from table import text_table
 
-from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, run, say, spread, text_in
+from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, in_turn, ratio, run, say, summary, text_in
 
 MB = 1e6
 DTYPES = ("float16", "bfloat16", "float32")
@@ -112,10 +111,7 @@ class Bench(Programs):
     def plain_read(self):
         store = self.store(DTYPES[0])
         drop_from_memory(store)
-        began = time.monotonic()
-        read_through(store)
-        seconds = time.monotonic() - began
-        return dict(seconds=seconds, bytes_per_second=store.stat().st_size / seconds)
+        return timed_read(store)
 
 
 def together(count, rate):
@@ -124,7 +120,7 @@ def together(count, rate):
 
 
 def measure(bench):
-    """{job: its rounds}. Every second round runs in the opposite order, so that a drift of the machine affects all jobs alike."""
+    """{job: its rounds}."""
     options = bench.options
     jobs = {("plain calls", "disk"): bench.plain_read}
     for head in bench.trained:
@@ -136,22 +132,7 @@ def measure(bench):
     for rate in (0, *options.throttle):
         for count in (1, options.together):
             jobs[together(count, rate)] = lambda of=(count, rate): bench.together(*of)
-    found = {key: [] for key in jobs}
-    for number in range(options.rounds):
-        for key in list(jobs)[:: 1 if number % 2 == 0 else -1]:
-            found[key].append(jobs[key]())
-            say(f"round {number + 1}: {', '.join(key)}: {found[key][-1]['seconds']:.2f} s")
-    return found
-
-
-def summary(rounds):
-    """A job's measurements over all rounds: {name: median, least, most}."""
-    return {name: spread(one[name] for one in rounds) for name in rounds[0]}
-
-
-def ratio(over, under):
-    """The ratio of the seconds of two jobs, in each round."""
-    return spread(a["seconds"] / b["seconds"] for a, b in zip(over, under))
+    return in_turn(jobs, options.rounds, lambda job, found: f"{', '.join(job)}: {found['seconds']:.2f} s")
 
 
 def against_python(bench, found):
@@ -161,7 +142,7 @@ def against_python(bench, found):
             ours = found[head, place, DTYPES[0]]
             peers = {workers: found[head, place, f"Python, {workers} workers"] for workers in WORKERS}
             workers = min(WORKERS, key=lambda each: summary(peers[each])["seconds"]["median"])
-            times = ratio(peers[workers], ours)
+            times = ratio(peers[workers], ours, "seconds")
             rows.append(dict(head=head, place=place, ours=summary(ours), workers=workers,
                              python={each: summary(rounds) for each, rounds in peers.items()}, ratio=times,
                              met=times["median"] >= WANTED_RATIO))
@@ -172,7 +153,7 @@ def company(bench, found):
     rows = []
     for rate in (0, *bench.options.throttle):
         one, many = (found[together(count, rate)] for count in (1, bench.options.together))
-        cost = ratio(many, one)
+        cost = ratio(many, one, "seconds")
         rows.append(dict(limit=rate * MB or None, one=summary(one), many=summary(many), ratio=cost,
                          met=cost["median"] <= WANTED_COST if rate else None))
     return rows

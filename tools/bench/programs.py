@@ -27,6 +27,27 @@ def spread(values):
     return dict(median=statistics.median(values), least=min(values), most=max(values))
 
 
+def in_turn(jobs, rounds, tell):
+    """{job: what each round returned}. Jobs run one after the other, every second round in the opposite order, so that a drift of
+    the machine affects all alike. `tell(job, found)` says in a few words what a round found."""
+    found = {job: [] for job in jobs}
+    for number in range(rounds):
+        for job in list(jobs)[:: 1 if number % 2 == 0 else -1]:
+            found[job].append(jobs[job]())
+            say(f"round {number + 1}: {tell(job, found[job][-1])}")
+    return found
+
+
+def summary(rounds):
+    """A job's measurements over all rounds: {name: median, least, most}."""
+    return {name: spread(one[name] for one in rounds) for name in rounds[0]}
+
+
+def ratio(over, under, name):
+    """The ratio of a measurement of two jobs, in each round."""
+    return spread(a[name] / b[name] for a, b in zip(over, under))
+
+
 def run(command, **environment):
     """Runs a command to its end and returns its standard output."""
     command = [str(part) for part in command]
@@ -70,6 +91,11 @@ class Programs:
         if done.returncode != 0:
             raise BenchError(f"exit code {done.returncode}: {' '.join(command)}\n{done.stdout[-2000:]}")
         return done.stdout
+
+    def probe(self, ranks, action, *arguments):
+        """What store_probe (tests/states/store_probe.cpp) prints. It has the programs' allocator."""
+        text = self.on_ranks(ranks, "store_probe", action, *arguments, LD_PRELOAD=self.python["LD_PRELOAD"])
+        return json.loads(text.strip().splitlines()[-1])
 
 
 def bench_and_report(options, measure, print_report, folder=None):

@@ -27,10 +27,11 @@ import time
 from pathlib import Path
 
 import h5py
+from checksum import CRC32_ISCSI
 from disk import SlowDisk, drop_from_memory
 from table import text_table
 
-from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, run, say, spread, text_in
+from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, in_turn, ratio, run, say, spread, summary, text_in
 
 MB = 1e6
 
@@ -84,42 +85,35 @@ class Bench(Programs):
         rates = re.search(r"epoch 1: .*?, (\d+) sequences/s, ([\d.]+) % of the time waiting", text)
         return dict(bytes_per_second=store.stat().st_size / self.count * float(rates[1]), waiting=float(rates[2]) / 100)
 
-    def probe(self, action, ranks, block_mib):
+    def move(self, action, ranks, block_mib):
+        """The bytes per second of random states that are written, or that are read from the disk."""
         path = self.folder / ("raw" if action.startswith("raw") else "blocks.h5")
-        text = self.on_ranks(ranks, "store_probe", action, path, self.options.blocks_features, block_mib,
-                             LD_PRELOAD=self.python["LD_PRELOAD"])  # the programs' allocator
-        found = json.loads(text.strip().splitlines()[-1])
+        if action.endswith("read"):
+            drop_from_memory(path)
+        found = self.probe(ranks, action, path, *(() if action == "read" else (self.options.blocks_features, block_mib)))
         return found["bytes"] / found["seconds"]
 
 
 def checksum_rate(piece=128 * 1024, pieces=16, passes=50):
     """The bytes per second of one core's CRC-32C, by the programs' own library, over the bytes that were just read: a feature's
     states at a time, in the cache."""
-    crc = ctypes.CDLL("libisal.so.2").crc32_iscsi
     data = [ctypes.create_string_buffer(os.urandom(piece), piece) for _ in range(pieces)]
     began = time.perf_counter()
     for _ in range(passes):
         for buffer in data:
-            crc(buffer, piece, 0)
+            CRC32_ISCSI(buffer, piece, 0)
     return passes * pieces * piece / (time.perf_counter() - began)
 
 
 def measure_encoding(bench):
     jobs = {"python": bench.python_states, "encoder_1x2": lambda: bench.encode(1), "encoder_2x1": lambda: bench.encode(2),
             "extract_1x2": lambda: bench.extract(1), "extract_2x1": lambda: bench.extract(2)}
-    rounds = {name: [] for name in jobs}
-    for number in range(bench.options.rounds):
-        for name in list(jobs)[:: 1 if number % 2 == 0 else -1]:
-            rounds[name].append(jobs[name]())
-            say(f"round {number + 1}: {name}: {rounds[name][-1]['tokens_per_second']:,.0f} tokens/s")
-    rows = {name: {key: spread(one[key] for one in found) for key in found[0]} for name, found in rounds.items()}
+    rounds = in_turn(jobs, bench.options.rounds, lambda job, found: f"{job}: {found['tokens_per_second']:,.0f} tokens/s")
+    rows = {name: summary(found) for name, found in rounds.items()}
     best = max(("extract_1x2", "extract_2x1"), key=lambda name: rows[name]["tokens_per_second"]["median"])
-
-    def ratio(over, under):
-        return spread(a["tokens_per_second"] / b["tokens_per_second"] for a, b in zip(rounds[over], rounds[under]))
-
-    return dict(rows=rows, best=best, against_python=ratio(best, "python"),
-                against_encoder=ratio(best, best.replace("extract", "encoder")))
+    encoder = rounds[best.replace("extract", "encoder")]
+    return dict(rows=rows, best=best, against_python=ratio(rounds[best], rounds["python"], "tokens_per_second"),
+                against_encoder=ratio(rounds[best], encoder, "tokens_per_second"))
 
 
 def measure_disk(bench):
@@ -129,7 +123,7 @@ def measure_disk(bench):
             found = {action: [] for action in ("raw-write", "write", "raw-read", "read")}
             for _ in range(bench.options.rounds):
                 for action in found:
-                    found[action].append(bench.probe(action, ranks, block_mib))
+                    found[action].append(bench.move(action, ranks, block_mib))
             row = {action: spread(values) for action, values in found.items()}
             row.update(block_mib=block_mib, ranks=ranks,
                        write_share=spread(a / b for a, b in zip(found["write"], found["raw-write"])),

@@ -76,8 +76,8 @@ class Word:
 
 
 def words_of(text):
-    """The words of a text, lower-case, each once."""
-    return set(re.findall(r"\w+", text.lower()))
+    """The words of a text, lower-case, each once. An apostrophe within a word belongs to it: "wasn't"."""
+    return set(re.findall(r"\w+(?:['’]\w+)*", text.lower()))
 
 
 def separating_words(questions, right, least=5, prior=PRIOR):

@@ -194,8 +194,9 @@ void prepare(const PrepareOptions& options, const CommandLine& line) {
         write_file(path + ".toml", line.resolved());
         report(path, made, questions);
     };
-    write(options.output, features, dataset.questions.size());
+    // The launchers take --output as the sign that both files are made, so it comes last.
     if (held_out) write(options.hold_out_output, *held_features, held_out->questions.size());
+    write(options.output, features, dataset.questions.size());
     if (whole) {
         check_known_count(features.settings, all_questions,
                           features.count() + (held_features ? held_features->count() : 0));

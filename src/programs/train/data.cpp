@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
+#include <unordered_set>
 
 #include "comm/sharding.hpp"
 #include "core/error.hpp"
@@ -98,12 +100,16 @@ void HeadData::multiply_in(at::ScalarType precision) {
     for (StateSource* source : opened()) source->multiply_in(precision);
 }
 
-/// Throws Error if the held-out questions are those to train or to score on.
+/// Throws Error if a held-out question is one to train or to score on.
 void HeadData::require_other_questions() const {
+    std::unordered_set<std::string_view> held;
+    for (const Question& question : held_out_->features().questions) held.insert(question.id);
     for (const StateSource* source : {train_.get(), dev_.get()}) {
-        if (source->info().features != held_out_->info().features) continue;
-        fail("{} and {} hold the same questions; held-out questions are neither trained on nor reported",
-             held_out_->name(), source->name());
+        for (const Question& question : source->features().questions) {
+            if (!held.contains(question.id)) continue;
+            fail("{} and {} both have the question {}; held-out questions are neither trained on nor reported",
+                 held_out_->name(), source->name(), question.id);
+        }
     }
 }
 

@@ -27,49 +27,60 @@ constexpr std::int64_t kTile = 8;
 /// threads.
 constexpr std::int64_t kParts = 16;
 
-/// Most outputs of the linear layer. With more of them a matrix product of all rows is faster.
-constexpr std::int64_t kMostOutputs = 4;
+/// Outputs of the linear layer: those of the last layer of every head.
+constexpr std::int64_t kOutputs = 2;
 
 BV_AVX512_BEGIN
 
-/// out[n * stride] = sum_w rows[n, w] * weights[w] for kRows rows.
+/// out[n, o] = sum_w rows[n, w] * weights[o, w] for kRows rows.
 template <int kRows>
-void multiply(const float* rows, const float* weights, std::int64_t width, float* out, std::int64_t stride) {
-    __m512 sums[kRows];
-    for (__m512& sum : sums) sum = _mm512_setzero_ps();
-    for (std::int64_t w = 0; w < width; w += simd::kLanes) {
-        const __mmask16 lanes = simd::first_lanes(width - w);
-        const __m512 weight = simd::load(weights + w, lanes);
-        for (int n = 0; n < kRows; ++n)
-            sums[n] = _mm512_fmadd_ps(simd::load(rows + n * width + w, lanes), weight, sums[n]);
+void multiply(const float* rows, const float* weights, std::int64_t width, float* out) {
+    __m512 sums[kRows][kOutputs];
+    for (auto& of_row : sums) {
+        for (__m512& sum : of_row) sum = _mm512_setzero_ps();
     }
-    for (int n = 0; n < kRows; ++n) out[n * stride] = _mm512_reduce_add_ps(sums[n]);
-}
-
-/// sums[w] += sum_n factors[n * stride] * rows[n, w] for `count` rows.
-void add_rows(const float* rows, const float* factors, std::int64_t stride, std::int64_t count,
-              std::int64_t width, float* sums) {
     for (std::int64_t w = 0; w < width; w += simd::kLanes) {
         const __mmask16 lanes = simd::first_lanes(width - w);
-        __m512 sum = simd::load(sums + w, lanes);
-        for (std::int64_t n = 0; n < count; ++n)
-            sum = _mm512_fmadd_ps(_mm512_set1_ps(factors[n * stride]),
-                                  simd::load(rows + n * width + w, lanes), sum);
-        simd::store(sums + w, sum, lanes);
+        const __m512 first = simd::load(weights + w, lanes);
+        const __m512 second = simd::load(weights + width + w, lanes);
+        for (int n = 0; n < kRows; ++n) {
+            const __m512 row = simd::load(rows + n * width + w, lanes);
+            sums[n][0] = _mm512_fmadd_ps(row, first, sums[n][0]);
+            sums[n][1] = _mm512_fmadd_ps(row, second, sums[n][1]);
+        }
+    }
+    for (int n = 0; n < kRows; ++n) {
+        for (int o = 0; o < kOutputs; ++o) out[n * kOutputs + o] = _mm512_reduce_add_ps(sums[n][o]);
     }
 }
 
-/// rows[n, w] = sum_o factors[n, o] * weights[o, w] for `count` rows and `outputs` weights.
-void combine(const float* factors, const float* weights, std::int64_t outputs, std::int64_t count,
-             std::int64_t width, float* rows) {
-    for (std::int64_t n = 0; n < count; ++n) {
-        for (std::int64_t w = 0; w < width; w += simd::kLanes) {
-            const __mmask16 lanes = simd::first_lanes(width - w);
-            __m512 sum = _mm512_setzero_ps();
-            for (std::int64_t o = 0; o < outputs; ++o)
-                sum = _mm512_fmadd_ps(_mm512_set1_ps(factors[n * outputs + o]),
-                                      simd::load(weights + o * width + w, lanes), sum);
-            simd::store(rows + n * width + w, sum, lanes);
+/// sums[o, w] += sum_n factors[n, o] * rows[n, w] for `count` rows.
+void add_rows(const float* rows, const float* factors, std::int64_t count, std::int64_t width, float* sums) {
+    for (std::int64_t w = 0; w < width; w += simd::kLanes) {
+        const __mmask16 lanes = simd::first_lanes(width - w);
+        __m512 first = simd::load(sums + w, lanes);
+        __m512 second = simd::load(sums + width + w, lanes);
+        for (std::int64_t n = 0; n < count; ++n) {
+            const __m512 row = simd::load(rows + n * width + w, lanes);
+            first = _mm512_fmadd_ps(_mm512_set1_ps(factors[n * kOutputs]), row, first);
+            second = _mm512_fmadd_ps(_mm512_set1_ps(factors[n * kOutputs + 1]), row, second);
+        }
+        simd::store(sums + w, first, lanes);
+        simd::store(sums + width + w, second, lanes);
+    }
+}
+
+/// rows[n, w] = sum_o factors[n, o] * weights[o, w] for `count` rows.
+void combine(const float* factors, const float* weights, std::int64_t count, std::int64_t width,
+             float* rows) {
+    for (std::int64_t w = 0; w < width; w += simd::kLanes) {
+        const __mmask16 lanes = simd::first_lanes(width - w);
+        const __m512 first = simd::load(weights + w, lanes);
+        const __m512 second = simd::load(weights + width + w, lanes);
+        for (std::int64_t n = 0; n < count; ++n) {
+            const __m512 row = _mm512_mul_ps(_mm512_set1_ps(factors[n * kOutputs]), first);
+            simd::store(rows + n * width + w,
+                        _mm512_fmadd_ps(_mm512_set1_ps(factors[n * kOutputs + 1]), second, row), lanes);
         }
     }
 }
@@ -84,48 +95,46 @@ class Tiles {
           mixes_(mixes.const_data_ptr<float>()),
           weights_(weights.const_data_ptr<float>()),
           heads_(weights.size(0)),
-          outputs_(weights.size(1)),
           width_(weights.size(2)),
           rows_(states.size(1)) {}
 
     std::int64_t count() const { return (rows_ + kTile - 1) / kTile; }
 
     /// Memory for the mixes of one tile: (K, kTile, W).
-    std::vector<float> room() const { return std::vector<float>(static_cast<std::size_t>(heads_ * stride())); }
+    std::vector<float> room() const {
+        return std::vector<float>(static_cast<std::size_t>(heads_ * stride()));
+    }
 
-    /// Computes the logits of a tile's rows into `out` (K, N, O).
+    /// Computes the outputs of a tile's rows into `out` (K, N, 2).
     void forward(std::int64_t tile, std::vector<float>& mixed, float* out) const {
         const LayerElements elements = mix(tile, mixed);
         const std::int64_t first = tile * kTile;
         const std::int64_t count = elements.count / width_;
         for (std::int64_t k = 0; k < heads_; ++k) {
             const float* rows = mixed.data() + k * stride();
-            for (std::int64_t o = 0; o < outputs_; ++o) {
-                const float* weights = weights_ + (k * outputs_ + o) * width_;
-                float* to = out + (k * rows_ + first) * outputs_ + o;
-                if (count == kTile) {
-                    multiply<kTile>(rows, weights, width_, to, outputs_);
-                } else {
-                    for (std::int64_t n = 0; n < count; ++n)
-                        multiply<1>(rows + n * width_, weights, width_, to + n * outputs_, outputs_);
-                }
+            const float* weights = weights_ + k * kOutputs * width_;
+            float* to = out + (k * rows_ + first) * kOutputs;
+            if (count == kTile) {
+                multiply<kTile>(rows, weights, width_, to);
+            } else {
+                for (std::int64_t n = 0; n < count; ++n)
+                    multiply<1>(rows + n * width_, weights, width_, to + n * kOutputs);
             }
         }
     }
 
-    /// Adds the gradients of a tile's rows to those of the mixes, (K, L), and of the weights, (K, O, W).
-    /// `gradient` (K, N, O) is that of the logits.
+    /// Adds the gradients of a tile's rows to those of the mixes, (K, L), and of the weights, (K, 2, W).
+    /// `gradient` (K, N, 2) is that of the outputs.
     void backward(std::int64_t tile, std::vector<float>& mixed, const float* gradient, double* of_mixes,
                   float* of_weights) const {
         const LayerElements elements = mix(tile, mixed);
         const std::int64_t count = elements.count / width_;
         for (std::int64_t k = 0; k < heads_; ++k) {
             float* rows = mixed.data() + k * stride();
-            const float* own = gradient + (k * rows_ + tile * kTile) * outputs_;
-            for (std::int64_t o = 0; o < outputs_; ++o)
-                add_rows(rows, own + o, outputs_, count, width_, of_weights + (k * outputs_ + o) * width_);
+            const float* own = gradient + (k * rows_ + tile * kTile) * kOutputs;
+            add_rows(rows, own, count, width_, of_weights + k * kOutputs * width_);
             // The mixes have served; their gradients take their place.
-            combine(own, weights_ + k * outputs_ * width_, outputs_, count, width_, rows);
+            combine(own, weights_ + k * kOutputs * width_, count, width_, rows);
         }
         std::vector<double> sums(static_cast<std::size_t>(heads_ * elements.layers));
         mix_gradients(elements, {mixed.data(), stride(), heads_}, sums.data());
@@ -137,20 +146,17 @@ class Tiles {
 
     LayerElements mix(std::int64_t tile, std::vector<float>& mixed) const {
         const std::int64_t first = tile * kTile;
-        const LayerElements elements{states_.const_data_ptr(),
-                                     states_.scalar_type(),
-                                     states_.size(0),
-                                     rows_ * width_,
-                                     first * width_,
-                                     std::min(kTile, rows_ - first) * width_};
+        const LayerElements elements{states_.const_data_ptr(), states_.scalar_type(),
+                                     states_.size(0),          rows_ * width_,
+                                     first * width_,           std::min(kTile, rows_ - first) * width_};
         mix_layers(elements, mixes_, {mixed.data(), stride(), heads_});
         return elements;
     }
 
     const at::Tensor& states_;  // (L, N, W)
     const float* mixes_;        // (K, L)
-    const float* weights_;      // (K, O, W)
-    std::int64_t heads_, outputs_, width_, rows_;
+    const float* weights_;      // (K, 2, W)
+    std::int64_t heads_, width_, rows_;
 };
 
 /// The sum of parts (P, ...), one after the other.
@@ -184,8 +190,8 @@ class MixedLinear : public torch::autograd::Function<MixedLinear> {
         const at::Tensor gradient = gradients[0].contiguous();
         const at::Tensor of_mixes =
             at::zeros({kParts, saved[1].size(0), saved[1].size(1)}, saved[1].options().dtype(at::kDouble));
-        const at::Tensor of_weights = at::zeros(
-            {kParts, saved[2].size(0), saved[2].size(1), saved[2].size(2)}, saved[2].options());
+        const at::Tensor of_weights =
+            at::zeros({kParts, saved[2].size(0), saved[2].size(1), saved[2].size(2)}, saved[2].options());
         const float* from = gradient.const_data_ptr<float>();
         const auto begin_of = [&](std::int64_t part) { return part * tiles.count() / kParts; };
         double* mixes_to = of_mixes.data_ptr<double>();
@@ -208,7 +214,7 @@ class MixedLinear : public torch::autograd::Function<MixedLinear> {
 bool has_mixed_linear(const at::Tensor& states, const at::Tensor& weights) {
     return states.is_cpu() && states.size(0) == 1 && !states.requires_grad() &&
            has_layer_mix_kernel(states.scalar_type()) && weights.scalar_type() == at::kFloat &&
-           weights.size(1) <= kMostOutputs;
+           weights.size(1) == kOutputs;
 }
 
 at::Tensor mixed_linear(const at::Tensor& states, const at::Tensor& mixes, const at::Tensor& weights) {

@@ -18,7 +18,7 @@ class LearnedPooling final : public Block {
     explicit LearnedPooling(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
 
-    /// Through a Linear of few outputs; see mixed_linear.hpp.
+    /// Through a Linear of two outputs; see mixed_linear.hpp.
     at::Tensor forward_through(const Block& next, const at::Tensor& x) const override;
     bool reads_any_type() const override { return true; }
     BlockShape output() const override { return {0, input_.width}; }

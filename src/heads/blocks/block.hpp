@@ -86,6 +86,10 @@ class Block {
     /// may change the block's buffers.
     virtual at::Tensor forward(const at::Tensor& x, const Pass& pass) const = 0;
 
+    /// Computes the output of `next`, the block after this one, from x, where the two are faster together.
+    /// Otherwise gives no tensor.
+    virtual at::Tensor forward_through(const Block& /*next*/, const at::Tensor& /*x*/) const { return {}; }
+
     /// Whether `forward` takes float16 and bfloat16 too. The result is float32 always.
     virtual bool reads_any_type() const { return false; }
 

@@ -15,7 +15,13 @@ BlockChain::BlockChain(const BlockDefinition::Chain& definitions, BlockShape inp
 }
 
 at::Tensor BlockChain::forward(at::Tensor x, const Pass& pass) const {
-    for (const Link& link : links_) x = link.block->forward(x, pass);
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+        const Block& block = *links_[i].block;
+        at::Tensor both;
+        if (i + 1 < links_.size()) both = block.forward_through(*links_[i + 1].block, x);
+        if (both.defined()) ++i;
+        x = both.defined() ? both : block.forward(x, pass);
+    }
     return x;
 }
 

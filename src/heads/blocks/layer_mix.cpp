@@ -61,7 +61,8 @@ at::Tensor mixed(const at::Tensor& states, const at::Tensor& mixes) {
     const at::Tensor rows = out.flatten(1);
     for_each_piece(states, [&](std::int64_t /*place*/, const LayerElements& piece) {
         if (has_kernel(states)) {
-            mix_layers(piece, mixes.const_data_ptr<float>(), mixes.size(0), out.data_ptr<float>());
+            mix_layers(piece, mixes.const_data_ptr<float>(),
+                       {out.data_ptr<float>() + piece.first, piece.stride, mixes.size(0)});
         } else {
             rows.narrow(1, piece.first, piece.count).copy_(at::mm(mixes, as_floats(states, piece)));
         }
@@ -75,7 +76,8 @@ at::Tensor gradient_of_mixes(const at::Tensor& states, const at::Tensor& gradien
         at::empty({pieces(states), rows.size(0), states.size(0)}, rows.options().dtype(at::kDouble));
     for_each_piece(states, [&](std::int64_t place, const LayerElements& piece) {
         if (has_kernel(states)) {
-            mix_gradients(piece, rows.const_data_ptr<float>(), rows.size(0), sums[place].data_ptr<double>());
+            mix_gradients(piece, {rows.const_data_ptr<float>() + piece.first, piece.stride, rows.size(0)},
+                          sums[place].data_ptr<double>());
         } else {
             sums[place].copy_(at::mm(rows.narrow(1, piece.first, piece.count), as_floats(states, piece).t()));
         }

@@ -42,35 +42,34 @@ const char* place(const LayerElements& of, std::int64_t layer, std::int64_t elem
 /// Computes kMixes mixes of all elements, kVectors vectors of elements at a time: as many sums as the
 /// registers hold.
 template <typename Type, int kMixes, int kVectors>
-void mix(const LayerElements& of, const float* mixes, float* out) {
-    const std::int64_t end = of.first + of.count;
-    for (std::int64_t e = of.first; e < end; e += kVectors * kLanes) {
+void mix(const LayerElements& of, const float* mixes, float* out, std::int64_t out_stride) {
+    for (std::int64_t e = 0; e < of.count; e += kVectors * kLanes) {
         __m512 sums[kMixes][kVectors];
         __mmask16 lanes[kVectors];
         for (int v = 0; v < kVectors; ++v) {
-            lanes[v] = simd::first_lanes(std::max<std::int64_t>(end - e - v * kLanes, 0));
+            lanes[v] = simd::first_lanes(std::max<std::int64_t>(of.count - e - v * kLanes, 0));
             for (int k = 0; k < kMixes; ++k) sums[k][v] = _mm512_setzero_ps();
         }
         for (std::int64_t l = 0; l < of.layers; ++l) {
             for (int v = 0; v < kVectors; ++v) {
-                const __m512 state = Type::load(place<Type>(of, l, e + v * kLanes), lanes[v]);
+                const __m512 state = Type::load(place<Type>(of, l, of.first + e + v * kLanes), lanes[v]);
                 for (int k = 0; k < kMixes; ++k)
                     sums[k][v] = _mm512_fmadd_ps(_mm512_set1_ps(mixes[k * of.layers + l]), state, sums[k][v]);
             }
         }
         for (int k = 0; k < kMixes; ++k) {
             for (int v = 0; v < kVectors; ++v)
-                simd::store(out + k * of.stride + e + v * kLanes, sums[k][v], lanes[v]);
+                simd::store(out + k * out_stride + e + v * kLanes, sums[k][v], lanes[v]);
         }
     }
 }
 
-/// Adds sums over at most kTile elements to `sums`, which has 16 lanes for each of the kMixes mixes and
-/// each layer. Vector v of the elements goes to sum v % kSums, because the processor can add independent
+/// Adds sums over `count` elements from `first` on to `sums`, which has 16 lanes for each of the kMixes mixes
+/// and each layer. Vector v of the elements goes to sum v % kSums, because the processor can add independent
 /// sums at the same time.
 template <typename Type, int kMixes, int kSums>
-void add_products(const LayerElements& of, std::int64_t first, std::int64_t count, const float* gradients,
-                  float* sums) {
+void add_products(const LayerElements& of, std::int64_t first, std::int64_t count,
+                  const Mixes<const float>& gradients, float* sums) {
     for (std::int64_t l = 0; l < of.layers; ++l) {
         __m512 own[kMixes][kSums];
         for (auto& of_mix : own) {
@@ -80,10 +79,11 @@ void add_products(const LayerElements& of, std::int64_t first, std::int64_t coun
             for (int v = 0; v < kSums; ++v) {
                 const std::int64_t at = e + v * kLanes;
                 const __mmask16 lanes = simd::first_lanes(std::max<std::int64_t>(count - at, 0));
-                const __m512 state = Type::load(place<Type>(of, l, first + at), lanes);
+                const __m512 state = Type::load(place<Type>(of, l, of.first + first + at), lanes);
+                const float* from = gradients.values + first + at;
                 for (int k = 0; k < kMixes; ++k)
-                    own[k][v] = _mm512_fmadd_ps(simd::load(gradients + k * of.stride + first + at, lanes),
-                                                state, own[k][v]);
+                    own[k][v] =
+                        _mm512_fmadd_ps(simd::load(from + k * gradients.stride, lanes), state, own[k][v]);
             }
         }
         for (int k = 0; k < kMixes; ++k) {
@@ -96,15 +96,14 @@ void add_products(const LayerElements& of, std::int64_t first, std::int64_t coun
 }
 
 template <typename Type, int kMixes>
-void sum_products(const LayerElements& of, const float* gradients, double* sums) {
+void sum_products(const LayerElements& of, const Mixes<const float>& gradients, double* sums) {
     constexpr std::int64_t kTile = 1024;  // so few elements that their gradients stay in the first cache
     // The sums are computed in the same way for any number of mixes, so that each mix has the same bits
     // whatever the others are.
     constexpr int kSums = 4;
     std::vector<float> own(static_cast<std::size_t>(kMixes * of.layers * kLanes), 0.0F);
     for (std::int64_t e = 0; e < of.count; e += kTile) {
-        add_products<Type, kMixes, kSums>(of, of.first + e, std::min(kTile, of.count - e), gradients,
-                                          own.data());
+        add_products<Type, kMixes, kSums>(of, e, std::min(kTile, of.count - e), gradients, own.data());
     }
     for (std::int64_t i = 0; i < kMixes * of.layers; ++i)
         sums[i] = _mm512_reduce_add_ps(simd::load(own.data() + i * kLanes));
@@ -112,29 +111,29 @@ void sum_products(const LayerElements& of, const float* gradients, double* sums)
 
 /// Computes all mixes, as many at a time as the registers hold.
 template <typename Type>
-void mix_all(const LayerElements& of, const float* mixes, std::int64_t count, float* out) {
-    for (std::int64_t k = 0; k < count;) {
+void mix_all(const LayerElements& of, const float* mixes, const Mixes<float>& out) {
+    for (std::int64_t k = 0; k < out.count;) {
         const float* own = mixes + k * of.layers;
-        float* to = out + k * of.stride;
-        if (count - k >= 8) {
-            mix<Type, 8, 2>(of, own, to);
+        float* to = out.values + k * out.stride;
+        if (out.count - k >= 8) {
+            mix<Type, 8, 2>(of, own, to, out.stride);
             k += 8;
-        } else if (count - k >= 4) {
-            mix<Type, 4, 4>(of, own, to);
+        } else if (out.count - k >= 4) {
+            mix<Type, 4, 4>(of, own, to, out.stride);
             k += 4;
         } else {
-            mix<Type, 1, 8>(of, own, to);
+            mix<Type, 1, 8>(of, own, to, out.stride);
             ++k;
         }
     }
 }
 
 template <typename Type>
-void sum_all(const LayerElements& of, const float* gradients, std::int64_t count, double* sums) {
-    for (std::int64_t k = 0; k < count;) {
-        const float* own = gradients + k * of.stride;
+void sum_all(const LayerElements& of, const Mixes<const float>& gradients, double* sums) {
+    for (std::int64_t k = 0; k < gradients.count;) {
+        const Mixes<const float> own{gradients.values + k * gradients.stride, gradients.stride, 4};
         double* to = sums + k * of.layers;
-        if (count - k >= 4) {
+        if (gradients.count - k >= 4) {
             sum_products<Type, 4>(of, own, to);
             k += 4;
         } else {
@@ -151,25 +150,25 @@ bool has_layer_mix_kernel(c10::ScalarType type) {
     return has_avx512() && (type == c10::kFloat || type == c10::kHalf || type == c10::kBFloat16);
 }
 
-void mix_layers(const LayerElements& elements, const float* mixes, std::int64_t count, float* out) {
+void mix_layers(const LayerElements& elements, const float* mixes, const Mixes<float>& out) {
     switch (elements.type) {
         case c10::kFloat:
-            return mix_all<Float32>(elements, mixes, count, out);
+            return mix_all<Float32>(elements, mixes, out);
         case c10::kHalf:
-            return mix_all<Float16>(elements, mixes, count, out);
+            return mix_all<Float16>(elements, mixes, out);
         default:
-            return mix_all<BFloat16>(elements, mixes, count, out);
+            return mix_all<BFloat16>(elements, mixes, out);
     }
 }
 
-void mix_gradients(const LayerElements& elements, const float* gradients, std::int64_t count, double* sums) {
+void mix_gradients(const LayerElements& elements, const Mixes<const float>& gradients, double* sums) {
     switch (elements.type) {
         case c10::kFloat:
-            return sum_all<Float32>(elements, gradients, count, sums);
+            return sum_all<Float32>(elements, gradients, sums);
         case c10::kHalf:
-            return sum_all<Float16>(elements, gradients, count, sums);
+            return sum_all<Float16>(elements, gradients, sums);
         default:
-            return sum_all<BFloat16>(elements, gradients, count, sums);
+            return sum_all<BFloat16>(elements, gradients, sums);
     }
 }
 
@@ -179,12 +178,11 @@ bool has_layer_mix_kernel(c10::ScalarType /*type*/) {
     return false;
 }
 
-void mix_layers(const LayerElements& /*elements*/, const float* /*mixes*/, std::int64_t /*count*/,
-                float* /*out*/) {
+void mix_layers(const LayerElements& /*elements*/, const float* /*mixes*/, const Mixes<float>& /*out*/) {
     BV_EXPECT(false);
 }
 
-void mix_gradients(const LayerElements& /*elements*/, const float* /*gradients*/, std::int64_t /*count*/,
+void mix_gradients(const LayerElements& /*elements*/, const Mixes<const float>& /*gradients*/,
                    double* /*sums*/) {
     BV_EXPECT(false);
 }

@@ -19,11 +19,19 @@ struct LayerElements {
 /// Whether this processor has the kernels below for states of `type`.
 bool has_layer_mix_kernel(c10::ScalarType type);
 
-/// out[k * stride + e] = sum_l mixes[k * L + l] * states[l * stride + e], for the K mixes and the elements e.
-void mix_layers(const LayerElements& elements, const float* mixes, std::int64_t count, float* out);
+/// `count` mixes of layers, or their gradients: mix k has the values from values + k * stride on, one for
+/// each of the elements.
+template <typename Value>
+struct Mixes {
+    Value* values;
+    std::int64_t stride;
+    std::int64_t count;
+};
 
-/// sums[k * L + l] = sum_e gradients[k * stride + e] * states[l * stride + e], for the K mixes, the layers
-/// and the elements e.
-void mix_gradients(const LayerElements& elements, const float* gradients, std::int64_t count, double* sums);
+/// out[k, e] = sum_l mixes[k * L + l] * states[l, e], for the K mixes and the elements e.
+void mix_layers(const LayerElements& elements, const float* mixes, const Mixes<float>& out);
+
+/// sums[k * L + l] = sum_e gradients[k, e] * states[l, e], for the K mixes, the layers and the elements e.
+void mix_gradients(const LayerElements& elements, const Mixes<const float>& gradients, double* sums);
 
 }  // namespace bv

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "heads/blocks/initializers.hpp"
 #include "heads/blocks/layer_mix.hpp"
+#include "heads/blocks/mixed_linear.hpp"
 #include "heads/blocks/stacked.hpp"
 #include "tensor/to_host.hpp"
 
@@ -42,7 +43,17 @@ LearnedPooling::LearnedPooling(const Context& context)
 }
 
 at::Tensor LearnedPooling::forward(const at::Tensor& x, const Pass& /*pass*/) const {
-    return layer_mix(x, gamma_ * at::softmax(weights_, 1));
+    return layer_mix(x, mixes());
+}
+
+at::Tensor LearnedPooling::forward_through(const Block& next, const at::Tensor& x) const {
+    const auto* linear = dynamic_cast<const Linear*>(&next);
+    if (linear == nullptr || !has_mixed_linear(x, linear->weight())) return {};
+    return mixed_linear(x, mixes(), linear->weight()) + linear->bias().unsqueeze(1);
+}
+
+at::Tensor LearnedPooling::mixes() const {
+    return gamma_ * at::softmax(weights_, 1);
 }
 
 std::vector<LayerWeights> LearnedPooling::layer_weights(std::int64_t k) const {

@@ -17,12 +17,17 @@ class LearnedPooling final : public Block {
   public:
     explicit LearnedPooling(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
+
+    /// Through a Linear of two outputs; see mixed_linear.hpp.
+    at::Tensor forward_through(const Block& next, const at::Tensor& x) const override;
     bool reads_any_type() const override { return true; }
     BlockShape output() const override { return {0, input_.width}; }
     std::vector<NamedTensor> tensors() const override { return {{"weights", weights_}, {"gamma", gamma_}}; }
     std::vector<LayerWeights> layer_weights(std::int64_t k) const override;
 
   private:
+    at::Tensor mixes() const;  // (K, L)
+
     BlockShape input_;
     at::Tensor weights_;  // (K, L)
     at::Tensor gamma_;    // (K, 1)
@@ -103,6 +108,9 @@ class Linear final : public Block {
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
     BlockShape output() const override { return {0, weight_.size(1)}; }
     std::vector<NamedTensor> tensors() const override { return {{"weight", weight_}, {"bias", bias_}}; }
+
+    const at::Tensor& weight() const { return weight_; }
+    const at::Tensor& bias() const { return bias_; }
 
   private:
     at::Tensor weight_;  // (K, width, W)

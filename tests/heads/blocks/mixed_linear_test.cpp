@@ -1,0 +1,107 @@
+#include "heads/blocks/mixed_linear.hpp"
+
+#include <string>
+#include <tuple>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "heads/blocks/layer_mix_kernel.hpp"
+
+namespace bv {
+namespace {
+
+/// Element type, heads K, layers L, rows N, width W: whole tiles and a part of one, one row, more
+/// parts than tiles, widths that are no whole vectors.
+struct HeadsCase {
+    at::ScalarType type;
+    std::int64_t heads, layers, rows, width;
+};
+
+class MixedLinear : public testing::TestWithParam<HeadsCase> {
+  protected:
+    void SetUp() override {
+        const auto& [type, k, l, n, w] = GetParam();
+        if (!has_layer_mix_kernel(type)) GTEST_SKIP() << "needs AVX-512";
+        at::manual_seed(5);
+        states_ = at::randn({1, l, n, w}).to(type);
+        mixes_ = at::randn({k, l});
+        weights_ = at::randn({k, 2, w});
+        gradient_ = at::randn({k, n, 2});
+        ASSERT_TRUE(has_mixed_linear(states_, weights_));
+    }
+
+    using Results = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
+
+    /// The result of heads [first, first + count), and the gradients of their mixes and weights.
+    Results run(std::int64_t first, std::int64_t count) const {
+        const at::Tensor mixes = mixes_.narrow(0, first, count).clone().requires_grad_();
+        const at::Tensor weights = weights_.narrow(0, first, count).clone().requires_grad_();
+        const at::Tensor out = mixed_linear(states_, mixes, weights);
+        out.backward(gradient_.narrow(0, first, count));
+        return {out.detach(), mixes.grad(), weights.grad()};
+    }
+
+    static void expect_close(const at::Tensor& found, const at::Tensor& wanted) {
+        ASSERT_EQ(found.sizes(), wanted.sizes());
+        EXPECT_EQ(found.scalar_type(), at::kFloat);
+        EXPECT_LT((found - wanted).abs().max().item<double>(), 1e-5 * wanted.abs().max().item<double>());
+    }
+
+    at::Tensor states_, mixes_, weights_, gradient_;
+};
+
+TEST_P(MixedLinear, IsTheLinearOfTheMixWithItsGradients) {
+    const at::Tensor states = states_[0].to(at::kDouble);
+    const at::Tensor mixes = mixes_.to(at::kDouble).requires_grad_();
+    const at::Tensor weights = weights_.to(at::kDouble).requires_grad_();
+    const at::Tensor wanted =
+        at::einsum("kow,knw->kno", {weights, at::einsum("kl,lnw->knw", {mixes, states})});
+    wanted.backward(gradient_.to(at::kDouble));
+    const auto [out, of_mixes, of_weights] = run(0, mixes_.size(0));
+    expect_close(out, wanted.detach());
+    expect_close(of_mixes, mixes.grad());
+    expect_close(of_weights, weights.grad());
+}
+
+TEST_P(MixedLinear, HasTheSameBitsInAnyCompanyAndOnAnyThreads) {
+    const auto [out, of_mixes, of_weights] = run(0, mixes_.size(0));
+    for (std::int64_t k = 0; k < mixes_.size(0); ++k) {
+        const auto [own, own_of_mixes, own_of_weights] = run(k, 1);
+        EXPECT_TRUE(own[0].equal(out[k])) << k;
+        EXPECT_TRUE(own_of_mixes[0].equal(of_mixes[k])) << k;
+        EXPECT_TRUE(own_of_weights[0].equal(of_weights[k])) << k;
+    }
+    const int threads = at::get_num_threads();
+    at::set_num_threads(threads == 1 ? 2 : 1);
+    const auto [again, again_of_mixes, again_of_weights] = run(0, mixes_.size(0));
+    at::set_num_threads(threads);
+    EXPECT_TRUE(again.equal(out));
+    EXPECT_TRUE(again_of_mixes.equal(of_mixes));
+    EXPECT_TRUE(again_of_weights.equal(of_weights));
+}
+
+std::string heads_name(const testing::TestParamInfo<HeadsCase>& test) {
+    return std::string(at::toString(test.param.type)) + "_" + std::to_string(test.param.heads) + "_of_" +
+           std::to_string(test.param.layers);
+}
+
+INSTANTIATE_TEST_SUITE_P(AllTypes, MixedLinear,
+                         testing::Values(HeadsCase{at::kHalf, 1, 25, 300, 384},
+                                         HeadsCase{at::kHalf, 20, 7, 93, 384},
+                                         HeadsCase{at::kHalf, 5, 3, 1, 7},
+                                         HeadsCase{at::kBFloat16, 13, 26, 11, 33},
+                                         HeadsCase{at::kFloat, 9, 2, 17, 19}),
+                         heads_name);
+
+TEST(MixedLinear, IsForStatesThatAllHeadsShareAndThatNeedNoGradient) {
+    const at::Tensor states = at::randn({1, 3, 5, 16});
+    EXPECT_FALSE(has_mixed_linear(at::randn({2, 3, 5, 16}), at::randn({2, 2, 16})));
+    EXPECT_FALSE(has_mixed_linear(states.clone().requires_grad_(), at::randn({2, 2, 16})));
+    EXPECT_FALSE(has_mixed_linear(states.to(at::kDouble), at::randn({2, 2, 16}, at::kDouble)));
+    EXPECT_FALSE(has_mixed_linear(states, at::randn({2, 386, 16})));
+}
+
+}  // namespace
+}  // namespace bv

@@ -86,7 +86,7 @@ class Block {
     /// may change the block's buffers.
     virtual at::Tensor forward(const at::Tensor& x, const Pass& pass) const = 0;
 
-    /// Whether `forward` takes float16 and bfloat16 too. The result is float32 always.
+    /// Whether `forward` takes float16, bfloat16 and float8 too. The result is float32 always.
     virtual bool reads_any_type() const { return false; }
 
     /// The shape of the result of `forward`.

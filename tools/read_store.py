@@ -19,8 +19,15 @@ FORMAT = "bertvision-store"
 VERSIONS = (2, 3)
 
 
+def from_float8(rows):
+    """Rows of float8 (..., 4 + H) in uint8 as float32 (..., H): each number is its e4m3 times the scale in front of the row."""
+    scales = numpy.ascontiguousarray(rows[..., :4]).view("<f4")
+    parts = (rows[..., 4:].view("i1").astype("<i2") << 7 & ~0x4000).view("<f2")  # the bits of e4m3 in float16 mean 1/256
+    return parts.astype("f4") * (256 * scales)
+
+
 class Store:
-    """An embedding store. float16 and float32 states keep their type; bfloat16 states become float32, which is exact."""
+    """An embedding store. float16 and float32 states keep their type; bfloat16 and float8 states become float32."""
 
     def __init__(self, path):
         self.file = h5py.File(path, "r", locking=False)
@@ -55,14 +62,16 @@ class Store:
         states = self.file["states"]
         if isinstance(state, int):
             state %= states.shape[0]
-        return states[state, rows]
+        found = states[state, rows]
+        return from_float8(found) if self.dtype == "float8" else found
 
 
 def main():
     parser = argparse.ArgumentParser(description="Says what is in an embedding store.")
     parser.add_argument("store")
     store = Store(parser.parse_args().store)
-    states, rows, hidden = store.file["states"].shape
+    states, rows, _ = store.file["states"].shape
+    hidden = store.states(0, 0).shape[-1]
     print(f"task {store.task}, epoch {store.epoch}, {store.dtype}, {'complete' if store.complete else 'INCOMPLETE'}")
     print(f"{len(store)} features, {rows} rows, {states} states of {hidden} (layers {store.layers.tolist()})")
 

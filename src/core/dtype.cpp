@@ -14,13 +14,14 @@ struct Row {
     std::string_view name;
 };
 
-constexpr std::array<Row, 7> kRows{{{DType::f64, 8, "float64"},
+constexpr std::array<Row, 8> kRows{{{DType::f64, 8, "float64"},
                                     {DType::f32, 4, "float32"},
                                     {DType::f16, 2, "float16"},
                                     {DType::bf16, 2, "bfloat16"},
                                     {DType::i64, 8, "int64"},
                                     {DType::i32, 4, "int32"},
-                                    {DType::u8, 1, "uint8"}}};
+                                    {DType::u8, 1, "uint8"},
+                                    {DType::f8, 1, "float8"}}};
 
 // NaN and infinity have all bits of the exponent set. The loop has no branch, so that the compiler can use
 // wide registers.

@@ -6,8 +6,12 @@
 
 namespace bv {
 
-/// Element types of tensors in files and collectives.
-enum class DType { f64, f32, f16, bf16, i64, i32, u8 };
+/// Element types of tensors in files and collectives. f8 is only in stores: bytes of e4m3, whose rows have a
+/// scale (tensor/float8.hpp).
+enum class DType { f64, f32, f16, bf16, i64, i32, u8, f8 };
+
+/// The bytes before the elements of each row of f8: its scale.
+inline constexpr std::int64_t kFloat8ScaleBytes = 4;
 
 /// Bytes of one element.
 std::size_t size_of(DType dtype);

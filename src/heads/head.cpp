@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "heads/blocks/initializers.hpp"
 
@@ -55,10 +56,11 @@ std::vector<std::int64_t> Head::shape_before_last_block() const {
 }
 
 void Head::require_states(const StateBatch& batch) const {
+    const bool bytes = batch.states.scalar_type() == at::kByte;  // float8
     BV_EXPECT(batch.states.dim() == 3 && batch.states.size(0) == states_ &&
-              batch.states.size(2) == hidden_size_);
+              batch.states.size(2) == hidden_size_ + (bytes ? kFloat8ScaleBytes : 0));
     BV_EXPECT(batch.states.size(1) == batch.rows());
-    BV_EXPECT(reads_any_type() || !at::isReducedFloatingType(batch.states.scalar_type()));
+    BV_EXPECT(reads_any_type() || !(bytes || at::isReducedFloatingType(batch.states.scalar_type())));
 }
 
 std::int64_t Head::parameter_count() const {

@@ -30,7 +30,7 @@ class Head {
     std::int64_t hidden_size() const { return hidden_size_; }
     std::int64_t heads() const { return heads_; }  ///< K
 
-    /// Whether `forward` takes states in float16 and bfloat16 too. Otherwise it takes only float32.
+    /// Whether `forward` takes states in float16, bfloat16 and float8 too. Otherwise it takes only float32.
     bool reads_any_type() const { return blocks_.reads_any_type(); }
 
     /// Computes logits (K, N, 2): the start and the end at every token in the span task, the two classes of

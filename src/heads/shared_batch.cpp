@@ -1,6 +1,6 @@
 #include "heads/shared_batch.hpp"
 
-#include <ATen/ATen.h>
+#include "tensor/float8.hpp"
 
 namespace bv {
 
@@ -10,7 +10,7 @@ StateBatch SharedBatch::of(const Head& head, std::int64_t first_state) {
     }
     if (!floats_.states.defined()) {
         floats_ = as_read_;
-        floats_.states = as_read_.states.to(at::kFloat);
+        floats_.states = decoded(as_read_.states).to(at::kFloat);
     }
     return floats_.with_states(first_state, head.states());
 }

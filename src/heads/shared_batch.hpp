@@ -12,7 +12,7 @@ namespace bv {
 /// of them, and the result is kept for the others.
 class SharedBatch {
   public:
-    /// Takes a batch whose states are as they were read: in float32, float16 or bfloat16.
+    /// Takes a batch whose states are as they were read: in float32, float16, bfloat16 or float8.
     explicit SharedBatch(StateBatch batch) : as_read_(std::move(batch)) {}
 
     const StateBatch& as_read() const { return as_read_; }

@@ -47,8 +47,8 @@ class StateSource {
     virtual std::int64_t kept_bytes() const { return 0; }
 
     /// Local: reads or computes the states of several batches together. They have the source's element type
-    /// and are on its device. An empty batch gives a batch without states. Throws Error, which names the
-    /// file, when the store is damaged.
+    /// (float8: see StateBatch) and are on its device. An empty batch gives a batch without states. Throws
+    /// Error, which names the file, when the store is damaged.
     virtual std::vector<StateBatch> read(const FeatureBatches& batches) const = 0;
 
     /// Local: sets the precision of the matrix products that compute the states. Must be called before

@@ -78,7 +78,7 @@ class StoreSource final : public StateSource {
             StateBatch& batch = prepared.emplace_back();
             if (which.empty()) continue;
             batch = describe(features_, which, info_.task == Task::span);
-            batch.states = host_memory({info_.states(), batch.rows(), info_.hidden_size},
+            batch.states = host_memory({info_.states(), batch.rows(), info_.row_elements()},
                                        scalar_type_of(info_.dtype), device_);
         }
         return prepared;

@@ -34,7 +34,7 @@ class BlockRecords {
     }
 
     /// Makes the record of a written block: (width). `states` holds the block's states (states, rows of the
-    /// block, H) in the store's dtype.
+    /// block, StoreInfo::row_elements) in the store's dtype.
     static std::vector<std::uint32_t> of(const StoreInfo& info, const StoreLayout& layout, std::int64_t block,
                                          const void* states);
 

@@ -42,17 +42,17 @@ StoreLayout lay_out(std::span<const std::int64_t> rows_of, std::int64_t block_fe
 std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int64_t> rows_of,
                                 std::int64_t block_bytes) {
     const std::int64_t rows = std::accumulate(rows_of.begin(), rows_of.end(), std::int64_t{0});
-    const double feature =
-        static_cast<double>(info.states() * rows * info.row_bytes()) / static_cast<double>(rows_of.size());
-    const auto fitting = [&](std::int64_t bytes) {
+    const auto fitting = [&](std::int64_t bytes, std::int64_t row_bytes) {
+        const double feature =
+            static_cast<double>(info.states() * rows * row_bytes) / static_cast<double>(rows_of.size());
         return static_cast<std::int64_t>(static_cast<double>(bytes) / feature);
     };
     // Elements count as 16 bits, so that the order of training does not depend on the element type.
     if (block_bytes == 0) {
-        const auto element = static_cast<std::int64_t>(size_of(info.dtype));
-        return std::clamp(fitting(kBlockBytes * element / 2), kLeastBlockFeatures, kMostBlockFeatures);
+        return std::clamp(fitting(kBlockBytes, 2 * info.hidden_size), kLeastBlockFeatures,
+                          kMostBlockFeatures);
     }
-    return std::max<std::int64_t>(1, fitting(block_bytes));
+    return std::max<std::int64_t>(1, fitting(block_bytes, info.row_bytes()));
 }
 
 std::string list_text(std::span<const std::int64_t> numbers) {

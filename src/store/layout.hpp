@@ -14,7 +14,7 @@ namespace bv {
 /// made.
 struct StoreInfo {
     Task task = Task::span;
-    DType dtype = DType::f16;          ///< f16, f32 or bf16
+    DType dtype = DType::f16;          ///< f16, f32, bf16 or f8
     std::vector<std::int64_t> layers;  ///< hidden states kept, ascending; 0 = embedding output
     std::int64_t hidden_size = 0;      ///< H
     std::string checkpoint;            ///< fingerprint of the weights that made the states
@@ -33,8 +33,11 @@ struct StoreInfo {
         return static_cast<std::int64_t>(layers.size()) + (task == Task::classification ? 1 : 0);
     }
 
-    /// Bytes of one row of one state: H elements.
-    std::int64_t row_bytes() const { return hidden_size * static_cast<std::int64_t>(size_of(dtype)); }
+    /// The last dimension of `states`: H, and in float8 the bytes of the row's scale before them.
+    std::int64_t row_elements() const { return hidden_size + (dtype == DType::f8 ? kFloat8ScaleBytes : 0); }
+
+    /// Bytes of one row of one state.
+    std::int64_t row_bytes() const { return row_elements() * static_cast<std::int64_t>(size_of(dtype)); }
 };
 
 /// Where each of F features lies among the rows of a store, and which features make up each of its blocks. A

@@ -44,9 +44,10 @@ class Store {
     std::int64_t end() const { return offset_ + state_bytes(); }
 
     /// Reads the rows of `state` for targets.size() features: those at position `first` and the positions
-    /// after it. The rows of each feature go to its own target, (rows of the feature, H) in info().dtype, and
-    /// are checked against their checksum. Any number of threads may call it. Throws Error, which names the
-    /// file, if the disk fails, and also the block if bytes are not those that were written.
+    /// after it. The rows of each feature go to its own target, (rows of the feature, info().row_elements())
+    /// in info().dtype, and are checked against their checksum. Any number of threads may call it. Throws
+    /// Error, which names the file, if the disk fails, and also the block if bytes are not those that were
+    /// written.
     void read(std::int64_t state, std::int64_t first, std::span<void* const> targets) const;
 
     /// Whether a block is written and every byte of it on disk is as it was written. Throws Error, which

@@ -109,6 +109,7 @@ h5::Handle state_type(DType dtype) {
     h5::silence();
     h5::Handle type(H5Tcopy(H5T_IEEE_F32LE), H5Tclose, what);
     if (dtype == DType::f32) return type;
+    if (dtype == DType::f8) return h5::Handle(H5Tcopy(H5T_STD_U8LE), H5Tclose, what);
     BV_EXPECT(dtype == DType::f16 || dtype == DType::bf16);
     const std::size_t mantissa = dtype == DType::f16 ? 10 : 7;
     const std::size_t exponent = 15 - mantissa;
@@ -141,7 +142,8 @@ void write_header(h5::File& file, const StoreInfo& info, const StoreLayout& layo
     const h5::Handle records = make_array(file, kRecords, H5T_STD_U32LE, {layout.blocks(), none.width()});
     h5::check(H5Dwrite(records.get(), H5T_NATIVE_UINT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, none.values().data()),
               fmt::format("cannot write {}:/{}", file.path(), kRecords));
-    make_array(file, kStates, state_type(info.dtype).get(), {info.states(), layout.rows(), info.hidden_size});
+    make_array(file, kStates, state_type(info.dtype).get(),
+               {info.states(), layout.rows(), info.row_elements()});
 }
 
 StoreInfo read_info(const h5::File& file) {
@@ -159,7 +161,7 @@ StoreInfo read_info(const h5::File& file) {
     const auto known = find_word<Task>(task);
     if (!known) fail("{}: task is '{}'; known: {}", file.path(), task, choices<Task>());
     info.task = *known;
-    info.dtype = read_type(file, "dtype", {DType::f16, DType::f32, DType::bf16});
+    info.dtype = read_type(file, "dtype", {DType::f16, DType::f32, DType::bf16, DType::f8});
     info.checkpoint = root.read_text_attribute("checkpoint");
     info.precision = read_type(file, "precision", {DType::f32, DType::bf16});
     info.epoch = root.read_text_attribute("epoch");
@@ -170,6 +172,11 @@ StoreInfo read_info(const h5::File& file) {
     const auto shape = shape_of(open_states(file), file.path());
     if (shape.size() != 3) fail("{}:/{} has {} dimensions, expected 3", file.path(), kStates, shape.size());
     info.hidden_size = shape[2];
+    if (info.dtype == DType::f8) info.hidden_size -= kFloat8ScaleBytes;
+    if (info.dtype == DType::f8 && info.hidden_size < 1) {
+        fail("{}:/{} has rows of {} bytes, too few for a scale and numbers in float8", file.path(), kStates,
+             shape[2]);
+    }
     return info;
 }
 
@@ -189,10 +196,10 @@ StoreLayout read_layout(const h5::File& file, const StoreInfo& info) {
         fail("{}: block_starts does not divide {} features", root.place(), layout.features());
     }
     const h5::Handle states = open_states(file);
-    require_shape(file, kStates, states, {info.states(), layout.rows(), info.hidden_size});
+    require_shape(file, kStates, states, {info.states(), layout.rows(), info.row_elements()});
     constexpr double kMostBytes = 4e18;  // sums of two fit 64 bits
     if (4.0 * static_cast<double>(info.states()) * static_cast<double>(layout.rows()) *
-            static_cast<double>(info.hidden_size) >
+            static_cast<double>(info.row_elements()) >
         kMostBytes) {
         fail("{}:/{} is larger than any disk", file.path(), kStates);
     }

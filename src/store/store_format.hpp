@@ -11,7 +11,8 @@ namespace bv {
 /// The store's format in HDF5's terms, shared by writer and reader; FORMAT.md of this folder describes it.
 /// All functions throw Error, which names the file and its fault.
 
-/// The element type of `states` in the file and in memory: IEEE half, single, or bfloat16 as a custom type.
+/// The element type of `states` in the file and in memory: IEEE half, single, bfloat16 as a
+/// custom type, or uint8 for the bytes of float8.
 h5::Handle state_type(DType dtype);
 
 /// Local: writes the attributes and the small arrays, and creates `states` (allocated, not filled) and the
@@ -25,7 +26,7 @@ StoreInfo read_info(const h5::File& file);
 /// `states` is that of `info`.
 StoreLayout read_layout(const h5::File& file, const StoreInfo& info);
 
-/// The dataset `states` (states, rows, H), and the byte of the file at which it begins.
+/// The dataset `states` (states, rows, StoreInfo::row_elements), and the byte of the file at which it begins.
 h5::Handle open_states(const h5::File& file);
 std::int64_t offset_of_states(const h5::File& file);
 

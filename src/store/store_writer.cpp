@@ -211,7 +211,7 @@ std::int64_t StoreWriter::write_block(std::int64_t block, const void* data) {
         const std::scoped_lock alone(open_->hdf5);
         for (std::int64_t s = 0; s < info_.states(); ++s) {
             write_part<3>(open_->states, open_->type.get(), {static_cast<hsize_t>(s), first_row, 0},
-                          {1, rows, static_cast<hsize_t>(info_.hidden_size)},
+                          {1, rows, static_cast<hsize_t>(info_.row_elements())},
                           static_cast<const char*>(data) + s * bytes, what);
         }
     });

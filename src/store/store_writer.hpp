@@ -47,11 +47,11 @@ class StoreWriter {
     /// Local: the blocks that were not in the file when it was opened, the same on all ranks.
     const std::vector<std::int64_t>& missing() const { return missing_; }
 
-    /// Local: writes a block. `data` is (states, rows of the block, H) in the store's dtype. While the caller
-    /// goes on, another thread waits until the block is on disk, and then writes its record. Returns the
-    /// number of bytes of the block's states. May be called by another thread than the constructor, but by
-    /// one thread at a time. Throws Error, which names the path and the free space, if the disk fails for
-    /// this block or failed for the one before.
+    /// Local: writes a block. `data` is (states, rows of the block, StoreInfo::row_elements) in the store's
+    /// dtype. While the caller goes on, another thread waits until the block is on disk, and then writes its
+    /// record. Returns the number of bytes of the block's states. May be called by another thread than the
+    /// constructor, but by one thread at a time. Throws Error, which names the path and the free space, if
+    /// the disk fails for this block or failed for the one before.
     std::int64_t write_block(std::int64_t block, const void* data);
 
     /// Collective: waits for the last record, closes the file and frees the lock. Throws as write_block.

@@ -4,6 +4,7 @@
 // between BV_AVX512_BEGIN and BV_AVX512_END use AVX-512, and they may be called only if `has_avx512` is true.
 
 #include <cstdint>
+#include <cstring>
 
 #if defined(__x86_64__)
 #define BV_AVX512 1
@@ -58,6 +59,23 @@ inline __m512 from_bfloat16(__m256i halves) {
 
 inline __m512 from_float16(__m256i halves) {
     return _mm512_cvtph_ps(halves);
+}
+
+/// The factor for `load_float8`, from the scale at the beginning of a row of float8 (tensor/float8.hpp).
+inline __m512 float8_factor(const void* scale) {
+    float value = 0;
+    std::memcpy(&value, scale, sizeof value);
+    return _mm512_set1_ps(256 * value);
+}
+
+/// Loads 16 numbers of a row of float8 as floats. Each is its e4m3 times the row's scale, rounded once. e4m3
+/// has one bit of exponent less than float16, and a bias that is smaller by 8. So the bits of e4m3, moved to
+/// the places that they have in float16, mean 1/256 of the number; `factor` makes up for it.
+inline __m512 load_float8(const void* from, __m512 factor, __mmask16 lanes = 0xFFFF) {
+    const __m256i high = _mm256_slli_epi16(_mm256_cvtepu8_epi16(_mm_maskz_loadu_epi8(lanes, from)), 8);
+    const __m256i half = _mm256_and_si256(_mm256_srai_epi16(high, 1),  // this doubles the bit of the sign
+                                          _mm256_set1_epi16(static_cast<short>(0xBFFF)));
+    return _mm512_mul_ps(from_float16(half), factor);
 }
 
 /// Stores the lanes of `lanes`; the memory of the others does not change.

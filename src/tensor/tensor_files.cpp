@@ -15,7 +15,7 @@ namespace {
 constexpr std::pair<DType, at::ScalarType> kTypes[] = {
     {DType::f64, at::kDouble},    {DType::f32, at::kFloat}, {DType::f16, at::kHalf},
     {DType::bf16, at::kBFloat16}, {DType::i64, at::kLong},  {DType::i32, at::kInt},
-    {DType::u8, at::kByte}};
+    {DType::u8, at::kByte},       {DType::f8, at::kByte}};  // a tensor of kByte is u8
 
 }  // namespace
 

@@ -24,10 +24,14 @@ def features(corpus, model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def flags(tiny_model, features):
+def flags(request, tiny_model, features):
     """Flags of an extraction of some ninety blocks."""
-    return ["--checkpoint", tiny_model, "--features", features, "--task", "span", "--block-mib", 0.02, "--device", "cpu",
-            "--precision", "float32", "--threads", 1]
+    dtype = getattr(request, "param", "float16")
+    return ["--checkpoint", tiny_model, "--features", features, "--task", "span", "--block-mib", 0.02 if dtype == "float16" else 0.011,
+            "--dtype", dtype, "--device", "cpu", "--precision", "float32", "--threads", 1]
+
+
+in_16_and_8_bits = pytest.mark.parametrize("flags", ["float16", "float8"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +84,7 @@ def assert_finished(path, flags, undisturbed, ranks):
     assert not list(path.parent.glob("*.partial")) and not list(path.parent.glob("*.lock"))
 
 
+@in_16_and_8_bits
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_a_rank_killed_at_any_moment_loses_its_block_alone(flags, undisturbed, tmp_path, seed):
     draw = random.Random(seed)
@@ -218,15 +223,17 @@ def flip(path, offset):
         file.write(bytes([byte ^ 0x10]))
 
 
+@in_16_and_8_bits
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_flipped_bytes_are_named_and_mended(whole, undisturbed, ranks):
-    offset, (_, rows, hidden) = states_at(whole)
+    offset, (_, rows, _) = states_at(whole)
+    row_bytes = undisturbed["states"][0, 0].nbytes
     draw = random.Random(ranks)
     damaged = sorted(draw.sample(range(len(undisturbed["block_records"])), 3))
     for block in damaged:
         first, last = undisturbed["starts"][undisturbed["block_starts"][block: block + 2]]
         row = draw.randrange(3) * rows + draw.randrange(first, last)
-        flip(whole, offset + row * hidden * 2 + draw.randrange(hidden * 2))
+        flip(whole, offset + row * row_bytes + draw.randrange(row_bytes))
     before = whole.read_bytes()
     found = bv.run("bv_store", "verify", whole, check=False)
     assert found.rc == 2 and f"damaged blocks {', '.join(map(str, damaged))};" in bv.error_lines(found.stderr)[0]

@@ -6,26 +6,37 @@
 #include "heads/head.hpp"
 #include "helpers/on_gpu.hpp"
 #include "helpers/random_states.hpp"
+#include "tensor/float8.hpp"
 
 namespace bv {
 namespace {
 
 using LayerMixOnGpu = OnGpu<testing::Test>;
 
-// Several pieces of a layer, in 16 bits: converted piece by piece.
+// Several pieces of a layer, in 16 and in 8 bits: converted piece by piece.
 TEST_F(LayerMixOnGpu, ReadsStatesWhereTheyLieAsOnTheCpu) {
     at::manual_seed(3);
-    const at::Tensor states = at::randn({1, 25, 900, 768}).to(at::kHalf);
+    const at::Tensor floats = at::randn({1, 25, 900, 768});
     const at::Tensor mixes = at::randn({3, 25}) / 5;
     const at::Tensor gradient = at::randn({3, 900, 768});
-    const auto run = [&](at::Device device) {
+    const auto run = [&](const at::Tensor& states, at::Device device) {
         const at::Tensor own = mixes.to(device, at::kFloat, false, /*copy=*/true).requires_grad_();
         const at::Tensor out = layer_mix(states.to(device), own);
         out.backward(gradient.to(device));
         return at::cat({out.detach().flatten(), own.grad().flatten()}).cpu();
     };
-    const at::Tensor expected = run(at::kCPU);
-    EXPECT_LT((at::norm(run(device_) - expected) / at::norm(expected)).item<double>(), 1e-5);
+    for (const at::Tensor& states : {floats.to(at::kHalf), to_float8(floats)}) {
+        const at::Tensor expected = run(states, at::kCPU);
+        EXPECT_LT((at::norm(run(states, device_) - expected) / at::norm(expected)).item<double>(), 1e-5);
+    }
+}
+
+TEST_F(LayerMixOnGpu, MakesAndReadsTheSameFloat8AsTheCpu) {
+    at::manual_seed(4);
+    const at::Tensor rows = at::randn({300, 384}) * (5 * at::randn({300, 1})).exp();
+    const at::Tensor bytes = to_float8(rows);
+    EXPECT_TRUE(to_float8(rows.to(device_)).cpu().equal(bytes));
+    EXPECT_TRUE(decoded(bytes.to(device_)).cpu().equal(decoded(bytes)));
 }
 
 using HeadsOnGpu = OnGpu<testing::TestWithParam<const char*>>;

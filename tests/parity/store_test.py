@@ -63,7 +63,7 @@ def content(store):
         return {name: file[name][:].tobytes() for name in names}
 
 
-@pytest.mark.parametrize("dtype, relative", [("float32", 0), ("float16", 2**-10)])
+@pytest.mark.parametrize("dtype, relative", [("float32", 0), ("float16", 2**-10), ("float8", 2**-4)])
 @pytest.mark.parametrize("task", ["span", "classification"])
 def test_store_holds_what_transformers_computes(model, excerpts, peers, tmp_path, task, dtype, relative):
     path = tmp_path / "store.h5"
@@ -74,25 +74,47 @@ def test_store_holds_what_transformers_computes(model, excerpts, peers, tmp_path
     for feature, (pooled, states) in enumerate(peers):
         expected = states if task == "span" else np.concatenate([pooled[None, None], states[:, :1]])
         found = store.states(feature)
-        assert found.dtype == dtype and found.shape == expected.shape
-        np.testing.assert_allclose(found.astype(np.float32), expected, rtol=relative, atol=1e-5)
+        assert found.dtype == (dtype if dtype != "float8" else "float32") and found.shape == expected.shape
+        # The smallest step of a row of float8 is 2^-9 of its scale.
+        step = np.abs(expected).max(-1, keepdims=True) / 448 * 2**-9 if dtype == "float8" else 0
+        error = np.abs(found.astype(np.float32) - expected)
+        assert (error <= 1e-5 + np.maximum(relative * np.abs(expected), step / 2)).all()
 
 
-def test_bfloat16_and_a_layer_subset(tiny_model, made, tmp_path):
+def test_float8_takes_about_half_the_bytes_of_float16(model, excerpts, tmp_path):
+    bytes_of = {}
+    for dtype in ("float16", "float8"):
+        extract(model, excerpts, tmp_path / "store.h5", "--dtype", dtype, "--force")
+        with h5py.File(tmp_path / "store.h5") as file:
+            bytes_of[dtype] = file["states"].id.get_storage_size()
+    assert bytes_of["float8"] <= 0.52 * bytes_of["float16"]
+
+
+def by_torch(states, dtype):
+    """float32 states as a store of that type gives them back, rounded by Torch."""
+    if dtype == "bfloat16":
+        return states.to(torch.bfloat16).to(torch.float32)
+    scales = states.abs().amax(-1, keepdim=True) / 448
+    return (states / scales).to(torch.float8_e4m3fn).to(torch.float32) * scales
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8"])
+def test_torchs_rounding_and_a_layer_subset(tiny_model, made, tmp_path, dtype):
     extract(tiny_model, made, tmp_path / "whole.h5", "--dtype", "float32")
-    extract(tiny_model, made, tmp_path / "part.h5", "--dtype", "bfloat16", "--layers", "2,0")
+    extract(tiny_model, made, tmp_path / "part.h5", "--dtype", dtype, "--layers", "2,0")
     whole, part = Store(tmp_path / "whole.h5"), Store(tmp_path / "part.h5")
     assert whole.layers.tolist() == [0, 1, 2] and part.layers.tolist() == [0, 2]
     for feature in range(len(whole)):
-        expected = torch.tensor(whole.states(feature)[[0, 2]]).to(torch.bfloat16).to(torch.float32)
+        expected = by_torch(torch.tensor(whole.states(feature)[[0, 2]]), dtype)
         np.testing.assert_array_equal(part.states(feature), expected.numpy())
         np.testing.assert_array_equal(part.states(feature, -1), expected[1].numpy())
 
 
-def test_states_do_not_depend_on_the_number_of_ranks(tiny_model, made, tmp_path):
+@pytest.mark.parametrize("dtype", ["float16", "float8"])
+def test_states_do_not_depend_on_the_number_of_ranks(tiny_model, made, tmp_path, dtype):
     stores = {ranks: tmp_path / f"{ranks}.h5" for ranks in (1, 2, 4)}
     for ranks, path in stores.items():
-        extract(tiny_model, made, path, ranks=ranks)
+        extract(tiny_model, made, path, "--dtype", dtype, ranks=ranks)
     assert content(stores[1]) == content(stores[2]) == content(stores[4])
 
 

@@ -165,7 +165,7 @@ def test_the_heads_bench_measures_every_row(tiny_model, corpus, tmp_path):
     assert (whole["heads_together"], together["limit"], together["met"]) == (2, None, None)
     assert together["ratio"]["median"] == pytest.approx(together["many"]["seconds"]["median"] / together["one"]["seconds"]["median"])
     assert [(row["dtype"], row["place"]) for row in whole["feeding"]] == [
-        (dtype, place) for dtype in ("float16", "bfloat16", "float32") for place in ("disk", "memory")]
+        (dtype, place) for dtype in ("float16", "bfloat16", "float32", "float8") for place in ("disk", "memory")]
     assert all(0 <= row["waiting"]["median"] <= 1 and row["sequences_per_second"]["median"] > 0 for row in whole["feeding"])
     assert whole["plain_read"]["bytes_per_second"]["median"] > 0
     assert "2 heads" in result.stdout and max(map(len, result.stdout.splitlines())) <= 120

@@ -58,6 +58,16 @@ def test_exported_states_are_those_of_the_store(study, task, tmp_path):
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_float8_is_exported_as_float32(study, tiny_model, tmp_path):
+    bv.run("bv_extract", "--checkpoint", tiny_model, "--features", study / "dev.h5", "--task", "span", "--dtype", "float8",
+           "--store", tmp_path / "store.h5")
+    store = Store(tmp_path / "store.h5")
+    export(tmp_path / "store.h5", tmp_path / "some.safetensors", "--layers", "1", "--features", "2,0")
+    some = load_file(tmp_path / "some.safetensors")
+    assert some["layer-01"].dtype == np.float32
+    np.testing.assert_array_equal(some["layer-01"], np.concatenate([store.states(0, 1), store.states(2, 1)]))
+
+
 def test_chosen_layers_and_features_are_exported(study, tmp_path):
     path = study / "span-dev.h5"
     store = Store(path)

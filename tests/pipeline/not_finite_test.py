@@ -192,7 +192,7 @@ def too_large(tuned, features, tmp_path_factory):
 def test_states_and_logits_that_are_not_finite_are_refused_by_the_first_question(too_large, features, tmp_path):
     folder, marked = too_large
     dev = features / "dev.h5"
-    for dtype in ("float16", "bfloat16", "float32"):
+    for dtype in ("float16", "bfloat16", "float32", "float8"):
         line = refusal("bv_extract", "--checkpoint", folder, "--task", "span", "--features", dev, "--store", tmp_path / dtype,
                        "--dtype", dtype)
         assert any(f"question {one}:" in line for one in marked) and "float32" in line and "--dtype" not in line, line
@@ -212,7 +212,8 @@ def test_states_beyond_the_range_of_a_type_are_told_from_those(tuned, features, 
     flags = ["--checkpoint", folder, "--task", "span", "--features", features / "dev.h5"]
     line = refusal("bv_extract", *flags, "--store", tmp_path / "half.h5")
     assert "leaves the range of float16; use --dtype bfloat16 or float32" in line and "question " in line
-    bv.run("bv_extract", *flags, "--store", tmp_path / "whole.h5", "--dtype", "bfloat16", "--device", "cpu")
+    for dtype in ("bfloat16", "float8"):
+        bv.run("bv_extract", *flags, "--store", tmp_path / f"{dtype}.h5", "--dtype", dtype, "--device", "cpu")
 
 
 @pytest.mark.parametrize("task", ["span", "classification"])

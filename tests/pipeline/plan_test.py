@@ -31,7 +31,9 @@ def features(corpus, model, tmp_path_factory):
     return ["--features", folder / "train.h5", "--dev-features", folder / "dev.h5"]
 
 
-def test_planned_bytes_are_those_of_the_files(study, tiny_model, features, tmp_path):
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8"])
+def test_planned_bytes_are_those_of_the_files(study, tiny_model, features, tmp_path, dtype):
+    study.write_text(STUDY.replace("bfloat16", dtype))
     plan = tmp_path / "plan.json"
     bv.run("bv_plan", "--config", study, "--model", tiny_model, *features, "--output", plan)
     planned = bv.read_json(plan)["tasks"]["span"]

@@ -41,6 +41,26 @@ def test_the_configuration_beside_a_head_has_types_and_trains_the_same_head(stud
     assert [line["held_out"]["epoch"] for line in lines] == [1]
 
 
+def test_heads_train_on_float8_as_on_the_same_states_in_float32(study, tiny_model, tmp_path):
+    """From disk and from memory with the same bits, on any number of ranks, and with nearly the losses of float32."""
+    heads = "learned_pooling,adapter_64_shared_skip"
+    for dtype in ("float8", "float32"):
+        (tmp_path / dtype).mkdir()
+        for split in ("train", "dev"):
+            bv.run("bv_extract", "--checkpoint", tiny_model, "--features", study / f"{split}.h5", "--task", "span", "--dtype", dtype,
+                   "--store", tmp_path / dtype / f"span-{split}.h5")
+        train(tmp_path / dtype, tmp_path / dtype / "heads", heads, "--epochs", 1)
+    train(tmp_path / "float8", tmp_path / "disk", heads, "--epochs", 1, "--cache-gib", 0)
+    train(tmp_path / "float8", tmp_path / "ranks", heads, "--epochs", 1, ranks=2)
+    for head in heads.split(","):
+        own = tmp_path / "float8" / "heads"
+        assert_close(weights(tmp_path / "disk", head), weights(own, head), 0)
+        assert_close(weights(tmp_path / "ranks", head), weights(own, head), 1e-4)
+        losses = [bv.read_json_lines(folder / head / VARIANT / "metrics.jsonl")[0]["loss"]
+                  for folder in (own, tmp_path / "float32" / "heads")]
+        assert losses[0] == pytest.approx(losses[1], rel=0.01) and losses[0] != losses[1]
+
+
 def test_every_head_gets_its_folder_with_all_results(study, tmp_path):
     train(study, tmp_path, "learned_pooling,adapter_64_shared", "--epochs", 2)
     for head in ("learned_pooling", "adapter_64_shared"):

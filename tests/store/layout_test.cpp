@@ -68,6 +68,11 @@ TEST(Layout, BlocksHaveAboutTheWantedSizeAndAtLeastOneFeature) {
     StoreInfo single = info;
     single.dtype = DType::f32;
     EXPECT_EQ(features_per_block(single, long_rows, 0), features_per_block(info, long_rows, 0));
+    StoreInfo byte = info;
+    byte.dtype = DType::f8;
+    EXPECT_EQ(byte.row_bytes(), 16 + 4);
+    EXPECT_EQ(features_per_block(byte, rows, 6000), 10);
+    EXPECT_EQ(features_per_block(byte, long_rows, 0), features_per_block(info, long_rows, 0));
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ StoreLayout some_layout() {
 std::vector<std::uint8_t> fake_rows(const StoreInfo& info, std::int64_t state, std::int64_t first,
                                     std::int64_t rows) {
     std::vector<std::uint8_t> bytes;
-    const auto width = info.hidden_size * static_cast<std::int64_t>(size_of(info.dtype));
+    const std::int64_t width = info.row_bytes();
     for (std::int64_t row = first; row < first + rows; ++row) {
         for (std::int64_t i = 0; i < width; ++i) {
             bytes.push_back(static_cast<std::uint8_t>(state * 131 + row * 17 + i * 3));
@@ -124,6 +124,34 @@ class StoreTest : public testing::Test {
         file.put(static_cast<char>(old ^ 1));
     }
 
+    /// Damages two blocks of a store, finds and mends them.
+    void flip_and_mend(const StoreInfo& info) {
+        write(info, /*force=*/true);
+        if (ranks_.is_root()) {
+            // One byte of the last state of block 5, one of the first state of block 2.
+            const Store store(path_);
+            flip(store.end() - store.state_bytes() +
+                 (2 * store.rows() + layout_.first_row(5)) * info.row_bytes());
+            flip(store.end() - store.state_bytes() + layout_.first_row(2) * info.row_bytes() + 3);
+        }
+        ranks_.barrier();
+        {
+            const Store store(path_);
+            for (std::int64_t b = 0; b < layout_.blocks(); ++b)
+                EXPECT_EQ(store.sound(b), b != 2 && b != 5) << b;
+            EXPECT_NO_THROW(read_rows(store, 0, layout_.first_position(5), 1));
+            BV_EXPECT_ERROR(read_rows(store, 2, 0, store.features()), path_.string(), "state 2 of block 5");
+        }
+        ranks_.barrier();
+        if (ranks_.is_root()) mark_missing(path_, std::vector<std::int64_t>{2, 5});
+        ranks_.barrier();
+        write(info);
+        const Store mended(path_);
+        EXPECT_EQ(read_rows(mended, 2, 0, mended.features()), fake_rows(info, 2, 0, mended.rows()));
+        EXPECT_EQ(read_rows(mended, 0, 0, mended.features()), fake_rows(info, 0, 0, mended.rows()));
+        ranks_.barrier();
+    }
+
     std::string refusal(const StoreInfo& info) {
         try {
             StoreWriter(ranks_, lock(), path_, info, layout_, false, write_table);
@@ -139,7 +167,7 @@ class StoreTest : public testing::Test {
 };
 
 TEST_F(StoreTest, ReadsBackWhatRanksWrote) {
-    for (const DType dtype : {DType::f16, DType::f32, DType::bf16}) {
+    for (const DType dtype : {DType::f16, DType::f32, DType::bf16, DType::f8}) {
         for (const Task task : {Task::span, Task::classification}) {
             const StoreInfo info = some_info(dtype, task);
             write(info, /*force=*/true);
@@ -182,29 +210,7 @@ TEST_F(StoreTest, RecordsTheChecksumOfEachFeaturesBytesInEachState) {
 }
 
 TEST_F(StoreTest, FlippedBytesAreFoundByReadersAndMendedBlockByBlock) {
-    const StoreInfo info = some_info();
-    write(info);
-    if (ranks_.is_root()) {
-        // One byte of the last state of block 5, one of the first state of block 2.
-        const Store store(path_);
-        flip(store.end() - store.state_bytes() +
-             (2 * store.rows() + layout_.first_row(5)) * info.row_bytes());
-        flip(store.end() - store.state_bytes() + layout_.first_row(2) * info.row_bytes() + 3);
-    }
-    ranks_.barrier();
-    {
-        const Store store(path_);
-        for (std::int64_t b = 0; b < layout_.blocks(); ++b) EXPECT_EQ(store.sound(b), b != 2 && b != 5) << b;
-        EXPECT_NO_THROW(read_rows(store, 0, layout_.first_position(5), 1));
-        BV_EXPECT_ERROR(read_rows(store, 2, 0, store.features()), path_.string(), "state 2 of block 5");
-    }
-    ranks_.barrier();
-    if (ranks_.is_root()) mark_missing(path_, std::vector<std::int64_t>{2, 5});
-    ranks_.barrier();
-    write(info);
-    const Store mended(path_);
-    EXPECT_EQ(read_rows(mended, 2, 0, mended.features()), fake_rows(info, 2, 0, mended.rows()));
-    EXPECT_EQ(read_rows(mended, 0, 0, mended.features()), fake_rows(info, 0, 0, mended.rows()));
+    for (const DType dtype : {DType::f16, DType::f8}) flip_and_mend(some_info(dtype));
 }
 
 TEST_F(StoreTest, WhatIsCutOffIsMended) {

@@ -32,7 +32,7 @@ from table import text_table
 from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, in_turn, ratio, run, say, summary, text_in
 
 MB = 1e6
-DTYPES = ("float16", "bfloat16", "float32")
+DTYPES = ("float16", "bfloat16", "float32", "float8")
 FILES = ("disk", "page cache")  # the places from which both read their files
 FEEDS = ("disk", "memory")
 WORKERS = (0, 2)

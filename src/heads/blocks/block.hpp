@@ -90,7 +90,7 @@ class Block {
     /// Otherwise gives no tensor.
     virtual at::Tensor forward_through(const Block& /*next*/, const at::Tensor& /*x*/) const { return {}; }
 
-    /// Whether `forward` takes float16 and bfloat16 too. The result is float32 always.
+    /// Whether `forward` takes float16, bfloat16 and float8 too. The result is float32 always.
     virtual bool reads_any_type() const { return false; }
 
     /// The shape of the result of `forward`.

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
+#include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "heads/blocks/layer_mix_kernel.hpp"
 #include "tensor/simd.hpp"
@@ -13,36 +15,78 @@ namespace {
 
 using simd::kLanes;
 
-struct Float32 {
-    static constexpr std::int64_t kBytes = 4;
-    static __m512 load(const char* from, __mmask16 lanes) {
-        return simd::load(reinterpret_cast<const float*>(from), lanes);
+// One layer at a time, and how its elements are read in each type. An element's number counts within its
+// layer.
+
+template <typename Element>
+struct Plain {
+    explicit Plain(const LayerElements& of)
+        : begin(static_cast<const Element*>(of.states)), stride(of.stride) {}
+    void move_to(std::int64_t layer) { states = begin + layer * stride; }
+
+    const Element* begin;
+    std::int64_t stride;
+    const Element* states = nullptr;
+};
+
+struct Float32 : Plain<float> {
+    using Plain::Plain;
+    __m512 load(std::int64_t element, __mmask16 lanes) const { return simd::load(states + element, lanes); }
+};
+
+struct Float16 : Plain<std::uint16_t> {
+    using Plain::Plain;
+    __m512 load(std::int64_t element, __mmask16 lanes) const {
+        return simd::from_float16(simd::load_halves(states + element, lanes));
     }
 };
 
-struct Float16 {
-    static constexpr std::int64_t kBytes = 2;
-    static __m512 load(const char* from, __mmask16 lanes) {
-        return simd::from_float16(simd::load_halves(from, lanes));
+struct BFloat16 : Plain<std::uint16_t> {
+    using Plain::Plain;
+    __m512 load(std::int64_t element, __mmask16 lanes) const {
+        return simd::from_bfloat16(simd::load_halves(states + element, lanes));
     }
 };
 
-struct BFloat16 {
-    static constexpr std::int64_t kBytes = 2;
-    static __m512 load(const char* from, __mmask16 lanes) {
-        return simd::from_bfloat16(simd::load_halves(from, lanes));
+/// Reads elements of one row only: of the row that `of` begins with.
+struct Float8 {
+    explicit Float8(const LayerElements& of)
+        : first(of.first),
+          row_bytes(kFloat8ScaleBytes + of.width),
+          layer_bytes(of.stride / of.width * row_bytes),
+          begin(static_cast<const std::uint8_t*>(of.states) + first / of.width * row_bytes) {}
+    void move_to(std::int64_t layer) {
+        const std::uint8_t* const scale = begin + layer * layer_bytes;
+        factor = simd::float8_factor(scale);
+        states = scale + kFloat8ScaleBytes;
     }
+    __m512 load(std::int64_t element, __mmask16 lanes) const {
+        return simd::load_float8(states + (element - first), factor, lanes);
+    }
+
+    std::int64_t first, row_bytes, layer_bytes;
+    const std::uint8_t* begin;
+    const std::uint8_t* states = nullptr;
+    __m512 factor = _mm512_setzero_ps();
 };
 
-template <typename Type>
-const char* place(const LayerElements& of, std::int64_t layer, std::int64_t element) {
-    return static_cast<const char*>(of.states) + (layer * of.stride + element) * Type::kBytes;
+/// Calls `work` with parts of `of` that have at most `most` elements, in float8 with rows.
+template <typename Type, typename Work>
+void for_each_part(const LayerElements& of, std::int64_t most, const Work& work) {
+    const std::int64_t size = std::is_same_v<Type, Float8> ? of.width : most;
+    LayerElements part = of;
+    for (std::int64_t e = 0; e < of.count; e += size) {
+        part.first = of.first + e;
+        part.count = std::min(size, of.count - e);
+        work(part);
+    }
 }
 
 /// Computes kMixes mixes of all elements, kVectors vectors of elements at a time: as many sums as the
 /// registers hold.
 template <typename Type, int kMixes, int kVectors>
 void mix(const LayerElements& of, const float* mixes, float* out, std::int64_t out_stride) {
+    Type layer(of);
     for (std::int64_t e = 0; e < of.count; e += kVectors * kLanes) {
         __m512 sums[kMixes][kVectors];
         __mmask16 lanes[kVectors];
@@ -51,8 +95,9 @@ void mix(const LayerElements& of, const float* mixes, float* out, std::int64_t o
             for (int k = 0; k < kMixes; ++k) sums[k][v] = _mm512_setzero_ps();
         }
         for (std::int64_t l = 0; l < of.layers; ++l) {
+            layer.move_to(l);
             for (int v = 0; v < kVectors; ++v) {
-                const __m512 state = Type::load(place<Type>(of, l, of.first + e + v * kLanes), lanes[v]);
+                const __m512 state = layer.load(of.first + e + v * kLanes, lanes[v]);
                 for (int k = 0; k < kMixes; ++k)
                     sums[k][v] = _mm512_fmadd_ps(_mm512_set1_ps(mixes[k * of.layers + l]), state, sums[k][v]);
             }
@@ -64,23 +109,24 @@ void mix(const LayerElements& of, const float* mixes, float* out, std::int64_t o
     }
 }
 
-/// Adds sums over `count` elements from `first` on to `sums`, which has 16 lanes for each of the kMixes mixes
-/// and each layer. Vector v of the elements goes to sum v % kSums, because the processor can add independent
-/// sums at the same time.
+/// Adds sums over the elements to `sums`, which has 16 lanes for each of the kMixes mixes and each layer.
+/// Vector v of the elements goes to sum v % kSums, because the processor can add independent sums at the
+/// same time.
 template <typename Type, int kMixes, int kSums>
-void add_products(const LayerElements& of, std::int64_t first, std::int64_t count,
-                  const Mixes<const float>& gradients, float* sums) {
+void add_products(const LayerElements& of, const Mixes<const float>& gradients, float* sums) {
+    Type layer(of);
     for (std::int64_t l = 0; l < of.layers; ++l) {
+        layer.move_to(l);
         __m512 own[kMixes][kSums];
         for (auto& of_mix : own) {
             for (__m512& sum : of_mix) sum = _mm512_setzero_ps();
         }
-        for (std::int64_t e = 0; e < count; e += kSums * kLanes) {
+        for (std::int64_t e = 0; e < of.count; e += kSums * kLanes) {
             for (int v = 0; v < kSums; ++v) {
                 const std::int64_t at = e + v * kLanes;
-                const __mmask16 lanes = simd::first_lanes(std::max<std::int64_t>(count - at, 0));
-                const __m512 state = Type::load(place<Type>(of, l, of.first + first + at), lanes);
-                const float* from = gradients.values + first + at;
+                const __mmask16 lanes = simd::first_lanes(std::max<std::int64_t>(of.count - at, 0));
+                const __m512 state = layer.load(of.first + at, lanes);
+                const float* from = gradients.values + at;
                 for (int k = 0; k < kMixes; ++k)
                     own[k][v] =
                         _mm512_fmadd_ps(simd::load(from + k * gradients.stride, lanes), state, own[k][v]);
@@ -102,16 +148,17 @@ void sum_products(const LayerElements& of, const Mixes<const float>& gradients, 
     // whatever the others are.
     constexpr int kSums = 4;
     std::vector<float> own(static_cast<std::size_t>(kMixes * of.layers * kLanes), 0.0F);
-    for (std::int64_t e = 0; e < of.count; e += kTile) {
-        add_products<Type, kMixes, kSums>(of, e, std::min(kTile, of.count - e), gradients, own.data());
-    }
+    for_each_part<Type>(of, kTile, [&](const LayerElements& part) {
+        const float* own_gradients = gradients.values + (part.first - of.first);
+        add_products<Type, kMixes, kSums>(part, {own_gradients, gradients.stride, kMixes}, own.data());
+    });
     for (std::int64_t i = 0; i < kMixes * of.layers; ++i)
         sums[i] = _mm512_reduce_add_ps(simd::load(own.data() + i * kLanes));
 }
 
 /// Computes all mixes, as many at a time as the registers hold.
 template <typename Type>
-void mix_all(const LayerElements& of, const float* mixes, const Mixes<float>& out) {
+void mix_part(const LayerElements& of, const float* mixes, const Mixes<float>& out) {
     for (std::int64_t k = 0; k < out.count;) {
         const float* own = mixes + k * of.layers;
         float* to = out.values + k * out.stride;
@@ -126,6 +173,13 @@ void mix_all(const LayerElements& of, const float* mixes, const Mixes<float>& ou
             ++k;
         }
     }
+}
+
+template <typename Type>
+void mix_all(const LayerElements& of, const float* mixes, const Mixes<float>& out) {
+    for_each_part<Type>(of, of.count, [&](const LayerElements& part) {
+        mix_part<Type>(part, mixes, {out.values + (part.first - of.first), out.stride, out.count});
+    });
 }
 
 template <typename Type>
@@ -147,7 +201,8 @@ void sum_all(const LayerElements& of, const Mixes<const float>& gradients, doubl
 BV_AVX512_END
 
 bool has_layer_mix_kernel(c10::ScalarType type) {
-    return has_avx512() && (type == c10::kFloat || type == c10::kHalf || type == c10::kBFloat16);
+    return has_avx512() &&
+           (type == c10::kFloat || type == c10::kHalf || type == c10::kBFloat16 || type == c10::kByte);
 }
 
 void mix_layers(const LayerElements& elements, const float* mixes, const Mixes<float>& out) {
@@ -156,6 +211,8 @@ void mix_layers(const LayerElements& elements, const float* mixes, const Mixes<f
             return mix_all<Float32>(elements, mixes, out);
         case c10::kHalf:
             return mix_all<Float16>(elements, mixes, out);
+        case c10::kByte:
+            return mix_all<Float8>(elements, mixes, out);
         default:
             return mix_all<BFloat16>(elements, mixes, out);
     }
@@ -167,6 +224,8 @@ void mix_gradients(const LayerElements& elements, const Mixes<const float>& grad
             return sum_all<Float32>(elements, gradients, sums);
         case c10::kHalf:
             return sum_all<Float16>(elements, gradients, sums);
+        case c10::kByte:
+            return sum_all<Float8>(elements, gradients, sums);
         default:
             return sum_all<BFloat16>(elements, gradients, sums);
     }

@@ -6,11 +6,12 @@
 
 namespace bv {
 
-/// A range of elements in every layer, as kernels read them.
+/// A range of elements in every layer, as kernels read them. In float8 (tensor/float8.hpp) it is whole rows.
 struct LayerElements {
     const void* states;    ///< the states of layer 0, of element type `type`
-    c10::ScalarType type;  ///< float32, float16 or bfloat16
+    c10::ScalarType type;  ///< float32, float16 or bfloat16, or uint8 for float8
     std::int64_t layers;   ///< L
+    std::int64_t width;    ///< number of elements of a row
     std::int64_t stride;   ///< number of elements from one layer to the next
     std::int64_t first;    ///< number of the first element within its layer
     std::int64_t count;

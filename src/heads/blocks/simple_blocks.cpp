@@ -8,6 +8,7 @@
 #include "heads/blocks/layer_mix.hpp"
 #include "heads/blocks/mixed_linear.hpp"
 #include "heads/blocks/stacked.hpp"
+#include "tensor/float8.hpp"
 #include "tensor/to_host.hpp"
 
 namespace bv {
@@ -134,7 +135,7 @@ Skip::Skip(const Context& context) : width_(context.input.width + context.hidden
 }
 
 at::Tensor Skip::forward(const at::Tensor& x, const Pass& pass) const {
-    const at::Tensor last = pass.batch.states.narrow(0, -1, 1).to(x.scalar_type());
+    const at::Tensor last = decoded(pass.batch.states.narrow(0, -1, 1)).to(x.scalar_type());
     return at::cat({x, for_each_head(last, x.size(0))}, 2);
 }
 

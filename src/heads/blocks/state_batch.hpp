@@ -14,7 +14,8 @@ namespace bv {
 /// classification task every sequence is one row, so that N = B.
 struct StateBatch {
     std::shared_ptr<const PackedSequences> packed = std::make_shared<PackedSequences>();
-    at::Tensor states;  ///< (L, N, H); classification: the pooled output, then the CLS token of each state
+    at::Tensor states;  ///< (L, N, H); classification: the pooled output, then the CLS token of each state.
+                        ///< uint8 means rows in float8, (L, N, 4 + H); see tensor/float8.hpp
 
     std::int64_t sequences() const { return packed->sequences(); }
     std::int64_t rows() const { return packed->rows(); }

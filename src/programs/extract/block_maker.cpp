@@ -10,6 +10,7 @@
 #include "comm/sharding.hpp"
 #include "core/error.hpp"
 #include "states/task_states.hpp"
+#include "tensor/float8.hpp"
 #include "tensor/tensor_files.hpp"
 
 namespace bv {
@@ -38,27 +39,31 @@ std::int64_t BlockMaker::tokens(std::int64_t block) const {
 at::Tensor BlockMaker::buffer() const {
     std::int64_t rows = 0;
     for (std::int64_t b = 0; b < layout_.blocks(); ++b) rows = std::max(rows, layout_.rows_of(b));
-    return host_memory({info_.states() * rows * info_.hidden_size}, scalar_type_of(info_.dtype),
+    return host_memory({info_.states() * rows * info_.row_elements()}, scalar_type_of(info_.dtype),
                        model_.device());
 }
 
 void BlockMaker::make(std::int64_t block, const at::Tensor& buffer) {
     const c10::NoGradGuard no_graph;
     const std::int64_t rows = layout_.rows_of(block);
-    const at::Tensor made = buffer.narrow(0, 0, info_.states() * rows * info_.hidden_size)
-                                .view({info_.states(), rows, info_.hidden_size});
+    const at::Tensor made = buffer.narrow(0, 0, info_.states() * rows * info_.row_elements())
+                                .view({info_.states(), rows, info_.row_elements()});
+    const bool bytes = info_.dtype == DType::f8;
     std::int64_t row = 0;
     for (const auto& which : cut_by_tokens(features_in(block), tokens_of_, batch_tokens_)) {
         const std::vector<at::Tensor> states =
             task_states(model_, make_batch(features_, which).to(model_.device()));
         const std::int64_t count = states.front().size(0);
         for (std::int64_t s = 0; s < info_.states(); ++s) {
-            copies_.to_host(states[source_of(s)], made[s].narrow(0, row, count));
+            const at::Tensor& state = states[source_of(s)];
+            copies_.to_host(bytes ? to_float8(state) : state, made[s].narrow(0, row, count));
         }
         row += count;
     }
     copies_.wait();
-    if (!all_finite(info_.dtype, made.const_data_ptr(), made.numel())) complain(block);
+    const bool finite =
+        bytes ? float8_finite(made) : all_finite(info_.dtype, made.const_data_ptr(), made.numel());
+    if (!finite) complain(block);
 }
 
 /// The index in task_states of the tensor that the store keeps as its state number `state`.
@@ -76,6 +81,7 @@ void BlockMaker::complain(std::int64_t block) const {
         const Batch batch = make_batch(features_, which).to(model_.device());
         const std::vector<at::Tensor> states = task_states(model_, batch);
         require_finite(states, batch, features_);
+        if (info_.dtype == DType::f8) continue;  // its rows have a scale and so float32's range
         for (std::int64_t s = 0; s < info_.states(); ++s) {
             const at::Tensor kept = states[source_of(s)].to(scalar_type_of(info_.dtype));
             if (const auto question = question_not_finite(kept, batch, features_)) {

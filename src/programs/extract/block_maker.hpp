@@ -23,9 +23,10 @@ class BlockMaker {
     /// states of every block.
     at::Tensor buffer() const;
 
-    /// Local: computes a block's states and writes them into `buffer`: (states, rows of the block, H) of the
-    /// store's element type, contiguous from the first element of `buffer` on. Throws Error, which names the
-    /// first question with a state that is not finite or is outside the range of that type.
+    /// Local: computes a block's states and writes them into `buffer`: (states, rows of the block,
+    /// StoreInfo::row_elements) of the store's element type, contiguous from the first element of `buffer`
+    /// on. Throws Error, which names the first question with a state that is not finite or is outside the
+    /// range of that type.
     void make(std::int64_t block, const at::Tensor& buffer);
 
     /// Local: the number of tokens that the encoder computes for a block.

@@ -78,8 +78,10 @@ void ExtractOptions::declare(CommandLine& line) {
                 "task of the heads. span (where is the answer?) keeps the states of all tokens; "
                 "classification (does the question have an answer? class 1 = no answer) keeps the pooled "
                 "output and the states of the CLS token");
-    line.option("dtype", dtype, "element type of the stored states")
-        .one_of({"float16", "float32", "bfloat16"});
+    line.option("dtype", dtype,
+                "element type of the stored states; float8 has one scale for each row (state of a token) and "
+                "takes half the bytes of float16")
+        .one_of({"float16", "float32", "bfloat16", "float8"});
     line.option("layers", layers,
                 "hidden states to keep: all, or a list such as 0,12,24, where 0 is the embedding output");
     line.option("batch-tokens", batch_tokens, "largest number of tokens in one pass of the encoder")

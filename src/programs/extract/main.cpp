@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
             "  mpirun -n 2 bv_extract --checkpoint run/span/seed-1/checkpoints/epoch-0.3 --features "
             "run/features/train.h5 \\\n"
             "              --task span --store run/span/seed-1/stores/epoch-0.3-train.h5\n"
-            "  bv_extract ... --layers 0,12,24 --dtype bfloat16     three of the states, in bfloat16\n");
+            "  bv_extract ... --layers 0,12,24 --dtype bfloat16     three of the states, in bfloat16\n"
+            "  bv_extract ... --dtype float8                        all states, in half the bytes\n");
         bv::ExtractOptions options;
         options.declare(line);
         ranks.agree([&] { line.parse(argc, argv); });

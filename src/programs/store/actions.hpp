@@ -18,7 +18,8 @@ void verify(const StoreToolOptions& options, const Communicator& ranks);
 void repair(const StoreToolOptions& options, const Communicator& ranks);
 
 /// Collective: writes the states of the wanted layers and features into the safetensors file of --output
-/// (programs/shared/feature_rows_file.hpp), in the element type of the store. Each state is a tensor (N, H):
+/// (programs/shared/feature_rows_file.hpp), in the element type of the store; float8 becomes float32. Each
+/// state is a tensor (N, H):
 /// "layer-00" is the embedding output, and in the classification task there is "pooled" too. Throws
 /// AgreedError, which names the store, the flag or the output, and Stopped on all ranks after the stop
 /// signal; then there is no new file. Throws Error, which names the store or the file, only on the rank that

@@ -12,6 +12,7 @@
 #include "programs/store/actions.hpp"
 #include "states/state_source.hpp"
 #include "states/task_states.hpp"
+#include "tensor/float8.hpp"
 
 namespace bv {
 namespace {
@@ -91,7 +92,9 @@ void export_states(const StoreToolOptions& options, const Communicator& ranks) {
     const StoreInfo& info = source->info();
     const std::vector<std::string> names = names_of(info);
     std::vector<RowsTensor> tensors;
-    for (const std::string& name : names) tensors.push_back({name, info.dtype, {info.hidden_size}});
+    const bool float8 = info.dtype == DType::f8;  // no other program knows its rows
+    for (const std::string& name : names)
+        tensors.push_back({name, float8 ? DType::f32 : info.dtype, {info.hidden_size}});
     FeatureRowsFile file(options.output, options.force, source->features(), numbers,
                          source->rows_of_features(), tensors,
                          {{"task", to_string(info.task)},
@@ -108,7 +111,8 @@ void export_states(const StoreToolOptions& options, const Communicator& ranks) {
         for (std::size_t s = 0; s < names.size(); ++s) {
             const at::Tensor state = read.states.select(0, static_cast<std::int64_t>(s));
             for (std::size_t b = 0; b < read.packed->examples.size(); ++b) {
-                const at::Tensor own = state.narrow(0, read.packed->starts[b], read.packed->rows_of(b));
+                const at::Tensor own =
+                    decoded(state.narrow(0, read.packed->starts[b], read.packed->rows_of(b)));
                 file.write(names[s], read.packed->examples[b],
                            {static_cast<const char*>(own.const_data_ptr()), own.nbytes()});
             }

@@ -169,7 +169,7 @@ StateMemory memory_of_states(const std::vector<HeadJob>& jobs, const HeadData& d
             blocks * source.layout().rows_of(0) / ranks.size() * info.states() * info.row_bytes();
     }
     const at::Tensor floats = largest_share(data, jobs.front().origin.batch, device, ranks.size()).states;
-    const std::int64_t as_read = floats.numel() * static_cast<std::int64_t>(size_of(info.dtype));
+    const std::int64_t as_read = info.states() * floats.size(1) * info.row_bytes();
     if (!source.worth_reading_ahead()) memory.batches += as_read;
     if (!device.is_cpu()) memory.batches += 2 * as_read;  // this batch, and the next one on its way
     const bool converted = info.dtype != DType::f32 && std::ranges::any_of(jobs, [](const HeadJob& job) {

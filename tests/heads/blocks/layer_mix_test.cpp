@@ -7,12 +7,13 @@
 #include <gtest/gtest.h>
 
 #include "heads/blocks/layer_mix_kernel.hpp"
+#include "tensor/float8.hpp"
 
 namespace bv {
 namespace {
 
-/// Element type, mixes K, layers L, rows N, width W: less than a vector of elements, odd ends, several
-/// pieces.
+/// Element type (kByte is float8), mixes K, layers L, rows N, width W: less than a vector of elements, odd
+/// ends, several pieces, rows longer than a piece.
 struct Case {
     at::ScalarType type;
     std::int64_t mixes, layers, rows, width;
@@ -23,7 +24,8 @@ class LayerMix : public testing::TestWithParam<Case> {
     void SetUp() override {
         at::manual_seed(3);
         const auto& [type, k, l, n, w] = GetParam();
-        states_ = at::randn({l, n, w}).to(type);
+        const at::Tensor values = at::randn({l, n, w}) * at::randn({l, n, 1}).exp();
+        states_ = type == at::kByte ? to_float8(values) : values.to(type);
         mixes_ = at::randn({k, l});
         gradient_ = at::randn({k, n, w});
     }
@@ -41,7 +43,7 @@ class LayerMix : public testing::TestWithParam<Case> {
 
 TEST_P(LayerMix, IsTheWeightedSumOfTheStatesWithItsGradient) {
     const auto [out, gradient] = run(0, mixes_.size(0));
-    const at::Tensor states = states_.to(at::kDouble);
+    const at::Tensor states = decoded(states_).to(at::kDouble);
     const at::Tensor expected = at::einsum("kl,lnw->knw", {mixes_.to(at::kDouble), states});
     const at::Tensor expected_gradient = at::einsum("knw,lnw->kl", {gradient_.to(at::kDouble), states});
     EXPECT_EQ(out.scalar_type(), at::kFloat);
@@ -73,14 +75,23 @@ std::string name_of(const testing::TestParamInfo<Case>& test) {
            std::to_string(test.param.layers);
 }
 
-const Case kCases[] = {{at::kHalf, 1, 25, 300, 384},    {at::kHalf, 20, 7, 90, 384},
-                       {at::kHalf, 5, 3, 1, 7},         {at::kBFloat16, 1, 25, 300, 384},
-                       {at::kBFloat16, 13, 26, 11, 33}, {at::kFloat, 1, 7, 300, 384},
-                       {at::kFloat, 9, 2, 17, 19}};
+const Case kCases[] = {
+    {at::kHalf, 1, 25, 300, 384},     {at::kHalf, 20, 7, 90, 384},     {at::kHalf, 5, 3, 1, 7},
+    {at::kBFloat16, 1, 25, 300, 384}, {at::kBFloat16, 13, 26, 11, 33}, {at::kFloat, 1, 7, 300, 384},
+    {at::kFloat, 9, 2, 17, 19},       {at::kByte, 1, 25, 300, 384},    {at::kByte, 14, 7, 90, 100},
+    {at::kByte, 5, 3, 1, 7},          {at::kByte, 2, 3, 2, 40000}};
 INSTANTIATE_TEST_SUITE_P(AllTypes, LayerMix, testing::ValuesIn(kCases), name_of);
 INSTANTIATE_TEST_SUITE_P(AllTypes, LayerMixKernel, testing::ValuesIn(kCases), name_of);
 // No processor has a kernel for it: converted a piece at a time, as on GPUs.
 INSTANTIATE_TEST_SUITE_P(Pieces, LayerMix, testing::Values(Case{at::kDouble, 3, 7, 300, 384}), name_of);
+
+TEST(LayerMixOfFloat8, HasTheBitsOfTheSameStatesInFloat32) {
+    if (!has_layer_mix_kernel(at::kByte)) GTEST_SKIP() << "needs AVX-512";
+    at::manual_seed(4);
+    const at::Tensor states = to_float8(at::randn({1, 7, 50, 100}));
+    const at::Tensor mixes = at::randn({5, 7});
+    EXPECT_TRUE(layer_mix(states, mixes).equal(layer_mix(decoded(states), mixes)));
+}
 
 TEST(LayerMixOfTrainedStates, HandsTheirGradientBack) {
     const at::Tensor states = at::randn({1, 3, 5, 4}).requires_grad_();

@@ -8,12 +8,13 @@
 #include <gtest/gtest.h>
 
 #include "heads/blocks/layer_mix_kernel.hpp"
+#include "tensor/float8.hpp"
 
 namespace bv {
 namespace {
 
-/// Element type, heads K, layers L, rows N, width W: whole tiles and a part of one, one row, more
-/// parts than tiles, widths that are no whole vectors.
+/// Element type (uint8: float8), heads K, layers L, rows N, width W: whole tiles and a part of one, one row,
+/// more parts than tiles, widths that are no whole vectors.
 struct HeadsCase {
     at::ScalarType type;
     std::int64_t heads, layers, rows, width;
@@ -25,7 +26,8 @@ class MixedLinear : public testing::TestWithParam<HeadsCase> {
         const auto& [type, k, l, n, w] = GetParam();
         if (!has_layer_mix_kernel(type)) GTEST_SKIP() << "needs AVX-512";
         at::manual_seed(5);
-        states_ = at::randn({1, l, n, w}).to(type);
+        const at::Tensor states = at::randn({1, l, n, w});
+        states_ = type == at::kByte ? to_float8(states) : states.to(type);
         mixes_ = at::randn({k, l});
         weights_ = at::randn({k, 2, w});
         gradient_ = at::randn({k, n, 2});
@@ -53,7 +55,7 @@ class MixedLinear : public testing::TestWithParam<HeadsCase> {
 };
 
 TEST_P(MixedLinear, IsTheLinearOfTheMixWithItsGradients) {
-    const at::Tensor states = states_[0].to(at::kDouble);
+    const at::Tensor states = decoded(states_[0]).to(at::kDouble);
     const at::Tensor mixes = mixes_.to(at::kDouble).requires_grad_();
     const at::Tensor weights = weights_.to(at::kDouble).requires_grad_();
     const at::Tensor wanted =
@@ -87,13 +89,13 @@ std::string heads_name(const testing::TestParamInfo<HeadsCase>& test) {
            std::to_string(test.param.layers);
 }
 
-INSTANTIATE_TEST_SUITE_P(AllTypes, MixedLinear,
-                         testing::Values(HeadsCase{at::kHalf, 1, 25, 300, 384},
-                                         HeadsCase{at::kHalf, 20, 7, 93, 384},
-                                         HeadsCase{at::kHalf, 5, 3, 1, 7},
-                                         HeadsCase{at::kBFloat16, 13, 26, 11, 33},
-                                         HeadsCase{at::kFloat, 9, 2, 17, 19}),
-                         heads_name);
+INSTANTIATE_TEST_SUITE_P(
+    AllTypes, MixedLinear,
+    testing::Values(HeadsCase{at::kHalf, 1, 25, 300, 384}, HeadsCase{at::kHalf, 20, 7, 93, 384},
+                    HeadsCase{at::kHalf, 5, 3, 1, 7}, HeadsCase{at::kBFloat16, 13, 26, 11, 33},
+                    HeadsCase{at::kFloat, 9, 2, 17, 19}, HeadsCase{at::kByte, 1, 25, 300, 384},
+                    HeadsCase{at::kByte, 13, 7, 43, 37}),
+    heads_name);
 
 TEST(MixedLinear, IsForStatesThatAllHeadsShareAndThatNeedNoGradient) {
     const at::Tensor states = at::randn({1, 3, 5, 16});

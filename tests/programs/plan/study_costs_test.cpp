@@ -70,6 +70,14 @@ TEST(StudyCosts, AreTheBytesOfRaggedStatesAndTheTimesOfTheRates) {
     EXPECT_DOUBLE_EQ(classification.heads_recomputed, 10 * 187000.0 / 4000);
 }
 
+TEST(StudyCosts, CountTheScalesOfFloat8) {
+    Study study = some_study();
+    study.dtype = "float8";
+    const auto costs = study_costs(study, bert_large(), {1000, 171000, 100, 16000}, {});
+    EXPECT_EQ(costs[0].train_store, 25 * 171000LL * (1024 + 4));
+    EXPECT_EQ(costs[1].train_store, 26 * 1000LL * (1024 + 4));
+}
+
 TEST(StudyCosts, ExperimentsReadTheirPartOfTheStatesOnceMore) {
     const StudyData data{1000, 171000, 100, 16000};
     const StudyRates rates{.encoded_tokens = 4000, .read_bytes = 5e8};

@@ -146,14 +146,18 @@ class Tiles {
 
     LayerElements mix(std::int64_t tile, std::vector<float>& mixed) const {
         const std::int64_t first = tile * kTile;
-        const LayerElements elements{states_.const_data_ptr(), states_.scalar_type(),
-                                     states_.size(0),          rows_ * width_,
-                                     first * width_,           std::min(kTile, rows_ - first) * width_};
+        const LayerElements elements{.states = states_.const_data_ptr(),
+                                     .type = states_.scalar_type(),
+                                     .layers = states_.size(0),
+                                     .width = width_,
+                                     .stride = rows_ * width_,
+                                     .first = first * width_,
+                                     .count = std::min(kTile, rows_ - first) * width_};
         mix_layers(elements, mixes_, {mixed.data(), stride(), heads_});
         return elements;
     }
 
-    const at::Tensor& states_;  // (L, N, W)
+    const at::Tensor& states_;  // (L, N, W), in float8 (L, N, 4 + W)
     const float* mixes_;        // (K, L)
     const float* weights_;      // (K, 2, W)
     std::int64_t heads_, width_, rows_;

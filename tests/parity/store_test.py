@@ -78,7 +78,8 @@ def test_store_holds_what_transformers_computes(model, excerpts, peers, tmp_path
         # The smallest step of a row of float8 is 2^-9 of its scale.
         step = np.abs(expected).max(-1, keepdims=True) / 448 * 2**-9 if dtype == "float8" else 0
         error = np.abs(found.astype(np.float32) - expected)
-        assert (error <= 1e-5 + np.maximum(relative * np.abs(expected), step / 2)).all()
+        # Processors round the sums of a layer in different orders: on an AMD EPYC one of a million states is 1.1e-5 off.
+        assert (error <= 2e-5 + np.maximum(relative * np.abs(expected), step / 2)).all()
 
 
 def test_float8_takes_about_half_the_bytes_of_float16(model, excerpts, tmp_path):

@@ -100,7 +100,7 @@ at::Tensor to_float8_by_avx512(const at::Tensor& rows) {
     const at::Tensor own = rows.contiguous();
     const std::int64_t width = own.size(-1);
     const std::int64_t bytes = kFloat8ScaleBytes + width;
-    const at::Tensor made = at::empty(with_width(own, bytes), at::kByte);
+    at::Tensor made = at::empty(with_width(own, bytes), at::kByte);
     const auto* const from = own.const_data_ptr<float>();
     auto* const to = made.data_ptr<std::uint8_t>();
     at::parallel_for(0, own.numel() / width, kRows, [&](std::int64_t first, std::int64_t last) {
@@ -113,7 +113,7 @@ at::Tensor from_float8_by_avx512(const at::Tensor& rows) {
     const at::Tensor own = rows.contiguous();
     const std::int64_t width = width_of(own);
     const std::int64_t bytes = own.size(-1);
-    const at::Tensor made = at::empty(with_width(own, width), at::kFloat);
+    at::Tensor made = at::empty(with_width(own, width), at::kFloat);
     const auto* const from = own.const_data_ptr<std::uint8_t>();
     auto* const to = made.data_ptr<float>();
     at::parallel_for(0, own.numel() / bytes, kRows, [&](std::int64_t first, std::int64_t last) {

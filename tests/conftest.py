@@ -5,7 +5,7 @@ import subprocess
 import bv
 import pytest
 
-pytest_plugins = ["allowed_skips"]
+pytest_plugins = ["allowed_skips", "short_differences"]
 
 
 @pytest.fixture(scope="session")

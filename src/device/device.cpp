@@ -78,9 +78,10 @@ void declare(CommandLine& line, ComputeOptions& options) {
         .one_of({"auto", "cpu", "cuda"});
     line.option(
             "precision", options.precision,
-            "precision of BERT's matrix products; auto keeps the precision of unfinished work; otherwise it "
-            "takes bfloat16 if every rank's GPU supports it, and on CPUs the precision that measures "
-            "faster in the model's shapes. Weights, sums and optimizer are always float32")
+            "precision of BERT's matrix products; auto keeps the precision of unfinished work and that in "
+            "which a checkpoint was fine-tuned; otherwise it takes bfloat16 if every rank's GPU supports it, "
+            "and on CPUs the precision that measures faster in the model's shapes. Weights, sums and "
+            "optimizer are always float32")
         .one_of({"auto", "float32", "bfloat16"});
     line.option("threads", options.threads,
                 "threads of a rank on the CPU; 0 takes the rank's share of the cores")

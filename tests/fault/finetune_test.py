@@ -33,14 +33,16 @@ def eval_features(corpus, model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recipe(tiny_model, features, eval_features):
-    """Flags of a run of 60 steps whose schedule, clipping and dropout would tell any slip, evaluated now and then."""
+    """Flags of a run of 60 steps whose schedule, clipping and dropout would tell any slip, evaluated now and then. The precision
+    stands last: auto may choose another one for each new run."""
     with h5py.File(features) as file:
         count = len(file["features/starts"]) - 1
     steps = -(-count // 4)
     epochs = ",".join(f"{step}/{steps}" for step in range(0, STEPS + 1, 12))
     return ["--model", tiny_model, "--features", features, "--checkpoints", epochs, "--batch", 4, "--learning-rate", 1e-3,
             "--optimizer", "adamw", "--weight-decay", 0.01, "--schedule", "linear", "--warm-up", 0.1, "--clip", 1,
-            "--device", "cpu", "--threads", 1, "--eval-features", eval_features]
+            "--device", "cpu", "--threads", 1, "--eval-features", eval_features,
+            "--precision", "float32"]
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +55,6 @@ def undisturbed(recipe, tmp_path_factory):
 
 def checkpoints(output):
     return {path.parent.name for path in output.glob("checkpoints/epoch-*/model.safetensors")}
-
-
-def weights(output):
-    return {path.parent.name: path.read_bytes() for path in sorted(output.glob("checkpoints/epoch-*/model.safetensors"))}
 
 
 def steps(output):
@@ -92,7 +90,7 @@ def rank_of(pid):
 
 
 def assert_same_run(output, undisturbed):
-    assert weights(output) == weights(undisturbed)
+    assert bv.weights(output) == bv.weights(undisturbed)
     assert steps(output) == steps(undisturbed)
     assert evaluations(output) == evaluations(undisturbed)
     assert bv.read_json_lines(output / "metrics" / "finetune.jsonl")[-1]["done"] is True
@@ -134,14 +132,15 @@ def test_a_rank_killed_at_any_step_loses_nothing_that_was_saved(recipe, undistur
 @pytest.mark.parametrize("precision, other", [("float32", "bfloat16"), ("bfloat16", "float32")])
 def test_a_resumed_run_keeps_its_precision(recipe, tmp_path, precision, other):
     """The precision stays, whichever one the second machine would choose: this machine would choose one of the two."""
-    process = start([*recipe, "--precision", precision], tmp_path, "--resume-every", 0)
+    automatic = recipe[:-2]
+    process = start([*automatic, "--precision", precision], tmp_path, "--resume-every", 0)
     wait_for_step(process, tmp_path, 10)
     process.send_signal(signal.SIGUSR1)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 85, text
-    refused = bv.run("bv_finetune", *recipe, "--output", tmp_path, "--precision", other, ranks=2, check=False)
+    refused = bv.run("bv_finetune", *automatic, "--output", tmp_path, "--precision", other, ranks=2, check=False)
     assert refused.rc == 2 and f'precision "{precision}" there, "{other}" here' in bv.error_lines(refused.stderr)[0]
-    done = bv.run("bv_finetune", *recipe, "--output", tmp_path, "--resume", "must", ranks=2)
+    done = bv.run("bv_finetune", *automatic, "--output", tmp_path, "--resume", "must", ranks=2)
     assert f"precision: {precision} (as in the unfinished work)" in done.stderr, done.stderr
     assert bv.read_json_lines(tmp_path / "metrics" / "finetune.jsonl")[-1]["precision"] == precision
     checkpoints = list(tmp_path.glob("checkpoints/*/checkpoint.json"))
@@ -154,9 +153,9 @@ def test_a_run_of_an_older_version_goes_on_without_a_recorded_precision(recipe, 
     process.send_signal(signal.SIGUSR1)
     process.communicate(timeout=60)
     recorded = bv.read_json(tmp_path / "resume" / "recipe.json")
-    assert recorded.pop("precision") in ("float32", "bfloat16")
+    assert recorded.pop("precision") == "float32"
     (tmp_path / "resume" / "recipe.json").write_text(json.dumps(recorded))
-    done = bv.run("bv_finetune", *recipe, "--output", tmp_path, "--resume", "must", "--precision", "float32", ranks=2)
+    done = bv.run("bv_finetune", *recipe, "--output", tmp_path, "--resume", "must", ranks=2)
     assert "resumed after" in done.stderr and "precision: float32 (--precision)" in done.stderr
 
 
@@ -208,8 +207,8 @@ def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undist
     output = small_file_system / "run"
     stopped(recipe, output)
     state, = output.glob("resume/step-*")
-    before = {path: path.read_bytes() for path in state.iterdir()}
-    kept = weights(output)
+    before = {path: bv.digest(path) for path in state.iterdir()}
+    kept = bv.weights(output)
     ballast = small_file_system / "ballast"
     with open(ballast, "wb", buffering=0) as file:  # leaves less than a state or a checkpoint takes
         try:
@@ -221,8 +220,8 @@ def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undist
     errors = bv.error_lines(full.stderr)
     assert full.rc == 2 and len(errors) == 1, full.stderr
     assert str(output) in errors[0] and "No space left on device" in errors[0]
-    assert {path: path.read_bytes() for path in state.iterdir()} == before
-    assert {name: values for name, values in weights(output).items() if name in kept} == kept
+    assert {path: bv.digest(path) for path in state.iterdir()} == before
+    assert {name: values for name, values in bv.weights(output).items() if name in kept} == kept
     ballast.unlink()
     bv.run("bv_finetune", *recipe, "--output", output, "--resume", "must", ranks=2)
     assert_same_run(output, undisturbed)
@@ -247,10 +246,9 @@ def test_no_rank_but_rank_0_needs_the_output_folder(recipe, undisturbed, tmp_pat
 
 @pytest.mark.parametrize("ranks", [1, 4])
 def test_another_number_of_ranks_keeps_data_order_and_losses(recipe, tmp_path, ranks):
-    flags = [*recipe, "--precision", "float32"]
-    bv.run("bv_finetune", *flags, "--output", tmp_path / "whole", ranks=2)
-    stopped(flags, tmp_path / "resumed")
-    bv.run("bv_finetune", *flags, "--output", tmp_path / "resumed", "--resume", "must", ranks=ranks)
+    bv.run("bv_finetune", *recipe, "--output", tmp_path / "whole", ranks=2)
+    stopped(recipe, tmp_path / "resumed")
+    bv.run("bv_finetune", *recipe, "--output", tmp_path / "resumed", "--resume", "must", ranks=ranks)
     whole, resumed = steps(tmp_path / "whole"), steps(tmp_path / "resumed")
     assert [step for step, _, _ in resumed] == [step for step, _, _ in whole]
     assert [loss for _, loss, _ in resumed] == pytest.approx([loss for _, loss, _ in whole], rel=1e-4)
@@ -261,7 +259,7 @@ def test_a_forced_run_that_is_stopped_goes_on_and_takes_no_earlier_checkpoint_fo
     other = [*recipe]
     other[other.index("--learning-rate") + 1] = 2e-3
     bv.run("bv_finetune", *other, "--output", tmp_path, ranks=2)
-    earlier = set(weights(tmp_path).values())
+    earlier = set(bv.weights(tmp_path).values())
     process = start(recipe, tmp_path, "--force", "--resume-every", 0)
     until = time.monotonic() + 60
     while checkpoints(tmp_path) == checkpoints(undisturbed) or steps_done(tmp_path) < 20:  # the log is the earlier run's at first
@@ -270,7 +268,7 @@ def test_a_forced_run_that_is_stopped_goes_on_and_takes_no_earlier_checkpoint_fo
     process.send_signal(signal.SIGUSR1)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 85, text
-    assert not earlier & {content for name, content in weights(tmp_path).items() if name != "epoch-0"}
+    assert not earlier & {content for name, content in bv.weights(tmp_path).items() if name != "epoch-0"}
     again = bv.run("bv_finetune", *recipe, "--output", tmp_path, *flags, ranks=2)
     assert "resumed after" in again.stderr
     assert_same_run(tmp_path, undisturbed)
@@ -286,7 +284,7 @@ def test_patience_goes_on_counting_where_the_run_was_stopped(recipe, tmp_path):
     assert len(evaluations(tmp_path / "whole")) == 4
     assert evaluations(tmp_path / "resumed") == evaluations(tmp_path / "whole")
     assert steps(tmp_path / "resumed") == steps(tmp_path / "whole")
-    assert weights(tmp_path / "resumed") == weights(tmp_path / "whole")
+    assert bv.weights(tmp_path / "resumed") == bv.weights(tmp_path / "whole")
 
 
 def test_a_run_that_is_finished_is_left_alone(recipe, undisturbed):

@@ -111,13 +111,14 @@ def test_an_ensemble_takes_the_larger_probability(fine_tuned, features, tmp_path
 def test_a_head_over_a_store_and_on_the_way_is_that_of_training(head, tiny_model, features, tmp_path):
     task = {"learned_pooling": "span", "tenney_small": "classification"}[head]
     store = tmp_path / "store.h5"
-    bv.run("bv_extract", "--checkpoint", tiny_model, "--task", task, "--features", features, "--store", store, "--dtype", "float32")
+    bv.run("bv_extract", "--checkpoint", tiny_model, "--task", task, "--features", features, "--store", store, "--dtype", "float32",
+           "--precision", "float32")
     bv.run("bv_train", "--store", store, "--dev-store", store, "--heads", head, "--epochs", 1, "--output", tmp_path / "heads")
     (trained,) = (tmp_path / "heads").glob("*/*/*/head.json")
     expected = found_logits(trained.parent)
     common = ["--head", trained.parent, "--threads", 1, "--device", "cpu"]
     bv.run("bv_eval", *common, "--store", store, "--output", tmp_path / "stored", ranks=2)
-    bv.run("bv_eval", *common, "--checkpoint", tiny_model, "--features", features, "--output", tmp_path / "computed")
+    bv.run("bv_eval", *common, "--checkpoint", tiny_model, "--features", features, "--output", tmp_path / "computed", "--precision", "float32")
     for output in (tmp_path / "stored", tmp_path / "computed"):
         assert np.abs(found_logits(output) - expected).max() < 1e-5
         metrics = bv.read_json(output / "metrics.json")

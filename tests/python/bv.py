@@ -4,6 +4,7 @@ Places come from the environment (CTest sets it): BV_SOURCE (the repository), BV
 small BERT's folder), BV_SHARED (reference data; may be absent), BV_MPIRUN and BV_MPIRUN_FLAGS.
 """
 
+import hashlib
 import json
 import os
 import shlex
@@ -180,11 +181,22 @@ def read_json(path):
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def digest(path):
+    """SHA-256 of a file, for comparisons: a test that fails should not show a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights(output):
+    """The digest of each checkpoint's weights in the output folder of bv_finetune, by the checkpoint's name."""
+    return {path.parent.name: digest(path) for path in sorted(Path(output).glob("checkpoints/epoch-*/model.safetensors"))}
+
+
 def content(path):
-    """What a file of results says: its bytes, or a JSON object without `made` (the job, host and time that made it)."""
+    """What a file of results says: its digest, or a JSON object without `made` (the job, host and time that made it)."""
     path = Path(path)
     if path.suffix != ".json":
-        return path.read_bytes()
+        return digest(path)
     return {key: value for key, value in read_json(path).items() if key != "made"}
 
 

@@ -109,7 +109,7 @@ def write_config(path, *steps, more=""):
     """A study whose tuning keeps checkpoints after `steps` steps; the batch is all features, so a step is an epoch."""
     epochs = ",".join(str(step) for step in steps)
     path.write_text(f'[study]\ntasks = ["span"]\n[finetune]\ncheckpoints = "{epochs}"\nbatch = 1000\nlearning_rate = 1e-3\n'
-                    f'optimizer = "adamw"\nweight_decay = 0.01\nclip = 1.0\ndevice = "cpu"\n{more}')
+                    f'optimizer = "adamw"\nweight_decay = 0.01\nclip = 1.0\ndevice = "cpu"\nprecision = "float32"\n{more}')
     return path
 
 

@@ -17,15 +17,11 @@ def undisturbed(tiny_model, features, config, tmp_path_factory):
     study = config(folder / "study.toml", 0, 300, STEPS)
     bv.run("bv_finetune", "--config", study, "--model", tiny_model, "--task", "span", "--seed", 1, "--features", features,
            "--output", folder, "--threads", 1, ranks=2, timeout=300)
-    return weights(folder)
-
-
-def weights(output):
-    return {path.parent.name: path.read_bytes() for path in sorted(output.glob("checkpoints/epoch-*/model.safetensors"))}
+    return bv.weights(folder)
 
 
 def assert_same(tuning, undisturbed):
-    found = weights(tuning.output)
+    found = bv.weights(tuning.output)
     assert found and found == {name: undisturbed[name] for name in found}, tuning.text()
     assert bv.read_json_lines(tuning.output / "metrics" / "finetune.jsonl")[-1]["done"] is True
 

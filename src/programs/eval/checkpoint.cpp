@@ -53,7 +53,8 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
         evaluation.origin["parameters"] = model->parameter_count();
         evaluation.origin["checkpoint"] = checkpoint;
     });
-    choose_precision(compute, options.compute.precision, "", model->config(), ranks);
+    choose_precision(compute, options.compute.precision, {.checkpoint = options.checkpoint}, model->config(),
+                     ranks);
     evaluation.origin["precision"] = compute.precision_name();
     model->to(compute.device, compute.precision);
     model->freeze();

@@ -50,7 +50,8 @@ HeadOverStates open_head(const EvalOptions& options, Compute& compute, const Com
             require_unchanged_checkpoint(source.info(), source.name(), options.allow_other_checkpoint);
     });
     if (options.store.empty()) {
-        choose_precision(compute, options.compute.precision, "", read_bert_config(options.checkpoint), ranks);
+        choose_precision(compute, options.compute.precision, {.checkpoint = options.checkpoint},
+                         read_bert_config(options.checkpoint), ranks);
         source.multiply_in(compute.precision);
     }
     opened->trained.head.to(compute.device);

@@ -118,7 +118,8 @@ class Answerer {
     Answerer(const EvalOptions& options, const Communicator& ranks)
         : options_(options), ranks_(ranks), compute_(open_device(options.compute, ranks)) {
         ranks.agree([&] { load(); });
-        choose_precision(compute_, options.compute.precision, "", bert_->model.config(), ranks);
+        choose_precision(compute_, options.compute.precision, {.checkpoint = options.checkpoint},
+                         bert_->model.config(), ranks);
         bert_->model.to(compute_.device, compute_.precision);
         bert_->model.freeze();
         for (ServedHead& head : heads_) head.trained.head.to(compute_.device);

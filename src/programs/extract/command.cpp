@@ -113,7 +113,8 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
         if (ranks.is_root()) precision = precision_there(options);
         model = Model::load(options.checkpoint, options.task, Use::states);
     });
-    choose_precision(compute, options.compute.precision, precision, model->config(), ranks);
+    choose_precision(compute, options.compute.precision,
+                     {.unfinished = precision, .checkpoint = options.checkpoint}, model->config(), ranks);
     info.precision = dtype_of(compute.precision);
     model->to(compute.device, compute.precision);
     model->freeze();

@@ -229,7 +229,8 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         spdlog::info("newly initialised, because {} does not hold them: {}", options.model.string(),
                      fmt::join(model->drawn(), ", "));
     }
-    choose_precision(compute, options.compute.precision, earlier.precision, model->config(), ranks);
+    choose_precision(compute, options.compute.precision, {.unfinished = earlier.precision}, model->config(),
+                     ranks);
     inputs.recipe["precision"] = compute.precision_name();
     Collective& collective = make_collective(ranks, compute.gpu());
     const auto trainer = [&](const FinetuneOptions& how, Model& with, int sharing) {

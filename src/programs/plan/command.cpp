@@ -251,7 +251,7 @@ void plan(const PlanOptions& options, const Communicator& ranks) {
     if (options.measure) {
         const std::int64_t tokens = plan.data.train_tokens / plan.data.train_features;
         Compute compute = open_device(options.compute, ranks);
-        choose_precision(compute, options.compute.precision, "", plan.config, ranks);
+        choose_precision(compute, options.compute.precision, {}, plan.config, ranks);
         plan.rates = measure_rates(plan.config, tokens, plan.study.batch, options.folder, compute, ranks);
         plan.rates.tuned_tokens *= share / ranks.size();
         plan.rates.encoded_tokens *= share / ranks.size();

@@ -12,6 +12,7 @@
 #include "bert/attention/attention.hpp"
 #include "bert/linear.hpp"
 #include "core/log.hpp"
+#include "optim/checkpoint.hpp"
 
 #ifdef BV_CUDA
 #include <cuda_runtime_api.h>
@@ -79,7 +80,14 @@ at::ScalarType precision_named(const std::string& name) {
     fail("'{}' is not a precision of matrix products; expected float32 or bfloat16", name);
 }
 
-/// Collective: returns the precision that auto takes if there is no earlier work to continue, and the reason.
+/// The precision in which the checkpoint in `folder` was fine-tuned. Empty when that is not recorded.
+std::string precision_of_tuning(const std::filesystem::path& folder) {
+    if (folder.empty()) return "";
+    const auto known = read_checkpoint(folder);
+    return known ? known->precision : "";
+}
+
+/// Collective: returns the precision that auto takes if no earlier work decides it, and the reason.
 std::pair<at::ScalarType, std::string> choose_by_device(const Compute& compute, bool all_have,
                                                         const BertConfig& config, const Communicator& ranks) {
     if (!all_have) {
@@ -113,17 +121,26 @@ ProductRates measure_products(const BertConfig& config, const Communicator& rank
     return {all / ranks.sum(wide.seconds()), all / ranks.sum(narrow.seconds())};
 }
 
-void choose_precision(Compute& compute, const std::string& wanted, const std::string& recorded,
+void choose_precision(Compute& compute, const std::string& wanted, const EarlierWork& earlier,
                       const BertConfig& config, const Communicator& ranks) {
     const bool all_have = ranks.sum(std::int64_t{has_bfloat16(compute.device)}) == ranks.size();
     const std::string choice = ranks.broadcast(wanted);
-    const std::string before = ranks.broadcast(recorded);
+    std::string named = choice;
     std::string why = "--precision";
-    if (choice != "auto" || !before.empty()) {
-        ranks.agree([&] { compute.precision = precision_named(choice != "auto" ? choice : before); });
-        if (choice == "auto") why = "as in the unfinished work";
-    } else {
+    if (choice == "auto") {
+        named = ranks.broadcast(earlier.unfinished);
+        why = "as in the unfinished work";
+    }
+    if (named.empty()) {
+        ranks.root_only([&] { named = precision_of_tuning(earlier.checkpoint); });
+        named = ranks.broadcast(named);
+        why = "in which the checkpoint was fine-tuned";
+        if (named == "bfloat16" && !all_have) named.clear();
+    }
+    if (named.empty()) {
         std::tie(compute.precision, why) = choose_by_device(compute, all_have, config, ranks);
+    } else {
+        ranks.agree([&] { compute.precision = precision_named(named); });
     }
     spdlog::info("precision: {} ({})", compute.precision_name(), why);
     if (compute.precision != at::kBFloat16 || !ranks.is_root()) return;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include "bert/config.hpp"
@@ -22,12 +23,20 @@ struct ProductRates {
 /// second. Throws std::runtime_error when MPI fails.
 ProductRates measure_products(const BertConfig& config, const Communicator& ranks);
 
+/// Where earlier work recorded its precision.
+struct EarlierWork {
+    std::string unfinished;            ///< precision in which unfinished work began; empty if there is none
+    std::filesystem::path checkpoint;  ///< the model's folder; empty if no model is read
+};
+
 /// Collective: sets the precision of BERT's matrix products on every rank, and logs it once. `wanted` is
-/// --precision. With auto, unfinished work goes on in `recorded`, the precision in which it began ("" if
-/// there is none), so that its results do not depend on the machines on which it ran. Otherwise auto takes
-/// bfloat16 on GPUs that support it, and the faster precision on CPUs that support both. The arguments of
-/// rank 0 count. Throws AgreedError when the precision is unknown, std::runtime_error when MPI fails.
-void choose_precision(Compute& compute, const std::string& wanted, const std::string& recorded,
+/// --precision. With auto, unfinished work goes on in the precision in which it began, so that its results do
+/// not depend on the machines on which it ran. A checkpoint is used in the precision in which it was
+/// fine-tuned if every rank's device has products in it, so that its results are those of training. Otherwise
+/// auto takes bfloat16 on GPUs that support it, and the faster precision on CPUs that support both. The
+/// arguments of rank 0 count. Throws AgreedError when the precision is unknown or checkpoint.json is
+/// malformed, std::runtime_error when MPI fails.
+void choose_precision(Compute& compute, const std::string& wanted, const EarlierWork& earlier,
                       const BertConfig& config, const Communicator& ranks);
 
 }  // namespace bv

@@ -62,7 +62,7 @@ Model load_maker(const StoreToolOptions& options, std::optional<OpenedStore>& op
         model = Model::load(checkpoint_of(options, info), info.task, Use::states);
     });
     Compute compute = open_device(wanted, ranks);
-    choose_precision(compute, wanted.precision, "", model->config(), ranks);
+    choose_precision(compute, wanted.precision, {}, model->config(), ranks);
     model->to(compute.device, compute.precision);
     model->freeze();
     return std::move(*model);

@@ -221,8 +221,9 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     if (!options.checkpoint.empty()) {
         std::string precision;
         ranks.agree([&] { precision = precision_of(jobs); });
-        choose_precision(compute, options.compute.precision, precision, read_bert_config(options.checkpoint),
-                         ranks);
+        choose_precision(compute, options.compute.precision,
+                         {.unfinished = precision, .checkpoint = options.checkpoint},
+                         read_bert_config(options.checkpoint), ranks);
         data->multiply_in(compute.precision);
         for (HeadJob& job : jobs) job.recipe["precision"] = compute.precision_name();
     }

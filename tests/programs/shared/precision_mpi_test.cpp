@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 
 #include "helpers/captured_log.hpp"
+#include "helpers/temporary_folder.hpp"
+#include "optim/checkpoint.hpp"
 #include "programs/shared/precision.hpp"
 
 namespace bv {
@@ -14,10 +16,10 @@ class Precision : public testing::Test {
     Precision() { at::set_num_threads(1); }
 
     /// What is chosen, and the log about it.
-    std::pair<std::string, std::string> choose(const std::string& wanted, const std::string& recorded) {
+    std::pair<std::string, std::string> choose(const std::string& wanted, const EarlierWork& earlier) {
         const CapturedLog log;
         Compute compute{at::kCPU};
-        choose_precision(compute, wanted, recorded, config_, ranks_);
+        choose_precision(compute, wanted, earlier, config_, ranks_);
         return {compute.precision_name(), log.text()};
     }
 
@@ -27,7 +29,7 @@ class Precision : public testing::Test {
 
 TEST_F(Precision, IsWhatTheUserWants) {
     for (const char* wanted : {"float32", "bfloat16"}) {
-        const auto [chosen, log] = choose(wanted, "");
+        const auto [chosen, log] = choose(wanted, {});
         EXPECT_EQ(chosen, wanted);
         EXPECT_THAT(log, HasSubstr(fmt::format("precision: {} (--precision)", wanted)));
     }
@@ -35,22 +37,47 @@ TEST_F(Precision, IsWhatTheUserWants) {
 
 TEST_F(Precision, OfWorkThatGoesOnIsThatOfBefore) {
     for (const char* recorded : {"float32", "bfloat16"}) {
-        const auto [chosen, log] = choose("auto", recorded);
+        const auto [chosen, log] = choose("auto", {.unfinished = recorded});
         EXPECT_EQ(chosen, recorded);
         EXPECT_THAT(log, HasSubstr("as in the unfinished work"));
     }
 }
 
+TEST_F(Precision, OfACheckpointIsThatOfItsTuning) {
+    const TemporaryFolder folder;
+    // The processor may have no products in bfloat16; then auto takes float32 for such a checkpoint.
+    const bool has_bfloat16 = __builtin_cpu_supports("avx512bf16") > 0;
+    for (const std::string tuned : {"float32", "bfloat16"}) {
+        const auto checkpoint = folder.path() / tuned;
+        write_checkpoint(checkpoint, {.epoch = EpochFraction::parse("1"), .precision = tuned},
+                         [](const std::filesystem::path&) { return "0123"; });
+        const bool kept = tuned == "float32" || has_bfloat16;
+        // Measuring could choose the same one, so the log is compared, too.
+        const auto [chosen, log] = choose("auto", {.checkpoint = checkpoint});
+        EXPECT_EQ(chosen, kept ? tuned : "float32");
+        EXPECT_THAT(log,
+                    HasSubstr(kept ? "in which the checkpoint was fine-tuned" : "has bfloat16 products"));
+        EXPECT_EQ(choose("auto", {.unfinished = "bfloat16", .checkpoint = checkpoint}).first, "bfloat16");
+        EXPECT_EQ(choose("float32", {.checkpoint = checkpoint}).first, "float32");
+    }
+}
+
+TEST_F(Precision, OfAFolderWithoutARecordIsChosenByTheDevice) {
+    const TemporaryFolder folder;
+    const auto [chosen, log] = choose("auto", {.checkpoint = folder.path()});
+    EXPECT_THAT(log, testing::AnyOf(HasSubstr("GFLOP/s"), HasSubstr("has bfloat16 products")));
+}
+
 TEST_F(Precision, IsThatOfRankZeroOnAllRanks) {
-    EXPECT_EQ(choose("auto", ranks_.is_root() ? "bfloat16" : "").first, "bfloat16");
+    EXPECT_EQ(choose("auto", {.unfinished = ranks_.is_root() ? "bfloat16" : ""}).first, "bfloat16");
 }
 
 TEST_F(Precision, ThatNobodyKnowsIsAMistake) {
-    EXPECT_THROW(choose("auto", "float8"), AgreedError);
+    EXPECT_THROW(choose("auto", {.unfinished = "float8"}), AgreedError);
 }
 
 TEST_F(Precision, OfAutoIsOneForAllRanksAndSaysWhy) {
-    const auto [chosen, log] = choose("auto", "");
+    const auto [chosen, log] = choose("auto", {});
     for (const std::string& other : ranks_.gather(chosen)) EXPECT_EQ(chosen, other);
     EXPECT_THAT(log, testing::AnyOf(HasSubstr("GFLOP/s"), HasSubstr("has bfloat16 products")));
     EXPECT_THAT(log, HasSubstr("precision: " + chosen));

@@ -6,6 +6,7 @@ import bv
 import made_records  # noqa: F401  finds tools/report and tools/bench
 import pytest
 import vl_convert
+from charts import epochs_of_heads
 from run_folder import read_run
 from sections import build_report
 
@@ -56,3 +57,9 @@ def test_every_continuous_axis_zooms(figures):
 def test_vega_lite_takes_every_figure(figures):
     for name, spec in figures.items():
         assert vl_convert.vegalite_to_vega(spec)["marks"], name
+
+
+def test_an_axis_of_epochs_writes_ten_as_ten():
+    lines = [{"model": "head", "epoch": "1", "seed": 1, "at": at, "value": 50 + at} for at in range(1, 11)]
+    drawing = vl_convert.vegalite_to_svg(epochs_of_heads(lines, "F1"))
+    assert ">10</text>" in drawing and "1e+1" not in drawing

@@ -173,3 +173,8 @@ def test_the_whole_zoo_takes_seconds():
 def test_a_small_p_value_is_not_read_as_zero():
     column = Column("p (Holm)", 3, least=0.001)
     assert [cell_text(p, column) for p in (0.0, 0.0004, 0.001, 0.25)] == ["< 0.001", "< 0.001", "0.001", "0.250"]
+
+
+def test_a_small_negative_difference_is_no_negative_zero():
+    assert cell_text(-0.04, Column("difference", 1, signed=True)) == "+0.0"
+    assert cell_text(-0.06, Column("difference", 1, signed=True)) == "−0.1"

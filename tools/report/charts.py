@@ -7,6 +7,7 @@ from marks import (
     F1,
     GREEN,
     GREY,
+    NUMBER,
     VERMILLION,
     about,
     category,
@@ -42,7 +43,7 @@ def fine_tuning_curve(berts, baseline):
     names = list(dict.fromkeys(row["score"] for row in rows))
     domain = extent([row["value"] for row in rows] + ([] if baseline is None else [baseline]))
     color = colored("score", names, colors=[SCORE_COLORS[name] for name in names])
-    x = padded(quantity("at", "epochs of fine-tuning", zero=True, axis={"format": "~g"}))
+    x = padded(quantity("at", "epochs of fine-tuning", zero=True, axis={"format": NUMBER}))
     y = padded(quantity("value", "percent", domain=domain))
     layers = [
         {
@@ -201,7 +202,7 @@ def epochs_of_heads(lines, title):
             "height": 110,
             "mark": {"type": "line", "point": {"size": 22}, "strokeWidth": 1.5},
             "encoding": {
-                "x": padded(quantity("at", "epochs of the head", zero=True, axis={"tickCount": 4, "format": "~g"}), 4),
+                "x": padded(quantity("at", "epochs of the head", zero=True, axis={"tickCount": 4, "format": NUMBER}), 4),
                 "y": padded(quantity("value", title, axis={"tickCount": 4}), 4),
                 "detail": {"field": "seed"},
                 **without_shape(color),

@@ -24,7 +24,7 @@ def _dots(rows, kinds, *, x_title="F1, percent", colors=(BLUE, VERMILLION, GREEN
     """A row each `what`, a colour and shape each `kind`; a line joins them."""
     y = category("what", axis={"labelLimit": 400, "grid": True}, order=list(dict.fromkeys(row["what"] for row in rows)))
     color = colored("kind", kinds, colors=list(colors))
-    x = padded(quantity("value", x_title))
+    x = padded(quantity("value", x_title, axis={"tickCount": 6}))  # more labels touch where they have five digits
     tips = hover(("what", "what"), ("kind", "which"), ("value", "percent"))
     layers = [
         {

@@ -82,6 +82,10 @@ def specification(rows, body, *, width=None, height=None):
     return spec
 
 
+# How an axis writes its numbers. Without a precision Vega takes that of the step between two ticks, and writes 10 as "1e+1".
+NUMBER = ".6~g"
+
+
 def quantity(field, title, *, zero=False, domain=None, **more):
     scale = {"zero": zero}
     if domain:

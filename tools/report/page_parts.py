@@ -110,7 +110,7 @@ def number_text(value, column):
         return f"{value:{sign},}"
     if column.least is not None and value < column.least:
         return f"< {column.least}"
-    text = f"{value:{sign},.{2 if column.digits is None else column.digits}f}"
+    text = f"{value:{sign}z,.{2 if column.digits is None else column.digits}f}"  # z: a small negative number is no "-0.0"
     return text.replace("-", "−") if column.signed else text
 
 

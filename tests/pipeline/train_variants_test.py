@@ -147,6 +147,9 @@ def test_held_out_questions_can_have_a_store_of_their_own(study, corpus, tiny_mo
                 "adapter_64_shared", "--output", tmp_path / "computed", "--device", "cpu", *flags, "--held-out-features"]
     shared = bv.run(*computed, tmp_path / "part.h5", check=False)
     assert shared.rc == 2 and re.search(r"part\.h5 .*and .*train\.h5 .*both have the question", shared.stderr), shared.stderr
+    bv.run("bv_prepare", "--squad", tmp_path / "held.json", "--model", tiny_model, "--stride", 64, "--output", tmp_path / "other.h5")
+    other = bv.run(*computed, tmp_path / "other.h5", check=False)
+    assert other.rc == 2 and re.search(r"other\.h5 .*was made with stride 64, .*dev\.h5 .*with 128; ", other.stderr), other.stderr
     bv.run(*computed, held["--held-out-features"])
     (again,) = (tmp_path / "computed").rglob("metrics.json")
     assert bv.read_json(again)["held_out_features"] == {"path": str(held["--held-out-features"]), "fingerprint": features}

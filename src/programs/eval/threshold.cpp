@@ -35,15 +35,8 @@ void require_held_out(const std::string& file, const nlohmann::json& metrics, co
              of_training ? "train the head again, with --held-out or --held-out-store" : "evaluate again");
     }
     const auto own = describe_features("", evaluation.fingerprint, evaluation.features.settings)["settings"];
-    for (const auto& [name, value] : own.items()) {
-        const nlohmann::json found = metrics[settings].is_object()
-                                         ? metrics[settings].value(name, nlohmann::json())
-                                         : nlohmann::json();
-        if (found != nlohmann::json(value)) {
-            fail("--threshold-from {}: its features were made with {} {}, those to be scored with {}", file,
-                 name, found.dump(), value.dump());
-        }
-    }
+    require_same_settings(metrics[settings], fmt::format("--threshold-from {}: what it scored", file), own,
+                          "what is to be scored");
     const Pointer elsewhere("/held_out_features/fingerprint");
     const Pointer scored(metrics.contains("held_out") ? elsewhere : Pointer("/features/fingerprint"));
     if (metrics.contains(scored) && metrics[scored] == evaluation.fingerprint) {

@@ -1,5 +1,7 @@
 #include "programs/shared/described_features.hpp"
 
+#include "core/error.hpp"
+
 namespace bv {
 
 nlohmann::ordered_json describe_features(const std::filesystem::path& path, const std::string& fingerprint,
@@ -15,6 +17,20 @@ nlohmann::ordered_json describe_features(const std::filesystem::path& path, cons
               {"stride", settings.stride},
               {"stride_means", to_string(settings.stride_means)},
               {"label_rule", to_string(settings.label_rule)}}}};
+}
+
+void require_same_settings(const nlohmann::ordered_json& found, const std::string& found_in,
+                           const nlohmann::ordered_json& wanted, const std::string& wanted_in) {
+    for (const auto& [name, value] : wanted.items()) {
+        const auto own =
+            found.is_object() ? found.value(name, nlohmann::ordered_json()) : nlohmann::ordered_json();
+        if (own != value) {
+            fail(
+                "{} was made with {} {}, {} with {}; features that are scored together have the same "
+                "settings",
+                found_in, name, own.dump(), wanted_in, value.dump());
+        }
+    }
 }
 
 }  // namespace bv

@@ -8,6 +8,7 @@
 #include "comm/sharding.hpp"
 #include "core/error.hpp"
 #include "io/files.hpp"
+#include "programs/shared/described_features.hpp"
 #include "programs/shared/training_data.hpp"
 #include "programs/train/command.hpp"
 #include "states/part_source.hpp"
@@ -73,7 +74,7 @@ HeadData::HeadData(const TrainOptions& options, Task task, at::Device device) : 
             held_out_ = open_checkpoint(options.checkpoint, options.held_out_features, task, device, layers);
     }
     for (const StateSource* source : opened()) require_labels(*source);
-    if (held_out_) require_other_questions();
+    if (held_out_) require_held_out();
     if (task == Task::classification) warn_of_missing_class(train_->features(), train_->name());
     const auto questions = static_cast<std::int64_t>(train_->features().questions.size());
     place_of_.resize(static_cast<std::size_t>(questions));
@@ -100,8 +101,14 @@ void HeadData::multiply_in(at::ScalarType precision) {
     for (StateSource* source : opened()) source->multiply_in(precision);
 }
 
-/// Throws Error if a held-out question is one to train or to score on.
-void HeadData::require_other_questions() const {
+/// Throws Error if a held-out question is one to train or to score on, or if the held-out features were made
+/// with other settings than those to score on: the threshold that is best on the one would not suit the
+/// other.
+void HeadData::require_held_out() const {
+    const auto settings = [](const StateSource& source) {
+        return describe_features("", "", source.features().settings)["settings"];
+    };
+    require_same_settings(settings(*held_out_), held_out_->name(), settings(*dev_), dev_->name());
     std::unordered_set<std::string_view> held;
     for (const Question& question : held_out_->features().questions) held.insert(question.id);
     for (const StateSource* source : {train_.get(), dev_.get()}) {

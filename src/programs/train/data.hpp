@@ -48,7 +48,7 @@ class HeadData {
 
   private:
     void hold_out(double share);
-    void require_other_questions() const;
+    void require_held_out() const;
     void shuffle_labels();
     bool is_trained_on(std::int64_t feature, double share) const;
 

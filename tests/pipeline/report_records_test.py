@@ -53,18 +53,23 @@ def change(path, **columns):
     save_file(kept, path, about)
 
 
-def test_the_answer_is_a_sentence_whose_figures_are_those_of_the_table(run):
-    first, *_ = sentences(page_of(run))
-    told = re.search(r"^(.*) over epoch-(\S+) states reaches (\d+) % of BERT's F1 with ([\d.e-]+) % of its parameters "
-                     r"\(([\d.]+) against ([\d.]+) after (\S+) epochs; difference ([−+][\d.]+), 95 % interval ([−+][\d.]+) to "
-                     r"([−+][\d.]+): (.*?)\)", first)  # fmt: skip
-    assert told, first
-    rows = {tuple(row["cells"][:2]): row["cells"] for row in figures_of(run)["span-significance"]["rows"]}
-    row = rows[told[2], told[1]]
+def assert_answer_is_that_of_the_table(run, sentence, measure):
+    """The sentence of a head against BERT has the figures of that head's row in the table of significance."""
+    told = re.search(rf"^(.*) over epoch-(\S+) states reaches (\d+) % of BERT's {measure} with ([\d.e-]+) % of its parameters "
+                     r"\(([\d.]+) against ([\d.]+) after (\S+) epochs; difference ([−+]?[\d.]+), 95 % interval ([−+]?[\d.]+) to "
+                     r"([−+]?[\d.]+): (.*?)\)", sentence)  # fmt: skip
+    assert told, sentence
+    table = figures_of(run)["span-significance"]
+    assert f"{measure} in percent" in table["caption"]
+    row = next(row["cells"] for row in table["rows"] if row["cells"][:2] == [told[2], told[1]])
     difference = row[7]
     assert f"{row[3]['value']:.1f}" == told[5]
     assert [f"{difference[key]:+.1f}".replace("-", "−") for key in ("value", "low", "high")] == list(told.groups()[7:10])
     assert told[11].startswith(difference["verdict"])
+
+
+def test_the_answer_is_a_sentence_whose_figures_are_those_of_the_table(run):
+    assert_answer_is_that_of_the_table(run, sentences(page_of(run))[0], "F1")
 
 
 def test_where_bert_is_no_better_than_none_to_every_question_it_is_said(run):
@@ -74,6 +79,17 @@ def test_where_bert_is_no_better_than_none_to_every_question_it_is_said(run):
     said = sentences(page_of(run))
     assert said[0].startswith("BERT does not do better than “none” to every question, which scores 33.3")
     assert "nothing can be said of heads" in said[1]
+
+
+def test_where_bert_does_worse_than_none_the_questions_with_an_answer_judge_in_sentence_and_table(run):
+    for path in run.glob(f"span/seed-1/evaluations/epoch-*/{NAME}"):
+        columns = load_file(path)
+        change(path, null_odds=np.full_like(columns["null_odds"], -9), none_score=columns["span_score"] - np.float32(9),
+               f1=columns["f1"] * columns["f1"].dtype.type(0.3))
+    said = sentences(page_of(run))
+    assert said[0].startswith("BERT does not do better than “none” to every question")
+    assert re.fullmatch(r"Over all questions \d+ of 3 heads have a better F1 than BERT at the same checkpoint, .* judged by the questions that have an answer\.", said[1])
+    assert_answer_is_that_of_the_table(run, said[2], "F1 of the questions with an answer")
 
 
 def test_without_records_the_scores_are_told_and_that_nothing_tells_how_sure_they_are(run):

@@ -175,6 +175,7 @@ def test_a_small_p_value_is_not_read_as_zero():
     assert [cell_text(p, column) for p in (0.0, 0.0004, 0.001, 0.25)] == ["< 0.001", "< 0.001", "0.001", "0.250"]
 
 
-def test_a_small_negative_difference_is_no_negative_zero():
-    assert cell_text(-0.04, Column("difference", 1, signed=True)) == "+0.0"
-    assert cell_text(-0.06, Column("difference", 1, signed=True)) == "−0.1"
+def test_a_difference_of_zero_has_no_sign():
+    assert [cell_text(value, Column("difference", 1, signed=True)) for value in (-0.04, 0.0, 0.04)] == ["0.0"] * 3
+    assert [cell_text(value, Column("difference", 1, signed=True)) for value in (-0.06, 0.06)] == ["−0.1", "+0.1"]
+    assert cell_text(-1.5, Column("threshold", 2)) == "−1.50"

@@ -7,7 +7,7 @@ from page_parts import Column, Figure, number_text
 from report_model import TASK_TITLES
 from run_model import label_of
 from significance import BETTER, WORSE, holm
-from significance_section import LEVEL
+from significance_section import LEVEL, against_own_bert
 
 
 def signed(value):
@@ -23,12 +23,6 @@ def add_answer(report, task, evidence):
         part.figures.append(figure)
 
 
-def trivial_score(task, evidence):
-    """What the best answer that looks at nothing scores: "none" to every question, or the more frequent class."""
-    impossible = float((~evidence.first["answerable"]).mean())
-    return 100 * (impossible if task == "span" else max(impossible, 1 - impossible))
-
-
 def sentences_of(run, task, evidence):
     """The sentences, and the measure that they are about."""
     measure = measure_of(task)
@@ -38,21 +32,33 @@ def sentences_of(run, task, evidence):
         what = "BERT at any checkpoint" if not evidence.berts else "any head"
         return [f"No answer yet: there are no records of the questions of {what}."], measure
     sentences = []
-    best = max(evidence.berts, key=lambda one: evidence.score(one, measure))
-    trivial = trivial_score(task, evidence)
-    if evidence.score(best, measure) <= trivial:
+    best = evidence.best_bert(measure)
+    if evidence.bert_is_trivial:
         which = "“none” to every question" if task == "span" else "the more frequent class for every question"
         sentences.append(
-            f"BERT does not do better than {which}, which scores {trivial:.1f}: its best {MEASURES[measure]} is "
+            f"BERT does not do better than {which}, which scores {evidence.trivial:.1f}: its best {MEASURES[measure]} is "
             f"{evidence.score(best, measure):.1f} (epoch {label_of(best.group.epoch)})."
         )
         if task != "span":
             return [*sentences, "So nothing can be said of heads against it."], measure
-        measure = "answered"
-        best = max(evidence.berts, key=lambda one: evidence.score(one, measure))
-        if evidence.score(best, measure) == 0:
-            return [*sentences, "It answers no question that has an answer, so nothing can be said of heads against it."], "f1"
+        best = evidence.best_bert(evidence.judged)
+        if evidence.score(best, evidence.judged) == 0:
+            return [*sentences, "It answers no question that has an answer, so nothing can be said of heads against it."], measure
+        sentences.append(over_all_questions(evidence, measure))
+        measure = evidence.judged
     return sentences + compared(run, task, evidence, measure, best), measure
+
+
+def over_all_questions(evidence, measure):
+    """Why heads are judged by the questions with an answer alone, where BERT is no better than "none" to every question."""
+    told = against_own_bert(evidence, measure).values()
+    better = sum(one.sure_verdict == BETTER for one in told)
+    above = sum(evidence.score(one, measure) > evidence.trivial for one in evidence.heads)
+    return (
+        f"Over all questions {better} of {len(told)} heads have a better {MEASURES[measure]} than BERT at the same checkpoint, after "
+        f"Holm's correction, and {above} of {len(evidence.heads)} score more than that answer. So heads are judged by the questions "
+        "that have an answer."
+    )
 
 
 def compared(run, task, evidence, measure, best):

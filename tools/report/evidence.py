@@ -12,6 +12,7 @@ from significance import bootstrap
 from thresholds import held_out_scores, threshold_of
 
 MEASURES = {"f1": "F1", "exact": "accuracy", "answered": "F1 of the questions with an answer"}
+SHORT = {**MEASURES, "answered": "has-answer F1"}  # as titles of columns
 EITHER = "either"  # percent that the best or the second-best answer is right, by the reference's scorer
 
 
@@ -215,6 +216,27 @@ class Evidence:
     def drawn_over(self):
         """What the bootstrap draws, as captions say it."""
         return "questions and seeds" if any(len(system.records) > 1 for system in self.systems) else "questions"
+
+    @cached_property
+    def trivial(self):
+        """What the best answer that looks at nothing scores, percent: "none" to every question, or the more frequent class."""
+        impossible = float((~self.first["answerable"]).mean())
+        return 100 * (impossible if self.task == "span" else max(impossible, 1 - impossible))
+
+    def best_bert(self, measure):
+        return max(self.berts, key=lambda one: self.score(one, measure))
+
+    @cached_property
+    def bert_is_trivial(self):
+        """Whether BERT at no checkpoint does better than an answer that looks at nothing."""
+        measure = measure_of(self.task)
+        return self.score(self.best_bert(measure), measure) <= self.trivial
+
+    @cached_property
+    def judged(self):
+        """The measure by which heads are judged against BERT: that of the task, or in the span task, where BERT is no better than
+        "none" to every question, the one over the questions that have an answer."""
+        return "answered" if self.task == "span" and self.bert_is_trivial else measure_of(self.task)
 
     def bert_at(self, epoch):
         return next((system for system in self.berts if system.group.epoch == epoch), None)

@@ -110,8 +110,10 @@ def number_text(value, column):
         return f"{value:{sign},}"
     if column.least is not None and value < column.least:
         return f"< {column.least}"
-    text = f"{value:{sign}z,.{2 if column.digits is None else column.digits}f}"  # z: a small negative number is no "-0.0"
-    return text.replace("-", "−") if column.signed else text
+    text = f"{value:{sign},.{2 if column.digits is None else column.digits}f}"
+    if not any(digit in "123456789" for digit in text):
+        text = text.lstrip("+-")  # zero has no sign
+    return text.replace("-", "−")
 
 
 def cell_text(cell, column):

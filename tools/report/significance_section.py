@@ -1,6 +1,7 @@
 """How sure the differences are: heads against BERT at the same checkpoint and at its best, and the whole zoo."""
 
 import numpy as np
+from evidence import MEASURES, SHORT
 from page_parts import Column, Difference, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell
 from run_model import label_of
@@ -27,39 +28,41 @@ def versus_columns(evidence):
     def cell(one):
         system = evidence.system_of(one) if hasattr(one, "results") else None
         bert = evidence.bert_at(system.group.epoch) if system else None
-        return shown(evidence.difference(system, bert)) if bert and bert is not system else None
+        return shown(evidence.difference(system, bert, measure)) if bert and bert is not system else None
 
-    about = f"difference of F1 to BERT at the same checkpoint, with the 95 % interval over {evidence.drawn_over}"
+    measure = evidence.judged
+    about = f"difference of {MEASURES[measure]} to BERT at the same checkpoint, with the 95 % interval over {evidence.drawn_over}"
     if evidence.systems[0].held_out:
         about += "; at thresholds chosen on held-out questions, not of the answers as given"
-    return ((Column("F1 − BERT's", 1, about, signed=True), cell),)
+    return ((Column(f"{SHORT[measure]} − BERT's", 1, about, signed=True), cell),)
 
 
 def add_significance(report, evidence):
     task, heads = evidence.task, evidence.heads
     if not heads or not evidence.berts:
         return
-    best = max(evidence.berts, key=evidence.score)
-    zoo = evidence.bootstrap().zoo()
+    measure = evidence.judged
+    best = evidence.best_bert(measure)
+    zoo = evidence.bootstrap(measure).zoo()
     pairs = zoo[np.triu_indices(len(zoo), 1)]
     caption = (
-        "Paired bootstrap over questions, clustered by paragraph (10,000 resamples), and over seeds where there are several; F1 in "
-        "percent, in brackets the 95 % interval. “Beats BERT” is corrected by Holm for all heads of this table. Against the whole "
-        f"zoo of {len(zoo)} systems: {int((pairs < LEVEL).sum())} of {len(pairs)} pairs differ, with at most 5 % of these wrong (Benjamini "
-        f"and Hochberg); the last two columns count the systems that a head is better and worse than."
+        "Paired bootstrap over questions, clustered by paragraph (10,000 resamples), and over seeds where there are several; "
+        f"{MEASURES[measure]} in percent, in brackets the 95 % interval. “Beats BERT” is corrected by Holm for all heads of this "
+        f"table. Against the whole zoo of {len(zoo)} systems: {int((pairs < LEVEL).sum())} of {len(pairs)} pairs differ, with at most "
+        "5 % of these wrong (Benjamini and Hochberg); the last two columns count the systems that a head is better and worse than."
         + (" At thresholds chosen on held-out questions." if any(one.held_out for one in heads) else "")
     )
-    table = Table(f"{task}-significance", "How sure the differences are", caption, columns_of(best), rows_of(evidence, best, zoo))
+    table = Table(f"{task}-significance", "How sure the differences are", caption, columns_of(best, measure), rows_of(evidence, best, zoo))
     report.table(task, table)
 
 
-def columns_of(best):
+def columns_of(best, measure):
     """`best`: BERT at the checkpoint with its best score."""
     return [
         EPOCH,
         words("head"),
         SEED,
-        Column("F1", 1),
+        Column(SHORT[measure], 1),
         Column("− BERT, same checkpoint", 1, signed=True),
         Column("p (Holm)", 3, "two-sided, of no difference, corrected by Holm", least=0.001),
         words("beats BERT"),
@@ -70,16 +73,17 @@ def columns_of(best):
     ]
 
 
-def against_own_bert(evidence):
+def against_own_bert(evidence, measure):
     """The Difference of each head to BERT at the same checkpoint, where there is one, corrected together; by the head's place."""
     systems = evidence.systems
     pairs = [(systems.index(head), systems.index(bert)) for head in evidence.heads if (bert := evidence.bert_at(head.group.epoch))]
-    return dict(zip((place for place, _ in pairs), evidence.bootstrap().differences(pairs))) if pairs else {}
+    return dict(zip((place for place, _ in pairs), evidence.bootstrap(measure).differences(pairs))) if pairs else {}
 
 
 def rows_of(evidence, best, zoo):
     """A row a head. `zoo` (S, S): the corrected p values of all pairs of systems."""
-    scores, own = evidence.bootstrap().scores, against_own_bert(evidence)
+    measure = evidence.judged
+    scores, own = evidence.bootstrap(measure).scores, against_own_bert(evidence, measure)
     rows = []
     for head in evidence.heads:
         place = evidence.systems.index(head)
@@ -88,9 +92,9 @@ def rows_of(evidence, best, zoo):
             epoch_cell(head.group.epoch),
             head.name,
             head.group.seed,
-            Difference(evidence.score(head), *evidence.interval(head), signed=False),
+            Difference(evidence.score(head, measure), *evidence.interval(head, measure), signed=False),
             *([shown(same), same.corrected, "yes" if same.sure_verdict == BETTER else "no"] if same else [None] * 3),
-            shown(evidence.difference(head, best)),
+            shown(evidence.difference(head, best, measure)),
             same.smallest if same else None,
             int((apart & (scores < scores[place])).sum()),
             int((apart & (scores > scores[place])).sum()),

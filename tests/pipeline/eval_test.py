@@ -152,7 +152,8 @@ def test_refusals_are_one_line_and_leave_nothing(tiny_model, features, tmp_path,
 
 def test_show_prints_the_first_questions_with_gold_answers_and_predictions(fine_tuned, features, corpus, tmp_path):
     task, folder, _ = fine_tuned
-    common = ["--checkpoint", folder, "--task", task, "--features", features, "--threads", 1, "--device", "cpu"]
+    common = ["--checkpoint", folder, "--task", task, "--features", features, "--threads", 1, "--device", "cpu",
+              "--precision", "float32"]
     quiet = bv.run("bv_eval", *common, "--output", tmp_path / "quiet")
     shown = bv.run("bv_eval", *common, "--output", tmp_path / "shown", "--show", 3, ranks=2)
     assert quiet.stdout == ""

@@ -47,8 +47,8 @@ def test_heads_train_on_float8_as_on_the_same_states_in_float32(study, tiny_mode
     for dtype in ("float8", "float32"):
         (tmp_path / dtype).mkdir()
         for split in ("train", "dev"):
-            bv.run("bv_extract", "--checkpoint", tiny_model, "--features", study / f"{split}.h5", "--task", "span", "--dtype", dtype, "--precision", "float32",
-                   "--store", tmp_path / dtype / f"span-{split}.h5")
+            bv.run("bv_extract", "--checkpoint", tiny_model, "--features", study / f"{split}.h5", "--task", "span", "--dtype", dtype,
+                   "--precision", "float32", "--store", tmp_path / dtype / f"span-{split}.h5")
         train(tmp_path / dtype, tmp_path / dtype / "heads", heads, "--epochs", 1)
     train(tmp_path / "float8", tmp_path / "disk", heads, "--epochs", 1, "--cache-gib", 0)
     train(tmp_path / "float8", tmp_path / "ranks", heads, "--epochs", 1, ranks=2)

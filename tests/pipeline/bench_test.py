@@ -209,3 +209,18 @@ def test_answers_are_those_of_python_and_their_rates_are_measured(tiny_model, co
     assert whole["questions"] == 8 and rates["ours"]["median"] > 0
     assert whole["against_python"] == pytest.approx(rates["ours"]["median"] / rates["python"]["median"])
     assert f"{whole['wanted']:,}" in result.stdout
+
+
+def test_what_narrow_states_cost_is_a_difference_with_an_interval(tiny_model, corpus, tmp_path):
+    for split in ("train", "dev"):
+        bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", tiny_model, "--output", tmp_path / f"{split}.h5")
+    other = bv.write_model(tmp_path / "other", seed=1)
+    result = bv.run_tool("bench/dtypes.py", "--checkpoint", tiny_model, other, "--features", tmp_path / "train.h5", "--dev-features",
+                         tmp_path / "dev.h5", "--heads", "learned_pooling,average_pooling", "--dtypes", "float32", "float8", "--programs",
+                         bv.BIN, "--json", tmp_path / "found.json", env={"SLURM_JOB_ID": "", "OMP_WAIT_POLICY": "PASSIVE"}, timeout=300)
+    found = bv.read_json(tmp_path / "found.json")
+    assert found["seeds"] == 2 and found["scores"]["F1"].keys() == {"learned_pooling", "average_pooling"}
+    for head, scores in found["scores"]["F1"].items():
+        assert 0 <= scores["float32"] <= 100 and scores["float8"]["low"] <= scores["float8"]["value"] <= scores["float8"]["high"]
+        assert f"{scores['float8']['value']:+.2f} ({scores['float8']['low']:+.2f} to" in result.stdout, head
+    assert found["bytes"]["float8"] < 0.5 * found["bytes"]["float32"]

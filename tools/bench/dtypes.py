@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""How much worse narrow states make each head: the same heads trained on stores of one checkpoint in all types.
+"""How much worse narrow states make each head: the same heads trained on stores of one checkpoint in several types.
 
 Extracts the training and dev features in each type, trains the heads on each pair of stores with the same seed, and prints EM
-and F1 on the dev features. For all types but float32 it prints the difference from float32. Stores are deleted when their
-heads are trained, so the disk needs room only for the largest pair.
+and F1 on the dev features. For all types but the first it prints the difference from the first, with its 95 % interval: a paired
+bootstrap over questions, clustered by paragraph, and over seeds where there are several (tools/report/significance.py). Stores
+are deleted when their heads are trained, so the disk needs room only for the largest pair.
 """
 import argparse
 import json
@@ -15,72 +16,93 @@ from table import text_table
 
 from programs import CORES, REPOSITORY, BenchError, run
 
+sys.path.insert(0, str(REPOSITORY / "tools/report"))
+from evidence import parts_of
+from question_records import NAME, read_records
+from significance import bootstrap
+
 DTYPES = ("float32", "float16", "bfloat16", "float8")
 
 
-def scores_of(folder, task):
-    """{head: (EM or accuracy, F1)} of trained heads, in percent."""
+def records_of(folder):
+    """{head: the records of its questions} of trained heads."""
     found = {}
     for path in sorted(folder.glob("*/*/*/metrics.json")):
         metrics = json.loads(path.read_text(encoding="utf-8"))
         if "diverged" in metrics:
             raise BenchError(f"{path.parent}: the head diverged")
-        if task == "span":
-            found[metrics["head"]] = (metrics["official"]["exact"], metrics["official"]["f1"], metrics["official"]["best_f1"])
-        else:
-            own = metrics["classification"]
-            found[metrics["head"]] = (own["exact"], own["f1"])
+        found[metrics["head"]] = read_records(path.with_name(NAME))
     return found
 
 
-def train_on(dtype, options, folder):
+def train_on(dtype, seed, checkpoint, options, folder):
+    """The records of the heads trained on states in one type, and the bytes of both stores."""
+    ranks = [REPOSITORY / "launch/run_ranks.sh", "--ranks", CORES, "--threads", 1, "--"]
     stores = {}
     for split, features in (("train", options.features), ("dev", options.dev_features)):
         stores[split] = folder / f"{split}.h5"
-        run([REPOSITORY / "launch/run_ranks.sh", "--ranks", CORES, "--threads", 1, "--", options.programs / "bv_extract",
-             "--checkpoint", options.checkpoint, "--task", options.task, "--features", features, "--dtype", dtype,
-             "--store", stores[split]])
-    heads = folder / dtype
-    run([REPOSITORY / "launch/run_ranks.sh", "--ranks", CORES, "--threads", 1, "--", options.programs / "bv_train",
-         "--store", stores["train"], "--dev-store", stores["dev"], "--heads", options.heads, "--output", heads])
+        run([*ranks, options.programs / "bv_extract", "--checkpoint", checkpoint, "--task", options.task, "--features", features,
+             "--dtype", dtype, "--store", stores[split]])
+    heads = folder / f"{dtype}-{seed}"
+    run([*ranks, options.programs / "bv_train", "--store", stores["train"], "--dev-store", stores["dev"], "--heads", options.heads,
+         "--seed", seed, "--output", heads])
     size = sum(path.stat().st_size for path in stores.values())
     for path in stores.values():
         path.unlink()
-    return scores_of(heads, options.task), size
+    return records_of(heads), size
+
+
+def compared(records, dtypes, measure):
+    """{head: (score of the first type, {dtype: its Difference from the first})}, from {(dtype, seed): {head: records}}, in percent."""
+    heads = list(next(iter(records.values())))
+    systems = [(head, dtype) for head in heads for dtype in dtypes]
+    seeds = {seed for _, seed in records}
+    parts = [{seed: parts_of(records[dtype, seed][head], None, measure) for seed in seeds} for head, dtype in systems]
+    drawn = bootstrap(parts, next(iter(records.values()))[heads[0]]["context"])
+    first = {head: systems.index((head, dtypes[0])) for head in heads}
+    return {head: (float(drawn.scores[first[head]]),
+                   {dtype: drawn.difference(systems.index((head, dtype)), first[head]) for dtype in dtypes[1:]}) for head in heads}
+
+
+def difference_text(one):
+    return f"{one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f})"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, required=True, nargs="+", help="a checkpoint for each seed: 1, 2, ...")
     parser.add_argument("--features", type=Path, required=True, help="features file to train on")
     parser.add_argument("--dev-features", type=Path, required=True, help="features file to score on")
     parser.add_argument("--task", choices=("span", "classification"), default="span")
     parser.add_argument("--heads", required=True, help="names or files, separated by commas")
+    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES, help="the first is what the others are compared with [all]")
     parser.add_argument("--folder", type=Path, help="folder for the stores [the system's folder for temporary files]")
     parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="folder of the programs [build/release/bin]")
     parser.add_argument("--json", type=Path, help="file to write everything to, too")
     options = parser.parse_args()
     options.programs = options.programs.resolve()
+    records, sizes = {}, {}
     try:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
-            results = {dtype: train_on(dtype, options, Path(folder)) for dtype in DTYPES}
+            for seed, checkpoint in enumerate(options.checkpoint, 1):
+                for dtype in options.dtypes:
+                    records[dtype, seed], sizes[dtype] = train_on(dtype, seed, checkpoint, options, Path(folder))
     except (BenchError, OSError) as wrong:
         print(f"error: bench: {wrong}", file=sys.stderr)
         return 2
-    names = ("EM", "F1", "best F1") if options.task == "span" else ("accuracy", "F1")
-    exact = results["float32"][0]
-    body = []
-    for head, scores in exact.items():
-        row = [head, *(f"{score:.2f}" for score in scores)]
-        for dtype in DTYPES[1:]:
-            row += [f"{found - score:+.2f}" for found, score in zip(results[dtype][0][head], scores)]
-        body.append(row)
-    print(text_table(["head", *(f"float32\n{name}" for name in names),
-                      *(f"{dtype}\n{name}" for dtype in DTYPES[1:] for name in names)], body))
-    print("stores: " + ", ".join(f"{dtype} {size / 1e9:.2f} GB" for dtype, (_, size) in results.items()))
+    measures = {"EM" if options.task == "span" else "accuracy": "exact", "F1": "f1"}
+    found = {name: compared(records, options.dtypes, measure) for name, measure in measures.items()}
+    first, *others = options.dtypes
+    body = [[head, *(cell for name in measures for cell in
+                     (f"{found[name][head][0]:.2f}", *(difference_text(found[name][head][1][dtype]) for dtype in others)))]
+            for head in found["F1"]]
+    print(text_table(["head", *(title for name in measures for title in
+                                (f"{first}\n{name}", *(f"{dtype}\n{name} − {first}'s" for dtype in others)))], body))
+    print("stores: " + ", ".join(f"{dtype} {size / 1e9:.2f} GB" for dtype, size in sizes.items()))
     if options.json:
-        options.json.write_text(json.dumps({dtype: dict(bytes=size, scores=scores) for dtype, (scores, size) in results.items()},
-                                           indent=1), encoding="utf-8")
+        scores = {name: {head: {first: score, **{dtype: vars(one) for dtype, one in told.items()}} for head, (score, told) in
+                         of.items()} for name, of in found.items()}
+        options.json.write_text(json.dumps({"seeds": len(options.checkpoint), "bytes": sizes, "scores": scores}, indent=1), encoding="utf-8")
     return 0
 
 

@@ -180,6 +180,66 @@ def test_a_malformed_file_is_an_error_that_names_it(run, content, complaint):
     assert any(row[:2] == ["0.3", "1"] for row in rows) and not any(row[-1].startswith(f"{path.relative_to(run)}") for row in rows if row)
 
 
+BERT = "span/seed-1/evaluations/epoch-1"
+HEAD = "span/seed-1/heads/learned_pooling/epoch-1/lr-0.001-seed-1"
+
+
+@pytest.mark.parametrize(
+    "place, key, number",
+    [
+        (f"{BERT}/metrics.json", "HasAns_f1", "NaN"),
+        (f"{BERT}/metrics.json", "best_f1", "NaN"),
+        (f"{BERT}/metrics.json", "second_best_f1", "NaN"),
+        (f"{HEAD}/metrics.json", "HasAns_f1", "NaN"),
+        (f"{HEAD}/metrics.json", "f1", "-Infinity"),
+        (f"{HEAD}/head.json", "gamma", "NaN"),
+        (f"{HEAD}/head.json", "gamma", "1e999"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_an_error_that_names_its_file(run, place, key, number):
+    evaluation = run / BERT / "metrics.json"
+    metrics = bv.read_json(evaluation)
+    metrics["reference"].update(total=240, second_best_exact=25.0, second_best_f1=30.0, second_best_total=96)
+    write_json(evaluation, metrics)
+    path = run / place
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(rf'"{key}": [^,}}]*', f'"{key}": {number}', text, count=1), encoding="utf-8")
+    told = refusal_of(run)
+    assert (told.rc, told.stderr) == (2, f"error: report: {path}: {number} is no finite number\n")
+    rows = rows_of((run / "report/index.html").read_text(encoding="utf-8"))
+    assert any(row[:2] == ["0.3", "1"] for row in rows) and not any("nan" in cell or "inf" in cell for row in rows for cell in row[:-1])
+
+
+@pytest.mark.parametrize("line, key", [(0, "loss"), (-1, "seconds")])
+def test_a_line_with_a_number_that_is_not_finite_is_an_error_that_names_it(run, line, key):
+    path = run / "span/seed-1/metrics/finetune.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    place = lines.index(lines[line]) + 1
+    lines[place - 1] = re.sub(rf'"{key}": ?[^,}}]*', f'"{key}": NaN', lines[place - 1])
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    told = refusal_of(run)
+    assert (told.rc, told.stderr) == (2, f"error: report: {path}: line {place}: NaN is no finite number\n")
+    assert 'data-table="span-heads"' in (run / "report/index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("place, within", [(BERT, ""), (HEAD, "held_out.")])
+def test_a_score_that_is_no_number_is_an_error_that_names_it(run, place, within):
+    path = run / place / "metrics.json"
+    metrics = bv.read_json(path)
+    other = {"official": metrics["official"] | {"HasAns_f1": "high"}}
+    write_json(path, metrics | ({"held_out": other} if within else other))
+    told = refusal_of(run)
+    assert (told.rc, told.stderr) == (2, f"error: report: {path}: '{within}official.HasAns_f1' should be a number, is 'high'\n")
+
+
+def test_a_null_of_the_programs_stands_for_no_number_and_is_no_error(run):
+    path = run / "span/seed-1/metrics/finetune.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace('"loss":5.9', '"loss":null'), encoding="utf-8")
+    metrics = run / HEAD / "metrics.json"
+    metrics.write_text(re.sub('"best_f1": [^,}]*', '"best_f1": null', metrics.read_text(encoding="utf-8")), encoding="utf-8")
+    assert refusal_of(run).rc == 0
+
+
 def test_a_run_that_is_not_there_is_an_error(tmp_path):
     result = bv.run_tool("report/report.py", "--run", tmp_path / "none", check=False)
     assert (result.rc, result.stderr) == (2, f"error: report: {tmp_path / 'none'}: no such folder\n")

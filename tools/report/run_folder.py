@@ -158,10 +158,8 @@ def _read_head(path, task, seed):
     description = read_json(description_path)
     weights = description.get("layer_weights", [])
     for learned in weights:
-        if not isinstance(learned, dict) or not all(is_number(weight) for weight in learned.get("weights", [None])):
-            raise RunError(
-                f"{description_path}: 'layer_weights' should hold objects with a list of numbers 'weights'"
-            )
+        if not isinstance(learned, dict) or not all(map(is_number, [*learned.get("weights", [None]), learned.get("gamma", 1.0)])):
+            raise RunError(f"{description_path}: 'layer_weights' should hold objects with a list of numbers 'weights' and a number 'gamma'")
     shuffled = {file: about.get("shuffled_labels", False) for file, about in ((path, metrics), (description_path, description))}
     if shuffled[path] not in (True, False) or shuffled[path] != shuffled[description_path]:
         told = " and ".join(f"{value!r} in {file.name}" for file, value in shuffled.items())

@@ -9,6 +9,9 @@ import bv
 import pytest
 from synthetic_run import BERT_PARAMETERS, page_of, refusal_of, rows_of, write_json, write_run
 
+sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
+from run_folder import read_run
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -131,6 +134,15 @@ def test_missing_heads_and_unfinished_tuning_are_named(run):
         "Fine-tuning has not finished: span/seed-1/metrics/finetune.jsonl does not end with its summary"
         in page
     )
+
+
+@pytest.mark.parametrize("content, words", [("{\n", "does not end with its summary"), ("", "does not end with its summary"), (None, "is absent")])
+def test_what_is_said_of_unfinished_tuning_depends_on_its_file(run, content, words):
+    path = run / "span/seed-1/metrics/finetune.jsonl"
+    path.unlink()
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    assert f"Fine-tuning has not finished: {path.relative_to(run)} {words}." in read_run(run).missing
 
 
 def test_a_head_that_diverged_is_named_and_scored_by_its_best_epoch_before(run):

@@ -70,7 +70,7 @@ def _read_seed(run, task, folder):
     for path in sorted(folder.glob("evaluations/mixed/*/*/*/metrics.json")):
         run.mixed += run.attempt(_read_mixed, path, task, seed)
     for path in sorted(folder.glob("evaluations/ensembles/*/*/*/metrics.json")):
-        run.ensembles += run.attempt(_read_ensemble, path, task, seed, run)
+        run.ensembles += [one for one in run.attempt(_read_ensemble, path, task, seed, run) if one is not None]
     unfinished = {path.parent for path in folder.glob("heads/*/epoch-*/*/metrics.jsonl")} - {
         path.parent for path in paths
     }
@@ -91,7 +91,7 @@ def _read_seed(run, task, folder):
     else:
         run.missing.append(
             f"Fine-tuning has not finished: {path.relative_to(run.folder)} "
-            f"{'does not end with its summary' if lines else 'is absent'}."
+            f"{'does not end with its summary' if path.is_file() else 'is absent'}."
         )
     for result in [*run.berts, *run.others, *run.heads, *run.controls]:
         if (result.task, result.seed) == (task, seed) and not result.main:
@@ -209,7 +209,8 @@ def _read_mixed(path, task, seed):
 
 
 def _read_ensemble(path, task, seed, run):
-    """Its members are the results beside whose metrics.json their logits lie."""
+    """Its members are the results beside whose metrics.json their logits lie. None, and named as missing, where one of them has no
+    scores: they are absent, or malformed and named as wrong."""
     metrics = read_json(path)
     check_scores(metrics, path)
     place = f"{task}/seed-{seed}/"
@@ -220,6 +221,10 @@ def _read_ensemble(path, task, seed, run):
         _, found, rest = logits["path"].rpartition(place)
         beside = (run.folder / place / rest).with_name("metrics.json")
         member = next((result for result in [*run.berts, *run.heads] if result.files[0] == beside), None)
+        if found and member is None and _without_scores(run, beside):
+            model = beside.parent.relative_to(run.folder)
+            run.missing.append(f"Left out: {path.parent.relative_to(run.folder)}: its model {model} has no scores.")
+            return None
         if not found or member is None:
             raise RunError(f"{path}: 'logits' names {logits['path']}, which belongs to no result of this run")
         members.append(member)
@@ -229,3 +234,8 @@ def _read_ensemble(path, task, seed, run):
     return Result(
         task, seed, members[0].epoch, name, metrics, [path], combine=str(metrics.get("combine", "")), members=members
     )
+
+
+def _without_scores(run, path):
+    """Whether a result has a folder, but no scores that could be read from its `path`."""
+    return path.parent.is_dir() and not any(result.files[0] == path for result in [*run.others, *run.controls])

@@ -105,13 +105,14 @@ class Section:
 
 
 def number_text(value, column):
+    """A number as people read it, with a true minus sign."""
     sign = "+" if column.signed else ""
     if isinstance(value, int):
-        return f"{value:{sign},}"
+        return f"{value:{sign},}".replace("-", "−")
     if column.least is not None and value < column.least:
         return f"< {column.least}"
     text = f"{value:{sign}z,.{2 if column.digits is None else column.digits}f}"  # z: a small negative number is no "-0.0"
-    return text.replace("-", "−") if column.signed else text
+    return text.replace("-", "−")
 
 
 def cell_text(cell, column):

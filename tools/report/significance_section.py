@@ -87,7 +87,7 @@ def rows_of(evidence, best, zoo):
         cells = [
             epoch_cell(head.group.epoch),
             head.name,
-            head.group.seed,
+            head.seed_text,
             Difference(evidence.score(head), *evidence.interval(head), signed=False),
             *([shown(same), same.corrected, "yes" if same.sure_verdict == BETTER else "no"] if same else [None] * 3),
             shown(evidence.difference(head, best)),

@@ -1,6 +1,7 @@
 """The report shows a run's own numbers, says what is missing, and names a malformed file."""
 
 import html
+import json
 import re
 import shutil
 import sys
@@ -242,6 +243,17 @@ def test_a_score_that_is_no_number_is_an_error_that_names_it(run, place, within)
     write_json(path, metrics | ({"held_out": other} if within else other))
     told = refusal_of(run)
     assert (told.rc, told.stderr) == (2, f"error: report: {path}: '{within}official.HasAns_f1' should be a number, is 'high'\n")
+
+
+@pytest.mark.parametrize("key, value", [("seconds", "long"), ("tokens", None), ("forward", "long"), ("phases", [])])
+def test_a_summary_of_fine_tuning_with_no_number_is_an_error_that_names_it(run, key, value):
+    path = run / "span/seed-1/metrics/finetune.jsonl"
+    *lines, last = bv.read_json_lines(path)
+    (last["phases"] if key in last["phases"] else last)[key] = value
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, last]), encoding="utf-8")
+    kind = "an object" if key == "phases" else "a number"
+    told = refusal_of(run)
+    assert (told.rc, told.stderr) == (2, f"error: report: {path}: '{key}' should be {kind}, is {value!r}\n")
 
 
 def test_a_null_of_the_programs_stands_for_no_number_and_is_no_error(run):

@@ -87,7 +87,7 @@ def _read_seed(run, task, folder):
         if "evaluation" in line:
             run.in_training += run.attempt(_read_evaluation_in_training, line["evaluation"], task, seed, path)
     if lines and lines[-1].get("done") is True:
-        run.tunings.append(Tuning(task, seed, lines[-1], path))
+        run.tunings += run.attempt(_read_tuning, lines[-1], task, seed, path)
     else:
         run.missing.append(
             f"Fine-tuning has not finished: {path.relative_to(run.folder)} "
@@ -149,6 +149,16 @@ def _read_evaluation_in_training(evaluation, task, seed, path):
     if not result.main:
         raise RunError(f"{path}: the evaluation of epoch {epoch} has no scores of the {task} task")
     return result
+
+
+def _read_tuning(summary, task, seed, path):
+    phases = summary.get("phases", {})
+    if not isinstance(phases, dict):
+        raise RunError(f"{path}: 'phases' should be an object, is {phases!r}")
+    for key, value in [*((key, summary.get(key, 0)) for key in ("seconds", "sequences", "tokens")), *phases.items()]:
+        if not is_number(value):
+            raise RunError(f"{path}: '{key}' should be a number, is {value!r}")
+    return Tuning(task, seed, summary, path)
 
 
 def _read_head(path, task, seed):

@@ -127,3 +127,28 @@ def test_an_ensemble_of_unknown_logits_is_an_error_that_names_it(run):
     result = refusal_of(run)
     assert result.rc == 2
     assert str(path) in result.stderr and "epoch-7" in result.stderr
+
+
+ENSEMBLE = "span/seed-1/evaluations/ensembles/learned_pooling+BERT/epoch-1/lr-0.001-seed-1"
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_text('{"official": {')], ids=["absent", "cut short"])
+@pytest.mark.parametrize("member", ["evaluations/epoch-1", "heads/learned_pooling/epoch-1/lr-0.001-seed-1"])
+def test_an_ensemble_of_a_model_without_scores_is_left_out_and_named(run, member, harm):
+    add_experiments(run)
+    path = run / "span/seed-1" / member / "metrics.json"
+    harm(path)
+    found = read_run(run)
+    assert [line.partition(":")[0] for line in found.wrong] == [str(path)] * path.exists()
+    assert found.ensembles == []
+    assert [line for line in found.missing if "ensembles" in line] == [
+        f"Left out: {ENSEMBLE}-{how}: its model span/seed-1/{member} has no scores." for how in ("max", "mean")
+    ]
+
+
+def test_an_ensemble_of_a_result_that_is_no_model_is_an_error(run):
+    add_experiments(run)
+    path = run / f"{ENSEMBLE}-max" / "metrics.json"
+    path.write_text(path.read_text().replace("evaluations/epoch-1/", "evaluations/never-none/"))
+    (line,) = read_run(run).wrong
+    assert line.startswith(f"{path}: 'logits' names ") and "evaluations/never-none/" in line

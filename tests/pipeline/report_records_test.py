@@ -16,6 +16,10 @@ from synthetic_run import page_of, refusal_of, text_of, write_json
 sys.path.insert(0, str(bv.SOURCE / "tools" / "bench"))
 import made_run
 
+sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
+from evidence import Evidence
+from run_folder import read_run
+
 NAME = "questions.safetensors"
 
 
@@ -137,6 +141,38 @@ def test_records_of_other_features_are_left_out_and_named(run):
     page = html.unescape(page_of(run))
     assert f"Left out: {path.relative_to(run)} is of other questions (features {'0' * 32}" in page
     assert len(figures_of(run)["span-calibration"]["rows"]) == 3 + 3 - 1
+
+
+@pytest.mark.parametrize("kept, told", [(slice(140), "140 questions, not 150"), (slice(None, None, -1), "other ids")])
+def test_records_of_other_questions_of_the_same_features_say_in_what_they_differ(run, kept, told):
+    path = records_of(run, "evaluations/epoch-6")
+    change(path, **{name: np.ascontiguousarray(column[kept]) for name, column in load_file(path).items()})
+    assert f"Left out: {path.relative_to(run)} is of other questions ({told})." in Evidence(read_run(run), "span").run.missing
+
+
+def test_one_result_without_records_is_named(run):
+    path = records_of(run, "evaluations/epoch-6")
+    path.unlink()
+    evidence = Evidence(read_run(run), "span")
+    evidence.name_absent()
+    assert f"No records of questions for 1 result of the span task: {path.relative_to(run)}." in evidence.run.missing
+
+
+def test_tables_count_the_seeds_whose_records_are_there(tmp_path):
+    run = tmp_path / "study"
+    made_run.write_run(run, made_run.Shape(questions=60, checkpoints=2, heads=1, head_checkpoints=1, seeds=3))
+    (head,) = run.glob(f"span/seed-2/heads/*/*/*/{NAME}")
+    for path in (head, *run.glob(f"span/seed-[23]/evaluations/epoch-6/{NAME}")):
+        path.unlink()
+    page_of(run)
+    tables = figures_of(run)
+    for name in ("significance", "thresholds", "calibration", "disagreements"):
+        rows = tables[f"span-{name}"]["rows"]
+        assert [row["cells"][2] for row in rows if row["cells"][1] != "BERT"] == ["2 seeds"], name
+        berts = [row for row in rows if row["cells"][1] == "BERT"]
+        if name != "significance":  # its rows are heads
+            assert [row["cells"][2] for row in berts] == ["3 seeds", "1"], name
+            assert [path for path in berts[-1]["files"] if "seed-1" not in path] == [], name
 
 
 def test_without_the_features_file_there_are_scores_and_no_texts(run):

@@ -1,6 +1,7 @@
 """The report shows a run's own numbers, says what is missing, and names a malformed file."""
 
 import html
+import json
 import re
 import shutil
 import sys
@@ -8,6 +9,9 @@ import sys
 import bv
 import pytest
 from synthetic_run import BERT_PARAMETERS, page_of, refusal_of, rows_of, write_json, write_run
+
+sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
+from run_folder import read_run
 
 
 @pytest.fixture
@@ -133,6 +137,15 @@ def test_missing_heads_and_unfinished_tuning_are_named(run):
     )
 
 
+@pytest.mark.parametrize("content, words", [("{\n", "does not end with its summary"), ("", "does not end with its summary"), (None, "is absent")])
+def test_what_is_said_of_unfinished_tuning_depends_on_its_file(run, content, words):
+    path = run / "span/seed-1/metrics/finetune.jsonl"
+    path.unlink()
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    assert f"Fine-tuning has not finished: {path.relative_to(run)} {words}." in read_run(run).missing
+
+
 def test_a_head_that_diverged_is_named_and_scored_by_its_best_epoch_before(run):
     without, best = (run / f"span/seed-1/heads/{head}/epoch-1/lr-0.001-seed-1" for head in ("learned_pooling", "adapter_64_shared_skip"))
     metrics = bv.read_json(best / "metrics.json") | {"diverged": {"epoch": 3, "step": 250}}
@@ -178,6 +191,77 @@ def test_a_malformed_file_is_an_error_that_names_it(run, content, complaint):
     assert "Wrong in this run" in page and complaint in html.unescape(page)
     rows = rows_of(page)
     assert any(row[:2] == ["0.3", "1"] for row in rows) and not any(row[-1].startswith(f"{path.relative_to(run)}") for row in rows if row)
+
+
+BERT = "span/seed-1/evaluations/epoch-1"
+HEAD = "span/seed-1/heads/learned_pooling/epoch-1/lr-0.001-seed-1"
+
+
+@pytest.mark.parametrize(
+    "place, key, number",
+    [
+        (f"{BERT}/metrics.json", "HasAns_f1", "NaN"),
+        (f"{BERT}/metrics.json", "best_f1", "NaN"),
+        (f"{BERT}/metrics.json", "second_best_f1", "NaN"),
+        (f"{HEAD}/metrics.json", "HasAns_f1", "NaN"),
+        (f"{HEAD}/metrics.json", "f1", "-Infinity"),
+        (f"{HEAD}/head.json", "gamma", "NaN"),
+        (f"{HEAD}/head.json", "gamma", "1e999"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_an_error_that_names_its_file(run, place, key, number):
+    evaluation = run / BERT / "metrics.json"
+    metrics = bv.read_json(evaluation)
+    metrics["reference"].update(total=240, second_best_exact=25.0, second_best_f1=30.0, second_best_total=96)
+    write_json(evaluation, metrics)
+    path = run / place
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(rf'"{key}": [^,}}]*', f'"{key}": {number}', text, count=1), encoding="utf-8")
+    told = refusal_of(run)
+    assert (told.rc, told.stderr) == (2, f"error: report: {path}: {number} is no finite number\n")
+    rows = rows_of((run / "report/index.html").read_text(encoding="utf-8"))
+    assert any(row[:2] == ["0.3", "1"] for row in rows) and not any("nan" in cell or "inf" in cell for row in rows for cell in row[:-1])
+
+
+@pytest.mark.parametrize("line, key", [(0, "loss"), (-1, "seconds")])
+def test_a_line_with_a_number_that_is_not_finite_is_an_error_that_names_it(run, line, key):
+    path = run / "span/seed-1/metrics/finetune.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    place = lines.index(lines[line]) + 1
+    lines[place - 1] = re.sub(rf'"{key}": ?[^,}}]*', f'"{key}": NaN', lines[place - 1])
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    told = refusal_of(run)
+    assert (told.rc, told.stderr) == (2, f"error: report: {path}: line {place}: NaN is no finite number\n")
+    assert 'data-table="span-heads"' in (run / "report/index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("place, within", [(BERT, ""), (HEAD, "held_out.")])
+def test_a_score_that_is_no_number_is_an_error_that_names_it(run, place, within):
+    path = run / place / "metrics.json"
+    metrics = bv.read_json(path)
+    other = {"official": metrics["official"] | {"HasAns_f1": "high"}}
+    write_json(path, metrics | ({"held_out": other} if within else other))
+    told = refusal_of(run)
+    assert (told.rc, told.stderr) == (2, f"error: report: {path}: '{within}official.HasAns_f1' should be a number, is 'high'\n")
+
+
+@pytest.mark.parametrize("key, value", [("seconds", "long"), ("tokens", None), ("forward", "long"), ("phases", [])])
+def test_a_summary_of_fine_tuning_with_no_number_is_an_error_that_names_it(run, key, value):
+    path = run / "span/seed-1/metrics/finetune.jsonl"
+    *lines, last = bv.read_json_lines(path)
+    (last["phases"] if key in last["phases"] else last)[key] = value
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, last]), encoding="utf-8")
+    kind = "an object" if key == "phases" else "a number"
+    told = refusal_of(run)
+    assert (told.rc, told.stderr) == (2, f"error: report: {path}: '{key}' should be {kind}, is {value!r}\n")
+
+
+def test_a_null_of_the_programs_stands_for_no_number_and_is_no_error(run):
+    path = run / "span/seed-1/metrics/finetune.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace('"loss":5.9', '"loss":null'), encoding="utf-8")
+    metrics = run / HEAD / "metrics.json"
+    metrics.write_text(re.sub('"best_f1": [^,}]*', '"best_f1": null', metrics.read_text(encoding="utf-8")), encoding="utf-8")
+    assert refusal_of(run).rc == 0
 
 
 def test_a_run_that_is_not_there_is_an_error(tmp_path):

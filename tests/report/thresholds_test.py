@@ -11,9 +11,12 @@ import pytest
 from evidence import Evidence
 from official_script import verdict_on
 from origin import origin_of, require_alike
+from page_parts import cell_text
 from question_records import read_records
 from report_model import Report
 from run_folder import read_run
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 from synthetic_run import write_json
 from threshold_section import add_thresholds
 from thresholds import average_precision, best, headline, held_out_scores, histogram, precision_recall, thinned, threshold_of
@@ -92,13 +95,41 @@ def test_answers_at_a_held_out_threshold_stand_beside_those_as_given(tmp_path):
     rows = [row for row in report.tables()[0].rows if row.cells[1] == "BERT"]
     assert [row.cells[0].text for row in rows] == ["0.1", "6", "6"] and len(evidence.berts) == 2
     assert [(seed.cells[2], seed.cells[3].text, seed.cells[4]) for seed in rows[2].seeds] == [
-        (str(seed), text, f"held-out: span/seed-{seed}/held-out/epoch-6/metrics.json (abcd)") for seed, text in ((1, "-1.25"), (2, "always none"))
+        (str(seed), text, f"held-out: span/seed-{seed}/held-out/epoch-6/metrics.json (abcd)") for seed, text in ((1, "−1.25"), (2, "always none"))
     ]
     assert [cell.mean for cell in rows[2].cells[5:7]] == [71.5, 81.5] and rows[2].cells[7:] == [None] * 4
     facts = {fact.what: fact.file for fact in origin_of(found, rows[2].source[0], [])}
     assert facts["threshold"] == run / "span/seed-1/held-out/epoch-6/metrics.json"
     write_json(place, {"official": {"exact": 70, "f1": 80}})
     assert read_run(run).wrong == [f"{place}: 'answers' should be an object with a number 'null_threshold' and an object 'threshold_from', is None"]
+
+
+@pytest.mark.parametrize("seeds, text", [((), None), ((1,), "always none for 1 of 3 seeds"), ((1, 2), "always none for 2 of 3 seeds"),
+                                         ((1, 2, 3), "always none")])  # fmt: skip
+def test_a_best_threshold_that_always_says_none_is_no_part_of_a_mean(tmp_path, seeds, text):
+    run = tmp_path / "study"
+    made_run.write_run(run, made_run.Shape(questions=30, checkpoints=1, heads=0, head_checkpoints=1, seeds=3))
+    for seed in (1, 2, 3):
+        (path,) = run.glob(f"span/seed-{seed}/evaluations/epoch-*/questions.safetensors")
+        columns = load_file(path)
+        columns["null_odds"] -= 5
+        if seed in seeds:  # all answers are wrong, so that no threshold is better than "none" to every question
+            columns |= {"exact": np.zeros(30, np.uint8), "f1": np.zeros(30, np.float32)}
+        with safe_open(path, framework="numpy") as file:
+            about = file.metadata()
+        save_file(columns, path, about)
+    found = read_run(run)
+    report = Report(found)
+    add_thresholds(report, Evidence(found, "span"))
+    (row,) = report.tables()[0].rows
+    column = report.tables()[0].columns[7]
+    assert column.title == "best threshold"
+    of_seeds = [cell_text(one.cells[7], column) for one in row.seeds]
+    assert [one == "always none" for one in of_seeds] == [seed in seeds for seed in (1, 2, 3)]
+    if text is None:
+        assert row.cells[7].mean < 0 and cell_text(row.cells[7], column) == f"−{-row.cells[7].mean:.2f} ± {row.cells[7].deviation:.2f}"
+    else:
+        assert (row.cells[7].text, row.cells[7].order) == (text, -1e9)
 
 
 def test_held_out_scores_are_the_systems_own():

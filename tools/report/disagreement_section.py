@@ -16,8 +16,8 @@ def add_disagreements(report, evidence):
         counted = {seed: count_reasons(one) for seed, one in system.records.items()}
         cells = [spread([one.questions for one in reasons]) for reasons in zip(*counted.values())]
         points = spread([sum(one.points for one in reasons) for reasons in counted.values()])
-        begin = [epoch_cell(system.group.epoch), system.name, system.group.seed]
-        rows.append(Row([*begin, *cells, points], "bert" if system.is_bert else "", system.group.results))
+        begin = [epoch_cell(system.group.epoch), system.name, system.seed_text]
+        rows.append(Row([*begin, *cells, points], "bert" if system.is_bert else "", system.results))
     caption = (
         "Questions that one scorer calls right and the other wrong (exact match), by reason; a mean over seeds. The last column is what "
         "all of them make of EM: official less reference, in points. " + " ".join(f"{word}: {text}" for word, text in MEANINGS.items())
@@ -39,7 +39,7 @@ def listed(evidence):
     chosen = evidence.berts[-1:] + [max(evidence.heads, key=evidence.score)] * bool(evidence.heads)
     rows = []
     for system in chosen:
-        result = next(one for one in system.group.results if one.seed == system.seed)
+        result = system.results[0]
         for one in list_disagreements(system.one, evidence.texts):
             reference = "outside the context" if one.reference is None else one.reference or "none"
             right = "official" if one.official_right else "reference"

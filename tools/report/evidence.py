@@ -59,6 +59,16 @@ class System:
         return next(iter(self.records))
 
     @property
+    def seed_text(self):
+        """The seed, or the number of seeds that its figures are of: the others have no records."""
+        return self.seed if len(self.records) == 1 else f"{len(self.records)} seeds"
+
+    @property
+    def results(self):
+        """The results that have records, and so the figures come from."""
+        return [result for result in self.group.results if result.seed in self.records]
+
+    @property
     def one(self):
         return self.records[self.seed]
 
@@ -139,8 +149,14 @@ class Evidence:
             elif one.features == self._features and np.array_equal(one.ids, self.ids):
                 kept[file] = one
             else:
-                self.run.missing.append(f"Left out: {place} is of other questions (features {one.features}, not {self._features}).")
+                self.run.missing.append(f"Left out: {place} is of other questions ({self._mismatch(one)}).")
         return kept
+
+    def _mismatch(self, one):
+        """In what the questions of records differ from those of most, as words."""
+        if one.features != self._features:
+            return f"features {one.features}, not {self._features}"
+        return f"{len(one)} questions, not {len(self.ids)}" if len(one) != len(self.ids) else "other ids"
 
     def differences(self, pairs, measure):
         """The Difference of each pair of lists of results, under the same seeds: of the answers as given. None for a pair that has
@@ -188,9 +204,9 @@ class Evidence:
         """Names the results without records that were asked for since the last time."""
         if self._absent:
             example = self._absent[0].files[0].with_name(NAME).relative_to(self.run.folder)
-            self.run.missing.append(
-                f"No records of questions for {len(self._absent)} results of the {self.task} task, such as {example}."
-            )
+            results = f"{len(self._absent)} result{'s' * (len(self._absent) > 1)}"
+            such = ", such as" if len(self._absent) > 1 else ":"
+            self.run.missing.append(f"No records of questions for {results} of the {self.task} task{such} {example}.")
         self._absent = []
 
     def _threshold(self, group, seed, records):

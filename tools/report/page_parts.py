@@ -105,9 +105,10 @@ class Section:
 
 
 def number_text(value, column):
+    """A number as people read it, with a true minus sign."""
     sign = "+" if column.signed else ""
     if isinstance(value, int):
-        return f"{value:{sign},}"
+        return f"{value:{sign},}".replace("-", "−")
     if column.least is not None and value < column.least:
         return f"< {column.least}"
     text = f"{value:{sign},.{2 if column.digits is None else column.digits}f}"

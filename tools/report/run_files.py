@@ -65,14 +65,24 @@ def read_text(path):
 
 def _object(text, path, place):
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
     except json.JSONDecodeError as wrong:
         where = (
             f"line {wrong.lineno}, column {wrong.colno}" if place == str(path) else f"column {wrong.colno}"
         )
         raise RunError(f"{place}: no JSON: {where}: {wrong.msg}") from wrong
+    except ValueError as wrong:
+        raise RunError(f"{place}: {wrong}") from wrong
     if not isinstance(value, dict):
         raise RunError(f"{place}: should hold an object, holds a {type(value).__name__}")
+    return value
+
+
+def _finite(text):
+    """A number of a JSON file. JSON has no NaN and no infinity; bv's programs write null where a number is not finite."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
     return value
 
 
@@ -82,16 +92,25 @@ def is_number(value):
 
 
 def check_scores(metrics, path):
-    """Scores are objects with numbers `exact` and `f1`."""
+    """Scores are objects of numbers, `exact` and `f1` among them; those on held-out questions have such scores too."""
+    _check_numbers(metrics, path, "")
+    if metrics.get("held_out") is not None:
+        if not isinstance(metrics["held_out"], dict):
+            raise RunError(f"{path}: 'held_out' should be an object, is {metrics['held_out']!r}")
+        _check_numbers(metrics["held_out"], path, "held_out.")
+
+
+def _check_numbers(metrics, path, within):
     for name in ("official", "reference", "classification"):
         scores = metrics.get(name)
         if scores is None:
             continue
         if not isinstance(scores, dict):
-            raise RunError(f"{path}: '{name}' should be an object, is {scores!r}")
-        for key in ("exact", "f1"):
-            if not is_number(scores.get(key)):
-                raise RunError(f"{path}: '{name}.{key}' should be a number, is {scores.get(key)!r}")
+            raise RunError(f"{path}: '{within}{name}' should be an object, is {scores!r}")
+        for key in ("exact", "f1", *scores):
+            value = scores.get(key)
+            if not is_number(value) and (value is not None or key in ("exact", "f1")):
+                raise RunError(f"{path}: '{within}{name}.{key}' should be a number, is {value!r}")
 
 
 def divergence_in(metrics, path):

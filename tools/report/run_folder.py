@@ -70,7 +70,7 @@ def _read_seed(run, task, folder):
     for path in sorted(folder.glob("evaluations/mixed/*/*/*/metrics.json")):
         run.mixed += run.attempt(_read_mixed, path, task, seed)
     for path in sorted(folder.glob("evaluations/ensembles/*/*/*/metrics.json")):
-        run.ensembles += run.attempt(_read_ensemble, path, task, seed, run)
+        run.ensembles += [one for one in run.attempt(_read_ensemble, path, task, seed, run) if one is not None]
     unfinished = {path.parent for path in folder.glob("heads/*/epoch-*/*/metrics.jsonl")} - {
         path.parent for path in paths
     }
@@ -87,11 +87,11 @@ def _read_seed(run, task, folder):
         if "evaluation" in line:
             run.in_training += run.attempt(_read_evaluation_in_training, line["evaluation"], task, seed, path)
     if lines and lines[-1].get("done") is True:
-        run.tunings.append(Tuning(task, seed, lines[-1], path))
+        run.tunings += run.attempt(_read_tuning, lines[-1], task, seed, path)
     else:
         run.missing.append(
             f"Fine-tuning has not finished: {path.relative_to(run.folder)} "
-            f"{'does not end with its summary' if lines else 'is absent'}."
+            f"{'does not end with its summary' if path.is_file() else 'is absent'}."
         )
     for result in [*run.berts, *run.others, *run.heads, *run.controls]:
         if (result.task, result.seed) == (task, seed) and not result.main:
@@ -151,6 +151,16 @@ def _read_evaluation_in_training(evaluation, task, seed, path):
     return result
 
 
+def _read_tuning(summary, task, seed, path):
+    phases = summary.get("phases", {})
+    if not isinstance(phases, dict):
+        raise RunError(f"{path}: 'phases' should be an object, is {phases!r}")
+    for key, value in [*((key, summary.get(key, 0)) for key in ("seconds", "sequences", "tokens")), *phases.items()]:
+        if not is_number(value):
+            raise RunError(f"{path}: '{key}' should be a number, is {value!r}")
+    return Tuning(task, seed, summary, path)
+
+
 def _read_head(path, task, seed):
     metrics = read_json(path)
     check_scores(metrics, path)
@@ -158,10 +168,8 @@ def _read_head(path, task, seed):
     description = read_json(description_path)
     weights = description.get("layer_weights", [])
     for learned in weights:
-        if not isinstance(learned, dict) or not all(is_number(weight) for weight in learned.get("weights", [None])):
-            raise RunError(
-                f"{description_path}: 'layer_weights' should hold objects with a list of numbers 'weights'"
-            )
+        if not isinstance(learned, dict) or not all(map(is_number, [*learned.get("weights", [None]), learned.get("gamma", 1.0)])):
+            raise RunError(f"{description_path}: 'layer_weights' should hold objects with a list of numbers 'weights' and a number 'gamma'")
     shuffled = {file: about.get("shuffled_labels", False) for file, about in ((path, metrics), (description_path, description))}
     if shuffled[path] not in (True, False) or shuffled[path] != shuffled[description_path]:
         told = " and ".join(f"{value!r} in {file.name}" for file, value in shuffled.items())
@@ -211,7 +219,8 @@ def _read_mixed(path, task, seed):
 
 
 def _read_ensemble(path, task, seed, run):
-    """Its members are the results beside whose metrics.json their logits lie."""
+    """Its members are the results beside whose metrics.json their logits lie. None, and named as missing, where one of them has no
+    scores: they are absent, or malformed and named as wrong."""
     metrics = read_json(path)
     check_scores(metrics, path)
     place = f"{task}/seed-{seed}/"
@@ -222,6 +231,10 @@ def _read_ensemble(path, task, seed, run):
         _, found, rest = logits["path"].rpartition(place)
         beside = (run.folder / place / rest).with_name("metrics.json")
         member = next((result for result in [*run.berts, *run.heads] if result.files[0] == beside), None)
+        if found and member is None and _without_scores(run, beside):
+            model = beside.parent.relative_to(run.folder)
+            run.missing.append(f"Left out: {path.parent.relative_to(run.folder)}: its model {model} has no scores.")
+            return None
         if not found or member is None:
             raise RunError(f"{path}: 'logits' names {logits['path']}, which belongs to no result of this run")
         members.append(member)
@@ -231,3 +244,8 @@ def _read_ensemble(path, task, seed, run):
     return Result(
         task, seed, members[0].epoch, name, metrics, [path], combine=str(metrics.get("combine", "")), members=members
     )
+
+
+def _without_scores(run, path):
+    """Whether a result has a folder, but no scores that could be read from its `path`."""
+    return path.parent.is_dir() and not any(result.files[0] == path for result in [*run.others, *run.controls])

@@ -91,7 +91,7 @@ def rows_of(evidence, best, zoo):
         cells = [
             epoch_cell(head.group.epoch),
             head.name,
-            head.group.seed,
+            head.seed_text,
             Difference(evidence.score(head, measure), *evidence.interval(head, measure), signed=False),
             *([shown(same), same.corrected, "yes" if same.sure_verdict == BETTER else "no"] if same else [None] * 3),
             shown(evidence.difference(head, best, measure)),
@@ -99,5 +99,5 @@ def rows_of(evidence, best, zoo):
             int((apart & (scores < scores[place])).sum()),
             int((apart & (scores > scores[place])).sum()),
         ]
-        rows.append(Row(cells, "", head.group.results))
+        rows.append(Row(cells, "", head.results))
     return rows

@@ -5,7 +5,7 @@ import judgement_charts as charts
 import numpy as np
 from groups import Group, grouped, spread
 from origin import threshold_source
-from page_parts import Column, Figure, Row, Shown, Table, words
+from page_parts import Column, Figure, Row, Shown, Table, number_text, words
 from row_builder import EPOCH, SEED, epoch_cell
 from thresholds import average_precision, headline, held_out_scores, histogram, precision_recall, thinned
 
@@ -20,18 +20,12 @@ def add_thresholds(report, evidence):
     title = "Thresholds on the score of “none”"
     rows = []
     for system in evidence.systems:
-        told = {seed: figures_of(report.run, system, seed) for seed in system.records}
-        means = [told[system.seed][0]] if len(told) == 1 else [threshold_cells([one[0] for one in told.values()])]
-        cells = means[0] + [spread(values) for values in zip(*(one[1] for one in told.values()))]
+        told = [figures_of(report.run, system, result) for result in system.results]
+        begin = [epoch_cell(system.group.epoch), system.name]
         seeds = []
         if len(told) > 1:
-            for result in system.group.results:
-                if result.seed in told:
-                    one = told[result.seed]
-                    begin = [epoch_cell(result.epoch), system.name, result.seed]
-                    seeds.append(Row([*begin, *one[0], *one[1]], "seed", [result]))
-        begin = [epoch_cell(system.group.epoch), system.name, system.group.seed]
-        rows.append(Row([*begin, *cells], "bert" if system.is_bert else "", system.group.results, seeds))
+            seeds = [Row([*begin, one.seed, *cells_of([own])], "seed", [one]) for one, own in zip(system.results, told)]
+        rows.append(Row([*begin, system.seed_text, *cells_of(told)], "bert" if system.is_bert else "", system.results, seeds))
         if system.is_bert:
             rows += held_out_rows(report.run, system)
     caption = (
@@ -77,26 +71,39 @@ def held_out_rows(run, system):
 
 
 def threshold_cells(cells):
-    """The threshold and its source, of several seeds."""
+    """The threshold and its source, of one seed or several."""
     sources = sorted({one[1] for one in cells})
     return ["one a seed" if len({one[0].text for one in cells}) > 1 else cells[0][0], " and ".join(sources)]
 
 
 def threshold_text(value):
-    return Shown("always none" if value <= ALWAYS_NONE else f"{value:.2f}", max(value, ALWAYS_NONE))
+    text = "always none" if value <= ALWAYS_NONE else number_text(float(value), Column("", 2))
+    return Shown(text, max(value, ALWAYS_NONE))
 
 
-def figures_of(run, system, seed):
-    """([threshold, source], [the figures of the columns after])."""
-    one = system.records[seed]
-    result = next(found for found in system.group.results if found.seed == seed)
+def best_threshold_cell(values):
+    """The best threshold, of one seed or several. There is no mean where the best for a seed is "none" to every question."""
+    none = sum(value <= ALWAYS_NONE for value in values)
+    if not none:
+        return spread(values)
+    return Shown("always none" if none == len(values) else f"always none for {none} of {len(values)} seeds", ALWAYS_NONE)
+
+
+def cells_of(told):
+    """The cells behind the seed, of what `figures_of` tells of one seed or several."""
+    thresholds, exact, f1, best, *others = zip(*told)
+    return [*threshold_cells(thresholds), spread(exact), spread(f1), best_threshold_cell(best), *map(spread, others)]
+
+
+def figures_of(run, system, result):
+    """[(threshold, source), then the figures of the columns after] of one of its results."""
+    one = system.records[result.seed]
     held_out = held_out_scores(result, run.in_training, one.features) if system.held_out else None
     found = headline(one, held_out)
     odds, answerable = one.null_odds, one["answerable"]
-    best = None if found.best_threshold == -np.inf else found.best_threshold
-    scores = [100 * found.exact, 100 * found.f1, best, 100 * found.best_f1]
-    scores += [100 * average_precision(odds, one[key], answerable) for key in ("exact", "f1")]
-    return [threshold_text(found.threshold), found.source], scores
+    precisions = [100 * average_precision(odds, one[key], answerable) for key in ("exact", "f1")]
+    threshold = (threshold_text(found.threshold), found.source)
+    return [threshold, 100 * found.exact, 100 * found.f1, found.best_threshold, 100 * found.best_f1, *precisions]
 
 
 def add_curves(report, evidence, table):

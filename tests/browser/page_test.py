@@ -89,6 +89,31 @@ def test_it_loads_without_a_complaint_and_asks_for_nothing_but_itself(browser, p
     assert browser.run(f"{json.dumps(SECTIONS)}.filter((id) => !document.getElementById(id))") == []
 
 
+def test_every_hidden_state_has_its_label_beside_the_pooled_output(browser):
+    draw_all(browser)
+    labels = browser.run("""[...document.querySelectorAll('#figure-classification-layer-weights .role-axis-label text')]
+        .filter((text) => text.getAttribute('opacity') !== '0').map((text) => text.textContent)""")
+    states = ["pooled", *map(str, range(made_run.LAYERS))]
+    assert [label for label in labels if label in states] == states
+
+
+# The least gaps between labels of numbers that stand beside each other, in points, by figure.
+GAPS = """Object.fromEntries([...document.querySelectorAll('[data-figure]')].map((figure) => [figure.dataset.figure, Math.min(99,
+    ...[...figure.querySelectorAll('.role-axis-label')].flatMap((axis) => {
+        const boxes = [...axis.querySelectorAll('text')].filter((text) => text.getAttribute('opacity') !== '0' && !isNaN(parseFloat(text.textContent)))
+            .map((text) => text.getBoundingClientRect()).sort((one, two) => one.x - two.x);
+        return boxes.slice(1).map((box, place) => [box, boxes[place]]).filter(([box, before]) => Math.abs(box.y - before.y) < 2)
+            .map(([box, before]) => box.x - before.right);
+    }))]))"""
+
+
+@pytest.mark.parametrize("looks", [WIDE, PHONE], ids=["wide", "phone"])
+def test_labels_of_an_axis_keep_apart(chromium, page, looks):
+    chromium.open(page, **looks)
+    draw_all(chromium)
+    assert {name: gap for name, gap in chromium.run(GAPS).items() if gap < 6} == {}
+
+
 @contextmanager
 def prepared(chromium, program):
     """A page that is opened meanwhile runs this program before its own."""
@@ -280,6 +305,8 @@ def test_it_is_no_wider_than_the_window_in_any_looks(chromium, page, looks):
     chromium.errors.clear()
     chromium.open(page, **looks)
     draw_all(chromium)
+    chromium.run("document.querySelectorAll('#sources details').forEach((details) => { details.open = true; })")
+    assert "span/seed-1/evaluations/ensembles/" in chromium.run("document.querySelector('#configurations').textContent")  # long names
     assert chromium.run("document.documentElement.scrollWidth") <= looks["width"]
     ink, paper = chromium.run(
         "['color', 'backgroundColor'].map((name) => getComputedStyle(document.body)[name].match(/\\d+/g).map(Number)"
@@ -287,6 +314,14 @@ def test_it_is_no_wider_than_the_window_in_any_looks(chromium, page, looks):
     )
     assert (ink > paper) == bool(looks.get("dark"))
     assert chromium.errors == []
+
+
+def test_the_controls_of_a_table_stand_at_its_left_on_a_phone(chromium, page):
+    chromium.open(page, **PHONE)
+    draw_all(chromium)
+    lefts = """['.dt-search label', '.dt-buttons button'].map((name) => document.querySelector(`#span-heads ${name}`).getBoundingClientRect().x
+        - document.getElementById('span-heads').getBoundingClientRect().x)"""
+    assert all(0 <= left < 5 for left in chromium.run(lefts))
 
 
 def test_its_landmarks_and_controls_have_names(browser):

@@ -144,7 +144,7 @@ def pareto_front(points, title):
                 "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, **without_shape(color)},
             },
             {
-                    "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
+                "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
                 "encoding": {"x": x, "y": y, **color, "tooltip": tips},
             },
             {

@@ -154,9 +154,9 @@ def add_context_lengths(report, evidence):
         EPOCH,
         words("head"),
         Column("only the head right"),
-        Column("their median length", 0),
+        Column("median length, only the head", 0),
         Column("only BERT right"),
-        Column("their median length ", 0),
+        Column("median length, only BERT", 0),
     ]
     title = "Context length of uniquely correct questions"
     report.table(task, Table(name, title, caption, columns, rows))

@@ -118,7 +118,7 @@ def separating_words(rows):
         "mark": {"type": "bar"},
         "encoding": {
             "y": category("word", order=list(dict.fromkeys(order))),
-            "x": quantity("value", "log odds of right against wrong, in standard errors (z)", zero=True),
+            "x": quantity("value", "log odds of right against wrong, in standard errors (z)", zero=True, axis={"tickCount": 6}),
             "color": {"condition": {"test": "datum.value > 0", "value": BLUE}, "value": VERMILLION},
             "tooltip": hover(("word", "word"), ("value", "z"), ("count", "questions")),
         },

@@ -100,8 +100,9 @@ def test_every_hidden_state_has_its_label_beside_the_pooled_output(browser):
 # The least gaps between labels of numbers that stand beside each other, in points, by figure.
 GAPS = """Object.fromEntries([...document.querySelectorAll('[data-figure]')].map((figure) => [figure.dataset.figure, Math.min(99,
     ...[...figure.querySelectorAll('.role-axis-label')].flatMap((axis) => {
-        const boxes = [...axis.querySelectorAll('text')].filter((text) => text.getAttribute('opacity') !== '0' && !isNaN(parseFloat(text.textContent)))
-            .map((text) => text.getBoundingClientRect()).sort((one, two) => one.x - two.x);
+        const shown = [...axis.querySelectorAll('text')].filter((text) => text.getAttribute('opacity') !== '0');
+        const boxes = shown.filter((text) => !isNaN(parseFloat(text.textContent))).map((text) => text.getBoundingClientRect());
+        boxes.sort((one, two) => one.x - two.x);
         return boxes.slice(1).map((box, place) => [box, boxes[place]]).filter(([box, before]) => Math.abs(box.y - before.y) < 2)
             .map(([box, before]) => box.x - before.right);
     }))]))"""

@@ -23,6 +23,7 @@ ATTACKS = {
 }
 SECTIONS = ("answer", "figures", "explorer", "tables", "published", "cost", "sources")
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844, "phone": True}
+PAPER = 1031  # points between the margins of A4 on its side (style.css)
 
 
 def attack(monkeypatch):
@@ -344,5 +345,8 @@ def test_paper_has_all_figures_and_the_rows_of_tables(browser):
     browser.call("Emulation.setEmulatedMedia", media="print")
     assert browser.run("getComputedStyle(document.querySelector('nav')).display") == "none"
     assert browser.run("getComputedStyle(document.querySelector('#figure-span-heads .chart')).overflowX") == "visible"
+    browser.size(PAPER, 700)
+    cut = "[...document.querySelectorAll('table, .chart svg')].filter((one) => one.getBoundingClientRect().right > innerWidth)"
+    assert browser.run(f"{cut}.map((one) => one.dataset.table || one.closest('figure').id)") == []
     assert len(browser.call("Page.printToPDF")["data"]) > 100_000
     browser.call("Emulation.setEmulatedMedia", media="")

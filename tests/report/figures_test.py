@@ -68,6 +68,17 @@ def test_vega_lite_takes_every_figure(figures):
         assert vl_convert.vegalite_to_vega(spec)["marks"], name
 
 
+def test_the_reliability_diagram_shows_the_calibration_error_of_every_system(report, figures):
+    (table,) = (table for table in report.tables() if table.name == "span-calibration")
+    assert len(table.rows) == 3 + 4  # BERT at each checkpoint, and the heads at one of them
+    bins = figures["span-reliability"]["data"]["values"]
+    for row in table.rows:
+        epoch, model, _, error = row.cells[:4]
+        own = [one for one in bins if (one["model"], one["epoch"]) == (model, epoch.text)]
+        gaps = [one["count"] * abs(one["y"] - one["x"]) for one in own]
+        assert sum(gaps) / sum(one["count"] for one in own) == pytest.approx(error.mean, abs=0.01)
+
+
 def test_no_two_columns_of_a_table_have_one_title(report):
     for table in report.tables():
         titles = [column.title.strip() for column in table.columns]

@@ -55,10 +55,12 @@ def null_odds(rows):
     return specification(rows, {"concat": panels, "columns": 2})
 
 
-def reliability(rows):
-    """How often answers of a given confidence are right: on the diagonal is honest."""
-    epochs = list(dict.fromkeys(row["epoch"] for row in rows))
-    x, y = (padded(quantity(name, title, zero=True), 4) for name, title in (("x", "confidence, percent"), ("y", "right, percent")))
+def reliability(rows, epochs):
+    """How often answers of a given confidence are right: on the diagonal is honest. A panel a model, a line a checkpoint; `epochs`
+    are the labels of the checkpoints in their order."""
+    axis = {"tickCount": 4}
+    x = padded(quantity("x", "confidence, percent", domain=[0, 100], axis=axis), 4)
+    y = padded(quantity("y", "right, percent", domain=[0, 100], axis=axis), 4)
     diagonal = {
         "data": {"values": [{"x": 0, "y": 0}, {"x": 100, "y": 100}]},
         "mark": {"type": "line", "color": GREY, "strokeDash": [4, 4]},
@@ -66,19 +68,14 @@ def reliability(rows):
     }
     tips = hover(("model", "model"), ("epoch", "epoch"), ("x", "confidence"), ("y", "right"), ("count", "questions"))
     own = {
-        "mark": {"type": "line", "point": {"size": 30}, "strokeWidth": 1.5},
-        "encoding": {
-            "x": x,
-            "y": y,
-            "detail": {"field": "model"},
-            **without_shape(colored("kind", ["BERT", "best head"], colors=[BLUE, VERMILLION])),
-            "tooltip": tips,
-        },
+        "mark": {"type": "line", "point": {"size": 16}, "strokeWidth": 1.2},
+        "encoding": {"x": x, "y": y, **without_shape(colored("epoch", epochs, "states of epoch")), "tooltip": tips},
     }
+    names = list(dict.fromkeys(row["model"] for row in rows))
     body = {
-        "facet": {"field": "epoch", "title": "states of epoch", "sort": epochs},
-        "columns": 3,
-        "spec": {"width": 230, "height": 200, "layer": [diagonal, own]},
+        "facet": {"field": "model", "title": None, "sort": names, "header": {"labelFontSize": 11, "labelLimit": 190}},
+        "columns": 5,
+        "spec": {"width": 170, "height": 150, "layer": [diagonal, own]},
     }
     return specification(rows, body)
 

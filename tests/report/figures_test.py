@@ -79,6 +79,19 @@ def test_the_reliability_diagram_shows_the_calibration_error_of_every_system(rep
         assert sum(gaps) / sum(one["count"] for one in own) == pytest.approx(error.mean, abs=0.01)
 
 
+def test_forgetting_and_the_order_of_learning_stand_in_one_figure(report, figures):
+    """Its numbers are those of the table of learning history."""
+    (table,) = (table for table in report.tables() if table.name == "span-history")
+    _, _, always, learned, forgotten, never, events, _ = table.rows[0].cells
+    rows, count = figures["span-learning"]["data"]["values"], always + learned + forgotten + never
+    firsts = [row for row in rows if "first" in row]
+    assert sum(row["count"] for row in firsts) == count
+    assert sum(row["count"] for row in firsts if row["first"] == "never") == never
+    lost = sum(row["count"] for row in firsts if row["kind"] == "forgotten, wrong at the last")
+    assert lost == forgotten and sum(row["value"] for row in rows if row.get("value", 0) < 0) == pytest.approx(-events * count)
+    assert {"never", "never forgotten", "Learned and forgotten at each checkpoint"} <= set(drawn(figures["span-learning"]))
+
+
 def test_no_two_columns_of_a_table_have_one_title(report):
     for table in report.tables():
         titles = [column.title.strip() for column in table.columns]

@@ -86,27 +86,43 @@ def risk_coverage(rows):
     return _lines(rows, x, quantity("y", "wrong of the answered, percent", zero=True), tips)
 
 
-def learning(rows):
-    """Questions by BERT's verdicts over its checkpoints: bars of what was learned and forgotten between them."""
-    kinds = ["right before and now", "learned since the checkpoint before", "forgotten since the checkpoint before"]
-    epochs = list(dict.fromkeys(row["epoch"] for row in rows))
-    body = {
+def learning(changes, firsts, kinds, afterwards):
+    """Two panels: `changes`, what was learned and forgotten between checkpoints (epoch, kind of `kinds`, count, value), and `firsts`,
+    when questions were first right (first, kind of `afterwards`, count)."""
+    changed = _stacked(changes, "epoch", "value", kinds, [BLUE, GREEN, VERMILLION])
+    changed["encoding"]["y"]["title"] = "questions (forgotten ones below 0)"
+    ordered = _stacked(firsts, "first", "count", afterwards, [BLUE, GREEN, VERMILLION, GREY])
+    panels = [
+        {"title": "Learned and forgotten at each checkpoint", **changed},
+        {"title": "The first checkpoint that answers a question rightly", **ordered},
+    ]
+    rows = [{**row, "order": kinds.index(row["kind"])} for row in changes]
+    rows += [{**row, "order": afterwards.index(row["kind"])} for row in firsts]
+    return specification(rows, {"concat": panels, "columns": 2, "resolve": {"scale": {"color": "independent"}}})
+
+
+def _stacked(rows, place, value, kinds, colors):
+    """A panel of bars over checkpoints, of those rows that have this `place`."""
+    places = list(dict.fromkeys(row[place] for row in rows))
+    axis = {"labelAngle": 0, "labelOverlap": "greedy"}
+    return {
+        "transform": [{"filter": f"isValid(datum.{place})"}],
+        "width": 420,
+        "height": 260,
         "mark": {"type": "bar"},
         "encoding": {
-            "x": {"field": "epoch", "type": "ordinal", "sort": epochs, "title": "epochs of fine-tuning", "axis": {"labelAngle": 0}},
-            "y": quantity("value", "questions (forgotten ones below 0)", zero=True),
+            "x": {"field": place, "type": "ordinal", "sort": places, "title": "epochs of fine-tuning", "axis": axis},
+            "y": quantity(value, "questions", zero=True),
             "color": {
                 "field": "kind",
                 "title": None,
-                "scale": {"domain": kinds, "range": [BLUE, GREEN, VERMILLION]},
+                "scale": {"domain": kinds, "range": colors},
                 "legend": {"columns": 1},
             },
             "order": {"field": "order"},
-            "tooltip": hover(("epoch", "epoch"), ("kind", "which"), ("count", "questions"), digits=",.0f"),
+            "tooltip": hover((place, "epoch"), ("kind", "which"), ("count", "questions"), digits=",.0f"),
         },
     }
-    rows = [{**row, "order": kinds.index(row["kind"])} for row in rows]
-    return specification(rows, body, width=620, height=300)
 
 
 def separating_words(rows):

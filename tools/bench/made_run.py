@@ -128,6 +128,9 @@ class SeedWriter:
             "head": name, "task": self.task, "epoch": fraction(label), "layers": list(range(LAYERS)), "each_layer": False,
             "share": 1.0, "seed": self.seed,
             "layer_weights": [{"weights": list(weights / weights.sum()), "gamma": 1.1}] if pooled else [], **about})
+        line = {"epoch": 1, "seconds": 2_000.0 + place, "sequences": 131_911, "ranks": 8, "waiting_share": 0.01 * (1 + place),
+                "step_seconds": 0.001 * parameters}
+        (self.folder / folder / "metrics.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
         return folder
 
     def _write_experiments(self, place):

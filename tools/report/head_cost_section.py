@@ -31,7 +31,7 @@ def add_trainings(report, trainings):
         cells = [one.task, epoch, one.seed, len(one.logs), one.passes[0].get("ranks"), len(one.passes), seconds, speed, waiting]
         source = [results[path] for path in (log.with_name("metrics.json") for log in one.logs) if path in results]
         rows.append(Row(cells, "", source))
-        told = {"states": f"{one.task}, epoch {one.epoch}", "run": f"{one.task}/seed-{one.seed}", "heads": len(one.logs)}
+        told = {"states": f"epoch {one.epoch}, {one.task}", "run": f"{one.task}/seed-{one.seed}", "heads": len(one.logs)}
         points.append({**told, "speed": speed, "waiting": waiting})
     columns = [
         words("task"),

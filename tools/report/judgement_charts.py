@@ -94,7 +94,7 @@ def learning(changes, firsts, kinds, afterwards):
     ordered = _stacked(firsts, "first", "count", afterwards, [BLUE, GREEN, VERMILLION, GREY])
     panels = [
         {"title": "Learned and forgotten at each checkpoint", **changed},
-        {"title": "The first checkpoint that answers a question rightly", **ordered},
+        {"title": "The first checkpoint with a right answer", **ordered},
     ]
     rows = [{**row, "order": kinds.index(row["kind"])} for row in changes]
     rows += [{**row, "order": afterwards.index(row["kind"])} for row in firsts]

@@ -23,6 +23,7 @@ ATTACKS = {
 }
 SECTIONS = ("answer", "figures", "explorer", "tables", "published", "cost", "sources")
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844, "phone": True}
+PAPER = 1031  # points between the margins of A4 on its side (style.css)
 
 
 def attack(monkeypatch):
@@ -87,6 +88,32 @@ def test_it_loads_without_a_complaint_and_asks_for_nothing_but_itself(browser, p
     figures = browser.run("document.querySelectorAll('[data-figure]').length")
     assert figures > 20 and browser.run("document.querySelectorAll('[data-figure] .chart svg').length") >= figures
     assert browser.run(f"{json.dumps(SECTIONS)}.filter((id) => !document.getElementById(id))") == []
+
+
+def test_every_hidden_state_has_its_label_beside_the_pooled_output(browser):
+    draw_all(browser)
+    labels = browser.run("""[...document.querySelectorAll('#figure-classification-layer-weights .role-axis-label text')]
+        .filter((text) => text.getAttribute('opacity') !== '0').map((text) => text.textContent)""")
+    states = ["pooled", *map(str, range(made_run.LAYERS))]
+    assert [label for label in labels if label in states] == states
+
+
+# The least gaps between labels of numbers that stand beside each other, in points, by figure.
+GAPS = """Object.fromEntries([...document.querySelectorAll('[data-figure]')].map((figure) => [figure.dataset.figure, Math.min(99,
+    ...[...figure.querySelectorAll('.role-axis-label')].flatMap((axis) => {
+        const shown = [...axis.querySelectorAll('text')].filter((text) => text.getAttribute('opacity') !== '0');
+        const boxes = shown.filter((text) => !isNaN(parseFloat(text.textContent))).map((text) => text.getBoundingClientRect());
+        boxes.sort((one, two) => one.x - two.x);
+        return boxes.slice(1).map((box, place) => [box, boxes[place]]).filter(([box, before]) => Math.abs(box.y - before.y) < 2)
+            .map(([box, before]) => box.x - before.right);
+    }))]))"""
+
+
+@pytest.mark.parametrize("looks", [WIDE, PHONE], ids=["wide", "phone"])
+def test_labels_of_an_axis_keep_apart(chromium, page, looks):
+    chromium.open(page, **looks)
+    draw_all(chromium)
+    assert {name: gap for name, gap in chromium.run(GAPS).items() if gap < 6} == {}
 
 
 @contextmanager
@@ -280,6 +307,8 @@ def test_it_is_no_wider_than_the_window_in_any_looks(chromium, page, looks):
     chromium.errors.clear()
     chromium.open(page, **looks)
     draw_all(chromium)
+    chromium.run("document.querySelectorAll('#sources details').forEach((details) => { details.open = true; })")
+    assert "span/seed-1/evaluations/ensembles/" in chromium.run("document.querySelector('#configurations').textContent")  # long names
     assert chromium.run("document.documentElement.scrollWidth") <= looks["width"]
     ink, paper = chromium.run(
         "['color', 'backgroundColor'].map((name) => getComputedStyle(document.body)[name].match(/\\d+/g).map(Number)"
@@ -287,6 +316,14 @@ def test_it_is_no_wider_than_the_window_in_any_looks(chromium, page, looks):
     )
     assert (ink > paper) == bool(looks.get("dark"))
     assert chromium.errors == []
+
+
+def test_the_controls_of_a_table_stand_at_its_left_on_a_phone(chromium, page):
+    chromium.open(page, **PHONE)
+    draw_all(chromium)
+    lefts = """['.dt-search label', '.dt-buttons button'].map((name) => document.querySelector(`#span-heads ${name}`).getBoundingClientRect().x
+        - document.getElementById('span-heads').getBoundingClientRect().x)"""
+    assert all(0 <= left < 5 for left in chromium.run(lefts))
 
 
 def test_its_landmarks_and_controls_have_names(browser):
@@ -308,5 +345,8 @@ def test_paper_has_all_figures_and_the_rows_of_tables(browser):
     browser.call("Emulation.setEmulatedMedia", media="print")
     assert browser.run("getComputedStyle(document.querySelector('nav')).display") == "none"
     assert browser.run("getComputedStyle(document.querySelector('#figure-span-heads .chart')).overflowX") == "visible"
+    browser.size(PAPER, 700)
+    cut = "[...document.querySelectorAll('table, .chart svg')].filter((one) => one.getBoundingClientRect().right > innerWidth)"
+    assert browser.run(f"{cut}.map((one) => one.dataset.table || one.closest('figure').id)") == []
     assert len(browser.call("Page.printToPDF")["data"]) > 100_000
     browser.call("Emulation.setEmulatedMedia", media="")

@@ -45,8 +45,9 @@ def tables_of(run):
 
 
 def rest_of(run):
-    """All of the report but what is of the control."""
+    """All of the report but what is of the control, and what training cost: the controls were trained too."""
     report = bv.read_json(run / "report/report.json")
+    report["sections"] = [section for section in report["sections"] if section["name"] != "cost"]
     for part in [part for section in report["sections"] for part in section["parts"]]:
         for kind in ("figures", "tables"):
             part[kind] = [one for one in part[kind] if "control" not in one["name"]]

@@ -1,5 +1,6 @@
 """Figures of a run with all experiments: what can zoom does, and Vega-Lite takes them all."""
 
+import re
 import sys
 
 import bv
@@ -7,6 +8,8 @@ import made_records  # noqa: F401  finds tools/report and tools/bench
 import pytest
 import vl_convert
 from charts import epochs_of_heads
+from judgement_charts import separating_words
+from marks import PRINT
 from run_folder import read_run
 from sections import build_report
 
@@ -17,10 +20,16 @@ HEAT_MAPS = {"span-atlas", "span-layer-weights"}  # their axes are of categories
 
 
 @pytest.fixture(scope="module")
-def figures(tmp_path_factory):
+def report(tmp_path_factory):
     run = tmp_path_factory.mktemp("made") / "study"
-    made_run.write_run(run, made_run.Shape(questions=60, checkpoints=3, heads=4, head_checkpoints=2, seeds=1, experiments=True))
-    return {figure.name: figure.spec for figure in build_report(read_run(run)).figures()}
+    shape = made_run.Shape(questions=60, checkpoints=3, heads=4, head_checkpoints=2, seeds=1, experiments=True)
+    made_run.write_run(run, shape)
+    return build_report(read_run(run))
+
+
+@pytest.fixture(scope="module")
+def figures(report):
+    return {figure.name: figure.spec for figure in report.figures()}
 
 
 def views_of(part, fixed=()):
@@ -57,6 +66,46 @@ def test_every_continuous_axis_zooms(figures):
 def test_vega_lite_takes_every_figure(figures):
     for name, spec in figures.items():
         assert vl_convert.vegalite_to_vega(spec)["marks"], name
+
+
+def test_the_reliability_diagram_shows_the_calibration_error_of_every_system(report, figures):
+    (table,) = (table for table in report.tables() if table.name == "span-calibration")
+    assert len(table.rows) == 3 + 4  # BERT at each checkpoint, and the heads at one of them
+    bins = figures["span-reliability"]["data"]["values"]
+    for row in table.rows:
+        epoch, model, _, error = row.cells[:4]
+        own = [one for one in bins if (one["model"], one["epoch"]) == (model, epoch.text)]
+        gaps = [one["count"] * abs(one["y"] - one["x"]) for one in own]
+        assert sum(gaps) / sum(one["count"] for one in own) == pytest.approx(error.mean, abs=0.01)
+
+
+def test_forgetting_and_the_order_of_learning_stand_in_one_figure(report, figures):
+    """Its numbers are those of the table of learning history."""
+    (table,) = (table for table in report.tables() if table.name == "span-history")
+    _, _, always, learned, forgotten, never, events, _ = table.rows[0].cells
+    rows, count = figures["span-learning"]["data"]["values"], always + learned + forgotten + never
+    firsts = [row for row in rows if "first" in row]
+    assert sum(row["count"] for row in firsts) == count
+    assert sum(row["count"] for row in firsts if row["first"] == "never") == never
+    lost = sum(row["count"] for row in firsts if row["kind"] == "forgotten, wrong at the last")
+    assert lost == forgotten and sum(row["value"] for row in rows if row.get("value", 0) < 0) == pytest.approx(-events * count)
+    assert {"never", "never forgotten", "Learned and forgotten at each checkpoint"} <= set(drawn(figures["span-learning"]))
+
+
+def test_no_two_columns_of_a_table_have_one_title(report):
+    for table in report.tables():
+        titles = [column.title.strip() for column in table.columns]
+        assert len(set(titles)) == len(titles), table.name
+
+
+def drawn(spec):
+    """The texts in a figure as it stands on paper."""
+    return re.findall(r">([^<>]+)</text>", vl_convert.vegalite_to_svg({**spec, "config": PRINT}))
+
+
+def test_zero_has_a_label_between_words_of_right_and_of_wrong_answers():
+    words = [{"word": word, "value": value, "count": 9} for word, value in (("type", -2.24), ("why", -1.5), ("who", 1.7), ("wasn't", 2.25))]
+    assert {"−2", "−1", "0", "1", "2"} <= set(drawn(separating_words(words)))  # not one at each half, of which a small figure drops some
 
 
 def test_an_axis_of_epochs_writes_ten_as_ten():

@@ -3,7 +3,7 @@
 import made_records  # noqa: F401  finds tools/report
 import numpy as np
 import pytest
-from history import ALWAYS, FATES, FORGOTTEN, LEARNED, NEVER, history_of, order_agreement, separating_words
+from history import AFTERWARDS, ALWAYS, FATES, FORGOTTEN, LEARNED, NEVER, history_of, learning_order, order_agreement, separating_words
 from scipy.stats import spearmanr
 
 # Six questions over four checkpoints.
@@ -23,6 +23,17 @@ def test_events_of_each_checkpoint_explain_how_many_are_right():
     found = history_of(RIGHT)
     assert found.learned.tolist() == [2, 2, 2, 1] and found.forgotten.tolist() == [0, 1, 1, 2]
     assert np.cumsum(found.learned - found.forgotten).tolist() == RIGHT.sum(axis=1).tolist()
+
+
+def test_the_order_of_learning_tells_what_was_forgotten_later():
+    counts = learning_order(history_of(RIGHT))
+    assert dict(zip(AFTERWARDS, counts.tolist())) == {
+        "never forgotten": [1, 0, 1, 0, 0],
+        "forgotten and learned again": [0, 1, 0, 0, 0],
+        "forgotten, wrong at the last": [1, 1, 0, 0, 0],
+        "never right": [0, 0, 0, 0, 1],
+    }
+    assert learning_order(history_of(RIGHT[:1])).tolist() == [[2, 0], [0, 0], [0, 0], [0, 4]]
 
 
 def test_one_checkpoint_has_a_history_too():

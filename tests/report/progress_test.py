@@ -11,8 +11,11 @@ import pytest
 from synthetic_run import write_json, write_run
 
 sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
-from progress import duration, is_done, series_of, thinned, under_way
+from head_cost_section import add_head_cost
+from progress import duration, is_done, series_of, thinned, trainings_of_heads, under_way
+from report_model import Report
 from run_files import JsonLines, RunError
+from run_folder import read_run
 
 
 def step_line(step, loss, seconds=0.5):
@@ -60,7 +63,7 @@ def test_long_series_are_thinned_to_means():
 def test_fine_tuning_under_way_tells_its_steps_and_the_time_left(seed, tmp_path):
     (item,) = under_way(tmp_path)
     assert item["seconds_left"] == pytest.approx(97 * 0.5)
-    assert item["text"] == "Fine-tuning of span, seed 1: step 3 of 100, about 48 s left"
+    assert item["text"] == "Fine-tuning of span, seed 1: step 3 of 100, 2,000 tokens/s, about 48 s left"
     (later,) = under_way(tmp_path, now=time.time() + 1000)
     assert later["text"].endswith("; no word for 17 min")
     assert not is_done(tmp_path)
@@ -69,10 +72,41 @@ def test_fine_tuning_under_way_tells_its_steps_and_the_time_left(seed, tmp_path)
 def test_heads_under_way_count_their_passes(tmp_path):
     for head in ("learned_pooling", "adapter_64_shared"):
         place = tmp_path / f"span/seed-2/heads/{head}/epoch-0.3/lr-0.001-seed-2"
-        write_lines(place / "metrics.jsonl", [{"epoch": 1, "seconds": 7200.0}])
+        write_lines(place / "metrics.jsonl", [{"epoch": 1, "seconds": 7200.0, "sequences": 131_911, "waiting_share": 0.05}])
         write_json(place / "resume/recipe.json", {"epochs": 3})
     (item,) = under_way(tmp_path)
-    assert item["text"] == "2 heads of span, seed 2, epoch 0.3: pass 1 of 3, about 4.0 h left"
+    assert item["text"] == "2 heads of span, seed 2, epoch 0.3: pass 1 of 3, 18 sequences/s, 5.0 % of the time waiting for states, about 4.0 h left"
+
+
+def test_heads_that_were_trained_together_tell_their_speed_and_waiting_once(tmp_path):
+    def line(epoch, seconds, waiting):
+        return {"epoch": epoch, "seconds": seconds, "sequences": 600, "ranks": 2, "waiting_share": waiting, "step_seconds": 3.0}
+
+    heads = tmp_path / "span/seed-2/heads"
+    write_lines(heads / "a/epoch-1/lr-0.001-seed-2/metrics.jsonl", [line(1, 20.0, 0.1)])  # ran out of patience
+    write_lines(heads / "b/epoch-1/lr-0.001-seed-2/metrics.jsonl", [line(1, 20.0, 0.1), line(2, 40.0, 0.4)], '{"epo')
+    write_lines(heads / "a/epoch-0.3/lr-0.001-seed-2/metrics.jsonl", [line(1, 10.0, 0.5)])
+    write_lines(heads / "c/epoch-1/lr-0.001-seed-2/metrics.jsonl", [{"epoch": 1, "loss": 2.0}])  # tells no speed
+    first, second = trainings_of_heads(tmp_path)
+    assert [(one.task, one.epoch, one.seed, len(one.logs), len(one.passes)) for one in (first, second)] == [
+        ("span", "0.3", "2", 1, 1), ("span", "1", "2", 2, 2)]
+    assert (first.sequences_per_second, first.waiting_share) == (60, 0.5)
+    assert (second.sequences_per_second, second.waiting_share) == (pytest.approx(20), pytest.approx(0.3))
+
+
+def test_the_cost_of_heads_stands_on_the_page(tmp_path):
+    run = write_run(tmp_path)
+    line = {"epoch": 1, "seconds": 20.0, "sequences": 600, "ranks": 2, "waiting_share": 0.1}
+    folder = run / "span/seed-1/heads"
+    write_lines(folder / "learned_pooling/epoch-1/lr-0.001-seed-1/metrics.jsonl", [line | {"step_seconds": 3.0}])
+    write_lines(folder / "adapter_64_shared_skip/epoch-1/lr-0.001-seed-1/metrics.jsonl", [line])  # on a GPU
+    report = Report(read_run(run))
+    add_head_cost(report)
+    (table,), (speed, steps) = report.tables(), report.figures()
+    (row,) = table.rows
+    assert row.cells[2:] == ["1", 2, 2, 1, 20.0, 30.0, 10.0] and len(row.source) == 2
+    assert [(one["speed"], one["waiting"]) for one in speed.spec["data"]["values"]] == [(30.0, 10.0)]
+    assert [(one["model"], one["value"]) for one in steps.spec["data"]["values"]] == [("learned pooling", 10.0)]
 
 
 def test_nothing_is_under_way_in_a_finished_run_and_it_is_done(tmp_path):

@@ -1,11 +1,12 @@
 """Each published figure beside the run's: reproduced, not reproduced, not comparable, each for its reason."""
 
 import json
+import re
 import sys
 
 import bv
 import pytest
-from synthetic_run import write_json, write_run
+from synthetic_run import page_of, write_json, write_run
 
 sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
 from comparable import PUBLISHED
@@ -84,6 +85,30 @@ def test_every_published_figure_has_a_row(run):
     assert len(rows_with(result, section="size")) == len(PUBLISHED["span_heads"])
     assert {row["verdict"] for row in rows} == {"not comparable"} and {row["reason"] for row in rows} == {"no such result in this run"}
     assert result["sentence"] == "This run cannot be compared with the paper: it has no result that was published."
+
+
+def test_reasons_are_said_once_and_the_table_is_folded_where_nothing_is_comparable(tmp_path):
+    report = Report(read_run(write_run(tmp_path / "study")))
+    add_published(report)
+    (table,) = report.tables()
+    _, aside = report.published.parts[0].sentences
+    assert aside.startswith(f"All {len(table.rows)} published figures are not comparable. ") and table.folded
+    counts = {why: int(count) for why, count in re.findall(r"([A-Z][^.:]*): (\d+) \(", aside)}
+    absent = sum(row.cells[-1] == "no such result in this run" for row in table.rows)
+    assert counts["No such result in this run"] == absent and sum(counts.values()) == len(table.rows)
+    assert aside.count("Other model, other data, other recipe: ") == 1 and "(fine-tuning" in aside
+    assert f"<details><summary>The table, {len(table.rows)} rows</summary>" in page_of(tmp_path / "study")
+
+
+def test_the_table_is_open_where_a_figure_is_comparable(run):
+    write_seed(run, 1)
+    report = Report(read_run(run))
+    add_published(report)
+    (table,) = report.tables()
+    judged = sum(row.cells[-2] != "not comparable" for row in table.rows)
+    assert judged and not table.folded
+    assert report.published.parts[0].sentences[1].startswith(
+        f"Of the {len(table.rows)} published figures {len(table.rows) - judged} are not comparable. No such result in this run: ")
 
 
 def test_what_is_said_of_the_printed_page_stands_in_no_file(run):

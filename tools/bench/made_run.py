@@ -128,6 +128,9 @@ class SeedWriter:
             "head": name, "task": self.task, "epoch": fraction(label), "layers": list(range(LAYERS)), "each_layer": False,
             "share": 1.0, "seed": self.seed,
             "layer_weights": [{"weights": list(weights / weights.sum()), "gamma": 1.1}] if pooled else [], **about})
+        line = {"epoch": 1, "seconds": 2_000.0 + place, "sequences": 131_911, "ranks": 8, "waiting_share": 0.01 * (1 + place),
+                "step_seconds": 0.001 * parameters}
+        (self.folder / folder / "metrics.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
         return folder
 
     def _write_experiments(self, place):
@@ -165,10 +168,12 @@ class SeedWriter:
         members = [f"evaluations/epoch-{label}", f"heads/{name}/epoch-{label}/{variant}"]
         for how in ("max", "mean"):
             both = Head(self.bert, place, 0.25, seed_of(self.task, self.seed, name, label, how))
-            self._write_system(
-                f"evaluations/ensembles/{name}+BERT/epoch-{label}/{variant}-{how}", both.margin, both.odds,
-                {"logits": [{"path": str(self.folder / member / "logits.safetensors")} for member in members], "combine": how,
-                 "features": self._source()})
+            folder = f"evaluations/ensembles/{name}+BERT/epoch-{label}/{variant}-{how}"
+            logits = [str(self.folder / member / "logits.safetensors") for member in members]
+            self._write_system(folder, both.margin, both.odds,
+                               {"logits": [{"path": path} for path in logits], "combine": how, "features": self._source()})
+            text = f"[eval]\nlogits = {json.dumps(logits)}\ncombine = \"{how}\"\n"
+            (self.folder / folder / "config.toml").write_text(text, encoding="utf-8")
 
     def _write_tuning(self):
         """metrics/finetune.jsonl: evaluations on held-out questions (scores like those on dev), and what the run took."""

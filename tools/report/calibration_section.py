@@ -5,7 +5,8 @@ from calibration import COVERAGE, accuracy_at, area_under_risk, confidence_of, r
 from groups import spread
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell
-from threshold_section import curve, shown_systems
+from run_model import label_of
+from threshold_section import curve
 
 
 def add_calibration(report, evidence):
@@ -47,17 +48,18 @@ def figures_of(records, threshold):
 def add_figures(report, evidence, table):
     task = evidence.task
     bins, lines = [], []
-    for system in shown_systems(evidence):
+    for system in evidence.systems:
         found = reliability(confidence_of(system.one, system.threshold), system.correct())
-        told = {"model": system.name, "epoch": epoch_cell(system.group.epoch).text, "kind": "BERT" if system.is_bert else "best head"}
+        told = {"model": system.name, "epoch": epoch_cell(system.group.epoch).text}
         for count, x, y in zip(found.counts, found.confidence, found.accuracy):
             if count:
                 bins.append({**told, "x": round(100 * float(x), 2), "y": round(100 * float(y), 2), "count": int(count)})
     caption = (
-        "How often answers of a confidence are right: BERT and the best head of each checkpoint. On the dashed line confidence is "
-        "honest, below it the model is too sure."
+        "How often answers of a confidence are right; a panel a model, a line a checkpoint. On the dashed line confidence is honest, "
+        "below it the model is too sure. Where there are several seeds, the first."
     )
-    report.figure(task, Figure(f"{task}-reliability", "Reliability", caption, charts.reliability(bins), table))
+    labels = [label_of(epoch) for epoch in sorted({system.group.epoch for system in evidence.systems})]
+    report.figure(task, Figure(f"{task}-reliability", "Reliability", caption, charts.reliability(bins, labels), table))
     epochs = {head.group.epoch for head in evidence.heads}
     for system in evidence.systems:
         if system.group.epoch in epochs or not epochs:

@@ -144,7 +144,7 @@ def pareto_front(points, title):
                 "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, **without_shape(color)},
             },
             {
-                    "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
+                "mark": {"type": "point", "filled": True, "size": 75, "opacity": 1},
                 "encoding": {"x": x, "y": y, **color, "tooltip": tips},
             },
             {
@@ -212,3 +212,44 @@ def epochs_of_heads(lines, title):
         },
     }  # fmt: skip
     return specification(lines, body)
+
+
+def speed_of_heads(points):
+    """A row a checkpoint, a colour a task and seed: sequences a second, and percent of the time waiting for states."""
+    color = colored("run", list(dict.fromkeys(point["run"] for point in points)))
+    tips = [{"field": "run"}, {"field": "states"}, {"field": "heads", "title": "heads together"},
+            {"field": "speed", "title": "sequences a second", "format": ",.1f"}, {"field": "waiting", "title": "waiting %", "format": ".2f"}]
+    y = category("states", order=list(dict.fromkeys(point["states"] for point in points)), axis={"grid": True, "labelLimit": 200})
+    panels = [
+        {
+            "width": 340,
+            "height": {"step": 24},
+            "mark": {"type": "point", "filled": True, "size": 60, "opacity": 0.8},
+            "encoding": {"x": x, "y": y, **color, "tooltip": tips},
+        }
+        for x in (_logarithmic("speed", "sequences a second"),
+                  padded(quantity("waiting", "waiting for states, percent of the time", zero=True, axis={"tickCount": 5})))
+    ]  # fmt: skip
+    return specification(points, {"concat": panels, "columns": 2})
+
+
+def own_steps(points):
+    """A row a head, in the order of its cost. `points`: model, epoch, seed, pass, value (milliseconds a sequence)."""
+    color = colored("epoch", sorted({point["epoch"] for point in points}, key=_as_number), "states of epoch")
+    tips = hover(("model", "head"), ("epoch", "states of epoch"), ("seed", "seed"), ("pass", "pass"), ("value", "ms"), digits=".3g")
+    body = {
+        "mark": {"type": "point", "filled": True, "size": 50, "opacity": 0.8},
+        "encoding": {
+            "x": _logarithmic("value", "milliseconds of a rank for a sequence"),
+            "y": category("model", order=list(dict.fromkeys(point["model"] for point in sorted(points, key=lambda one: one["value"]))),
+                          axis={"grid": True, "labelLimit": 260}),
+            **color,
+            "tooltip": tips,
+        },
+    }  # fmt: skip
+    return specification(points, body, width=480, height={"step": 20})
+
+
+def _logarithmic(field, title):
+    scale = {"type": "log", "padding": 8, "nice": False}
+    return {**quantity(field, title, axis={"tickCount": 5, "format": NUMBER}), "scale": scale}

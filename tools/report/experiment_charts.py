@@ -151,11 +151,11 @@ def layer_weights(groups):
     body = {
         "facet": {"row": {"field": "epoch", "title": "states of epoch", "sort": epochs_of(groups)}},
         "spec": {
-            "width": {"step": 24},
+            "width": {"step": 30},
             "height": {"step": 20},
             "mark": {"type": "rect"},
             "encoding": {
-                "x": {"field": "state", "type": "ordinal", "sort": states, "axis": {"labelAngle": 0, "labelOverlap": "greedy"},
+                "x": {"field": "state", "type": "ordinal", "sort": states, "axis": {"labelAngle": 0, "labelOverlap": False},
                       "title": "hidden state (0 = embedding output)"},
                 "y": category("row", axis={"labelLimit": 300}),
                 "color": {"field": "value", "type": "quantitative", "title": "weight",

@@ -12,6 +12,9 @@ import numpy as np
 FATES = ["always right", "learned", "forgotten", "never learned"]
 ALWAYS, LEARNED, FORGOTTEN, NEVER = range(4)
 
+# What became of a question after its first right answer, as an index into these words.
+AFTERWARDS = ["never forgotten", "forgotten and learned again", "forgotten, wrong at the last", "never right"]
+
 PRIOR = 500.0  # words that are taken as seen before, in the frequencies of all questions
 
 
@@ -46,6 +49,15 @@ def history_of(right):
         np.concatenate([[right[0].sum()], gained.sum(axis=1)]),
         np.concatenate([[0], lost.sum(axis=1)]),
     )
+
+
+def learning_order(history):
+    """(4, E + 1) questions by what became of them (an index into AFTERWARDS) and by the first checkpoint whose answer is right; those
+    that are never right stand behind the last checkpoint."""
+    kind = np.select([history.fate == NEVER, history.forgetting_events == 0, history.right_from >= 0], [3, 0, 1], 2)
+    counts = np.zeros((len(AFTERWARDS), len(history.learned) + 1), np.int64)
+    np.add.at(counts, (kind, history.first_right), 1)  # -1 is the last place
+    return counts
 
 
 def order_agreement(first, second):

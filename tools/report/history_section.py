@@ -4,13 +4,14 @@ from wrong, and the contexts of questions that one model alone gets right."""
 import experiment_charts
 import judgement_charts as charts
 import numpy as np
-from history import FATES, history_of, order_agreement, separating_words
+from history import AFTERWARDS, FATES, history_of, learning_order, order_agreement, separating_words
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, epoch_cell
 from run_model import label_of
 from threshold_section import shown_systems
 
 WORDS = 12  # on either side of the figure
+CHANGES = ["right before and now", "learned since the checkpoint before", "forgotten since the checkpoint before"]
 
 
 def add_history(report, evidence):
@@ -68,19 +69,27 @@ def add_fates(report, evidence):
 
 
 def learning_figure(evidence, table):
+    """Forgetting events and the order of learning, of BERT."""
     right = rights(evidence.berts)
-    one, rows = history_of(right), []
-    for place, system in enumerate(evidence.berts):
-        learned, forgotten = int(one.learned[place]), int(one.forgotten[place])
-        kept = int(right[place].sum()) - learned
-        for kind, count, value in (
-            ("right before and now", kept, kept),
-            ("learned since the checkpoint before", learned, learned),
-            ("forgotten since the checkpoint before", forgotten, -forgotten),
-        ):
-            rows.append({"epoch": label_of(system.group.epoch), "kind": kind, "count": count, "value": value})
-    caption = "What BERT learned and forgot of the questions between one checkpoint and the next."
-    return Figure(f"{evidence.task}-learning", "Learned and forgotten", caption, charts.learning(rows), table)
+    one = history_of(right)
+    labels = [label_of(system.group.epoch) for system in evidence.berts]
+    changes = []
+    for label, all_right, learned, forgotten in zip(labels, right.sum(axis=1), one.learned, one.forgotten):
+        counts = [int(all_right - learned), int(learned), int(forgotten)]
+        for kind, count, sign in zip(CHANGES, counts, (1, 1, -1)):
+            changes.append({"epoch": label, "kind": kind, "count": count, "value": sign * count})
+    firsts = [
+        {"first": first, "kind": kind, "count": int(count)}
+        for kind, counts in zip(AFTERWARDS, learning_order(one))
+        for first, count in zip([*labels, "never"], counts)
+    ]
+    caption = (
+        "What BERT learned and forgot of the questions between one checkpoint and the next; and the order in which it learned them: the "
+        "first checkpoint whose answer to a question is right, and whether later checkpoints forgot it. Where there are several seeds, "
+        "the first."
+    )
+    drawing = charts.learning(changes, firsts, CHANGES, AFTERWARDS)
+    return Figure(f"{evidence.task}-learning", "Forgetting events and the order of learning", caption, drawing, table)
 
 
 def add_words(report, evidence):
@@ -154,9 +163,9 @@ def add_context_lengths(report, evidence):
         EPOCH,
         words("head"),
         Column("only the head right"),
-        Column("their median length", 0),
+        Column("median length, only the head", 0),
         Column("only BERT right"),
-        Column("their median length ", 0),
+        Column("median length, only BERT", 0),
     ]
     title = "Context length of uniquely correct questions"
     report.table(task, Table(name, title, caption, columns, rows))

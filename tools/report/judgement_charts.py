@@ -55,10 +55,12 @@ def null_odds(rows):
     return specification(rows, {"concat": panels, "columns": 2})
 
 
-def reliability(rows):
-    """How often answers of a given confidence are right: on the diagonal is honest."""
-    epochs = list(dict.fromkeys(row["epoch"] for row in rows))
-    x, y = (padded(quantity(name, title, zero=True), 4) for name, title in (("x", "confidence, percent"), ("y", "right, percent")))
+def reliability(rows, epochs):
+    """How often answers of a given confidence are right: on the diagonal is honest. A panel a model, a line a checkpoint; `epochs`
+    are the labels of the checkpoints in their order."""
+    axis = {"tickCount": 4}
+    x = padded(quantity("x", "confidence, percent", domain=[0, 100], axis=axis), 4)
+    y = padded(quantity("y", "right, percent", domain=[0, 100], axis=axis), 4)
     diagonal = {
         "data": {"values": [{"x": 0, "y": 0}, {"x": 100, "y": 100}]},
         "mark": {"type": "line", "color": GREY, "strokeDash": [4, 4]},
@@ -66,19 +68,14 @@ def reliability(rows):
     }
     tips = hover(("model", "model"), ("epoch", "epoch"), ("x", "confidence"), ("y", "right"), ("count", "questions"))
     own = {
-        "mark": {"type": "line", "point": {"size": 30}, "strokeWidth": 1.5},
-        "encoding": {
-            "x": x,
-            "y": y,
-            "detail": {"field": "model"},
-            **without_shape(colored("kind", ["BERT", "best head"], colors=[BLUE, VERMILLION])),
-            "tooltip": tips,
-        },
+        "mark": {"type": "line", "point": {"size": 16}, "strokeWidth": 1.2},
+        "encoding": {"x": x, "y": y, **without_shape(colored("epoch", epochs, "states of epoch")), "tooltip": tips},
     }
+    names = list(dict.fromkeys(row["model"] for row in rows))
     body = {
-        "facet": {"field": "epoch", "title": "states of epoch", "sort": epochs},
-        "columns": 3,
-        "spec": {"width": 230, "height": 200, "layer": [diagonal, own]},
+        "facet": {"field": "model", "title": None, "sort": names, "header": {"labelFontSize": 11, "labelLimit": 190}},
+        "columns": 5,
+        "spec": {"width": 170, "height": 150, "layer": [diagonal, own]},
     }
     return specification(rows, body)
 
@@ -89,27 +86,43 @@ def risk_coverage(rows):
     return _lines(rows, x, quantity("y", "wrong of the answered, percent", zero=True), tips)
 
 
-def learning(rows):
-    """Questions by BERT's verdicts over its checkpoints: bars of what was learned and forgotten between them."""
-    kinds = ["right before and now", "learned since the checkpoint before", "forgotten since the checkpoint before"]
-    epochs = list(dict.fromkeys(row["epoch"] for row in rows))
-    body = {
+def learning(changes, firsts, kinds, afterwards):
+    """Two panels: `changes`, what was learned and forgotten between checkpoints (epoch, kind of `kinds`, count, value), and `firsts`,
+    when questions were first right (first, kind of `afterwards`, count)."""
+    changed = _stacked(changes, "epoch", "value", kinds, [BLUE, GREEN, VERMILLION])
+    changed["encoding"]["y"]["title"] = "questions (forgotten ones below 0)"
+    ordered = _stacked(firsts, "first", "count", afterwards, [BLUE, GREEN, VERMILLION, GREY])
+    panels = [
+        {"title": "Learned and forgotten at each checkpoint", **changed},
+        {"title": "The first checkpoint with a right answer", **ordered},
+    ]
+    rows = [{**row, "order": kinds.index(row["kind"])} for row in changes]
+    rows += [{**row, "order": afterwards.index(row["kind"])} for row in firsts]
+    return specification(rows, {"concat": panels, "columns": 2, "resolve": {"scale": {"color": "independent"}}})
+
+
+def _stacked(rows, place, value, kinds, colors):
+    """A panel of bars over checkpoints, of those rows that have this `place`."""
+    places = list(dict.fromkeys(row[place] for row in rows))
+    axis = {"labelAngle": 0, "labelOverlap": "greedy"}
+    return {
+        "transform": [{"filter": f"isValid(datum.{place})"}],
+        "width": 420,
+        "height": 260,
         "mark": {"type": "bar"},
         "encoding": {
-            "x": {"field": "epoch", "type": "ordinal", "sort": epochs, "title": "epochs of fine-tuning", "axis": {"labelAngle": 0}},
-            "y": quantity("value", "questions (forgotten ones below 0)", zero=True),
+            "x": {"field": place, "type": "ordinal", "sort": places, "title": "epochs of fine-tuning", "axis": axis},
+            "y": quantity(value, "questions", zero=True),
             "color": {
                 "field": "kind",
                 "title": None,
-                "scale": {"domain": kinds, "range": [BLUE, GREEN, VERMILLION]},
+                "scale": {"domain": kinds, "range": colors},
                 "legend": {"columns": 1},
             },
             "order": {"field": "order"},
-            "tooltip": hover(("epoch", "epoch"), ("kind", "which"), ("count", "questions"), digits=",.0f"),
+            "tooltip": hover((place, "epoch"), ("kind", "which"), ("count", "questions"), digits=",.0f"),
         },
     }
-    rows = [{**row, "order": kinds.index(row["kind"])} for row in rows]
-    return specification(rows, body, width=620, height=300)
 
 
 def separating_words(rows):
@@ -118,7 +131,7 @@ def separating_words(rows):
         "mark": {"type": "bar"},
         "encoding": {
             "y": category("word", order=list(dict.fromkeys(order))),
-            "x": quantity("value", "log odds of right against wrong, in standard errors (z)", zero=True),
+            "x": quantity("value", "log odds of right against wrong, in standard errors (z)", zero=True, axis={"tickCount": 6}),
             "color": {"condition": {"test": "datum.value > 0", "value": BLUE}, "value": VERMILLION},
             "tooltip": hover(("word", "word"), ("value", "z"), ("count", "questions")),
         },

@@ -23,7 +23,7 @@ PRINT = {
     "font": FONT,
     "background": "white",
     "view": {"stroke": None},
-    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "gridColor": "#e8e8e8"},
+    "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelSeparation": 6, "gridColor": "#e8e8e8"},
     "legend": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "orient": "top", "symbolSize": 80,
                "labelLimit": 320},
     "header": {"labelLimit": 280, "labelFontSize": 13, "labelFontWeight": "bold", "titleFontWeight": "normal"},

@@ -66,6 +66,7 @@ class Table:
     rows: list[Row]
     shown: int | None = None  # rows on the page, where the files have more
     on_page: str = ""  # what the caption says on the page alone
+    folded: bool = False  # on the page a reader opens it first
 
 
 @dataclass

@@ -2,6 +2,9 @@
 
 import math
 import time
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
 
 from run_files import is_number, read_json, read_json_lines, read_text
 
@@ -63,8 +66,47 @@ def series_of(run_folder):
     return found
 
 
+@dataclass
+class HeadTraining:
+    """Heads that bv_train trained together: each pass over the states of a checkpoint feeds them all."""
+
+    task: str
+    seed: str
+    epoch: str  # label of the checkpoint
+    logs: list[Path]  # metrics.jsonl of each head
+    passes: list[dict]  # lines of the head that was trained longest
+
+    @property
+    def sequences_per_second(self):
+        return sum(line["sequences"] for line in self.passes) / sum(line["seconds"] for line in self.passes)
+
+    @property
+    def waiting_share(self):
+        """Of the time, from 0 to 1, in which a rank waited for states."""
+        return sum(line["waiting_share"] * line["seconds"] for line in self.passes) / sum(line["seconds"] for line in self.passes)
+
+
+def trainings_of_heads(run_folder, read=read_json_lines):
+    """The HeadTraining of a run, finished or not. `read(path)` gives the lines of a head's metrics.jsonl. Heads belong together where
+    these tell one time of the same checkpoint: no file names the heads of a job."""
+    found = {}
+    for path in sorted(run_folder.glob("*/seed-*/heads/*/epoch-*/*/metrics.jsonl")):
+        lines = [line for line in read(path) if _tells_speed(line)]
+        if lines:
+            *_, task, seed, _, _, epoch, _, _ = path.parts
+            own = (task, seed.removeprefix("seed-"), epoch.removeprefix("epoch-"))
+            training = found.setdefault((*own, lines[0]["seconds"], lines[0]["waiting_share"]), HeadTraining(*own, [], []))
+            training.logs.append(path)
+            training.passes = max(training.passes, lines, key=len)
+    return sorted(found.values(), key=lambda one: (one.task, float(Fraction(one.epoch)), one.seed))
+
+
+def _tells_speed(line):
+    return all(is_number(line.get(key)) for key in ("seconds", "sequences", "waiting_share")) and line["seconds"] > 0
+
+
 def under_way(run_folder, now=None):
-    """What has begun and has not ended: {"what", "done", "of", "unit", "seconds_left", "quiet_seconds", "text"} each. None
+    """What has begun and has not ended: {"what", "done", "of", "unit", "speed", "seconds_left", "quiet_seconds", "text"} each. None
     stands for a number that no file tells."""
     now = time.time() if now is None else now
     items = []
@@ -110,7 +152,9 @@ def _fine_tuning(seed, name, now):
     of = read_json(recipe).get("steps") if recipe.is_file() else None
     recent = [step_seconds(line) for line in steps[-RECENT:]]
     left = (of - done) * sum(recent) / len(recent) if of and recent else None
-    yield _item(f"Fine-tuning of {name}", (done, of, "step"), left, now - path.stat().st_mtime)
+    tokens = sum(line["tokens"] for line in steps[-RECENT:] if is_number(line.get("tokens")))
+    speed = f"{tokens / sum(recent):,.0f} tokens/s" if tokens and sum(recent) > 0 else ""
+    yield _item(f"Fine-tuning of {name}", (done, of, "step"), speed, left, now - path.stat().st_mtime)
 
 
 def _heads(seed, name, now):
@@ -125,17 +169,21 @@ def _heads(seed, name, now):
         seconds = [line["seconds"] for line in lines if is_number(line.get("seconds"))]
         left = (of - len(lines)) * sum(seconds) / len(seconds) if of and seconds else None
         what = f"{len(paths)} head{'s' * (len(paths) > 1)} of {name}, {epoch.replace('-', ' ')}"
-        yield _item(what, (len(lines), of, "pass"), left, now - max(path.stat().st_mtime for path in paths))
+        speed = ""
+        if lines and _tells_speed(lines[-1]):
+            last = lines[-1]
+            speed = f"{last['sequences'] / last['seconds']:,.0f} sequences/s, {100 * last['waiting_share']:.1f} % of the time waiting for states"
+        yield _item(what, (len(lines), of, "pass"), speed, left, now - max(path.stat().st_mtime for path in paths))
 
 
-def _item(what, progress, left, quiet):
+def _item(what, progress, speed, left, quiet):
     done, of, unit = progress
-    text = f"{what}: {unit} {done:,}" + (f" of {of:,}" if of else "")
+    text = f"{what}: {unit} {done:,}" + (f" of {of:,}" if of else "") + (f", {speed}" if speed else "")
     if left is not None:
         text += f", about {duration(left)} left"
     if quiet > QUIET_SECONDS:
         text += f"; no word for {duration(quiet)}"
-    return {"what": what, "done": done, "of": of, "unit": unit, "seconds_left": left, "quiet_seconds": quiet, "text": text}
+    return {"what": what, "done": done, "of": of, "unit": unit, "speed": speed, "seconds_left": left, "quiet_seconds": quiet, "text": text}
 
 
 def duration(seconds):

@@ -42,7 +42,8 @@ class Figure:
 
 
 def compare_with_paper(run):
-    """{"sentence", "note", "counts", "rows"}: plain values for the page and report.json. The counts are of EM and F1 alone."""
+    """{"sentence", "aside", "note", "counts", "rows"}: plain values for the page and report.json. The counts are of EM and F1
+    alone; `aside` says once why figures are not comparable, "" where all are."""
     figures = list(_figures(run))
     scores = [figure for figure in figures if figure.metric in ("EM", "F1")]
     counts = Counter(figure.verdict for figure in scores)
@@ -53,6 +54,7 @@ def compare_with_paper(run):
     )
     return {
         "sentence": _sentence(counts, scores),
+        "aside": _aside(figures),
         "note": note,
         "counts": {verdict: counts[verdict] for verdict in (REPRODUCED, NOT_REPRODUCED, NOT_COMPARABLE)},
         "rows": [asdict(figure) for figure in figures],
@@ -75,6 +77,20 @@ def _sentence(counts, figures):
     if absent:
         text += f" {absent} more were not made in this run."
     return text
+
+
+def _aside(figures):
+    """Each kind of reason once, with how many figures it is the reason of and where they stand in the paper."""
+    groups = {}
+    for figure in figures:
+        if figure.verdict == NOT_COMPARABLE:
+            groups.setdefault(", ".join(figure.kinds) or figure.reason, []).append(figure.section)
+    if not groups:
+        return ""
+    told = [f"{why[0].upper()}{why[1:]}: {len(places)} ({', '.join(dict.fromkeys(places))})." for why, places in groups.items()]
+    count = sum(map(len, groups.values()))
+    begin = f"Of the {len(figures)} published figures {count} are" if count < len(figures) else f"All {count} published figures are"
+    return f"{begin} not comparable. {' '.join(told)}"
 
 
 def _figures(run):

@@ -1,7 +1,7 @@
 """Did it reproduce the paper? Figures of published.py as sentence and table."""
 
 from page_parts import Column, Row, Table, words
-from published import compare_with_paper
+from published import NOT_COMPARABLE, compare_with_paper
 from run_model import Result
 
 ON_PAPER = "The printed page leaves out the figures that this run has no result for."
@@ -10,7 +10,7 @@ ON_PAPER = "The printed page leaves out the figures that this run has no result 
 def add_published(report):
     for found in report.run.attempt(compare_with_paper, report.run):
         part = report.published.named("The work of 2020")
-        part.sentences.append(found["sentence"])
+        part.sentences += [text for text in (found["sentence"], found["aside"]) if text]
         rows = [
             Row(
                 [
@@ -46,7 +46,9 @@ def add_published(report):
             words("verdict"),
             words("why not"),
         ]
-        part.tables.append(Table("published-figures", "Every published figure beside ours", found["note"], columns, rows, on_page=ON_PAPER))
+        table = Table("published-figures", "Every published figure beside ours", found["note"], columns, rows, on_page=ON_PAPER)
+        table.folded = all(row["verdict"] == NOT_COMPARABLE for row in found["rows"])
+        part.tables.append(table)
 
 
 def sources(run, files):

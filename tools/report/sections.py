@@ -11,6 +11,7 @@ from disagreement_section import add_disagreements
 from evidence import Evidence
 from experiment_section import add_experiments
 from explorer_section import add_explorers
+from head_cost_section import add_head_cost
 from head_section import add_heads, add_layer_weights
 from history_section import add_history
 from page import write_page
@@ -36,6 +37,7 @@ def build_report(run, explorer_seed=None):
         evidence.name_absent()
     add_published(report)
     add_progress(report)
+    add_head_cost(report)
     return report
 
 

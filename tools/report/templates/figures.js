@@ -14,7 +14,7 @@ const Figures = (() => {
       font: "Helvetica, Arial, sans-serif",
       background: "transparent",
       view: { stroke: null },
-      axis: { ...text, gridColor: line, domainColor: "#999", tickColor: "#999" },
+      axis: { ...text, labelSeparation: 6, gridColor: line, domainColor: "#999", tickColor: "#999" },
       legend: { ...text, orient: "top", symbolSize: 80, labelLimit: 320 },
       header: { ...text, labelFontSize: 13, labelFontWeight: "bold", labelLimit: 280 },
       title: { color: ink, fontSize: 13, anchor: "start", limit: 330 },

@@ -158,7 +158,7 @@ at::Tensor products_with_states(const at::Tensor& states, const at::Tensor& grad
     const std::int64_t heads = gradient.size(0);
     const std::int64_t rows = gradient.size(1);
     const std::int64_t blocks = (width + kColumns - 1) / kColumns;
-    const at::Tensor out = at::empty({states.size(0), heads, kOutputs, width}, gradient.options());
+    at::Tensor out = at::empty({states.size(0), heads, kOutputs, width}, gradient.options());
     const float* const factors = gradient.const_data_ptr<float>();
     const auto add_block = [&](std::int64_t layer, std::int64_t column, float* block, float* sums) {
         for (std::int64_t first = 0; first < rows; first += kRows) {

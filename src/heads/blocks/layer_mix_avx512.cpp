@@ -23,6 +23,7 @@ struct Plain {
     explicit Plain(const LayerElements& of)
         : begin(static_cast<const Element*>(of.states)), stride(of.stride) {}
     void move_to(std::int64_t layer) { states = begin + layer * stride; }
+    const Element* address(std::int64_t element) const { return states + element; }
 
     const Element* begin;
     std::int64_t stride;
@@ -48,10 +49,10 @@ struct BFloat16 : Plain<std::uint16_t> {
     }
 };
 
-/// Reads elements of one row only: of the row that `of` begins with.
+/// Reads elements of one row only: of the row that `of` begins in.
 struct Float8 {
     explicit Float8(const LayerElements& of)
-        : first(of.first),
+        : first(of.first / of.width * of.width),
           row_bytes(kFloat8ScaleBytes + of.width),
           layer_bytes(of.stride / of.width * row_bytes),
           begin(static_cast<const std::uint8_t*>(of.states) + first / of.width * row_bytes) {}
@@ -60,6 +61,7 @@ struct Float8 {
         factor = simd::float8_factor(scale);
         states = scale + kFloat8ScaleBytes;
     }
+    const std::uint8_t* address(std::int64_t element) const { return states + (element - first); }
     __m512 load(std::int64_t element, __mmask16 lanes) const {
         return simd::load_float8(states + (element - first), factor, lanes);
     }
@@ -176,6 +178,23 @@ void mix_part(const LayerElements& of, const float* mixes, const Mixes<float>& o
 }
 
 template <typename Type>
+void read_each(const LayerElements& of, std::int64_t layer, std::int64_t column, std::int64_t columns,
+               float* out) {
+    // The processor does not guess by itself which part of the next rows it will need.
+    constexpr std::int64_t kRowsAhead = 16;
+    LayerElements row = of;
+    for (; row.first < of.first + of.count; row.first += of.width) {
+        Type states(row);
+        states.move_to(layer);
+        for (std::int64_t c = column; c < column + columns; c += kLanes, out += kLanes) {
+            const __mmask16 lanes = simd::first_lanes(std::max<std::int64_t>(of.width - c, 0));
+            _mm_prefetch(states.address(row.first + c + kRowsAhead * of.width), _MM_HINT_T0);
+            simd::store(out, states.load(row.first + c, lanes));
+        }
+    }
+}
+
+template <typename Type>
 void mix_all(const LayerElements& of, const float* mixes, const Mixes<float>& out) {
     for_each_part<Type>(of, of.count, [&](const LayerElements& part) {
         mix_part<Type>(part, mixes, {out.values + (part.first - of.first), out.stride, out.count});
@@ -231,6 +250,20 @@ void mix_gradients(const LayerElements& elements, const Mixes<const float>& grad
     }
 }
 
+void read_columns(const LayerElements& rows, std::int64_t layer, std::int64_t column, std::int64_t columns,
+                  float* out) {
+    switch (rows.type) {
+        case c10::kFloat:
+            return read_each<Float32>(rows, layer, column, columns, out);
+        case c10::kHalf:
+            return read_each<Float16>(rows, layer, column, columns, out);
+        case c10::kByte:
+            return read_each<Float8>(rows, layer, column, columns, out);
+        default:
+            return read_each<BFloat16>(rows, layer, column, columns, out);
+    }
+}
+
 #else
 
 bool has_layer_mix_kernel(c10::ScalarType /*type*/) {
@@ -243,6 +276,11 @@ void mix_layers(const LayerElements& /*elements*/, const float* /*mixes*/, const
 
 void mix_gradients(const LayerElements& /*elements*/, const Mixes<const float>& /*gradients*/,
                    double* /*sums*/) {
+    BV_EXPECT(false);
+}
+
+void read_columns(const LayerElements& /*rows*/, std::int64_t /*layer*/, std::int64_t /*column*/,
+                  std::int64_t /*columns*/, float* /*out*/) {
     BV_EXPECT(false);
 }
 

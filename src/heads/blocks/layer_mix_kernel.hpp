@@ -20,6 +20,12 @@ struct LayerElements {
 /// Whether this processor has the kernels below for states of `type`.
 bool has_layer_mix_kernel(c10::ScalarType type);
 
+/// Reads columns [column, column + columns) of whole rows of one layer as float32: out[n * columns + c] is
+/// the element of row n and column `column` + c, or 0 if a row has no such column. `columns` is a multiple
+/// of 16.
+void read_columns(const LayerElements& rows, std::int64_t layer, std::int64_t column, std::int64_t columns,
+                  float* out);
+
 /// `count` mixes of layers, or their gradients: mix k has the values from values + k * stride on, one for
 /// each of the elements.
 template <typename Value>

@@ -23,19 +23,20 @@ using torch::autograd::variable_list;
 /// cache of a core.
 constexpr std::int64_t kTile = 8;
 
-/// Parts of the rows whose gradients are summed one by one, so that the sums do not depend on the number of
-/// threads.
-constexpr std::int64_t kParts = 16;
+/// Rows and columns of a layer that are worked on together for the gradients: so few that they stay in the
+/// first cache of a core, and the sums of twenty heads in the second one.
+constexpr std::int64_t kRows = 32;
+constexpr std::int64_t kColumns = 128;
 
 /// Outputs of the linear layer: those of the last layer of every head.
 constexpr std::int64_t kOutputs = 2;
 
 BV_AVX512_BEGIN
 
-/// out[n, o] = sum_w rows[n, w] * weights[o, w] for kRows rows.
-template <int kRows>
+/// out[n, o] = sum_w rows[n, w] * weights[o, w] for kCount rows.
+template <int kCount>
 void multiply(const float* rows, const float* weights, std::int64_t width, float* out) {
-    __m512 sums[kRows][kOutputs];
+    __m512 sums[kCount][kOutputs];
     for (auto& of_row : sums) {
         for (__m512& sum : of_row) sum = _mm512_setzero_ps();
     }
@@ -43,49 +44,60 @@ void multiply(const float* rows, const float* weights, std::int64_t width, float
         const __mmask16 lanes = simd::first_lanes(width - w);
         const __m512 first = simd::load(weights + w, lanes);
         const __m512 second = simd::load(weights + width + w, lanes);
-        for (int n = 0; n < kRows; ++n) {
+        for (int n = 0; n < kCount; ++n) {
             const __m512 row = simd::load(rows + n * width + w, lanes);
             sums[n][0] = _mm512_fmadd_ps(row, first, sums[n][0]);
             sums[n][1] = _mm512_fmadd_ps(row, second, sums[n][1]);
         }
     }
-    for (int n = 0; n < kRows; ++n) {
+    for (int n = 0; n < kCount; ++n) {
         for (int o = 0; o < kOutputs; ++o) out[n * kOutputs + o] = _mm512_reduce_add_ps(sums[n][o]);
     }
 }
 
-/// sums[o, w] += sum_n factors[n, o] * rows[n, w] for `count` rows.
-void add_rows(const float* rows, const float* factors, std::int64_t count, std::int64_t width, float* sums) {
-    for (std::int64_t w = 0; w < width; w += simd::kLanes) {
-        const __mmask16 lanes = simd::first_lanes(width - w);
-        __m512 first = simd::load(sums + w, lanes);
-        __m512 second = simd::load(sums + width + w, lanes);
-        for (std::int64_t n = 0; n < count; ++n) {
-            const __m512 row = simd::load(rows + n * width + w, lanes);
-            first = _mm512_fmadd_ps(_mm512_set1_ps(factors[n * kOutputs]), row, first);
-            second = _mm512_fmadd_ps(_mm512_set1_ps(factors[n * kOutputs + 1]), row, second);
+/// sums[k, o, c] += sum_n factors[k, n, o] * rows[n, c] for the kColumns columns c of `count` rows and for
+/// kHeads heads, kVectors vectors of columns at a time: as many sums as the registers hold. `stride` is the
+/// number of factors of a head. The sums are the same for any number of heads.
+template <int kHeads, int kVectors>
+void add_row_products(const float* rows, const float* factors, std::int64_t stride, std::int64_t count,
+                      float* sums) {
+    static_assert(kColumns % (kVectors * simd::kLanes) == 0);
+    for (std::int64_t c = 0; c < kColumns; c += kVectors * simd::kLanes) {
+        __m512 own[kHeads * kOutputs][kVectors];
+        for (auto& of_output : own) {
+            for (__m512& sum : of_output) sum = _mm512_setzero_ps();
         }
-        simd::store(sums + w, first, lanes);
-        simd::store(sums + width + w, second, lanes);
-    }
-}
-
-/// rows[n, w] = sum_o factors[n, o] * weights[o, w] for `count` rows.
-void combine(const float* factors, const float* weights, std::int64_t count, std::int64_t width,
-             float* rows) {
-    for (std::int64_t w = 0; w < width; w += simd::kLanes) {
-        const __mmask16 lanes = simd::first_lanes(width - w);
-        const __m512 first = simd::load(weights + w, lanes);
-        const __m512 second = simd::load(weights + width + w, lanes);
         for (std::int64_t n = 0; n < count; ++n) {
-            const __m512 row = _mm512_mul_ps(_mm512_set1_ps(factors[n * kOutputs]), first);
-            simd::store(rows + n * width + w,
-                        _mm512_fmadd_ps(_mm512_set1_ps(factors[n * kOutputs + 1]), second, row), lanes);
+            __m512 row[kVectors];
+            for (int v = 0; v < kVectors; ++v)
+                row[v] = simd::load(rows + n * kColumns + c + v * simd::kLanes);
+            for (int i = 0; i < kHeads * kOutputs; ++i) {
+                const float factor = factors[i / kOutputs * stride + n * kOutputs + i % kOutputs];
+                for (int v = 0; v < kVectors; ++v)
+                    own[i][v] = _mm512_fmadd_ps(_mm512_set1_ps(factor), row[v], own[i][v]);
+            }
+        }
+        for (int i = 0; i < kHeads * kOutputs; ++i) {
+            for (int v = 0; v < kVectors; ++v) {
+                float* const to = sums + i * kColumns + c + v * simd::kLanes;
+                simd::store(to, _mm512_add_ps(simd::load(to), own[i][v]));
+            }
         }
     }
 }
 
 BV_AVX512_END
+
+/// Rows [first, first + count) of states (L, N, W), in float8 (L, N, 4 + W).
+LayerElements rows_of(const at::Tensor& states, std::int64_t width, std::int64_t first, std::int64_t count) {
+    return {.states = states.const_data_ptr(),
+            .type = states.scalar_type(),
+            .layers = states.size(0),
+            .width = width,
+            .stride = states.size(1) * width,
+            .first = first * width,
+            .count = count * width};
+}
 
 /// The tensors of one call, as the tiles see them.
 class Tiles {
@@ -123,36 +135,12 @@ class Tiles {
         }
     }
 
-    /// Adds the gradients of a tile's rows to those of the mixes, (K, L), and of the weights, (K, 2, W).
-    /// `gradient` (K, N, 2) is that of the outputs.
-    void backward(std::int64_t tile, std::vector<float>& mixed, const float* gradient, double* of_mixes,
-                  float* of_weights) const {
-        const LayerElements elements = mix(tile, mixed);
-        const std::int64_t count = elements.count / width_;
-        for (std::int64_t k = 0; k < heads_; ++k) {
-            float* rows = mixed.data() + k * stride();
-            const float* own = gradient + (k * rows_ + tile * kTile) * kOutputs;
-            add_rows(rows, own, count, width_, of_weights + k * kOutputs * width_);
-            // The mixes have served; their gradients take their place.
-            combine(own, weights_ + k * kOutputs * width_, count, width_, rows);
-        }
-        std::vector<double> sums(static_cast<std::size_t>(heads_ * elements.layers));
-        mix_gradients(elements, {mixed.data(), stride(), heads_}, sums.data());
-        for (std::size_t i = 0; i < sums.size(); ++i) of_mixes[i] += sums[i];
-    }
-
   private:
     std::int64_t stride() const { return kTile * width_; }
 
     LayerElements mix(std::int64_t tile, std::vector<float>& mixed) const {
         const std::int64_t first = tile * kTile;
-        const LayerElements elements{.states = states_.const_data_ptr(),
-                                     .type = states_.scalar_type(),
-                                     .layers = states_.size(0),
-                                     .width = width_,
-                                     .stride = rows_ * width_,
-                                     .first = first * width_,
-                                     .count = std::min(kTile, rows_ - first) * width_};
+        const LayerElements elements = rows_of(states_, width_, first, std::min(kTile, rows_ - first));
         mix_layers(elements, mixes_, {mixed.data(), stride(), heads_});
         return elements;
     }
@@ -162,6 +150,50 @@ class Tiles {
     const float* weights_;      // (K, 2, W)
     std::int64_t heads_, width_, rows_;
 };
+
+/// sum_n gradient[k, n, o] * states[l, n, w], as (L, K, 2, W) in float32, for states (L, N, W), in float8 (L,
+/// N, 4 + W), and gradient (K, N, 2) of the linear layer's output. Both gradients follow from it, so that the
+/// backward pass reads the states only for this. Each of its values is summed by one thread.
+at::Tensor products_with_states(const at::Tensor& states, const at::Tensor& gradient, std::int64_t width) {
+    const std::int64_t heads = gradient.size(0);
+    const std::int64_t rows = gradient.size(1);
+    const std::int64_t blocks = (width + kColumns - 1) / kColumns;
+    at::Tensor out = at::empty({states.size(0), heads, kOutputs, width}, gradient.options());
+    const float* const factors = gradient.const_data_ptr<float>();
+    const auto add_block = [&](std::int64_t layer, std::int64_t column, float* block, float* sums) {
+        for (std::int64_t first = 0; first < rows; first += kRows) {
+            const std::int64_t count = std::min(kRows, rows - first);
+            read_columns(rows_of(states, width, first, count), layer, column, kColumns, block);
+            const std::int64_t stride = rows * kOutputs;
+            for (std::int64_t k = 0; k < heads;) {
+                const float* const own = factors + k * stride + first * kOutputs;
+                float* const to = sums + k * kOutputs * kColumns;
+                if (heads - k >= 4) {
+                    add_row_products<4, 2>(block, own, stride, count, to);
+                    k += 4;
+                } else {
+                    add_row_products<1, 4>(block, own, stride, count, to);
+                    ++k;
+                }
+            }
+        }
+    };
+    at::parallel_for(0, states.size(0) * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+        std::vector<float> block(kRows * kColumns);
+        std::vector<float> sums(static_cast<std::size_t>(heads * kOutputs * kColumns));
+        for (std::int64_t i = begin; i < end; ++i) {
+            const std::int64_t layer = i / blocks;
+            const std::int64_t column = i % blocks * kColumns;
+            std::ranges::fill(sums, 0.0F);
+            add_block(layer, column, block.data(), sums.data());
+            for (std::int64_t row = 0; row < heads * kOutputs; ++row) {
+                std::copy_n(sums.data() + row * kColumns, std::min(kColumns, width - column),
+                            out.data_ptr<float>() + (layer * heads * kOutputs + row) * width + column);
+            }
+        }
+    });
+    return out;
+}
 
 /// The sum of parts (P, ...), one after the other.
 at::Tensor sum_in_order(const at::Tensor& parts) {
@@ -190,26 +222,12 @@ class MixedLinear : public torch::autograd::Function<MixedLinear> {
 
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
         const variable_list saved = context->get_saved_variables();
-        const Tiles tiles(saved[0], saved[1], saved[2]);
-        const at::Tensor gradient = gradients[0].contiguous();
-        const at::Tensor of_mixes =
-            at::zeros({kParts, saved[1].size(0), saved[1].size(1)}, saved[1].options().dtype(at::kDouble));
-        const at::Tensor of_weights =
-            at::zeros({kParts, saved[2].size(0), saved[2].size(1), saved[2].size(2)}, saved[2].options());
-        const float* from = gradient.const_data_ptr<float>();
-        const auto begin_of = [&](std::int64_t part) { return part * tiles.count() / kParts; };
-        double* mixes_to = of_mixes.data_ptr<double>();
-        float* weights_to = of_weights.data_ptr<float>();
-        at::parallel_for(0, kParts, 1, [&](std::int64_t first, std::int64_t last) {
-            std::vector<float> mixed = tiles.room();
-            for (std::int64_t part = first; part < last; ++part) {
-                for (std::int64_t tile = begin_of(part); tile < begin_of(part + 1); ++tile) {
-                    tiles.backward(tile, mixed, from, mixes_to + part * of_mixes.stride(0),
-                                   weights_to + part * of_weights.stride(0));
-                }
-            }
-        });
-        return {{}, sum_in_order(of_mixes).to(at::kFloat), sum_in_order(of_weights)};
+        const at::Tensor& mixes = saved[1];
+        const at::Tensor& weights = saved[2];
+        const at::Tensor products =
+            products_with_states(saved[0], gradients[0].contiguous(), weights.size(2));
+        const at::Tensor of_mixes = (products * weights).flatten(2).sum(2).t();
+        return {{}, of_mixes, sum_in_order(products * mixes.t().unsqueeze(2).unsqueeze(3))};
     }
 };
 

@@ -14,7 +14,7 @@ namespace bv {
 namespace {
 
 /// Element type (uint8: float8), heads K, layers L, rows N, width W: whole tiles and a part of one, one row,
-/// more parts than tiles, widths that are no whole vectors.
+/// widths that are no whole vectors, or no whole blocks of columns.
 struct HeadsCase {
     at::ScalarType type;
     std::int64_t heads, layers, rows, width;
@@ -94,7 +94,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(HeadsCase{at::kHalf, 1, 25, 300, 384}, HeadsCase{at::kHalf, 20, 7, 93, 384},
                     HeadsCase{at::kHalf, 5, 3, 1, 7}, HeadsCase{at::kBFloat16, 13, 26, 11, 33},
                     HeadsCase{at::kFloat, 9, 2, 17, 19}, HeadsCase{at::kByte, 1, 25, 300, 384},
-                    HeadsCase{at::kByte, 13, 7, 43, 37}),
+                    HeadsCase{at::kByte, 13, 7, 43, 37}, HeadsCase{at::kByte, 6, 3, 70, 150},
+                    HeadsCase{at::kFloat, 4, 3, 64, 129}, HeadsCase{at::kBFloat16, 3, 2, 33, 200}),
     heads_name);
 
 TEST(MixedLinear, IsForStatesThatAllHeadsShareAndThatNeedNoGradient) {

@@ -27,6 +27,7 @@ class Store {
     explicit Store(const std::filesystem::path& path, Accept accept = Accept::complete);
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
+    ~Store() = default;
 
     const std::filesystem::path& path() const { return path_; }
     const StoreInfo& info() const { return info_; }

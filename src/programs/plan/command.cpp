@@ -72,7 +72,7 @@ struct Planned {
     BertConfig config;
     StudyData data;
     StudyRates rates;
-    std::int64_t ranks;
+    std::int64_t ranks = 0;
     std::vector<TaskCosts> costs;
     StudySpace space;
 

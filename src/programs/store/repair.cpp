@@ -20,7 +20,7 @@ namespace bv {
 namespace {
 
 std::filesystem::path checkpoint_of(const StoreToolOptions& options, const StoreInfo& info) {
-    const std::filesystem::path folder =
+    std::filesystem::path folder =
         !options.checkpoint.empty() ? options.checkpoint : std::filesystem::path(info.checkpoint_path);
     if (!is_folder(folder)) {
         fail("{} was made from {}, which is not a folder now; give its new place by --checkpoint",

@@ -27,7 +27,8 @@ def assert_same(tuning, undisturbed):
 
 
 @pytest.mark.parametrize("launcher, target", [("mpirun", ["--batch"]), ("srun", [])])
-def test_a_preempted_job_over_two_nodes_saves_is_requeued_and_ends_with_the_same_bits(cluster, tuning, undisturbed, launcher, target):
+def test_a_preempted_job_over_two_nodes_saves_is_requeued_and_ends_with_the_same_bits(cluster, tune, undisturbed, launcher, target):
+    tuning = tune(0, STEPS)
     job = cluster.submit("finetune.sh", tuning.log, *tuning.flags, options=TWO_NODES, env={"BV_SITE": cluster.site(launcher, bv.BIN)})
     tuning.wait_for_step(20)
     cluster.run("scancel", *target, "--signal=USR1", job)
@@ -78,6 +79,7 @@ def test_a_job_whose_node_dies_is_requeued(cluster, tune, undisturbed):
     tuning = tune(0, 300, more="resume_every = 0.001\n")
     job = cluster.submit("finetune.sh", tuning.log, *tuning.flags, options=TWO_NODES)
     tuning.wait_for_step(60)
+    tuning.hold()
     cluster.command("kill-node", "n2")
     try:
         cluster.wait(job, "PENDING")

@@ -62,7 +62,7 @@ std::string write_safetensors(const std::filesystem::path& path,
 
 /// The element type and the shape of a tensor.
 struct TensorShape {
-    DType dtype;
+    DType dtype = DType::f32;
     std::vector<std::int64_t> shape;
 };
 

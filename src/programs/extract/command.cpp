@@ -26,7 +26,7 @@ namespace {
 
 std::vector<std::int64_t> wanted_layers(const std::string& text, const BertConfig& config) {
     if (text != "all") {
-        const std::vector<std::int64_t> layers = parse_layers(text);
+        std::vector<std::int64_t> layers = parse_layers(text);
         if (layers.back() < config.states()) return layers;
         fail("--layers {}: this model has the hidden states 0 (embedding output) to {}", text, config.layers);
     }

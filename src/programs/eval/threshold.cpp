@@ -35,8 +35,8 @@ void require_held_out(const std::string& file, const nlohmann::json& metrics, co
              of_training ? "train the head again, with --held-out or --held-out-store" : "evaluate again");
     }
     const auto own = describe_features("", evaluation.fingerprint, evaluation.features.settings)["settings"];
-    require_same_settings(metrics[settings], fmt::format("--threshold-from {}: what it scored", file), own,
-                          "what is to be scored");
+    require_same_settings(metrics[settings], fmt::format("--threshold-from {}: its features", file), own,
+                          "the features to score");
     const Pointer elsewhere("/held_out_features/fingerprint");
     const Pointer scored(metrics.contains("held_out") ? elsewhere : Pointer("/features/fingerprint"));
     if (metrics.contains(scored) && metrics[scored] == evaluation.fingerprint) {

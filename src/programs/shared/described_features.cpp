@@ -25,10 +25,8 @@ void require_same_settings(const nlohmann::ordered_json& found, const std::strin
         const auto own =
             found.is_object() ? found.value(name, nlohmann::ordered_json()) : nlohmann::ordered_json();
         if (own != value) {
-            fail(
-                "{} was made with {} {}, {} with {}; features that are scored together have the same "
-                "settings",
-                found_in, name, own.dump(), wanted_in, value.dump());
+            fail("{} have {} {}, {} have {}; features that are scored together need the same settings",
+                 found_in, name, own.dump(), wanted_in, value.dump());
         }
     }
 }

@@ -16,7 +16,7 @@ nlohmann::ordered_json describe_features(const std::filesystem::path& path, cons
 
 /// Local: throws Error, which names the first setting that differs, unless the features of both files were
 /// made with the same settings. `found` and `wanted` are objects "settings" as above; `found_in` and
-/// `wanted_in` say whose they are ("held-out.h5").
+/// `wanted_in` say whose they are ("the features of dev.h5").
 void require_same_settings(const nlohmann::ordered_json& found, const std::string& found_in,
                            const nlohmann::ordered_json& wanted, const std::string& wanted_in);
 

@@ -108,7 +108,8 @@ void HeadData::require_held_out() const {
     const auto settings = [](const StateSource& source) {
         return describe_features("", "", source.features().settings)["settings"];
     };
-    require_same_settings(settings(*held_out_), held_out_->name(), settings(*dev_), dev_->name());
+    require_same_settings(settings(*held_out_), "the features of " + held_out_->name(), settings(*dev_),
+                          "the features of " + dev_->name());
     std::unordered_set<std::string_view> held;
     for (const Question& question : held_out_->features().questions) held.insert(question.id);
     for (const StateSource* source : {train_.get(), dev_.get()}) {

@@ -104,7 +104,7 @@ def test_told_to_stop_at_any_step_it_saves_and_goes_on_with_the_same_bits(recipe
     for at in sorted(draw.sample(range(1, STEPS - 5), 2)):
         process = start(recipe, tmp_path, "--resume-every", 0)
         wait_for_step(process, tmp_path, at)
-        process.send_signal(signal.SIGUSR1)
+        bv.tell_to_stop(process)
         text, _ = process.communicate(timeout=60)
         assert process.returncode == 85, text
         assert "state saved after" in text
@@ -135,7 +135,7 @@ def test_a_resumed_run_keeps_its_precision(recipe, tmp_path, precision, other):
     automatic = recipe[:-2]
     process = start([*automatic, "--precision", precision], tmp_path, "--resume-every", 0)
     wait_for_step(process, tmp_path, 10)
-    process.send_signal(signal.SIGUSR1)
+    bv.tell_to_stop(process)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 85, text
     refused = bv.run("bv_finetune", *automatic, "--output", tmp_path, "--precision", other, ranks=2, check=False)
@@ -150,7 +150,7 @@ def test_a_resumed_run_keeps_its_precision(recipe, tmp_path, precision, other):
 def test_a_run_of_an_older_version_goes_on_without_a_recorded_precision(recipe, tmp_path):
     process = start(recipe, tmp_path, "--resume-every", 0)
     wait_for_step(process, tmp_path, 10)
-    process.send_signal(signal.SIGUSR1)
+    bv.tell_to_stop(process)
     process.communicate(timeout=60)
     recorded = bv.read_json(tmp_path / "resume" / "recipe.json")
     assert recorded.pop("precision") == "float32"
@@ -230,7 +230,7 @@ def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undist
 def stopped(recipe, output, at=20):
     process = start(recipe, output)
     wait_for_step(process, output, at)
-    process.send_signal(signal.SIGUSR1)
+    bv.tell_to_stop(process)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 85, text
 
@@ -265,7 +265,7 @@ def test_a_forced_run_that_is_stopped_goes_on_and_takes_no_earlier_checkpoint_fo
     while checkpoints(tmp_path) == checkpoints(undisturbed) or steps_done(tmp_path) < 20:  # the log is the earlier run's at first
         assert process.poll() is None and time.monotonic() < until, process.communicate()[0]
         time.sleep(0.005)
-    process.send_signal(signal.SIGUSR1)
+    bv.tell_to_stop(process)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 85, text
     assert not earlier & {content for name, content in bv.weights(tmp_path).items() if name != "epoch-0"}

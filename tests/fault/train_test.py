@@ -102,7 +102,7 @@ def test_told_to_stop_at_any_step_it_saves_and_goes_on_with_the_same_bits(recipe
         process = start(recipe, tmp_path, "--resume-every", 0)
         wait_for_epochs(process, tmp_path, epochs)
         time.sleep(draw.random() * 0.05)
-        process.send_signal(signal.SIGUSR1)
+        bv.tell_to_stop(process)
         text, _ = process.communicate(timeout=60)
         assert process.returncode == 85, text
         assert "states of 4 heads saved after" in text
@@ -114,7 +114,7 @@ def test_told_to_stop_at_any_step_it_saves_and_goes_on_with_the_same_bits(recipe
 def test_stopped_on_two_ranks_it_goes_on_with_one(recipe, undisturbed, tmp_path):
     process = start(recipe, tmp_path, "--resume-every", 0)
     wait_for_epochs(process, tmp_path, 8)
-    process.send_signal(signal.SIGUSR1)
+    bv.tell_to_stop(process)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 85, text
     again = bv.run("bv_train", *recipe, "--output", tmp_path, ranks=1)
@@ -142,7 +142,7 @@ def test_a_rank_killed_at_any_step_loses_nothing_that_was_saved(recipe, undistur
 def test_heads_that_stand_at_different_steps_go_on_apart_with_the_same_bits(recipe, undisturbed, tmp_path):
     process = start(recipe, tmp_path, "--resume-every", 0)
     wait_for_epochs(process, tmp_path, 8)
-    process.send_signal(signal.SIGUSR1)
+    bv.tell_to_stop(process)
     process.communicate(timeout=60)
     for state in (tmp_path / "mine").rglob("resume.json"):
         state.unlink()  # as a kill leaves what is not whole yet
@@ -196,7 +196,7 @@ def test_killed_amid_saving_all_heads_go_on_from_the_same_step(recipe, tmp_path,
 def test_no_rank_but_rank_0_needs_the_output_folder(recipe, undisturbed, tmp_path):
     process = start(recipe, tmp_path / "0", "--resume-every", 0)
     wait_for_epochs(process, tmp_path / "0", 8)
-    process.send_signal(signal.SIGUSR1)
+    bv.tell_to_stop(process)
     process.communicate(timeout=60)
     again = bv.run_command([*bv.mpirun(2), "sh", "-c", 'exec "$@" --output "$FOLDER/$OMPI_COMM_WORLD_RANK"', "sh", bv.BIN / "bv_train",
                             *recipe], env={"FOLDER": str(tmp_path)})
@@ -210,7 +210,7 @@ def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undist
     output = small_file_system / "run"
     process = start(recipe, output, "--resume-every", 0)
     wait_for_epochs(process, output, 8)
-    process.send_signal(signal.SIGUSR1)
+    bv.tell_to_stop(process)
     process.communicate(timeout=60)
     before = {path: bv.digest(path) for path in output.rglob("step-*/*")}
     assert len(before) == 4 * 2
@@ -242,7 +242,7 @@ def test_heads_go_on_over_states_of_the_precision_they_began_with(recipe, corpus
     output = tmp_path / "heads"
     process = start([*flags, "--precision", precision], output, "--resume-every", 0)
     wait_for_epochs(process, output, 4)
-    process.send_signal(signal.SIGUSR1)
+    bv.tell_to_stop(process)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 85, text
     refused = bv.run("bv_train", *flags, "--output", output, "--precision", other, ranks=2, check=False)
@@ -262,7 +262,7 @@ def test_shares_and_probes_of_layers_go_on_with_the_same_bits(recipe, tmp_path, 
     bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
     process = start(flags, tmp_path / "cut", "--resume-every", 0)
     wait_for_epochs(process, tmp_path / "cut", epochs)  # of 4 heads: in the pass of the half, and in that of the whole
-    process.send_signal(signal.SIGUSR1)
+    bv.tell_to_stop(process)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 85, text
     assert len(list((tmp_path / "cut").rglob("metrics.json"))) == (4 if epochs > 80 else 0)
@@ -294,7 +294,7 @@ def test_beside_a_head_that_diverges_the_others_go_on_with_the_same_bits_after_a
     stopped = tmp_path / "stopped"
     process = bv.start("bv_train", *flags, "--output", stopped, "--resume-every", 0, ranks=ranks)
     wait_for_epochs(process, stopped, 1)
-    process.send_signal(signal.SIGUSR1)
+    bv.tell_to_stop(process)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == 85, text
     bv.run("bv_train", *flags, "--output", stopped, ranks=ranks)

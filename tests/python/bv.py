@@ -4,6 +4,7 @@ Places come from the environment (CTest sets it): BV_SOURCE (the repository), BV
 small BERT's folder), BV_SHARED (reference data; may be absent), BV_MPIRUN and BV_MPIRUN_FLAGS.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,10 +114,19 @@ def start(program, *args, ranks):
 
 def ranks_of(process):
     """Process ids of the ranks below an mpirun that `start` started."""
-    found = subprocess.run(
-        ["pgrep", "-P", str(process.pid), "-f", str(BIN)], stdout=subprocess.PIPE, text=True, check=False
-    )
-    return [int(pid) for pid in found.stdout.split()]
+    children = [pid for file in Path(f"/proc/{process.pid}/task").glob("*/children") for pid in _of_process(file).split()]
+    return [int(pid) for pid in children if str(BIN) in _of_process(f"/proc/{pid}/cmdline")]
+
+
+def tell_to_stop(process):
+    """Sends SIGUSR1 to the mpirun that `start` started. Its ranks stand still until each one has the signal: on a fast machine
+    they would come to their end before."""
+    ranks = ranks_of(process)
+    _send(ranks, signal.SIGSTOP)
+    _wait_for_ranks(process, ranks, lambda pid: _status(pid)["State"][0] in "TZX")
+    process.send_signal(signal.SIGUSR1)
+    _wait_for_ranks(process, ranks, lambda pid: _status(pid)["State"][0] in "ZX" or _has_stop_signal(pid, "ShdPnd"))
+    _send(ranks, signal.SIGCONT)
 
 
 def takes_stop_signal(pid, program):
@@ -123,11 +134,39 @@ def takes_stop_signal(pid, program):
     try:
         if os.path.basename(os.readlink(f"/proc/{pid}/exe")) != program:
             return False
-        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
-            caught = next(line.split()[1] for line in file if line.startswith("SigCgt"))
-    except (OSError, StopIteration):
+    except OSError:
         return False
-    return bool(int(caught, 16) >> (signal.SIGUSR1 - 1) & 1)
+    return _has_stop_signal(pid, "SigCgt")
+
+
+def _of_process(file):
+    """Text of a file below /proc; empty if the process is gone."""
+    try:
+        return Path(file).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _status(pid):
+    """The fields of /proc/PID/status; of a process that is gone its state Z alone."""
+    return dict(line.split(":\t", 1) for line in _of_process(f"/proc/{pid}/status").splitlines()) or {"State": "Z"}
+
+
+def _has_stop_signal(pid, mask):
+    return bool(int(_status(pid).get(mask, "0"), 16) >> (signal.SIGUSR1 - 1) & 1)
+
+
+def _send(pids, number):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _wait_for_ranks(process, ranks, condition):
+    until = time.monotonic() + 60
+    while process.poll() is None and not all(map(condition, ranks)):
+        assert time.monotonic() < until, [_status(pid) for pid in ranks]
+        time.sleep(0.0005)
 
 
 def error_lines(text):

@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/error.hpp"
+#include "heads/blocks/flat_gelu.hpp"
 #include "heads/blocks/initializers.hpp"
 #include "heads/blocks/layer_mix.hpp"
 #include "heads/blocks/mixed_linear.hpp"
@@ -88,24 +89,27 @@ Adapter::Adapter(const Context& context)
     }
 }
 
+at::Tensor Adapter::projected_together(const at::Tensor& x) const {
+    const at::Tensor wide = shared_ ? at::linear(x[0], weight_.flatten(0, 1), bias_.flatten())
+                                    : at::baddbmm(bias_.transpose(0, 1).flatten(1, 2).unsqueeze(1), x[0],
+                                                  weight_.transpose(0, 1).flatten(1, 2).transpose(1, 2));
+    return wide.unflatten(-1, {weight_.size(0), width_});
+}
+
 at::Tensor Adapter::projected(const at::Tensor& x) const {
+    if (x.size(0) == 1) return projected_together(x).movedim(-2, 0).contiguous();
     if (shared_) return linears(x, weight_, bias_);
-    const std::int64_t heads = weight_.size(0);
-    if (x.size(0) == 1) {
-        // For each layer one Linear that is as wide as those of all heads together.
-        const at::Tensor weight = weight_.transpose(0, 1).flatten(1, 2);
-        const at::Tensor bias = bias_.transpose(0, 1).flatten(1, 2);
-        return at::baddbmm(bias.unsqueeze(1), x[0], weight.transpose(1, 2))
-            .unflatten(2, {heads, width_})
-            .permute({2, 0, 1, 3})
-            .contiguous();
-    }
     return linears(x.flatten(0, 1), weight_.flatten(0, 1), bias_.flatten(0, 1))
-        .unflatten(0, {heads, input_.channels});
+        .unflatten(0, {weight_.size(0), input_.channels});
 }
 
 at::Tensor Adapter::forward(const at::Tensor& x, const Pass& /*pass*/) const {
     return Gelu::apply(projected(x));
+}
+
+at::Tensor Adapter::forward_through(const Block& next, const at::Tensor& x) const {
+    if (dynamic_cast<const Flatten*>(&next) == nullptr || x.size(0) != 1 || !has_flat_gelu(x)) return {};
+    return flat_gelu(projected_together(x));
 }
 
 Flatten::Flatten(const Context& context) : input_(context.input) {

@@ -53,11 +53,18 @@ class Adapter final : public Block {
   public:
     explicit Adapter(const Context& context);
     at::Tensor forward(const at::Tensor& x, const Pass& pass) const override;
+
+    /// Through a Flatten; see flat_gelu.hpp.
+    at::Tensor forward_through(const Block& next, const at::Tensor& x) const override;
     BlockShape output() const override { return {input_.channels, width_}; }
     std::vector<NamedTensor> tensors() const override { return {{"weight", weight_}, {"bias", bias_}}; }
 
   private:
     at::Tensor projected(const at::Tensor& x) const;
+
+    /// For x that all heads share: one product (for each layer, unless the Linear is shared) that is as wide
+    /// as those of all heads together, (L, N, K, width) or (N, K, width).
+    at::Tensor projected_together(const at::Tensor& x) const;
 
     BlockShape input_;
     std::int64_t width_;

@@ -177,6 +177,10 @@ def test_a_head_that_diverged_is_named_and_scored_by_its_best_epoch_before(run):
             '{"epoch": "1", "official": {"exact": "high", "f1": 1}}',
             "'official.exact' should be a number, is 'high'",
         ),
+        (
+            '{"epoch": "1", "reference": {"exact": 1, "f1": 1, "second_best_total": 5, "second_best_exact": 1, "second_best_f1": 1}}',
+            "'reference.total' should be a number, is None",
+        ),
     ],
 )
 def test_a_malformed_file_is_an_error_that_names_it(run, content, complaint):

@@ -12,7 +12,7 @@ def always_none(berts):
     for bert in berts:
         official = bert.scores.get("official") or {}
         if official.get("total"):
-            return 100 * official.get("NoAns_total", 0) / official["total"], bert
+            return 100 * (official.get("NoAns_total") or 0) / official["total"], bert
     return None, None
 
 

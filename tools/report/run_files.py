@@ -91,6 +91,10 @@ def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
+# Scores that come together: where the first is known and not 0, the others are.
+SCORES_WITH = {"second_best_total": ("second_best_exact", "second_best_f1", "total"), "NoAns_total": ("total",)}
+
+
 def check_scores(metrics, path):
     """Scores are objects of numbers, `exact` and `f1` among them; those on held-out questions have such scores too."""
     _check_numbers(metrics, path, "")
@@ -107,9 +111,10 @@ def _check_numbers(metrics, path, within):
             continue
         if not isinstance(scores, dict):
             raise RunError(f"{path}: '{within}{name}' should be an object, is {scores!r}")
-        for key in ("exact", "f1", *scores):
+        needed = ["exact", "f1", *(key for known, keys in SCORES_WITH.items() if scores.get(known) for key in keys)]
+        for key in (*needed, *scores):
             value = scores.get(key)
-            if not is_number(value) and (value is not None or key in ("exact", "f1")):
+            if not is_number(value) and (value is not None or key in needed):
                 raise RunError(f"{path}: '{within}{name}.{key}' should be a number, is {value!r}")
 
 

@@ -21,19 +21,28 @@ and goes on. It is not requeued if it made no progress, or if it crashed.
 
 END
     road_flags
-    cat <<END
+    case $stage in # stages without ranks
+        prepare) example="$me --squad DIR --config configs/minilm.toml --run runs/minilm" ;;
+        report) example="$me --config configs/minilm.toml --run runs/minilm" ;;
+        *)
+            example="--nodes=2 --ntasks-per-node=4 $me --config configs/minilm.toml --run runs/minilm --task span --seed 1"
+            cat <<END
 
 Number of ranks: the number of sbatch's --ntasks; without this flag one rank for each GPU of the job's nodes; without GPUs
 \$BV_RANKS_PER_NODE ranks on each node. In a job array each array task does one combination of --task, --seed, --epoch and
---split; the last of these changes fastest. Each start writes RUN/jobs/<stage>-<job>.json: hosts, GPUs, driver, library
-versions, commit, environment.
+--split; the last of these changes fastest.
+END
+            ;;
+    esac
+    cat <<END
 
-A stage reads the results of the stages before it. The order is prepare, finetune, extract, train, evaluate, report.
+Each start writes RUN/jobs/<stage>-<job>.json: hosts, GPUs, driver, library versions, commit, environment. A stage reads the
+results of the stages before it. The order is prepare, finetune, extract, train, evaluate, report.
 
 Environment: source your copy of slurm/site.sh first. Set BV_HOME to the repository if you submit from another folder.
 
 Example:
-  sbatch --nodes=2 --ntasks-per-node=4 $me --config configs/minilm.toml --run runs/minilm --task span --seed 1
+  sbatch $example
 END
 }
 

@@ -22,7 +22,7 @@ printed. If a preset fails, the next preset runs all the same; the last line nam
 
 Presets, with the labels that they run if you name no label:
   release   all labels but fuzz and soak
-  asan      address and undefined-behaviour sanitizers, clang 16: unit fuzz; knows the label soak too
+  asan      address and undefined-behaviour sanitizers, clang 16: unit fuzz; the label soak is possible too
   tsan      thread sanitizer, clang 16: unit
   clang     as release, by clang 16: unit
 

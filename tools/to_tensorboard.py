@@ -2,7 +2,7 @@
 """Writes a run's metrics as TensorBoard's event files: RUN/tensorboard/<task>/seed-<s>/{fine-tuning,evaluations,heads/...}.
 
 Fine-tuning and evaluations lie over the steps of fine-tuning, heads over their own. Then: tensorboard --logdir RUN/tensorboard
-With --watch it goes on with what the run adds until the run is done, or Ctrl-C. Event files of an earlier call are replaced.
+With --watch it adds new metrics until the run is done, or until Ctrl-C. Event files of an earlier call are replaced.
 """
 
 import argparse

@@ -49,7 +49,7 @@ class Communicator {
     int local_rank() const { return local_rank_; }
     int local_size() const { return local_size_; }
 
-    /// Local: whether this is rank 0, which prints, and writes the files of which there is one.
+    /// Local: whether this is rank 0. It prints, and writes the files that all ranks share.
     bool is_root() const { return rank_ == 0; }
 
     /// Local: keeps `resource` until this object ends, and returns it. This object ends when all ranks

@@ -124,8 +124,8 @@ def test_told_upon_the_last_line_of_the_log_the_work_is_done(commands, tmp_path,
 
 
 def descendants(pid):
-    found = subprocess.run(["pgrep", "-P", str(pid)], stdout=subprocess.PIPE, text=True, check=False).stdout.split()
-    return [int(child) for child in found] + [below for child in found for below in descendants(int(child))]
+    found = bv.children_of(pid)
+    return found + [below for child in found for below in descendants(child)]
 
 
 def runs(pid, program):
@@ -138,7 +138,7 @@ def runs(pid, program):
 @pytest.mark.parametrize("moment", ["bash", "orterun", "bv_finetune"])
 def test_the_launcher_is_told_as_soon_as_it_or_what_it_starts_is_there(commands, tmp_path, moment):
     flags = [*commands["bv_finetune"](tmp_path)]
-    flags[flags.index("--checkpoints") + 1] = 1000  # epochs: a fast machine does three in less than the second of a repetition
+    flags[flags.index("--checkpoints") + 1] = 1000  # epochs: run_ranks.sh repeats the signal after a second, in which a fast machine does three
     process = start([LAUNCHER, "--ranks", 2, "--threads", 1, "--oversubscribe", "--", bv.BIN / "bv_finetune", *flags])
     if moment == "bash":
         wait_until(lambda: bv.takes_stop_signal(process.pid, "bash"), process)

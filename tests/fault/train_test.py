@@ -101,7 +101,7 @@ def test_told_to_stop_at_any_step_it_saves_and_goes_on_with_the_same_bits(recipe
     for epochs in sorted(draw.sample(range(1, 4 * EPOCHS - 16), 2)):
         process = start(recipe, tmp_path, "--resume-every", 0)
         wait_for_epochs(process, tmp_path, epochs)
-        time.sleep(draw.random() * 0.05)
+        time.sleep(draw.random() * 0.01)
         bv.tell_to_stop(process)
         text, _ = process.communicate(timeout=60)
         assert process.returncode == 85, text

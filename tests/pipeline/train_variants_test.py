@@ -136,7 +136,7 @@ def test_held_out_questions_can_have_a_store_of_their_own(study, corpus, tiny_mo
     assert metrics["held_out_features"]["fingerprint"] == bv.read_json(folder / "head.json")["held_out_features"] == features
     line = bv.run("bv_eval", "--head", folder, "--store", held["--held-out-store"], "--threshold-from", folder, "--output",
                   tmp_path / "own", "--device", "cpu", check=False)
-    assert line.rc == 2 and "it is of the questions that are to be scored" in line.stderr
+    assert line.rc == 2 and "this evaluation used the questions that you score now" in line.stderr
     assert metrics["held_out_store"]["path"] == str(held["--held-out-store"])
     for wrong, words in ((["--held-out", 0.3, "--held-out-store", held["--held-out-store"]], "--held-out and --held-out-store are given"),
                          (["--held-out-store", study / "span-dev.h5"], "span-dev.h5 both have the question"),

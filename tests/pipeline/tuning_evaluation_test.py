@@ -128,4 +128,4 @@ def test_more_patience_on_other_features_is_refused(tiny_model, prepared, tmp_pa
     flags = ["--checkpoints", "0:2:0.5", "--patience", 1, "--eval-features"]
     finetune(tmp_path, tiny_model, prepared, *flags, prepared / "dev.h5", rate=1e-12)
     refused = finetune(tmp_path, tiny_model, prepared, *flags, prepared / "train.h5", rate=1e-12, check=False)
-    assert refused.rc == 2 and "train.h5 holds other features" in refused.stderr
+    assert refused.rc == 2 and "train.h5 holds the features " in refused.stderr

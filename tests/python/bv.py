@@ -112,10 +112,15 @@ def start(program, *args, ranks):
     )
 
 
+def children_of(pid):
+    """Process ids of its children. They are there at once, before a fast program ends: no other program has to start."""
+    assert Path("/proc/thread-self/children").exists(), "this kernel does not list children (CONFIG_PROC_CHILDREN)"
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in _of_process(file).split()]
+
+
 def ranks_of(process):
     """Process ids of the ranks below an mpirun that `start` started."""
-    children = [pid for file in Path(f"/proc/{process.pid}/task").glob("*/children") for pid in _of_process(file).split()]
-    return [int(pid) for pid in children if str(BIN) in _of_process(f"/proc/{pid}/cmdline")]
+    return [pid for pid in children_of(process.pid) if str(BIN) in _of_process(f"/proc/{pid}/cmdline")]
 
 
 def tell_to_stop(process):
@@ -123,10 +128,12 @@ def tell_to_stop(process):
     they would come to their end before."""
     ranks = ranks_of(process)
     _send(ranks, signal.SIGSTOP)
-    _wait_for_ranks(process, ranks, lambda pid: _status(pid)["State"][0] in "TZX")
-    process.send_signal(signal.SIGUSR1)
-    _wait_for_ranks(process, ranks, lambda pid: _status(pid)["State"][0] in "ZX" or _has_stop_signal(pid, "ShdPnd"))
-    _send(ranks, signal.SIGCONT)
+    try:
+        _wait_for_ranks(process, ranks, lambda pid: _status(pid)["State"][0] in "TZX")
+        process.send_signal(signal.SIGUSR1)
+        _wait_for_ranks(process, ranks, lambda pid: _status(pid)["State"][0] in "ZX" or _has_stop_signal(pid, "ShdPnd"))
+    finally:
+        _send(ranks, signal.SIGCONT)
 
 
 def takes_stop_signal(pid, program):

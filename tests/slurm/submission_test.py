@@ -74,5 +74,6 @@ def test_the_cluster_of_these_tests_says_why_it_cannot_run(tmp_path):
 def test_scripts_explain_themselves_and_refuse_to_run_outside_a_job(script):
     helped = bv.run_command([JOBS / script, "--help"])
     assert helped.stdout.startswith(f"Usage: sbatch [SBATCH FLAGS] slurm/{script} [FLAGS]") and not helped.stderr
+    assert ("ranks" in helped.stdout) == (script not in ("prepare.sh", "report.sh"))  # these two are one process
     refused = bv.run_command([JOBS / script, "--run", "x"], check=False)
     assert refused.rc == 2 and f"this is a job: sbatch slurm/{script}" in refused.stderr

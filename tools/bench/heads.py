@@ -35,7 +35,7 @@ from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, in_tur
 
 MB = 1e6
 DTYPES = ("float16", "bfloat16", "float32", "float8")
-OURS = f"first epoch of {DTYPES[0]}"  # what Python is compared with
+FIRST = f"first epoch of {DTYPES[0]}"  # Python's are first epochs too
 FILES = ("disk", "page cache")  # the places from which both read their files
 FEEDS = ("disk", "page cache", "memory")
 WORKERS = (0, 2)
@@ -128,8 +128,8 @@ def together(head, count, rate):
     return f"{count} of {head}", f"a disk of {rate:g} MB/s" if rate else "memory"
 
 
-def companies(options):
-    """(head, rate) of all measurements of heads together."""
+def heads_and_rates(options):
+    """What is trained together: (head, rate of its disk in MB/s; 0 = from memory)."""
     return [*((head, 0) for head in TOGETHER), *((SMALL_HEAD, rate) for rate in options.throttle)]
 
 
@@ -141,11 +141,11 @@ def measure(bench):
         for place in FEEDS:
             for dtype in DTYPES:
                 jobs[head, place, dtype] = lambda of=(head, dtype, place): bench.fed(*of)
+        jobs[head, "page cache", FIRST] = lambda head=head: bench.epoch(head, DTYPES[0], "page cache")
         for place in FILES:
-            jobs[head, place, OURS] = lambda of=(head, DTYPES[0], place): bench.epoch(*of)
             for workers in WORKERS:
                 jobs[head, place, f"Python, {workers} workers"] = lambda of=(head, place, workers): bench.python_epoch(*of)
-    for head, rate in companies(options):
+    for head, rate in heads_and_rates(options):
         for count in (1, options.together):
             jobs[together(head, count, rate)] = lambda of=(head, count, rate): bench.together(*of)
     return in_turn(jobs, options.rounds, lambda job, found: f"{', '.join(job)}: {found['seconds']:.2f} s")
@@ -155,7 +155,7 @@ def against_python(bench, found):
     rows = []
     for head in bench.trained:
         for place in FILES:
-            ours = found[head, place, OURS]
+            ours = found[head, place, DTYPES[0] if place == "disk" else FIRST]
             peers = {workers: found[head, place, f"Python, {workers} workers"] for workers in WORKERS}
             workers = min(WORKERS, key=lambda each: summary(peers[each])["seconds"]["median"])
             times = ratio(peers[workers], ours, "seconds")
@@ -167,7 +167,7 @@ def against_python(bench, found):
 
 def company(bench, found):
     rows = []
-    for head, rate in companies(bench.options):
+    for head, rate in heads_and_rates(bench.options):
         count = bench.options.together
         one, many = (found[together(head, k, rate)] for k in (1, count))
         cost = ratio(many, one, "seconds")
@@ -193,7 +193,7 @@ def evaluate(bench):
 def print_report(whole):
     print(f"\nHeads over states of {Path(whole['model']).name}: {whole['features']} features of "
           f"{whole['tokens'] / whole['features']:.0f} tokens, {whole['rounds']} rounds, {whole['cores']} cores\n")
-    verdicts = {True: "pass", False: "FAIL", None: ""}
+    verdicts = {True: "pass", False: "FAIL"}
 
     def rate(row):
         return f"{row['sequences_per_second']['median']:,.0f}"
@@ -231,7 +231,7 @@ def main():
     parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder")
     parser.add_argument("--squad", type=Path, required=True, help="folder with train.json or train-v2.0.json")
     parser.add_argument("--heads", default=SMALL_HEAD, help="heads for the span task, separated by commas [%(default)s]")
-    parser.add_argument("--together", type=int, default=20, help="small heads to train together [%(default)s]")
+    parser.add_argument("--together", type=int, default=20, help="heads to train together [%(default)s]")
     parser.add_argument("--throttle", type=float, nargs="*", default=[], help="rates of slow disks to try, MB/s")
     parser.add_argument("--questions", type=int, default=1000, help="questions to train on [%(default)s]")
     parser.add_argument("--folder", type=Path, help="folder on the disk to measure [the system's folder for temporary files]")

@@ -2,7 +2,7 @@
 """Writes one offline HTML page about a run: RUN/report/index.html. Beside it stand report.json with every figure of the page,
 and the folder files: every drawing as SVG and PNG, every table as CSV, Markdown and LaTeX.
 
-What the run does not have yet is named on the page. A malformed file is an error that names it (exit code 2); the page is
+The page names the results that the run does not have yet. A malformed file is an error that names it (exit code 2); the page is
 made without it. With --watch the page is made again whenever the run's metrics change; the folder files comes at the end.
 """
 

@@ -15,18 +15,21 @@ BlockChain::BlockChain(const BlockDefinition::Chain& definitions, BlockShape inp
 }
 
 at::Tensor BlockChain::forward(at::Tensor x, const Pass& pass) const {
-    for (std::size_t i = 0; i < links_.size(); ++i) {
-        const Block& block = *links_[i].block;
-        at::Tensor both;
-        if (i + 1 < links_.size()) both = block.forward_through(*links_[i + 1].block, x);
-        if (both.defined()) ++i;
-        x = both.defined() ? both : block.forward(x, pass);
-    }
-    return x;
+    return through_first(links_.size(), std::move(x), pass);
 }
 
 at::Tensor BlockChain::forward_before_last(at::Tensor x, const Pass& pass) const {
-    for (std::size_t i = 0; i + 1 < links_.size(); ++i) x = links_[i].block->forward(x, pass);
+    return through_first(links_.empty() ? 0 : links_.size() - 1, std::move(x), pass);
+}
+
+at::Tensor BlockChain::through_first(std::size_t count, at::Tensor x, const Pass& pass) const {
+    for (std::size_t i = 0; i < count; ++i) {
+        const Block& block = *links_[i].block;
+        at::Tensor both;
+        if (i + 1 < count) both = block.forward_through(*links_[i + 1].block, x);
+        if (both.defined()) ++i;
+        x = both.defined() ? both : block.forward(x, pass);
+    }
     return x;
 }
 

@@ -37,6 +37,10 @@ class BlockChain {
         std::string name;  // "<place>.<block type>"
         std::unique_ptr<Block> block;
     };
+
+    /// The result of the first `count` blocks.
+    at::Tensor through_first(std::size_t count, at::Tensor x, const Pass& pass) const;
+
     std::vector<Link> links_;
     BlockShape before_last_;
     BlockShape output_;

@@ -97,10 +97,15 @@ at::Tensor Adapter::projected_together(const at::Tensor& x) const {
 }
 
 at::Tensor Adapter::projected(const at::Tensor& x) const {
-    if (x.size(0) == 1) return projected_together(x).movedim(-2, 0).contiguous();
+    const std::int64_t heads = weight_.size(0);
+    if (x.size(0) == 1) {
+        const at::Tensor together = projected_together(x);
+        // For one head this is a view with the usual strides, which Gelu's gradient has too.
+        return heads == 1 ? together.squeeze(-2).unsqueeze(0) : together.movedim(-2, 0).contiguous();
+    }
     if (shared_) return linears(x, weight_, bias_);
     return linears(x.flatten(0, 1), weight_.flatten(0, 1), bias_.flatten(0, 1))
-        .unflatten(0, {weight_.size(0), input_.channels});
+        .unflatten(0, {heads, input_.channels});
 }
 
 at::Tensor Adapter::forward(const at::Tensor& x, const Pass& /*pass*/) const {

@@ -45,10 +45,9 @@ EvalMode mode_of(const EvalOptions& options) {
                       !options.logits.empty() + !options.predictions.empty() + !options.compare.empty();
     if (modes != 1) {
         fail(
-            "expected one of these: --checkpoint with --features, --head with --store (or with --checkpoint "
+            "give exactly one mode: --checkpoint with --features, --head with --store (or with --checkpoint "
             "and --features; with --pooled too), --logits with --features, --predictions with --squad, "
-            "--compare, or --serve; "
-            "found {}",
+            "--compare, or --serve; these flags give {} modes",
             modes);
     }
     if (!options.pooled.empty()) {
@@ -88,6 +87,17 @@ OutputLock lock_output(const EvalOptions& options) {
     return lock;
 }
 
+void declare_answers(CommandLine& line, AnswerOptions& answers) {
+    line.option(
+            "n-best", answers.n_best,
+            "number of starts and of ends to try in each window, and of answers to keep for each question")
+        .check(at_least(1));
+    line.option("max-answer-tokens", answers.max_answer_tokens, "number of tokens of the longest answer")
+        .check(at_least(1));
+    line.option("null-threshold", answers.null_threshold,
+                "the answer is \"none\" if the null odds are above this number");
+}
+
 }  // namespace
 
 void EvalOptions::declare(CommandLine& line) {
@@ -119,14 +129,7 @@ void EvalOptions::declare(CommandLine& line) {
         .needs(predictions_option);
     line.option("na-prob-threshold", na_prob_threshold,
                 "with --na-probs: a question with a higher probability counts as answered \"none\"");
-    line.option(
-            "n-best", answers.n_best,
-            "number of starts and of ends to try in each window, and of answers to keep for each question")
-        .check(at_least(1));
-    line.option("max-answer-tokens", answers.max_answer_tokens, "number of tokens of the longest answer")
-        .check(at_least(1));
-    line.option("null-threshold", answers.null_threshold,
-                "the answer is \"none\" if the null odds are above this number");
+    declare_answers(line, answers);
     line.option(
         "threshold-from", threshold_from,
         "take the null threshold from this evaluation (metrics.json or its folder) of held-out "
@@ -143,8 +146,8 @@ void EvalOptions::declare(CommandLine& line) {
                 "\"context\" and perhaps \"id\", and print one JSON object a line with the answers of "
                 "--checkpoint and of each --head; contexts are cut into windows as those of --features");
     line.option("pooled", pooled,
-                "with --head: write no scores, but what the head makes of the states before its last block, "
-                "for each token (span) or feature (classification), into this safetensors file");
+                "with --head: write no scores. Write the output of the block before the last one into this "
+                "safetensors file, one row for each token (span) or feature (classification)");
     line.option(
             "show", show,
             "print the first N questions with their gold answers, predictions and verdicts of the scorers")

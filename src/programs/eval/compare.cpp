@@ -30,8 +30,9 @@ Evaluated read_evaluation(const fs::path& path) {
     const fs::path records = one.file.parent_path() / kQuestionRecords;
     if (!is_there(records)) {
         fail(
-            "{} has no {} beside it: it is of a file of predictions, or an older program wrote it; evaluate "
-            "again",
+            "{}: the file {} is missing beside it. These scores were made from a file of predictions, or by "
+            "an "
+            "older program. Evaluate again",
             one.file.string(), kQuestionRecords);
     }
     one.records = read_question_records(records);

@@ -13,8 +13,8 @@ int main(int argc, char** argv) {
             "bv_eval",
             "Turns logits into answers and scores. The logits are those of a fine-tuned checkpoint, of a "
             "head over hidden states, or of files. It also scores a file of answers as the official SQuAD "
-            "2.0 script does, compares two evaluations, answers typed questions, and writes the rows that "
-            "a head makes before its last block. Scores are in percent. " +
+            "2.0 script does, compares two evaluations, answers typed questions, and writes the output of "
+            "the blocks before a head's last block. Scores are in percent. " +
                 std::string(bv::kScorersExplained) +
                 " The stop signal (SIGUSR1; under srun SIGTERM too) ends a prediction early: nothing is "
                 "written, and the exit code is 85.",

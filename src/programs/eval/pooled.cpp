@@ -47,9 +47,11 @@ void write_pooled(const EvalOptions& options, const Communicator& ranks) {
                   {"checkpoint", info.checkpoint},
                   {"epoch", info.epoch}};
     });
-    FeatureRowsFile file(options.pooled, options.force, source.features(), all_of(source.features()),
-                         source.rows_of_features(),
-                         {{"pooled", DType::f32, opened.trained.head.shape_before_last_block()}}, origin,
+    FeatureRowsFile file(options.pooled, options.force, source.features(),
+                         {.numbers = all_of(source.features()),
+                          .rows_of = source.rows_of_features(),
+                          .tensors = {{"pooled", DType::f32, opened.trained.head.shape_before_last_block()}},
+                          .metadata = origin},
                          ranks);
     const ReadingPlan plan{source.layout().original,
                            kHeadBatch,

@@ -7,12 +7,12 @@
 
 namespace bv {
 
-/// Local: the names of models, by which two evaluations of the same one are known: "checkpoint <fingerprint>"
-/// and "head <fingerprint>", each with the fingerprint of the weights.
+/// Local: the name of a model: "checkpoint <fingerprint>" or "head <fingerprint>", with the fingerprint of
+/// its weights. All evaluations of one model have the same name.
 std::string checkpoint_name(const std::string& fingerprint);
 std::string head_name(const std::string& fingerprint);
 
-/// Local: the name of the model that the scores in the metrics.json at `file` are of. Empty if that is
+/// Local: the name of the model that was scored in the metrics.json at `file`. Empty if that is
 /// unknown: for an ensemble, for logits without a metrics.json beside them, and for a head that an older
 /// program evaluated. Throws Error, which names the file, when a file cannot be read.
 std::string scored_model(const std::filesystem::path& file, const nlohmann::json& metrics);

@@ -41,10 +41,10 @@ void require_held_out(const std::string& file, const nlohmann::json& metrics, co
     const Pointer scored(metrics.contains("held_out") ? elsewhere : Pointer("/features/fingerprint"));
     if (metrics.contains(scored) && metrics[scored] == evaluation.fingerprint) {
         fail(
-            "--threshold-from {}: it is of the questions that are to be scored; a threshold is chosen on "
-            "others{}, and metrics.json has the best one on these as best_f1_thresh",
-            file,
-            of_training ? ", which the head has if it is trained with --held-out or --held-out-store" : "");
+            "--threshold-from {}: this evaluation used the questions that you score now. Give an evaluation "
+            "of "
+            "other questions{}. The best threshold of these questions is best_f1_thresh in metrics.json",
+            file, of_training ? "; bv_train --held-out or --held-out-store makes one of this head" : "");
     }
 }
 

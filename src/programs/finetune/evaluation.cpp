@@ -28,8 +28,8 @@ EvaluationHistory TuningEvaluation::history_of(const ResumeState& state) const {
     const Json earlier = Json::parse(state.totals).value("evaluations", Json::array());
     for (const Json& evaluation : earlier) {
         if (evaluation.at("features") != fingerprint_) {
-            fail("{} holds other features ({}) than this run was evaluated on before ({})", path_.string(),
-                 fingerprint_, evaluation.at("features").get<std::string>());
+            fail("{} holds the features {}, but this run was evaluated on the features {} before",
+                 path_.string(), fingerprint_, evaluation.at("features").get<std::string>());
         }
     }
     EvaluationHistory history = history_;

@@ -46,7 +46,7 @@ struct TaskCosts {
     double tuning = 0;      ///< fine-tuning with one seed
     double evaluation = 0;  ///< evaluation of one checkpoint, on held-out questions too
     double extraction =
-        0;  ///< time for the stores of one checkpoint: of encoder or disk, whichever is slower
+        0;  ///< the stores of one checkpoint: the larger one of the encoder's and the disk's time
     bool disk_bound = false;      ///< whether the disk is the slower one
     double heads_stored = 0;      ///< reading these stores for all passes of all heads trained together
     double heads_recomputed = 0;  ///< computing the states again for each pass instead

@@ -16,27 +16,25 @@ std::string_view bytes_of(const std::vector<std::int64_t>& values) {
 }  // namespace
 
 FeatureRowsFile::FeatureRowsFile(const std::filesystem::path& path, bool force, const Features& features,
-                                 std::vector<std::int64_t> numbers, const std::vector<std::int64_t>& rows_of,
-                                 const std::vector<RowsTensor>& tensors,
-                                 std::map<std::string, std::string> metadata, const Communicator& ranks)
+                                 FeatureRows content, const Communicator& ranks)
     : ranks_(ranks) {
     std::vector<std::int64_t> starts{0};
     std::vector<std::int64_t> questions;
     nlohmann::json ids = nlohmann::json::array();
     std::unordered_map<std::int64_t, std::int64_t> place_of;  // of a question in `ids`
-    for (const std::int64_t number : numbers) {
+    for (const std::int64_t number : content.numbers) {
         first_row_[number] = starts.back();
-        starts.push_back(starts.back() + rows_of[static_cast<std::size_t>(number)]);
+        starts.push_back(starts.back() + content.rows_of[static_cast<std::size_t>(number)]);
         const std::int64_t question = features.question_of[static_cast<std::size_t>(number)];
         const auto [found, is_new] = place_of.try_emplace(question, std::ssize(ids));
         if (is_new) ids.push_back(features.questions[static_cast<std::size_t>(question)].id);
         questions.push_back(found->second);
     }
-    metadata["question_ids"] = ids.dump();
-    std::map<std::string, TensorShape> shapes{{"features", {DType::i64, {std::ssize(numbers)}}},
+    content.metadata["question_ids"] = ids.dump();
+    std::map<std::string, TensorShape> shapes{{"features", {DType::i64, {std::ssize(content.numbers)}}},
                                               {"starts", {DType::i64, {std::ssize(starts)}}},
                                               {"questions", {DType::i64, {std::ssize(questions)}}}};
-    for (const RowsTensor& tensor : tensors) {
+    for (const RowsTensor& tensor : content.tensors) {
         std::vector<std::int64_t> shape{starts.back()};
         shape.insert(shape.end(), tensor.row.begin(), tensor.row.end());
         shapes[tensor.name] = {tensor.dtype, std::move(shape)};
@@ -50,11 +48,11 @@ FeatureRowsFile::FeatureRowsFile(const std::filesystem::path& path, bool force, 
         aside_.emplace(path);
         aside = aside_->path().string();
     });
-    parts_.emplace(ranks.broadcast(aside), shapes, metadata);
+    parts_.emplace(ranks.broadcast(aside), shapes, content.metadata);
     ranks.root_only([&] { parts_->create(); });
     ranks.agree([&] { parts_->open(); });
     ranks.root_only([&] {
-        parts_->write("features", 0, bytes_of(numbers));
+        parts_->write("features", 0, bytes_of(content.numbers));
         parts_->write("starts", 0, bytes_of(starts));
         parts_->write("questions", 0, bytes_of(questions));
     });

@@ -22,6 +22,14 @@ struct RowsTensor {
     std::vector<std::int64_t> row;
 };
 
+/// The content of a FeatureRowsFile.
+struct FeatureRows {
+    std::vector<std::int64_t> numbers;  ///< the features to write, ascending
+    std::vector<std::int64_t> rows_of;  ///< number of rows of every feature of the features file
+    std::vector<RowsTensor> tensors;
+    std::map<std::string, std::string> metadata;
+};
+
 /// A safetensors file of rows that belong to features, which all ranks write together. Beside its tensors
 /// (N, ...) it has:
 /// - "features": (F) int64, the numbers of the features in their features file, ascending;
@@ -31,13 +39,10 @@ struct RowsTensor {
 /// The file comes to its place when it is whole.
 class FeatureRowsFile {
   public:
-    /// Collective: creates the file beside its place. `numbers` are the features to write, ascending, and
-    /// `rows_of` has the number of rows of every feature. Throws AgreedError, which names the path: a file is
+    /// Collective: creates the file beside its place. Throws AgreedError, which names the path: a file is
     /// there and `force` is not set, another program is writing it, or the disk is full.
     FeatureRowsFile(const std::filesystem::path& path, bool force, const Features& features,
-                    std::vector<std::int64_t> numbers, const std::vector<std::int64_t>& rows_of,
-                    const std::vector<RowsTensor>& tensors, std::map<std::string, std::string> metadata,
-                    const Communicator& ranks);
+                    FeatureRows content, const Communicator& ranks);
 
     /// Local: writes all rows of feature `number` of tensor `name`. Throws Error, which names the path.
     void write(const std::string& name, std::int64_t number, std::string_view bytes) const;

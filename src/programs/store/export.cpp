@@ -95,12 +95,14 @@ void export_states(const StoreToolOptions& options, const Communicator& ranks) {
     const bool float8 = info.dtype == DType::f8;  // no other program knows its rows
     for (const std::string& name : names)
         tensors.push_back({name, float8 ? DType::f32 : info.dtype, {info.hidden_size}});
-    FeatureRowsFile file(options.output, options.force, source->features(), numbers,
-                         source->rows_of_features(), tensors,
-                         {{"task", to_string(info.task)},
-                          {"features", info.features},
-                          {"checkpoint", info.checkpoint},
-                          {"epoch", info.epoch}},
+    FeatureRowsFile file(options.output, options.force, source->features(),
+                         {.numbers = numbers,
+                          .rows_of = source->rows_of_features(),
+                          .tensors = tensors,
+                          .metadata = {{"task", to_string(info.task)},
+                                       {"features", info.features},
+                                       {"checkpoint", info.checkpoint},
+                                       {"epoch", info.epoch}}},
                          ranks);
     // Read in the order of the store, so that the disk is read in large pieces.
     std::vector<std::int64_t> order = source->layout().original;

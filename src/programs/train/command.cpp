@@ -103,12 +103,12 @@ void TrainOptions::declare_heads_and_data(CommandLine& line) {
                 "instead of stores: folder of a BERT that computes the states when they are needed");
     line.option("features", features, "with --checkpoint: features file to train on");
     line.option("dev-features", dev_features, "with --checkpoint: features file to score on");
-    line.option("held-out-store", held_out_store,
-                "store of held-out questions, which serve as those of --held-out do; bv_prepare --hold-out "
-                "makes their features");
     line.option(
-        "held-out-features", held_out_features,
-        "with --checkpoint: features file of held-out questions, which serve as those of --held-out do");
+        "held-out-store", held_out_store,
+        "store of held-out questions, to use in place of --held-out; bv_prepare --hold-out makes their "
+        "features");
+    line.option("held-out-features", held_out_features,
+                "with --checkpoint: features file of held-out questions, to use in place of --held-out");
     line.option("heads", heads,
                 "heads to train together, all for span (where is the answer?) or all for classification "
                 "(does the question have an answer? class 1 = no answer): names of built-in heads, or paths "

@@ -39,7 +39,7 @@ END
 }
 
 for argument in "$@"; do
-    case $argument in -h | --help) usage && exit 0 ;; esac
+    case $argument in -h | --help) usage || exit 2; exit 0 ;; esac
 done
 use_build
 exec $prefix "$python" launch/ask.py "$bin/bv_eval" "$here" "$@"

@@ -65,7 +65,7 @@ while (($#)); do
             shift 2
             ;;
         --verbose) export BV_LOG=debug NCCL_DEBUG=INFO NCCL_DEBUG_SUBSYS=COLL && shift ;;
-        -h | --help) usage && exit 0 ;;
+        -h | --help) usage || exit 2; exit 0 ;;
         prepare | finetune | extract | train | eval | report) stages+=("$1") && shift ;;
         *) fail "unknown argument '$1'; see launch/debug.sh --help" ;;
     esac

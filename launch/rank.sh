@@ -96,7 +96,7 @@ while (($#)); do
             while [[ $1 != -- ]]; do given+=("$1") && shift; done
             shift
             ;;
-        -h | --help) usage && exit 0 ;;
+        -h | --help) usage || exit 2; exit 0 ;;
         *) break ;;
     esac
 done

@@ -130,7 +130,7 @@ while (($#)); do
         --record) (($# > 1)) || fail "$1 wants a file"; record=$2 && shift 2 ;;
         --gdb) (($# > 1)) || fail "$1 wants a rank"; rank_flags+=("$1" "$2") gdb=$2 input=/dev/stdin && shift 2 ;;
         --instead) (($# > 2)) || fail "$1 wants a rank and a folder"; rank_flags+=("$1" "$2" "$3") && shift 3 ;;
-        -h | --help) usage && exit 0 ;;
+        -h | --help) usage || exit 2; exit 0 ;;
         --) shift && break ;;
         *)
             [[ $1 =~ ^--?(host|hostfile|machinefile|H)$ ]] && elsewhere=1

@@ -47,7 +47,7 @@ END
 }
 
 for argument in "$@"; do
-    [[ $argument != --help && $argument != -h ]] || { usage && exit 0; }
+    [[ $argument != --help && $argument != -h ]] || { usage || exit 2; exit 0; }
 done
 [[ ${SLURM_JOB_ID:-} ]] || fail "this is a job: sbatch $me ...; see $me --help"
 while (($#)); do

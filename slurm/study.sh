@@ -62,7 +62,7 @@ while (($#)); do
             shift 3
             ;;
         --dry-run) dry_run=1 && shift ;;
-        -h | --help) usage && exit 0 ;;
+        -h | --help) usage || exit 2; exit 0 ;;
         *) fail "unknown argument '$1'; see $me --help" ;;
     esac
 done

@@ -61,7 +61,7 @@ presets=()
 labels=()
 while (($#)); do
     case $1 in
-        -h | --help) usage && exit 0 ;;
+        -h | --help) usage || exit 2; exit 0 ;;
         --preset) presets+=("${2:?--preset wants a name}") && shift 2 ;;
         unit | mpi | fault | parity | pipeline | browser | slurm | gpu | lint | fuzz | soak) labels+=("$1") && shift ;;
         *) echo "error: run.sh: unknown label '$1'; see tests/run.sh --help" >&2 && exit 2 ;;

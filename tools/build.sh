@@ -38,7 +38,7 @@ package_folder() {
     fi
 }
 
-case ${1:-} in -h | --help) usage && exit 0 ;; esac
+case ${1:-} in -h | --help) usage || exit 2; exit 0 ;; esac
 preset=${1:-release}
 targets=("${@:2}")
 build=build/$preset

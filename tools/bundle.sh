@@ -44,7 +44,7 @@ compiled_in=(libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libspdlog-dev l
 out='' force=''
 while (($#)); do
     case $1 in
-        -h | --help) usage && exit 0 ;;
+        -h | --help) usage || exit 2; exit 0 ;;
         --force) force=1 && shift ;;
         -*) fail "unknown flag '$1'; see --help" ;;
         *)

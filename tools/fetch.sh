@@ -130,7 +130,7 @@ EOF
 output='' wanted=()
 while (($#)); do
     case $1 in
-        -h | --help) usage && exit 0 ;;
+        -h | --help) usage || exit 2; exit 0 ;;
         --output)
             [[ ${2:-} ]] || code=2 fail "--output wants a folder"
             output=$2 && shift 2

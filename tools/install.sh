@@ -159,7 +159,7 @@ while (($#)); do
     case $1 in
         --clang) lists+=(tools/packages-debian-clang.txt) ;;
         --lint) lint=1 ;;
-        -h | --help) usage && exit 0 ;;
+        -h | --help) usage || exit 2; exit 0 ;;
         *) fail "unknown argument '$1'; see --help" ;;
     esac
     shift

@@ -83,7 +83,7 @@ check_deeply() {
 }
 
 what=${1:-}
-[[ $what != -h && $what != --help ]] || { usage && exit 0; }
+[[ $what != -h && $what != --help ]] || { usage || exit 2; exit 0; }
 [[ $what != -* || $what == --quick || $what == --changed || $what == --all ]] || fail "unknown argument '$what'; see --help"
 environment=$(tools/install.sh --lint)
 PATH=$environment/bin:$PATH

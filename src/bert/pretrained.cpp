@@ -116,8 +116,13 @@ std::vector<Parameter> read_weights(const std::filesystem::path& folder,
     std::map<std::string, Found> found;
     for (const auto& path : weight_files(folder)) {
         files.push_back(std::make_unique<SafetensorsFile>(path));
-        for (const auto& [name, view] : files.back()->tensors())
-            found[canonical(name)] = {files.back().get(), name};
+        for (const auto& [name, view] : files.back()->tensors()) {
+            const auto [place, is_new] = found.try_emplace(canonical(name), Found{files.back().get(), name});
+            if (!is_new) {
+                fail("{}: holds the tensor '{}' twice: as '{}' and as '{}'", folder.string(), place->first,
+                     place->second.name, name);
+            }
+        }
     }
     std::vector<Parameter> absent;
     for (const Parameter& parameter : parameters) {

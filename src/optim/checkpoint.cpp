@@ -124,7 +124,14 @@ void require_weights(const fs::path& folder, const std::string& found) {
 }
 
 bool is_whole(const fs::path& folder) {
-    return is_file(folder / kMarker) && is_file(folder / kWeights);
+    if (!is_file(folder / kMarker) || !is_file(folder / kWeights)) return false;
+    const JsonObject json(folder / kMarker);
+    const Json files = json.all().value(kFiles, Json::object());  // an older program wrote none
+    if (!files.is_object()) return false;
+    for (const auto& [name, fingerprint] : files.items()) {
+        if (!is_file(folder / name)) return false;
+    }
+    return true;
 }
 
 }  // namespace bv

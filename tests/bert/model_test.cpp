@@ -293,6 +293,16 @@ TEST_F(ModelFolder, WithHalfAHeadOrAnotherShapeIsRefusedWhereTheHeadIsNeeded) {
     EXPECT_THAT(complaint(Task::classification, Use::states), HasSubstr("pooler.dense.bias is missing"));
 }
 
+TEST_F(ModelFolder, WithTwoTensorsOfOneNameIsRefused) {
+    const std::string name = "encoder.layer.1.output.LayerNorm.";
+    for (const auto& [other, one] : {std::pair{name + "weight", "bert." + name + "weight"},
+                                     std::pair{"bert." + name + "gamma", "bert." + name + "weight"}}) {
+        write([&](auto& tensors) { tensors[other] = at::zeros_like(tensors.at(one)); });
+        EXPECT_THAT(complaint(Task::span, Use::states),
+                    AllOf(HasSubstr("twice"), HasSubstr("'" + other + "'"), HasSubstr("'" + one + "'")));
+    }
+}
+
 TEST_F(ModelFolder, WithValuesThatAreNotFiniteIsRefusedWhereTheyAreUsed) {
     const std::string layer = "bert.encoder.layer.1.attention.self.value.weight";
     for (const float value : {std::nanf(""), -HUGE_VALF}) {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -142,6 +143,17 @@ def test_a_context_of_many_windows(run):
         assert sum(one["probability"] for one in answer["n_best"]) <= 1 + 1e-9
         for one in answer["n_best"]:
             assert one["answer"] == (context[one["start"]:one["end"]] if one["start"] >= 0 else "")
+
+
+def test_it_ends_when_told_although_no_line_comes(run):
+    command = [bv.BIN / "bv_eval", "--serve", "--checkpoint", checkpoint(run, "span"), "--features", run / "features/dev.h5", *ALONE]
+    with subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        asked = json.dumps({"question": "Who?", "context": "A man."}) + "\n"
+        server.stdin.write(2 * asked)  # both at once: no line may stay in a buffer
+        server.stdin.flush()
+        assert all("answers" in json.loads(server.stdout.readline()) for _ in range(2))
+        server.send_signal(signal.SIGUSR1)
+        assert server.wait(timeout=30) == 0
 
 
 def test_flags_that_do_not_go_together_are_refused(run):

@@ -143,6 +143,11 @@ def test_a_damaged_recipe_is_called_damaged_and_a_checkpoint_without_weights_is_
     weights.unlink()
     finetune(run, tiny_model, features, "--checkpoints", "0.5")
     assert weights.read_bytes() == first
+    for name in ("config.json", "model.safetensors"):  # of those that checkpoint.json lists
+        (weights.parent / name).unlink()
+        finetune(run, tiny_model, features, "--checkpoints", "0.5")
+        assert (weights.parent / name).exists() and weights.read_bytes() == first
+    assert "trained already" in finetune(run, tiny_model, features, "--checkpoints", "0.5").stderr
     recipe = run / "resume" / "recipe.json"
     for damage in ("", recipe.read_text()[:40], "[]"):
         recipe.write_text(damage)

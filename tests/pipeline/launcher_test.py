@@ -148,6 +148,22 @@ def test_help_teaches():
     assert "Examples:" in result.stdout
 
 
+SCRIPTS = sorted(str(path.relative_to(bv.SOURCE)) for folder in ("launch", "slurm", "tools", "tests")
+                 for path in (bv.SOURCE / folder).rglob("*.sh") if os.access(path, os.X_OK))  # the others are read by these
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_help_that_cannot_be_written_ends_the_script(script):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        told = subprocess.run(["bash", bv.SOURCE / script, "--help"], stdout=full, stderr=subprocess.PIPE, timeout=30, check=False)
+    assert told.returncode == 2 and b"No space left" in told.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        told = subprocess.run(["bash", bv.SOURCE / script, "--help"], stdout=closed, stderr=subprocess.PIPE, timeout=30, check=False)
+    assert told.returncode != 0
+
+
 @pytest.mark.parametrize("args, complaint", [
     (["--", "true"], "--ranks is missing"),
     (["--ranks", "two", "--", "true"], "--ranks is 'two', not a positive whole number"),

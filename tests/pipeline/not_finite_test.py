@@ -87,6 +87,14 @@ def full_name(tensors, end):
     return name
 
 
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_last_update_that_leaves_infinity_makes_no_checkpoint(tiny_model, features, tmp_path, ranks):
+    told = refusal("bv_finetune", "--model", tiny_model, "--features", features / "train.h5", "--checkpoints", 1,
+                   "--batch", 1000, "--learning-rate", "1e39", "--output", tmp_path, ranks=ranks)
+    assert "the weights are not finite after step" in told
+    assert not list(tmp_path.rglob("checkpoint.json"))
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_a_head_that_diverges_ends_and_the_others_get_the_same_bits_as_alone(states, tmp_path, ranks):
     flags = ["--learning-rate", RATE]

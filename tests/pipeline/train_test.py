@@ -218,6 +218,11 @@ def test_a_finished_result_is_replaced_with_force_alone(study, tmp_path):
     assert f"{unfinished.parent}: trained already" in again.stderr
     assert {path: path.stat().st_mtime_ns for path in unfinished.parent.rglob("*")} == files
     assert (tmp_path / "adapter_64_shared" / VARIANT / "metrics.json").exists()
+    weights = unfinished.parent / "head.safetensors"
+    first = weights.read_bytes()
+    weights.unlink()
+    gone = train(study, tmp_path, "learned_pooling")
+    assert "the head is not" in gone.stderr and weights.read_bytes() == first
     refused = refusal(study, tmp_path, "learned_pooling", "--batch", 8, ranks=2)
     assert "batch 16 there, 8 here" in refused and "--force" in refused
     train(study, tmp_path, "learned_pooling", "--force")

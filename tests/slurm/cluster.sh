@@ -165,7 +165,7 @@ stop() {
 }
 
 command=${1:-}
-case $command in -h | --help) usage && exit 0 ;; esac
+case $command in -h | --help) usage || exit 2; exit 0 ;; esac
 [[ ${2:-} ]] || fail "wants a command and a folder; see --help"
 folder=$(realpath -m -- "$2")
 case $command in

@@ -29,7 +29,7 @@ fail() {
 }
 
 case ${1:-} in
-    -h | --help) usage && exit 0 ;;
+    -h | --help) usage || exit 2; exit 0 ;;
     '' | -*) fail "the folder for results is missing; see --help" ;;
 esac
 nvidia-smi --list-gpus >/dev/null 2>&1 || fail "nvidia-smi lists no GPU on this machine"

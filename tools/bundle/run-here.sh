@@ -40,7 +40,7 @@ here=$(cd -- "${here:-.}" && pwd -P)
 python='' ranks='' flags=()
 while (($#)); do
     case $1 in
-        -h | --help) usage && exit 0 ;;
+        -h | --help) usage || exit 2; exit 0 ;;
         --python) (($# > 1)) || fail "--python wants the name of a Python" && python=$2 && shift 2 ;;
         --ranks) (($# > 1)) || fail "--ranks wants a number" && ranks=$2 && shift 2 ;;
         --) shift && break ;;

@@ -1,10 +1,14 @@
 #include "programs/eval/serve.hpp"
 
+#include <cstdio>
 #include <iostream>
 #include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
+
+#include <poll.h>
+#include <unistd.h>
 
 #include "comm/collective.hpp"
 #include "core/log.hpp"
@@ -231,6 +235,16 @@ Json reply_to(const std::string& line, const Answerer& answerer) {
     return reply;
 }
 
+/// Waits until standard input has something to read, or has ended. Returns false if told to stop before.
+bool wait_for_input() {
+    constexpr int kMilliseconds = 200;
+    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    while (!stop_requested()) {
+        if (::poll(&input, 1, kMilliseconds) > 0) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 void serve(const EvalOptions& options, const Communicator& ranks) {
@@ -240,7 +254,8 @@ void serve(const EvalOptions& options, const Communicator& ranks) {
     // Every prediction would log how long it took.
     if (spdlog::get_level() == spdlog::level::info) spdlog::set_level(spdlog::level::warn);
     const Answerer answerer(options, ranks);
-    for (std::string line; std::getline(std::cin, line) && !stop_requested();) {
+    std::setvbuf(stdin, nullptr, _IONBF, 0);  // so that no line waits in a buffer that poll does not see
+    for (std::string line; wait_for_input() && std::getline(std::cin, line);) {
         print_results(reply_to(line, answerer).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
     }
 }

@@ -281,12 +281,24 @@ FineTuning::Outcome FineTuning::train(std::int64_t step) {
     return {loss, agreed[1] > 0};
 }
 
+/// Local: throws AgreedError, on all ranks, if a weight is not finite: the last update may have done this,
+/// although the loss and the gradients before it were finite.
+void FineTuning::require_finite_weights() const {
+    const at::Tensor& weights = flat_.values();
+    if (std::isfinite(value_of(weights.sum())) || value_of(weights.isfinite().all().to(at::kFloat)) > 0)
+        return;
+    throw AgreedError(fmt::format(
+        "the weights are not finite after step {}, so no checkpoint is written; lower --learning-rate",
+        steps_));
+}
+
 /// Collective: starts to write the checkpoints that are due now, after `seconds` of training, and evaluates
 /// the model if there are any. Returns the seconds that the evaluation took.
 double FineTuning::reach_checkpoints(double seconds) {
     const EpochFraction* due = nullptr;
     for (const EpochFraction& epoch : plan_) {
         if (epoch.step(steps_per_epoch_) != steps_) continue;
+        if (due == nullptr) require_finite_weights();
         due = &epoch;
         save([&](TuningFiles& mine) {
             mine.write_checkpoint({.epoch = epoch,

@@ -88,6 +88,7 @@ class FineTuning {
     double add_gradients(const StepBatch& batch, std::int64_t step);
     void end_phase(PhaseClock::Phase phase);
     double reach_checkpoints(double seconds);
+    void require_finite_weights() const;
     void save_where_due(bool told_to_stop, double seconds);
     void finish(double seconds);
 

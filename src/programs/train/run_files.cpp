@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "io/atomic_folder.hpp"
 #include "io/files.hpp"
 #include "io/json.hpp"
@@ -187,8 +188,18 @@ void HeadFiles::finish(const nlohmann::ordered_json& metrics) const {
     remove_asides({});
 }
 
+/// Whether a run has finished here, and the head is still there unless it diverged.
+bool has_finished(const fs::path& folder) {
+    if (!is_there(folder / kMarker)) return false;
+    if (is_there(folder / kHeadFiles[0]) && is_there(folder / kHeadFiles[1])) return true;
+    if (read_json(folder / kMarker).contains("diverged")) return true;
+    spdlog::warn("{}: {} is there, but the head is not ({}, {}); it is trained again", folder.string(),
+                 kMarker, kHeadFiles[0], kHeadFiles[1]);
+    return false;
+}
+
 EarlierHeadRun find_earlier_head_run(const fs::path& folder, const Json& recipe, bool force) {
-    const bool finished = is_there(folder / kMarker);
+    const bool finished = has_finished(folder);
     if (!is_there(recipe_path(folder))) {
         require_absent(folder / kMarker, force);
         return {};

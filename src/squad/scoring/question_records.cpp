@@ -1,6 +1,7 @@
 #include "squad/scoring/question_records.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include <fmt/ranges.h>
@@ -156,11 +157,12 @@ class Reader {
     }
 
     double number(const std::string& key) const {
-        try {
-            return std::stod(metadata(key));
-        } catch (const std::logic_error&) {
-            fail("{}: its metadata's '{}' is '{}', expected a number", name_, key, metadata(key));
-        }
+        const std::string& text = metadata(key);
+        double value = 0;
+        const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (wrong != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
+            fail("{}: its metadata's '{}' is '{}', expected a number", name_, key, text);
+        return value;
     }
 
     std::vector<std::string> ids() const {

@@ -180,6 +180,23 @@ TEST_F(QuestionRecordsTest, AFileGivesThemBack) {
     EXPECT_EQ(file.metadata().at("disagreements"), "none,reversed,threshold,gold,normalisation,window,span");
 }
 
+TEST_F(QuestionRecordsTest, AThresholdThatIsNoFiniteNumberIsRefused) {
+    const TemporaryFolder folder;
+    const auto path = folder.path() / kQuestionRecords;
+    write_question_records(path, records(0.25));
+    const std::string content = read_file(path);
+    for (const std::string wrong : {"nan.", "inf.", "5abc", "1e99", "+.25"}) {
+        std::string changed = content;
+        changed.replace(changed.find("\"0.25\""), 6, '"' + wrong + '"');
+        write_file(path, changed);
+        if (wrong == "1e99") {
+            EXPECT_EQ(read_question_records(path).null_threshold, 1e99);
+        } else {
+            EXPECT_THROW(read_question_records(path), Error) << wrong;
+        }
+    }
+}
+
 TEST_F(QuestionRecordsTest, ADamagedFileAndOneOfSomethingElseAreRefusedByName) {
     const TemporaryFolder folder;
     const auto path = folder.path() / kQuestionRecords;

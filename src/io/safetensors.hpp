@@ -17,7 +17,7 @@ namespace bv {
 /// A tensor of a safetensors file, read or to be written. `bytes` are its elements, row-major and
 /// little-endian.
 struct TensorView {
-    DType dtype;
+    DType dtype = DType::f32;
     std::vector<std::int64_t> shape;
     std::string_view bytes;
 

@@ -21,7 +21,8 @@ class Repeat final : public Block {
     std::vector<BlockChain> turns_;
 };
 
-/// blocks(x) + shortcut(x), which must have the same shape. Without a shortcut, blocks(x) + x.
+/// blocks(x) + shortcut(x), which must have the same shape; otherwise the constructor throws Error, which
+/// names the place. Without a shortcut, blocks(x) + x.
 class Residual final : public Block {
   public:
     explicit Residual(const Context& context);
@@ -36,7 +37,8 @@ class Residual final : public Block {
 };
 
 /// Several chains that all get the same x. Their outputs are concatenated: along the channels if all have
-/// channels of one width, along the width if all have vectors.
+/// channels of one width, along the width if all have vectors; otherwise the constructor throws Error, which
+/// names the place.
 class Branches final : public Block {
   public:
     explicit Branches(const Context& context);

@@ -86,7 +86,8 @@ class Flatten final : public Block {
 };
 
 /// The inverse of Flatten: (N, channels * W) to (channels, N, W). With one channel a vector becomes an
-/// image of one channel; with as many channels as values each value becomes a channel.
+/// image of one channel; with as many channels as values each value becomes a channel. The constructor throws
+/// Error, which names the place, if the channels do not divide the vector.
 class Unflatten final : public Block {
   public:
     explicit Unflatten(const Context& context);

@@ -68,6 +68,9 @@ struct EvalOptions {
 /// OUTPUT, into metrics.json. With --show rank 0 prints the first questions with their gold answers and their
 /// predictions. With --compare it prints how two earlier evaluations differ, and writes nothing. With --serve
 /// it answers questions (serve.hpp), and writes nothing. With --pooled it writes that file only (pooled.hpp).
+/// Throws AgreedError on all ranks: flags that do not go together, files that are missing, damaged or do not
+/// fit each other, an output that exists or that another process writes, logits that are not finite. Throws
+/// Stopped when told to stop.
 void eval(const EvalOptions& options, const CommandLine& line, const Communicator& ranks);
 
 }  // namespace bv

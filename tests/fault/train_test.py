@@ -318,6 +318,33 @@ def test_after_heads_have_left_a_group_the_others_go_on_with_the_same_bits_whate
     assert results(cut) == results(tmp_path / "whole")
 
 
+def test_killed_as_one_head_is_finished_the_others_go_on_with_the_same_bits(recipe, tmp_path):
+    """No state is saved but the one that the end of a head calls for."""
+    flags = [*recipe, "--patience", 3, "--seed", "1,2,3,4"]
+    flags[flags.index("--held-out") + 1] = 0.3
+    flags[flags.index("--learning-rate") + 1] = "1e-1,1e-12"  # the second learns nothing and ends after four epochs
+    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
+    ends = {path.parent.relative_to(tmp_path / "whole"): len(bv.read_json_lines(path))
+            for path in (tmp_path / "whole").rglob("metrics.jsonl")}
+    first = min(ends, key=ends.get)
+    assert ends[first] == 4 and max(ends.values()) > 4
+    for attempt in range(3):
+        cut = tmp_path / f"cut-{attempt}"
+        process = start(flags, cut, "--resume-every", 0)
+        until = time.monotonic() + 60
+        ranks = []
+        while not (cut / first / "metrics.json").exists() and process.poll() is None and time.monotonic() < until:
+            ranks = ranks or bv.ranks_of(process)
+        for rank in ranks:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(rank, signal.SIGKILL)
+        text, _ = process.communicate(timeout=60)
+        assert process.returncode not in (0, 2, 85), text
+        again = bv.run("bv_train", *flags, "--output", cut, ranks=2)
+        assert "resumed after" in again.stderr, again.stderr
+        assert results(cut) == results(tmp_path / "whole")
+
+
 def told_from_the_start(flags):
     """The exit code of a run that gets the signal as soon as it takes it."""
     process = subprocess.Popen([str(word) for word in (bv.BIN / "bv_train", *flags)], stderr=subprocess.DEVNULL)

@@ -144,6 +144,19 @@ void HeadTraining::save_where_due() {
     if (agreed == kLook) return ranks_.root_only([&] { saving_.wait(); });
     sum_losses();  // removes the heads that have diverged: they get no state
     if (groups_.empty()) return;
+    save_states(agreed == kStop || regrouped_);  // from then on an older state is of no use
+    regrouped_ = false;
+    if (agreed == kStop) {
+        throw Stopped(
+            fmt::format("told to stop: states of {} heads saved after {} of {} steps; start the same command "
+                        "again to go on",
+                        trainees().size(), steps_, epochs_ * steps_per_epoch_));
+    }
+}
+
+/// Collective: copies the states of all heads and starts to write the copies, or also waits until they are
+/// written.
+void HeadTraining::save_states(bool wait) {
     std::vector<std::vector<double>> losses;  // of all heads, for each rank
     for (const std::string& text : ranks_.gather(Json(own_losses()).dump()))
         losses.push_back(Json::parse(text).get<std::vector<double>>());
@@ -153,16 +166,9 @@ void HeadTraining::save_where_due() {
         saving_.run([output = options_.output, copies = states_of(groups_, losses)] {
             write_head_states(output, copies);
         });
-        if (agreed == kStop || regrouped_) saving_.wait();  // from now on an older state is of no use
+        if (wait) saving_.wait();
     });
-    saved_ = now;
-    regrouped_ = false;
-    if (agreed == kStop) {
-        throw Stopped(
-            fmt::format("told to stop: states of {} heads saved after {} of {} steps; start the same command "
-                        "again to go on",
-                        trainees().size(), steps_, epochs_ * steps_per_epoch_));
-    }
+    saved_ = std::chrono::steady_clock::now();
 }
 
 /// Collective: records the losses of all heads after `step` steps of the epoch.

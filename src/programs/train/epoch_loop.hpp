@@ -45,6 +45,7 @@ class HeadTraining {
     std::vector<FeatureBatches> shares_of_rank(std::int64_t epoch, std::int64_t first_step) const;
     nlohmann::json train_epoch(std::int64_t epoch);
     void save_where_due();
+    void save_states(bool wait);
     void add_losses(std::int64_t step);
     std::vector<double> sum_losses();
     void let_go_of_diverged(const std::vector<bool>& sound);
@@ -54,6 +55,7 @@ class HeadTraining {
     std::vector<double> own_losses() const;
     std::vector<Logits> predict(const StateSource& source) const;
     void evaluate(std::int64_t epoch, const nlohmann::json& feeding);
+    bool ends_with(const Trainee& trainee, const nlohmann::json& line) const;
     bool add_line(Trainee& trainee, const nlohmann::json& line) const;
     nlohmann::ordered_json sources() const;
     void finish(const Trainee& trainee, const Head& head, const nlohmann::json& diverged = {});

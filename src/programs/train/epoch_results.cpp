@@ -105,15 +105,18 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
         }
     });
     lines = Json::parse(ranks_.broadcast(Json(lines).dump())).get<std::vector<Json>>();
-    std::size_t place = 0;  // among all heads
     std::vector<bool> going_on;
+    for (const Trainee* trainee : trainees())
+        going_on.push_back(!ends_with(*trainee, lines[going_on.size()]));
+    // If the run is killed when some heads are finished, the others must go on from this step: from an
+    // earlier one they would be trained without the finished heads, with other rounding.
+    if (std::ranges::count(going_on, true) > 0 && std::ranges::count(going_on, false) > 0) save_states(true);
+    std::size_t place = 0;  // among all heads
     for (HeadGroup& group : groups_) {
         group.clear_losses();
         for (std::size_t k = 0; k < group.trainees().size(); ++k, ++place) {
             Trainee& trainee = group.trainees()[k];
             const bool best = add_line(trainee, lines[place]);
-            const bool finished =
-                epoch + 1 == epochs_ || (trainee.history && trainee.history->out_of_patience());
             ranks_.root_only([&] {
                 trainee.files->log(lines[place]);
                 HeadOrigin origin = trainee.job.origin;
@@ -121,12 +124,20 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
                 if (best)
                     trainee.files->write_head(group.head(), static_cast<std::int64_t>(k), origin, dev[place],
                                               records[place]);
-                if (finished) finish(trainee, group.head());
+                if (!going_on[place]) finish(trainee, group.head());
             });
-            going_on.push_back(!finished);
         }
     }
     keep(going_on);
+}
+
+/// Whether a head is finished with the epoch of this line, which has not been added yet.
+bool HeadTraining::ends_with(const Trainee& trainee, const Json& line) const {
+    if (line.at("epoch").get<std::int64_t>() == epochs_) return true;
+    if (!trainee.history) return false;
+    EvaluationHistory history = *trainee.history;
+    history.add(line.at("held_out"));
+    return history.out_of_patience();
 }
 
 /// Adds the line of an epoch. Returns whether the head of this epoch is to be written: without held-out

@@ -196,7 +196,7 @@ def test_a_head_has_the_threshold_of_its_held_out_questions(tiny_model, corpus, 
     train(study, tmp_path / "plain", "learned_pooling")
     plain = tmp_path / "plain" / "learned_pooling" / VARIANT
     command = ["--head", plain, "--store", study / "span-dev.h5", "--output", tmp_path / "none", "--threshold-from", plain]
-    assert "trained with --held-out" in refusal(*command)
+    assert "bv_train --held-out" in refusal(*command)
     metrics = bv.read_json(plain / "metrics.json")
     del metrics["features"]["settings"]
     (plain / "metrics.json").write_text(json.dumps(metrics))
@@ -215,7 +215,7 @@ def test_a_threshold_that_does_not_fit_is_refused_by_name(features, systems, tmp
     logits = ["--logits", systems / "good" / "given.safetensors", "--features", features / "dev.h5", "--output", tmp_path / "out"]
     for path, words in ((tmp_path / "bare.json", "best_f1_thresh"), (tmp_path / "task.json", "task span"),
                         (tmp_path / "other" / "out" / "metrics.json", "max_tokens"), (tmp_path / "none.json", "none.json"),
-                        (systems / "good" / "out" / "metrics.json", "on others")):
+                        (systems / "good" / "out" / "metrics.json", "Give an evaluation of other questions")):
         line = refusal(*logits, "--threshold-from", path)
         assert words in line and str(path) in line, line
         assert not (tmp_path / "out" / "metrics.json").exists()

@@ -51,7 +51,8 @@ std::optional<CheckpointInfo> read_checkpoint(const std::filesystem::path& folde
 /// not `found`, the fingerprint that the weights have.
 void require_weights(const std::filesystem::path& folder, const std::string& found);
 
-/// Local: whether `folder` holds a finished checkpoint with its weights.
+/// Local: whether `folder` holds a finished checkpoint: its weights, and every file that its checkpoint.json
+/// lists. Throws Error, which names checkpoint.json, if that is malformed.
 bool is_whole(const std::filesystem::path& folder);
 
 }  // namespace bv

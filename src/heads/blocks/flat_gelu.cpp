@@ -7,7 +7,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/error.hpp"
-#include "tensor/simd.hpp"
+#include "tensor/simd_bfloat16.hpp"
 
 namespace bv {
 
@@ -25,23 +25,6 @@ __m512 within(float least, float most, __m512 x) {
     return _mm512_max_ps(_mm512_set1_ps(least), _mm512_min_ps(_mm512_set1_ps(most), x));
 }
 
-/// exp(x) in float32, to 1e-7 relative: 2^n * exp(r) with |r| <= ln(2) / 2, and a polynomial of degree 6 for
-/// exp(r) (the coefficients of Cephes' expf). Infinite from 89 on, and never 0: x is at least -87.
-__m512 exponential(__m512 x) {
-    x = within(-87, 89, x);
-    const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504F)),
-                                          _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375F), x);
-    r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4F), r);
-    __m512 sum = _mm512_set1_ps(1.9875691500e-4F);
-    for (const float coefficient :
-         {1.3981999507e-3F, 8.3334519073e-3F, 4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F}) {
-        sum = _mm512_fmadd_ps(sum, r, _mm512_set1_ps(coefficient));
-    }
-    sum = _mm512_fmadd_ps(sum, _mm512_mul_ps(r, r), _mm512_add_ps(r, _mm512_set1_ps(1)));
-    return _mm512_scalef_ps(sum, n);
-}
-
 constexpr float kRoot = 0.797884561F;  // sqrt(2 / pi)
 constexpr float kCube = 0.044715F;
 
@@ -50,7 +33,8 @@ constexpr float kCube = 0.044715F;
 __m512 e_of(__m512 x, __m512 square) {
     const __m512 factor =
         _mm512_fmadd_ps(square, _mm512_set1_ps(-2 * kRoot * kCube), _mm512_set1_ps(-2 * kRoot));
-    return exponential(_mm512_mul_ps(x, factor));
+    // Below -87 the exponential is 0, from 89 on infinite; of much larger numbers it would be NaN.
+    return simd::exp(within(-88, 89, _mm512_mul_ps(x, factor)));
 }
 
 __m512 share_of(__m512 e) {

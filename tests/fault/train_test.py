@@ -4,50 +4,18 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
 import time
 
 import bv
 import pytest
+from stopped_heads import EPOCHS, make_recipe, results, start, wait_for_epochs
 
 ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "2"))
-EPOCHS = 20
-MINE = """\
-task = "span"
-blocks = [
-    { type = "learned_pooling" },
-    { type = "batch_norm" },
-    { type = "adapter", width = 16 },
-    { type = "dropout", rate = 0.2 },
-    { type = "linear", width = 2 },
-]
-"""
-CHAIN = """\
-task = "span"
-blocks = [
-    { type = "learned_pooling" },
-    { type = "linear", width = 8 },
-    { type = "linear", width = 8 },
-    { type = "dropout", rate = 0.2 },
-    { type = "linear", width = 8 },
-    { type = "linear", width = 8 },
-    { type = "linear", width = 2 },
-]
-"""
 
 
 @pytest.fixture(scope="module")
 def recipe(corpus, tiny_model, tmp_path_factory):
-    """Flags of a run of two heads at two rates: with dropout, running statistics, and a best epoch to remember."""
-    folder = tmp_path_factory.mktemp("states")
-    (folder / "mine.toml").write_text(MINE)
-    for split in ("train", "dev"):
-        bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", tiny_model, "--output", folder / f"{split}.h5")
-        bv.run("bv_extract", "--checkpoint", tiny_model, "--features", folder / f"{split}.h5", "--task", "span", "--store",
-               folder / f"states-{split}.h5")
-    return ["--store", folder / "states-train.h5", "--dev-store", folder / "states-dev.h5", "--heads",
-            f"{folder / 'mine.toml'},adapter_64_shared", "--learning-rate", "1e-2,1e-3", "--batch", 2, "--epochs", EPOCHS, "--held-out", 0.2,
-            "--device", "cpu", "--threads", 1]
+    return make_recipe(tmp_path_factory.mktemp("states"), tiny_model, corpus)
 
 
 @pytest.fixture(scope="module")
@@ -56,35 +24,6 @@ def undisturbed(recipe, tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed")
     bv.run("bv_train", *recipe, "--output", output, ranks=2)
     return output
-
-
-def results(output):
-    """By path: the content of weights, logits and descriptions, and the log without the time it took."""
-    found = {}
-    for path in output.rglob("*"):
-        if path.name in ("head.safetensors", "logits.safetensors", "questions.safetensors", "head.json", "metrics.json"):
-            found[path.relative_to(output)] = bv.content(path)
-        if path.name == "metrics.jsonl":
-            found[path.relative_to(output)] = [
-                {key: value for key, value in line.items() if key not in ("seconds", "step_seconds", "waiting_share", "sequences")}
-                for line in bv.read_json_lines(path)]
-    return found
-
-
-def epochs_done(output):
-    return sum(path.read_text().count("\n") for path in output.glob("*/*/*/metrics.jsonl"))
-
-
-def start(recipe, output, *flags):
-    return bv.start("bv_train", *recipe, "--output", output, *flags, ranks=2)
-
-
-def wait_for_epochs(process, output, epochs):
-    """Until so many epochs are done, one of them by this process: earlier, mpirun would die of a signal."""
-    until = time.monotonic() + 60
-    epochs = max(epochs, epochs_done(output) + 1)
-    while epochs_done(output) < epochs and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.002)
 
 
 def assert_same_results(output, undisturbed):
@@ -269,102 +208,3 @@ def test_shares_and_probes_of_layers_go_on_with_the_same_bits(recipe, tmp_path, 
     bv.run("bv_train", *flags, "--output", tmp_path / "cut", ranks=2)
     assert results(tmp_path / "cut") == results(tmp_path / "whole")
     assert len(results(tmp_path / "whole")) == 2 * 4 * 6
-
-
-@pytest.mark.parametrize("ranks", [1, 2, 4])
-def test_beside_a_head_that_diverges_the_others_go_on_with_the_same_bits_after_a_kill(recipe, tmp_path, ranks):
-    (tmp_path / "chain.toml").write_text(CHAIN)
-    flags = [*recipe]
-    flags[flags.index("--heads") + 1] = f"{tmp_path / 'chain.toml'},learned_pooling"
-    flags[flags.index("--learning-rate") + 1] = "1e-2,1e-3,1e9"
-    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=ranks)
-    diverged = [path for path in (tmp_path / "whole").rglob("metrics.json") if "diverged" in bv.read_json(path)]
-    assert len(diverged) == 1 and "chain" in diverged[0].parts
-    cut = tmp_path / "cut"
-    process = bv.start("bv_train", *flags, "--output", cut, "--resume-every", 0.0005, ranks=ranks)
-    wait_for_epochs(process, cut, 24)
-    os.kill(bv.ranks_of(process)[-1], signal.SIGKILL)
-    text, _ = process.communicate(timeout=60)
-    assert process.returncode not in (0, 2, 85), text
-    assert "diverged" in text
-    again = bv.run("bv_train", *flags, "--output", cut, ranks=ranks)
-    assert again.stderr.count("has diverged; --force trains it again") == 1
-    assert "resumed after" in again.stderr
-    assert results(cut) == results(tmp_path / "whole")
-    stopped = tmp_path / "stopped"
-    process = bv.start("bv_train", *flags, "--output", stopped, "--resume-every", 0, ranks=ranks)
-    wait_for_epochs(process, stopped, 1)
-    bv.tell_to_stop(process)
-    text, _ = process.communicate(timeout=60)
-    assert process.returncode == 85, text
-    bv.run("bv_train", *flags, "--output", stopped, ranks=ranks)
-    assert results(stopped) == results(tmp_path / "whole")
-
-
-def test_after_heads_have_left_a_group_the_others_go_on_with_the_same_bits_whatever_resume_every_says(recipe, tmp_path):
-    (tmp_path / "chain.toml").write_text(CHAIN)
-    flags = [*recipe]
-    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
-    flags[flags.index("--learning-rate") + 1] = "1e-2,1e-3,1e9"
-    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
-    cut = tmp_path / "cut"
-    process = start(flags, cut, "--resume-every", 0)
-    wait_for_epochs(process, cut, 3)  # of two heads: the third has diverged in the first epoch
-    os.kill(bv.ranks_of(process)[-1], signal.SIGKILL)
-    text, _ = process.communicate(timeout=60)
-    assert process.returncode not in (0, 2, 85) and "diverged" in text, text
-    again = bv.run("bv_train", *flags, "--output", cut, ranks=2)
-    assert "resumed after" in again.stderr, again.stderr
-    assert results(cut) == results(tmp_path / "whole")
-
-
-def test_killed_as_one_head_is_finished_the_others_go_on_with_the_same_bits(recipe, tmp_path):
-    """No state is saved but the one that the end of a head calls for."""
-    flags = [*recipe, "--patience", 3, "--seed", "1,2,3,4"]
-    flags[flags.index("--held-out") + 1] = 0.3
-    flags[flags.index("--learning-rate") + 1] = "1e-1,1e-12"  # the second learns nothing and ends after four epochs
-    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
-    ends = {path.parent.relative_to(tmp_path / "whole"): len(bv.read_json_lines(path))
-            for path in (tmp_path / "whole").rglob("metrics.jsonl")}
-    first = min(ends, key=ends.get)
-    assert ends[first] == 4 and max(ends.values()) > 4
-    for attempt in range(3):
-        cut = tmp_path / f"cut-{attempt}"
-        process = start(flags, cut, "--resume-every", 0)
-        until = time.monotonic() + 60
-        ranks = []
-        while not (cut / first / "metrics.json").exists() and process.poll() is None and time.monotonic() < until:
-            ranks = ranks or bv.ranks_of(process)
-        for rank in ranks:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(rank, signal.SIGKILL)
-        text, _ = process.communicate(timeout=60)
-        assert process.returncode not in (0, 2, 85), text
-        again = bv.run("bv_train", *flags, "--output", cut, ranks=2)
-        assert "resumed after" in again.stderr, again.stderr
-        assert results(cut) == results(tmp_path / "whole")
-
-
-def told_from_the_start(flags):
-    """The exit code of a run that gets the signal as soon as it takes it."""
-    process = subprocess.Popen([str(word) for word in (bv.BIN / "bv_train", *flags)], stderr=subprocess.DEVNULL)
-    while process.poll() is None and not bv.takes_stop_signal(process.pid, "bv_train"):
-        time.sleep(0.0005)
-    process.send_signal(signal.SIGUSR1)
-    return process.wait(timeout=60)
-
-
-def test_told_to_stop_as_the_last_head_diverges_the_run_is_finished(recipe, tmp_path):
-    """Its loss is finite at the first step alone, and the signal is there at every step."""
-    (tmp_path / "chain.toml").write_text(CHAIN)
-    flags = [*recipe, "--output", tmp_path / "heads"]
-    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
-    flags[flags.index("--learning-rate") + 1] = "1e9"
-    for attempt in range(4):
-        told = told_from_the_start(flags)
-        states_there = list(tmp_path.rglob("resume.json"))
-        metrics = list(tmp_path.rglob("metrics.json"))
-        assert (told, len(states_there), len(metrics)) in ((85, 1, 0), (0, 0, 1)), (attempt, told)
-        if told == 0:
-            break
-    assert attempt > 0 and "diverged" in bv.read_json(metrics[0])

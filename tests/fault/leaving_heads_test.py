@@ -1,0 +1,129 @@
+"""Heads leave a run of bv_train before the others, because they diverge or because their patience ends. Whenever the run is stopped
+or killed, the others come out with the same bits."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+
+import bv
+import pytest
+from stopped_heads import make_recipe, results, start, wait_for_epochs
+
+CHAIN = """\
+task = "span"
+blocks = [
+    { type = "learned_pooling" },
+    { type = "linear", width = 8 },
+    { type = "linear", width = 8 },
+    { type = "dropout", rate = 0.2 },
+    { type = "linear", width = 8 },
+    { type = "linear", width = 8 },
+    { type = "linear", width = 2 },
+]
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe(corpus, tiny_model, tmp_path_factory):
+    return make_recipe(tmp_path_factory.mktemp("states"), tiny_model, corpus)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_beside_a_head_that_diverges_the_others_go_on_with_the_same_bits_after_a_kill(recipe, tmp_path, ranks):
+    (tmp_path / "chain.toml").write_text(CHAIN)
+    flags = [*recipe]
+    flags[flags.index("--heads") + 1] = f"{tmp_path / 'chain.toml'},learned_pooling"
+    flags[flags.index("--learning-rate") + 1] = "1e-2,1e-3,1e9"
+    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=ranks)
+    diverged = [path for path in (tmp_path / "whole").rglob("metrics.json") if "diverged" in bv.read_json(path)]
+    assert len(diverged) == 1 and "chain" in diverged[0].parts
+    cut = tmp_path / "cut"
+    process = bv.start("bv_train", *flags, "--output", cut, "--resume-every", 0.0005, ranks=ranks)
+    wait_for_epochs(process, cut, 24)
+    os.kill(bv.ranks_of(process)[-1], signal.SIGKILL)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode not in (0, 2, 85), text
+    assert "diverged" in text
+    again = bv.run("bv_train", *flags, "--output", cut, ranks=ranks)
+    assert again.stderr.count("has diverged; --force trains it again") == 1
+    assert "resumed after" in again.stderr
+    assert results(cut) == results(tmp_path / "whole")
+    stopped = tmp_path / "stopped"
+    process = bv.start("bv_train", *flags, "--output", stopped, "--resume-every", 0, ranks=ranks)
+    wait_for_epochs(process, stopped, 1)
+    bv.tell_to_stop(process)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 85, text
+    bv.run("bv_train", *flags, "--output", stopped, ranks=ranks)
+    assert results(stopped) == results(tmp_path / "whole")
+
+
+def test_after_heads_have_left_a_group_the_others_go_on_with_the_same_bits_whatever_resume_every_says(recipe, tmp_path):
+    (tmp_path / "chain.toml").write_text(CHAIN)
+    flags = [*recipe]
+    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
+    flags[flags.index("--learning-rate") + 1] = "1e-2,1e-3,1e9"
+    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
+    cut = tmp_path / "cut"
+    process = start(flags, cut, "--resume-every", 0)
+    wait_for_epochs(process, cut, 3)  # of two heads: the third has diverged in the first epoch
+    os.kill(bv.ranks_of(process)[-1], signal.SIGKILL)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode not in (0, 2, 85) and "diverged" in text, text
+    again = bv.run("bv_train", *flags, "--output", cut, ranks=2)
+    assert "resumed after" in again.stderr, again.stderr
+    assert results(cut) == results(tmp_path / "whole")
+
+
+def test_killed_as_one_head_is_finished_the_others_go_on_with_the_same_bits(recipe, tmp_path):
+    """No state is saved but the one that the end of a head calls for."""
+    flags = [*recipe, "--patience", 3, "--seed", "1,2,3,4"]
+    flags[flags.index("--held-out") + 1] = 0.3
+    flags[flags.index("--learning-rate") + 1] = "1e-1,1e-12"  # the second learns nothing and ends after four epochs
+    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
+    ends = {path.parent.relative_to(tmp_path / "whole"): len(bv.read_json_lines(path))
+            for path in (tmp_path / "whole").rglob("metrics.jsonl")}
+    first = min(ends, key=ends.get)
+    assert ends[first] == 4 and max(ends.values()) > 4
+    for attempt in range(3):
+        cut = tmp_path / f"cut-{attempt}"
+        process = start(flags, cut, "--resume-every", 0)
+        until = time.monotonic() + 60
+        ranks = []
+        while not (cut / first / "metrics.json").exists() and process.poll() is None and time.monotonic() < until:
+            ranks = ranks or bv.ranks_of(process)
+        for rank in ranks:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(rank, signal.SIGKILL)
+        text, _ = process.communicate(timeout=60)
+        assert process.returncode not in (0, 2, 85), text
+        again = bv.run("bv_train", *flags, "--output", cut, ranks=2)
+        assert "resumed after" in again.stderr, again.stderr
+        assert results(cut) == results(tmp_path / "whole")
+
+
+def told_from_the_start(flags):
+    """The exit code of a run that gets the signal as soon as it takes it."""
+    process = subprocess.Popen([str(word) for word in (bv.BIN / "bv_train", *flags)], stderr=subprocess.DEVNULL)
+    while process.poll() is None and not bv.takes_stop_signal(process.pid, "bv_train"):
+        time.sleep(0.0005)
+    process.send_signal(signal.SIGUSR1)
+    return process.wait(timeout=60)
+
+
+def test_told_to_stop_as_the_last_head_diverges_the_run_is_finished(recipe, tmp_path):
+    """Its loss is finite at the first step alone, and the signal is there at every step."""
+    (tmp_path / "chain.toml").write_text(CHAIN)
+    flags = [*recipe, "--output", tmp_path / "heads"]
+    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
+    flags[flags.index("--learning-rate") + 1] = "1e9"
+    for attempt in range(4):
+        told = told_from_the_start(flags)
+        states_there = list(tmp_path.rglob("resume.json"))
+        metrics = list(tmp_path.rglob("metrics.json"))
+        assert (told, len(states_there), len(metrics)) in ((85, 1, 0), (0, 0, 1)), (attempt, told)
+        if told == 0:
+            break
+    assert attempt > 0 and "diverged" in bv.read_json(metrics[0])

@@ -77,18 +77,10 @@ def test_after_heads_have_left_a_group_the_others_go_on_with_the_same_bits_whate
     assert results(cut) == results(tmp_path / "whole")
 
 
-def test_killed_as_one_head_is_finished_the_others_go_on_with_the_same_bits(recipe, tmp_path):
-    """No state is saved but the one that the end of a head calls for."""
-    flags = [*recipe, "--patience", 3, "--seed", "1,2,3,4"]
-    flags[flags.index("--held-out") + 1] = 0.3
-    flags[flags.index("--learning-rate") + 1] = "1e-1,1e-12"  # the second learns nothing and ends after four epochs
-    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
-    ends = {path.parent.relative_to(tmp_path / "whole"): len(bv.read_json_lines(path))
-            for path in (tmp_path / "whole").rglob("metrics.jsonl")}
-    first = min(ends, key=ends.get)
-    assert ends[first] == 4 and max(ends.values()) > 4
+def assert_killed_as_a_head_ends_the_others_go_on_with_the_same_bits(flags, folder, first):
+    """No state is saved but the one that the end of the head `first` calls for."""
     for attempt in range(3):
-        cut = tmp_path / f"cut-{attempt}"
+        cut = folder / f"cut-{attempt}"
         process = start(flags, cut, "--resume-every", 0)
         until = time.monotonic() + 60
         ranks = []
@@ -101,7 +93,30 @@ def test_killed_as_one_head_is_finished_the_others_go_on_with_the_same_bits(reci
         assert process.returncode not in (0, 2, 85), text
         again = bv.run("bv_train", *flags, "--output", cut, ranks=2)
         assert "resumed after" in again.stderr, again.stderr
-        assert results(cut) == results(tmp_path / "whole")
+        assert results(cut) == results(folder / "whole")
+
+
+def test_killed_as_one_head_is_finished_the_others_go_on_with_the_same_bits(recipe, tmp_path):
+    flags = [*recipe, "--patience", 3, "--seed", "1,2,3,4"]
+    flags[flags.index("--held-out") + 1] = 0.3
+    flags[flags.index("--learning-rate") + 1] = "1e-1,1e-12"  # the second learns nothing and ends after four epochs
+    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
+    ends = {path.parent.relative_to(tmp_path / "whole"): len(bv.read_json_lines(path))
+            for path in (tmp_path / "whole").rglob("metrics.jsonl")}
+    first = min(ends, key=ends.get)
+    assert ends[first] == 4 and max(ends.values()) > 4
+    assert_killed_as_a_head_ends_the_others_go_on_with_the_same_bits(flags, tmp_path, first)
+
+
+def test_killed_as_one_head_diverges_the_others_go_on_with_the_same_bits(recipe, tmp_path):
+    (tmp_path / "chain.toml").write_text(CHAIN)
+    flags = [*recipe]
+    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
+    flags[flags.index("--learning-rate") + 1] = "1e-2,1e-3,1e9"
+    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
+    first, = (path.parent.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("metrics.json")
+              if "diverged" in bv.read_json(path))
+    assert_killed_as_a_head_ends_the_others_go_on_with_the_same_bits(flags, tmp_path, first)
 
 
 def told_from_the_start(flags):

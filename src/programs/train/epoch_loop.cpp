@@ -74,6 +74,7 @@ void HeadTraining::run(const std::string& config) {
     // A state at the end of an epoch was saved before the evaluation of that epoch, which is done now.
     std::int64_t epoch = std::max<std::int64_t>(steps_ - 1, 0) / steps_per_epoch_;
     for (; !groups_.empty(); ++epoch) evaluate(epoch, train_epoch(epoch));
+    ranks_.root_only([&] { finish_diverged(); });
 }
 
 /// This rank's shares of the batches of an epoch, from step `first_step` on. The batches that begin in one
@@ -135,8 +136,8 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
 void HeadTraining::save_where_due() {
     const auto now = std::chrono::steady_clock::now();
     const bool due =
-        regrouped_ || (options_.resume_every > 0 &&
-                       now - saved_ > std::chrono::duration<double, std::ratio<60>>(options_.resume_every));
+        have_left() || (options_.resume_every > 0 &&
+                        now - saved_ > std::chrono::duration<double, std::ratio<60>>(options_.resume_every));
     enum : int { kGoOn, kLook, kSave, kStop };
     const int own = stop_requested() ? kStop : due ? kSave : saving_.has_ended() ? kLook : kGoOn;
     const auto agreed = static_cast<int>(ranks_.max(own));
@@ -144,7 +145,7 @@ void HeadTraining::save_where_due() {
     if (agreed == kLook) return ranks_.root_only([&] { saving_.wait(); });
     sum_losses();  // removes the heads that have diverged: they get no state
     if (groups_.empty()) return;
-    save_states(agreed == kStop || regrouped_);  // from then on an older state is of no use
+    save_states(agreed == kStop || have_left());  // from then on an older state is of no use
     regrouped_ = false;
     if (agreed == kStop) {
         throw Stopped(
@@ -154,8 +155,14 @@ void HeadTraining::save_where_due() {
     }
 }
 
-/// Collective: copies the states of all heads and starts to write the copies, or also waits until they are
-/// written.
+/// Local: whether heads have left since the last saved states. Rank 0 knows it of all heads, each other rank
+/// only of those that have left a part of their group behind.
+bool HeadTraining::have_left() const {
+    return regrouped_ || !diverged_.empty();
+}
+
+/// Collective: copies the states of all heads and starts to write the copies. With `wait` it waits until they
+/// are written, and then finishes the heads that have diverged.
 void HeadTraining::save_states(bool wait) {
     std::vector<std::vector<double>> losses;  // of all heads, for each rank
     for (const std::string& text : ranks_.gather(Json(own_losses()).dump()))
@@ -166,7 +173,9 @@ void HeadTraining::save_states(bool wait) {
         saving_.run([output = options_.output, copies = states_of(groups_, losses)] {
             write_head_states(output, copies);
         });
-        if (wait) saving_.wait();
+        if (!wait) return;
+        saving_.wait();
+        finish_diverged();
     });
     saved_ = std::chrono::steady_clock::now();
 }
@@ -190,25 +199,34 @@ std::vector<double> HeadTraining::sum_losses() {
     return sums;
 }
 
-/// Collective: records that the heads which are not `sound` have diverged, and removes them. `sound` has one
-/// entry for each head, group after group.
+/// Collective: removes the heads which are not `sound`, because they have diverged. `sound` has one entry for
+/// each head, group after group. Their results are written when the states of the others have been saved
+/// (finish_diverged): if the run were killed between the two, the others would go on from an earlier step
+/// without them, with other rounding.
 void HeadTraining::let_go_of_diverged(const std::vector<bool>& sound) {
     if (std::ranges::all_of(sound, std::identity())) return;
     const std::int64_t epoch = (steps_ - 1) / steps_per_epoch_ + 1;
     ranks_.root_only([&] {
         std::size_t place = 0;
-        for (const HeadGroup& group : groups_) {
-            for (const Trainee& trainee : group.trainees()) {
+        for (HeadGroup& group : groups_) {
+            for (Trainee& trainee : group.trainees()) {
                 if (sound[place++]) continue;
                 spdlog::warn(
                     "{}: diverged: its loss, weights or logits are not finite after step {}, in epoch {}; "
                     "its training ends here",
                     trainee.job.name(), steps_, epoch);
-                finish(trainee, group.head(), {{"epoch", epoch}, {"step", steps_}});
+                auto results = results_of(trainee, group.head(), {{"epoch", epoch}, {"step", steps_}});
+                diverged_.push_back({std::move(trainee), std::move(results)});
             }
         }
     });
     keep(sound);
+}
+
+/// Local, on rank 0: writes the results of the heads that have diverged.
+void HeadTraining::finish_diverged() {
+    for (const auto& [trainee, results] : diverged_) finish(trainee, results);
+    diverged_.clear();
 }
 
 /// Local: keeps the heads that are `going_on` and removes the others. `going_on` has one entry for each head,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -45,6 +46,7 @@ class HeadTraining {
     std::vector<FeatureBatches> shares_of_rank(std::int64_t epoch, std::int64_t first_step) const;
     nlohmann::json train_epoch(std::int64_t epoch);
     void save_where_due();
+    bool have_left() const;
     void save_states(bool wait);
     void add_losses(std::int64_t step);
     std::vector<double> sum_losses();
@@ -58,7 +60,10 @@ class HeadTraining {
     bool ends_with(const Trainee& trainee, const nlohmann::json& line) const;
     bool add_line(Trainee& trainee, const nlohmann::json& line) const;
     nlohmann::ordered_json sources() const;
-    void finish(const Trainee& trainee, const Head& head, const nlohmann::json& diverged = {});
+    nlohmann::ordered_json results_of(const Trainee& trainee, const Head& head,
+                                      const nlohmann::json& diverged = {}) const;
+    void finish(const Trainee& trainee, const nlohmann::ordered_json& results);
+    void finish_diverged();
     std::vector<Trainee*> trainees();
 
     const TrainOptions& options_;
@@ -79,6 +84,8 @@ class HeadTraining {
     std::chrono::steady_clock::time_point saved_;
     Background saving_;       // writes the states of all heads, on rank 0
     bool regrouped_ = false;  // true: heads have left a group since the last saved states
+    // On rank 0, heads that have diverged since the last saved states, and their results.
+    std::vector<std::pair<Trainee, nlohmann::ordered_json>> diverged_;
 };
 
 }  // namespace bv

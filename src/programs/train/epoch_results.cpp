@@ -124,7 +124,7 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
                 if (best)
                     trainee.files->write_head(group.head(), static_cast<std::int64_t>(k), origin, dev[place],
                                               records[place]);
-                if (!going_on[place]) finish(trainee, group.head());
+                if (!going_on[place]) finish(trainee, results_of(trainee, group.head()));
             });
         }
     }
@@ -182,13 +182,19 @@ nlohmann::ordered_json HeadTraining::sources() const {
     return members;
 }
 
-/// Local: writes the results of a head; if it has `diverged`, those of its best epoch before that.
-void HeadTraining::finish(const Trainee& trainee, const Head& head, const Json& diverged) {
-    saving_.wait();  // a thread may still be writing this head's state
+/// Local: the content of a head's metrics.json; if it has `diverged`, that of its best epoch before that.
+nlohmann::ordered_json HeadTraining::results_of(const Trainee& trainee, const Head& head,
+                                                const Json& diverged) const {
     auto metrics = metrics_of(trainee, head, sources(), diverged);
     metrics["made"] = made_by("bv_train");
-    if (!metrics.contains("head_epochs")) trainee.files->remove_head();
-    trainee.files->finish(metrics);
+    return metrics;
+}
+
+/// Local: writes the results of a head.
+void HeadTraining::finish(const Trainee& trainee, const nlohmann::ordered_json& results) {
+    saving_.wait();  // a thread may still be writing this head's state
+    if (!results.contains("head_epochs")) trainee.files->remove_head();
+    trainee.files->finish(results);
     if (trainee.history && !trainee.lines.is_null())
         spdlog::info("{}: best: {}", trainee.job.name(), trainee.history->best_text());
 }

@@ -1,5 +1,6 @@
 #include "config/command_line.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <sstream>
@@ -54,6 +55,26 @@ void require_utf8(const CLI::Option& option) {
                  Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
         }
     }
+}
+
+/// Throws Error if there is a link or a special file at `path`: a file that is written beside it and moved to
+/// its place would replace the link or the device itself.
+void require_no_special_file(const CLI::Option& option, const std::filesystem::path& path) {
+    std::error_code unknown;  // whoever writes the file reports what is wrong
+    const auto type = std::filesystem::symlink_status(path, unknown).type();
+    if (type == std::filesystem::file_type::symlink)
+        fail("{}: {} is a symbolic link; give the path that it points to", option.get_name(), path.string());
+    if (std::filesystem::is_other(std::filesystem::file_status(type)))
+        fail("{}: {} is no regular file", option.get_name(), path.string());
+}
+
+/// Whether two options name the same file. Outputs may not exist yet.
+bool name_same_file(const CLI::Option& output, const CLI::Option& other, bool both_are_outputs) {
+    const std::string path = output.as<std::string>();
+    return std::ranges::any_of(other.results(), [&](const std::string& value) {
+        std::error_code missing;
+        return std::filesystem::equivalent(value, path, missing) || (both_are_outputs && value == path);
+    });
 }
 
 bool is_own_option(const CLI::Option* option) {
@@ -146,6 +167,11 @@ Option Option::needs(const Option& other) const {
     return *this;
 }
 
+Option Option::output_file() const {
+    output_files_->push_back(declared_);
+    return *this;
+}
+
 /// For each option a function that writes its value into a table.
 struct CommandLine::Settings {
     const CLI::App* app;
@@ -183,7 +209,7 @@ template <class T>
 Option CommandLine::option(const std::string& name, T& value, const std::string& help) {
     settings_->add(name, [&value](toml::table& table, const std::string& key) { insert(table, key, value); });
     if constexpr (std::is_same_v<T, bool>) {
-        return Option(app_->add_flag("--" + name, value, help));
+        return {app_->add_flag("--" + name, value, help), &output_files_};
     } else {
         using Value = typename Item<T>::type;
         CLI::Option* option = app_->add_option("--" + name, value, help)->capture_default_str();
@@ -191,7 +217,7 @@ Option CommandLine::option(const std::string& name, T& value, const std::string&
         if constexpr (std::is_arithmetic_v<Value>) {
             option->transform(CLI::Validator(number_complaint<Value>, ""));
         }
-        return Option(option);
+        return {option, &output_files_};
     }
 }
 
@@ -205,12 +231,12 @@ Option CommandLine::option_of_words(const std::string& name, std::vector<std::st
     };
     CLI::Option* option = app_->add_option("--" + name, CLI::callback_t(take), help, true, get);
     option->type_name("TEXT");
-    return Option(option).one_of(std::move(words));
+    return Option(option, &output_files_).one_of(std::move(words));
 }
 
 template <class T>
 Option CommandLine::argument(const std::string& name, T& value, const std::string& help) {
-    return Option(app_->add_option(name, value, help));
+    return {app_->add_option(name, value, help), &output_files_};
 }
 
 template Option CommandLine::option(const std::string&, bool&, const std::string&);
@@ -263,6 +289,18 @@ void CommandLine::parse(int argc, const char* const* argv) {
         fail("{}; see {} --help", wrong.what(), program_);
     }
     for (const CLI::Option* option : app_->get_options()) require_utf8(*option);
+    for (const CLI::Option* output : output_files_) check_output(*output);
+}
+
+void CommandLine::check_output(const CLI::Option& output) const {
+    if (output.count() == 0) return;
+    const auto path = output.as<std::string>();
+    require_no_special_file(output, path);
+    for (const CLI::Option* other : app_->get_options()) {
+        const bool is_output = std::ranges::find(output_files_, other) != output_files_.end();
+        if (other != &output && name_same_file(output, *other, is_output))
+            fail("{} and {} name the same file: {}", other->get_name(), output.get_name(), path);
+    }
 }
 
 std::string CommandLine::config_file() const {

@@ -27,8 +27,6 @@ struct Answered {
 /// CommandLine::parse checks. Each returns the same option.
 class Option {
   public:
-    explicit Option(CLI::Option* declared) : declared_(declared) {}
-
     /// The user must give it.
     Option required() const;
 
@@ -44,8 +42,19 @@ class Option {
     /// The user may give it only together with `other`.
     Option needs(const Option& other) const;
 
+    /// Its value is the path of a file that the program writes. There must be no link, device or other special
+    /// file at this path, and no other value of the command line may name the same file: with --force the
+    /// output would take its place.
+    Option output_file() const;
+
   private:
+    friend class CommandLine;
+
+    Option(CLI::Option* declared, std::vector<CLI::Option*>* output_files)
+        : declared_(declared), output_files_(output_files) {}
+
     CLI::Option* declared_;
+    std::vector<CLI::Option*>* output_files_;
 };
 
 /// A program's flags, and the TOML table that may set them. `--config STUDY.toml` reads the table with the
@@ -92,8 +101,8 @@ class CommandLine {
     void sought_as(const std::string& name, const std::string& known);
 
     /// Reads the command line and the table. Throws Answered for --help. Throws Error for an unknown flag, a
-    /// bad value, or an unknown key of the program's table; then it names the file, the line and the nearest
-    /// known key.
+    /// bad value, an output file that must not be written (Option::output_file), or an unknown key of the
+    /// program's table; then it names the file, the line and the nearest known key.
     void parse(int argc, const char* const* argv);
 
     /// The final values of all options as the program's TOML table, with TOML's types. It is written beside
@@ -114,12 +123,15 @@ class CommandLine {
     /// The table of a study file that is the program's: its name without "bv_".
     std::string table() const;
 
+    void check_output(const CLI::Option& output) const;
+
     Option option_of_words(const std::string& name, std::vector<std::string> words,
                            std::function<std::string()> get, std::function<void(const std::string&)> set,
                            const std::string& help);
 
     std::string program_;
     std::map<std::string, std::string> sought_as_;
+    std::vector<CLI::Option*> output_files_;
     std::unique_ptr<CLI::App> app_;
     std::unique_ptr<Settings> settings_;
 };

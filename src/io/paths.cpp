@@ -27,6 +27,17 @@ bool is_file(const std::filesystem::path& path) {
     return std::filesystem::is_regular_file(status_of(path));
 }
 
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder) {
+    const auto absolute = [](const std::filesystem::path& of) {
+        std::error_code unknown;
+        const auto from_root = std::filesystem::absolute(of, unknown);
+        const auto found = std::filesystem::weakly_canonical(from_root, unknown);
+        return unknown ? of : found;
+    };
+    const auto inside = absolute(path).lexically_relative(absolute(folder));
+    return !inside.empty() && *inside.begin() != "..";
+}
+
 std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder) {
     std::vector<std::filesystem::path> paths;
     std::error_code wrong;

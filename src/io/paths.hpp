@@ -12,6 +12,9 @@ bool is_there(const std::filesystem::path& path);
 bool is_folder(const std::filesystem::path& path);
 bool is_file(const std::filesystem::path& path);
 
+/// Whether `path`, which need not exist, is `folder` or lies in it. Links are followed.
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder);
+
 /// The paths of everything in `folder`, in no order. Throws Error, which names the folder.
 std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder);
 

@@ -30,5 +30,17 @@ TEST(Paths, EachIsLookedAtOrTheErrorNamesIt) {
     }
 }
 
+TEST(Paths, OneLiesInAFolderByWhicheverNameItIsGiven) {
+    const TemporaryFolder folder;
+    std::filesystem::create_directories(folder / "a/b");
+    std::filesystem::create_directory_symlink(folder / "a", folder / "link");
+    EXPECT_TRUE(lies_in(folder / "a/b/absent", folder / "a"));
+    EXPECT_TRUE(lies_in(folder / "a", folder / "link"));
+    EXPECT_TRUE(lies_in(folder / "link/b", folder / "a/../a"));
+    EXPECT_FALSE(lies_in(folder / "ab", folder / "a"));
+    EXPECT_FALSE(lies_in(folder / "a", folder / "a/b"));
+    EXPECT_FALSE(lies_in("", folder / "a"));
+}
+
 }  // namespace
 }  // namespace bv

@@ -1,12 +1,22 @@
-"""Paths that cannot be looked at or written down: every program refuses each with one line that names it, exit code 2."""
+"""Paths that cannot be looked at or written down, and outputs that would replace an input, a link or a device: every program
+refuses each with one line that names it, exit code 2."""
 
 import os
+import shutil
 import subprocess
 
 import bv
 import pytest
 
 COMPUTE = ["--device", "cpu", "--threads", 1]
+# By program: the flag of its output file, and an input file whose place the output would take.
+OUTPUTS = {
+    "bv_prepare": ("--output", "--squad"),
+    "bv_extract": ("--store", "--features"),
+    "bv_eval --head": ("--pooled", "--store"),
+    "bv_store": ("--output", "store"),
+    "bv_plan": ("--output", "--features"),
+}
 LONG = 300 * "x"
 # By program: each path that it takes, beside which all others are right.
 PATHS = {
@@ -21,6 +31,16 @@ PATHS = {
     "bv_store": ["store"],
     "bv_plan": ["--config", "--model", "--output", "--features"],
 }
+
+
+def error_of(command):
+    """The one error line of a command with exit code 2."""
+    command = [word if isinstance(word, bytes) else str(word) for word in command]
+    process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    text = process.stderr.decode(errors="replace")
+    errors = bv.error_lines(text)
+    assert process.returncode == 2 and len(errors) == 1 and "failure:" not in text, f"{command}: {process.returncode} {text}"
+    return errors[0]
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +79,7 @@ def refusal(line, path, commands, place, output):
         flags[path] = os.fsencode(place)
         words = [word for pair in flags.items() for word in pair]
     compute = [] if program == "bv_prepare" else ["--device", "cpu"]
-    command = [word if isinstance(word, bytes) else str(word) for word in (bv.BIN / program, *words, *compute)]
-    process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
-    text = process.stderr.decode(errors="replace")
-    errors = bv.error_lines(text)
-    assert process.returncode == 2 and len(errors) == 1 and "failure:" not in text, f"{line} {path}: {process.returncode} {text}"
-    return errors[0]
+    return error_of([bv.BIN / program, *words, *compute])
 
 
 @pytest.mark.parametrize("line", PATHS)
@@ -81,3 +96,41 @@ def test_a_path_that_is_no_utf8_is_refused_at_once(line, commands, tmp_path):
     error = refusal(line, PATHS[line][-1], commands, f"{tmp_path}/caf\udcff", tmp_path)
     assert f"{tmp_path}/caf\ufffd" in error and "UTF-8" in error
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("line", OUTPUTS)
+def test_an_output_takes_the_place_of_no_input_and_of_no_special_file(line, commands, tmp_path):
+    output, source = OUTPUTS[line]
+    flags = dict(commands[line])
+    place = tmp_path / "input"
+    shutil.copy(commands["bv_eval --head"]["--store"] if source == "store" else flags.pop(source), place)
+    before = bv.digest(place)
+    words = [word for pair in flags.items() for word in pair]
+    words += ["export", place] if source == "store" else [source, place]
+    (tmp_path / "again").hardlink_to(place)
+    (tmp_path / "link").symlink_to("absent")
+    os.mkfifo(tmp_path / "pipe")
+    for name, why in (("input", f"{source} and {output} name the same file"), ("again", f"{source} and {output} name the same file"),
+                      ("link", "is a symbolic link"), ("pipe", "is no regular file")):
+        error = error_of([bv.BIN / line.split()[0], *words, output, tmp_path / name, "--force"])
+        assert why in error and str(tmp_path / name) in error
+    assert bv.digest(place) == before and (tmp_path / "link").is_symlink() and (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "input", "link", "pipe"]
+
+
+def test_results_of_another_program_are_not_replaced_with_force(commands, tiny_model, tmp_path):
+    head, store = (commands["bv_eval --head"][flag] for flag in ("--head", "--store"))
+    before = {path: bv.digest(path) for path in head.iterdir() if path.is_file()}
+    assert f"--output {head} is the folder of a trained head" in error_of(
+        [bv.BIN / "bv_eval", "--head", head, "--store", store, "--output", head, "--force"])
+    assert {path: bv.digest(path) for path in head.iterdir() if path.is_file()} == before
+    shutil.copytree(tiny_model, tmp_path / "checkpoints" / "epoch-1")
+    error = error_of([bv.BIN / "bv_finetune", "--model", tmp_path / "checkpoints" / "epoch-1", "--features",
+                      commands["bv_finetune"]["--features"], "--task", "span", "--output", tmp_path, "--force"])
+    assert "--model" in error and "--output" in error and (tmp_path / "checkpoints/epoch-1/config.json").exists()
+    evaluation = tmp_path / "evaluation"
+    flags = [bv.BIN / "bv_eval", "--head", head, "--store", store, "--output", evaluation]
+    bv.run_command(flags)
+    scores = bv.digest(evaluation / "metrics.json")
+    assert "--threshold-from and --output" in error_of([*flags, "--threshold-from", evaluation, "--force"])
+    assert bv.digest(evaluation / "metrics.json") == scores

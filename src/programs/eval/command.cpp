@@ -6,6 +6,7 @@
 #include "config/command_line.hpp"
 #include "core/error.hpp"
 #include "io/output_lock.hpp"
+#include "io/paths.hpp"
 #include "programs/eval/compare.hpp"
 #include "programs/eval/evaluation.hpp"
 #include "programs/eval/pooled.hpp"
@@ -79,11 +80,19 @@ EvalMode mode_of(const EvalOptions& options) {
     return options.heads.empty() ? EvalMode::checkpoint : EvalMode::head;
 }
 
-/// Locks the output folder. Throws Error if it already holds results and the user does not give --force.
+/// Locks the output folder. Throws Error if it already holds results and the user does not give --force, or if
+/// it holds those of bv_train or those that --threshold-from names, which --force does not replace.
 OutputLock lock_output(const EvalOptions& options) {
-    OutputLock lock = OutputLock::of_folder(options.output);
+    const std::filesystem::path& output = options.output;
+    if (is_there(output / "head.json"))
+        fail("--output {} is the folder of a trained head; give another folder", output.string());
+    const std::filesystem::path& threshold = options.threshold_from;
+    std::error_code missing;
+    if (std::filesystem::equivalent(is_folder(threshold) ? threshold : threshold.parent_path(), output, missing))
+        fail("--threshold-from and --output name the same evaluation, {}", output.string());
+    OutputLock lock = OutputLock::of_folder(output);
     if (!options.force && !lock.stands_alone())
-        fail("{} exists already; --force replaces it", options.output.string());
+        fail("{} exists already; --force replaces it", output.string());
     return lock;
 }
 
@@ -147,7 +156,8 @@ void EvalOptions::declare(CommandLine& line) {
                 "--checkpoint and of each --head; contexts are cut into windows as those of --features");
     line.option("pooled", pooled,
                 "with --head: write no scores. Write the output of the block before the last one into this "
-                "safetensors file, one row for each token (span) or feature (classification)");
+                "safetensors file, one row for each token (span) or feature (classification)")
+        .output_file();
     line.option(
             "show", show,
             "print the first N questions with their gold answers, predictions and verdicts of the scorers")

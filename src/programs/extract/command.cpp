@@ -73,7 +73,7 @@ void ExtractOptions::declare(CommandLine& line) {
                 "folder of a fine-tuned BERT, or of any Hugging Face BERT (epoch 0)")
         .required();
     line.option("features", features, "features file of bv_prepare").required();
-    line.option("store", store, "embedding store to write (HDF5)").required();
+    line.option("store", store, "embedding store to write (HDF5)").required().output_file();
     line.option("task", task,
                 "task of the heads. span (where is the answer?) keeps the states of all tokens; "
                 "classification (does the question have an answer? class 1 = no answer) keeps the pooled "

@@ -16,6 +16,7 @@
 #include "core/log.hpp"
 #include "io/files.hpp"
 #include "io/output_lock.hpp"
+#include "io/paths.hpp"
 #include "programs/finetune/evaluation.hpp"
 #include "programs/finetune/recipe.hpp"
 #include "programs/finetune/trainer.hpp"
@@ -164,6 +165,10 @@ struct Inputs {
 Inputs read_inputs(const FinetuneOptions& options) {
     Inputs inputs;
     inputs.plan = parse_checkpoints(options.checkpoints);
+    if (!options.self_test && lies_in(options.model, options.output)) {
+        fail("--model {} lies in --output {}, where this run writes checkpoints; give another --output",
+             options.model.string(), options.output.string());
+    }
     const BertConfig config = read_bert_config(options.model);
     inputs.features = read_features(options.features);
     if (!inputs.features.labelled) fail("{} has no labels to train on", options.features.string());

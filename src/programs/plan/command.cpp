@@ -223,7 +223,7 @@ void PlanOptions::declare(CommandLine& line) {
     line.option("ranks", plan_ranks,
                 "number of ranks (GPUs) for the study; 0 means the number of ranks of bv_plan itself")
         .check(at_least(0));
-    line.option("output", output, "JSON file for the results");
+    line.option("output", output, "JSON file for the results").output_file();
     line.option("print", print,
                 "for scripts: print only the table [study], with its defaults, as assignments for a shell");
     bv::declare(line, compute);

@@ -36,8 +36,6 @@ void check_options(const PrepareOptions& options) {
         fail("--hold-out and --hold-out-output go together; found {} alone",
              options.hold_out > 0 ? "--hold-out" : "--hold-out-output");
     }
-    if (options.output == options.hold_out_output)
-        fail("--output and --hold-out-output are both {}", options.output);
 }
 
 /// Locks the outputs. Throws Error when one exists already and --force is not given.
@@ -123,7 +121,7 @@ void PrepareOptions::declare(CommandLine& line) {
                 "model folder with a tokenizer: vocab.txt or tokenizer.json, and the other files of the "
                 "tokenizer")
         .required();
-    line.option("output", output, "features file to write (HDF5)").required();
+    line.option("output", output, "features file to write (HDF5)").required().output_file();
     line.option("max-tokens", settings.max_tokens,
                 "largest number of tokens in a feature, including special tokens")
         .check(at_least(1));
@@ -145,7 +143,8 @@ void PrepareOptions::declare(CommandLine& line) {
                 "keep: label them by character offsets (for evaluation)");
     line.option("hold-out", hold_out, "share of the questions to hold out, in whole paragraphs")
         .check(within(0, 1));
-    line.option("hold-out-output", hold_out_output, "features file for the held-out questions");
+    line.option("hold-out-output", hold_out_output, "features file for the held-out questions")
+        .output_file();
     line.option("seed", seed, "seed of the choice of held-out paragraphs");
     line.option(
             "limit", limit,

@@ -15,7 +15,7 @@ void StoreToolOptions::declare(CommandLine& line) {
     line.option("checkpoint", checkpoint,
                 "for repair: the folder of the checkpoint that made the states, if it is no longer at the "
                 "path that the store names");
-    line.option("output", output, "for export: safetensors file to write");
+    line.option("output", output, "for export: safetensors file to write").output_file();
     line.option(
         "layers", layers,
         "for export: hidden states to write: all, or a list such as 0,12,24, where 0 is the embedding "

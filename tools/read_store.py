@@ -44,6 +44,7 @@ class Store:
         self.starts = self.file["starts"][:]
         self.original = self.file["original"][:]
         self.position = numpy.argsort(self.original)  # position of each feature in the store
+        self.block_starts = self.file["block_starts"][:]
 
     def __len__(self):
         """The number of features."""
@@ -56,8 +57,12 @@ class Store:
 
     def states(self, feature, state=slice(None)):
         """The states of a feature, by its index in the features file: (L, T, H); classification: (L + 1, 1, H), pooled
-        output first. `state` picks some: an index gives (T, H), a slice fewer states."""
+        output first. `state` picks some: an index gives (T, H), a slice fewer states. Raises ValueError if they were never
+        written."""
         position = self.position[feature]
+        block = numpy.searchsorted(self.block_starts, position, side="right") - 1
+        if self.file["block_records"][block, 0] != 1:
+            raise ValueError(f"{self.file.filename} has no states of feature {feature} yet; bv_extract or bv_store repair writes them")
         rows = slice(self.starts[position], self.starts[position + 1])
         states = self.file["states"]
         if isinstance(state, int):
@@ -70,8 +75,9 @@ def main():
     parser = argparse.ArgumentParser(description="Says what is in an embedding store.")
     parser.add_argument("store")
     store = Store(parser.parse_args().store)
-    states, rows, _ = store.file["states"].shape
-    hidden = store.states(0, 0).shape[-1]
+    states, rows, hidden = store.file["states"].shape
+    if store.dtype == "float8":
+        hidden -= 4
     print(f"task {store.task}, epoch {store.epoch}, {store.dtype}, {'complete' if store.complete else 'INCOMPLETE'}")
     print(f"{len(store)} features, {rows} rows, {states} states of {hidden} (layers {store.layers.tolist()})")
 

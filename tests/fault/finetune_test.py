@@ -141,7 +141,7 @@ def test_a_resumed_run_keeps_its_precision(recipe, tmp_path, precision, other):
     refused = bv.run("bv_finetune", *automatic, "--output", tmp_path, "--precision", other, ranks=2, check=False)
     assert refused.rc == 2 and f'precision "{precision}" there, "{other}" here' in bv.error_lines(refused.stderr)[0]
     done = bv.run("bv_finetune", *automatic, "--output", tmp_path, "--resume", "must", ranks=2)
-    assert f"precision: {precision} (as in the unfinished work)" in done.stderr, done.stderr
+    assert f"precision: {precision} (as the earlier run recorded)" in done.stderr, done.stderr
     assert bv.read_json_lines(tmp_path / "metrics" / "finetune.jsonl")[-1]["precision"] == precision
     checkpoints = list(tmp_path.glob("checkpoints/*/checkpoint.json"))
     assert {bv.read_json(path)["precision"] for path in checkpoints} == {precision}

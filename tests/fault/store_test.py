@@ -130,7 +130,7 @@ def test_an_unfinished_store_is_finished_in_its_precision(flags, tmp_path, preci
     os.kill(bv.ranks_of(process)[0], signal.SIGKILL)
     process.communicate(timeout=60)
     done = bv.run("bv_extract", *automatic, "--store", path, ranks=2)
-    assert "are missing" in done.stderr and f"precision: {precision} (as in the unfinished work)" in done.stderr
+    assert "are missing" in done.stderr and f"precision: {precision} (as the earlier run recorded)" in done.stderr
     assert f"matrix products in {precision}" in bv.run("bv_store", "info", path).stdout
     assert "is complete already" in bv.run("bv_extract", *automatic, "--store", path).stderr
 

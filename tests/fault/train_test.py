@@ -187,7 +187,7 @@ def test_heads_go_on_over_states_of_the_precision_they_began_with(recipe, corpus
     refused = bv.run("bv_train", *flags, "--output", output, "--precision", other, ranks=2, check=False)
     assert refused.rc == 2 and f'precision "{precision}" there, "{other}" here' in bv.error_lines(refused.stderr)[0]
     done = bv.run("bv_train", *flags, "--output", output, ranks=2)
-    assert f"precision: {precision} (as in the unfinished work)" in done.stderr and "resumed after" in done.stderr
+    assert f"precision: {precision} (as the earlier run recorded)" in done.stderr and "resumed after" in done.stderr
     assert {bv.read_json(path)["precision"] for path in output.rglob("recipe.json")} == {precision}
     again = bv.run("bv_train", *flags, "--output", output)
     assert again.stderr.count("trained already") == 4

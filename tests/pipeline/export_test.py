@@ -1,9 +1,11 @@
 """States and what heads make of them, as safetensors for other programs: bv_store export, and bv_eval --pooled."""
 
 import json
+import shutil
 import sys
 
 import bv
+import h5py
 import numpy as np
 import pytest
 from head_training import VARIANT, make_study, train
@@ -13,11 +15,21 @@ from safetensors.numpy import load_file
 sys.path.insert(0, str(bv.SOURCE / "tools"))
 from read_store import Store
 
+POOL_LAST = """\
+task = "span"
+blocks = [
+    { type = "conv", filters = 2, kernel = 3, stride = 4 },
+    { type = "global_average_pool" },
+]
+"""
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, tiny_model, corpus):
     folder = make_study(tmp_path_factory.mktemp("study"), tiny_model, corpus)
-    for task, heads in {"span": "adapter_64_shared,learned_pooling_cnn_1xn", "classification": "tenney_small"}.items():
+    (folder / "pool_last.toml").write_text(POOL_LAST)
+    for task, heads in {"span": f"adapter_64_shared,learned_pooling_cnn_1xn,{folder / 'pool_last.toml'}",
+                        "classification": "tenney_small"}.items():
         train(folder, folder / "heads", heads, task=task)
     return folder
 
@@ -88,11 +100,13 @@ def test_what_cannot_be_exported_is_said(study, tmp_path):
     path, output = study / "span-dev.h5", tmp_path / "states.safetensors"
     for flags, words in ((["--features", "0,x"], "'x' is no number or range of features"),
                          (["--features", "5-2"], "'5-2' is no number"), (["--features", "999999"], "from 0 to"),
+                         (["--features", "0,"], "empty item"), (["--features", ""], "empty item"),
                          (["--layers", "7"], "holds no states of layer 7"), (["--questions", "nobody"], "no feature of question 'nobody'")):
         assert words in refusal(export(path, output, *flags, check=False))
     assert not list(tmp_path.iterdir())
     assert "--output is missing" in refusal(bv.run("bv_store", "export", path, check=False))
-    assert "--output is for export" in refusal(bv.run("bv_store", "info", path, "--output", output, check=False))
+    for flag, value in (("--output", output), ("--layers", 0), ("--features", 0), ("--questions", "a")):
+        assert f"{flag} is for export" in refusal(bv.run("bv_store", "info", path, flag, value, check=False))
     export(path, output, "--features", 0)
     before = output.read_bytes()
     assert "--force" in refusal(export(path, output, check=False)) and output.read_bytes() == before
@@ -125,6 +139,41 @@ def test_the_last_block_makes_the_logits_of_what_is_pooled(study, task, head, tm
     for ranks in (2, 4):
         pooled(study, task, head, tmp_path / f"{ranks}.safetensors", ranks=ranks)
         np.testing.assert_allclose(load_file(tmp_path / f"{ranks}.safetensors")["pooled"], rows["pooled"], atol=1e-5)
+
+
+def test_rows_with_channels_keep_them(study, tmp_path):
+    pooled(study, "span", "pool_last", tmp_path / "pooled.safetensors")
+    rows = load_file(tmp_path / "pooled.safetensors")["pooled"]
+    wanted = load_file(study / "heads" / "pool_last" / VARIANT / "logits.safetensors")
+    assert rows.shape == (len(wanted["start"]), 2, 8)
+    np.testing.assert_allclose(rows.mean(2), np.stack([wanted["start"], wanted["end"]], 1), atol=1e-5)
+
+
+def test_of_a_damaged_store_nothing_is_written(study, tmp_path):
+    store = tmp_path / "store.h5"
+    shutil.copy(study / "span-dev.h5", store)
+    with h5py.File(store) as file:
+        place = file["states"].id.get_offset() + 1000
+    data = bytearray(store.read_bytes())
+    data[place] ^= 1
+    store.write_bytes(data)
+    for command in (["bv_store", "export", store, "--output"],
+                    ["bv_eval", "--head", study / "heads" / "learned_pooling_cnn_1xn" / VARIANT, "--store", store, "--device", "cpu",
+                     "--pooled"]):
+        line = refusal(bv.run(*command, tmp_path / "out.safetensors", check=False))
+        assert str(store) in line and "bv_store repair" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["store.h5"]
+
+
+def test_states_that_were_never_written_are_not_read(study, tmp_path):
+    store = tmp_path / "store.h5"
+    shutil.copy(study / "span-dev.h5", store)
+    with h5py.File(store, "r+") as file:
+        file["block_records"][0, 0] = 0
+    opened = Store(store)
+    assert not opened.complete
+    with pytest.raises(ValueError, match="no states of feature"):
+        opened.states(int(opened.original[0]))
 
 
 def test_states_are_pooled_without_a_store_too(study, tiny_model, tmp_path):

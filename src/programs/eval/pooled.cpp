@@ -47,10 +47,11 @@ void write_pooled(const EvalOptions& options, const Communicator& ranks) {
                   {"checkpoint", info.checkpoint},
                   {"epoch", info.epoch}};
     });
+    const std::vector<std::int64_t> row = opened.trained.head.shape_before_last_block();
     FeatureRowsFile file(options.pooled, options.force, source.features(),
                          {.numbers = all_of(source.features()),
                           .rows_of = source.rows_of_features(),
-                          .tensors = {{"pooled", DType::f32, opened.trained.head.shape_before_last_block()}},
+                          .tensors = {{"pooled", DType::f32, row}},
                           .metadata = origin},
                          ranks);
     const ReadingPlan plan{source.layout().original,
@@ -69,7 +70,8 @@ void write_pooled(const EvalOptions& options, const Communicator& ranks) {
         }
     });
     file.finish();
-    spdlog::info("{}: written", options.pooled.string());
+    spdlog::info("{}: rows ({}) of {} features", options.pooled.string(), fmt::join(row, ", "),
+                 source.features().count());
 }
 
 }  // namespace bv

@@ -129,7 +129,7 @@ void choose_precision(Compute& compute, const std::string& wanted, const Earlier
     std::string why = "--precision";
     if (choice == "auto") {
         named = ranks.broadcast(earlier.unfinished);
-        why = "as in the unfinished work";
+        why = "as the earlier run recorded";
     }
     if (named.empty()) {
         ranks.root_only([&] { named = precision_of_tuning(earlier.checkpoint); });

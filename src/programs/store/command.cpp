@@ -19,7 +19,7 @@ void StoreToolOptions::declare(CommandLine& line) {
     line.option(
         "layers", layers,
         "for export: hidden states to write: all, or a list such as 0,12,24, where 0 is the embedding "
-        "output");
+        "output; in the classification task the pooled output is written too");
     line.option("questions", questions, "for export: ids of the questions to write, such as id1,id2 [all]")
         .delimiter(',');
     line.option("features", features,
@@ -32,8 +32,14 @@ void StoreToolOptions::declare(CommandLine& line) {
 void run_store_tool(const StoreToolOptions& options, const Communicator& ranks) {
     set_hang_timeout(options.compute.hang_timeout);
     ranks.agree([&] {
-        if (options.action != "export" && !options.output.empty())
-            fail("--output is for export; {} writes no file", options.action);
+        if (options.action == "export") return;
+        const std::pair<const char*, bool> of_export[] = {{"--output", !options.output.empty()},
+                                                          {"--layers", options.layers != "all"},
+                                                          {"--questions", !options.questions.empty()},
+                                                          {"--features", options.features != "all"}};
+        for (const auto& [flag, given] : of_export) {
+            if (given) fail("{} is for export; {} reads whole stores", flag, options.action);
+        }
     });
     if (options.action == "info") return print_info(options, ranks);
     if (options.action == "verify") return verify(options, ranks);

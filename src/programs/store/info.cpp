@@ -36,7 +36,7 @@ std::string text_of(const OpenedStore& opened) {
         span ? fmt::format(", {} tokens, {:.1f} each", store.rows(),
                            static_cast<double>(store.rows()) / static_cast<double>(store.features()))
              : "");
-    text += fmt::format("  blocks      {} of {} features, {} each\n", layout.blocks(), layout.positions_of(0),
+    text += fmt::format("  blocks      {}, {} each on average\n", layout.blocks(),
                         size_text(size / static_cast<double>(layout.blocks())));
     text += fmt::format("  size        {}; in the reference's layout ({}float32) {}, {:.1f} times as much\n",
                         size_text(size),

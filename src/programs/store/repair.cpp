@@ -49,20 +49,20 @@ UnsoundBlocks look(const StoreToolOptions& options, const Communicator& ranks) {
 Model load_maker(const StoreToolOptions& options, std::optional<OpenedStore>& opened,
                  const Communicator& ranks) {
     std::optional<Model> model;
-    ComputeOptions wanted = options.compute;
+    const std::string& wanted = options.compute.precision;
+    std::string recorded;
     ranks.agree([&] {
         opened.emplace(options.store);
         const StoreInfo& info = opened->store.info();
-        const std::string recorded(name_of(info.precision));
-        if (wanted.precision != "auto" && wanted.precision != recorded) {
-            fail("--precision is {}, but the states of {} were computed in {}", wanted.precision,
+        recorded = name_of(info.precision);
+        if (wanted != "auto" && wanted != recorded) {
+            fail("--precision is {}, but the states of {} were computed in {}", wanted,
                  options.store.string(), recorded);
         }
-        wanted.precision = recorded;
         model = Model::load(checkpoint_of(options, info), info.task, Use::states);
     });
-    Compute compute = open_device(wanted, ranks);
-    choose_precision(compute, wanted.precision, {}, model->config(), ranks);
+    Compute compute = open_device(options.compute, ranks);
+    choose_precision(compute, wanted, {.unfinished = recorded}, model->config(), ranks);
     model->to(compute.device, compute.precision);
     model->freeze();
     return std::move(*model);

@@ -39,7 +39,7 @@ TEST_F(Precision, OfWorkThatGoesOnIsThatOfBefore) {
     for (const char* recorded : {"float32", "bfloat16"}) {
         const auto [chosen, log] = choose("auto", {.unfinished = recorded});
         EXPECT_EQ(chosen, recorded);
-        EXPECT_THAT(log, HasSubstr("as in the unfinished work"));
+        EXPECT_THAT(log, HasSubstr("as the earlier run recorded"));
     }
 }
 

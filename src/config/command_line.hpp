@@ -42,9 +42,9 @@ class Option {
     /// The user may give it only together with `other`.
     Option needs(const Option& other) const;
 
-    /// Its value is the path of a file that the program writes. There must be no link, device or other special
-    /// file at this path, and no other value of the command line may name the same file: with --force the
-    /// output would take its place.
+    /// Its value is the path of a file that the program writes. There must be no link, device or other
+    /// special file at this path, and no other value of the command line may name the same file: with --force
+    /// the output would take its place.
     Option output_file() const;
 
   private:

@@ -23,9 +23,9 @@ class SharedTasks {
     std::atomic<std::int64_t> next_ = 0;
 };
 
-/// Calls `work(tasks)` on all of ATen's threads, which share the tasks. Equal parts, as at::parallel_for gives
-/// them, would make all threads wait for one whose tasks are larger, or whose core does something else, such
-/// as reading the next states. Which thread takes a task differs from call to call.
+/// Calls `work(tasks)` on all of ATen's threads, which share the tasks. Equal parts, as at::parallel_for
+/// gives them, would make all threads wait for one whose tasks are larger, or whose core does something else,
+/// such as reading the next states. Which thread takes a task differs from call to call.
 template <typename Work>
 void share_tasks(std::int64_t count, const Work& work) {
     SharedTasks tasks(count);

@@ -80,15 +80,16 @@ EvalMode mode_of(const EvalOptions& options) {
     return options.heads.empty() ? EvalMode::checkpoint : EvalMode::head;
 }
 
-/// Locks the output folder. Throws Error if it already holds results and the user does not give --force, or if
-/// it holds those of bv_train or those that --threshold-from names, which --force does not replace.
+/// Locks the output folder. Throws Error if it already holds results and the user does not give --force, or
+/// if it holds those of bv_train or those that --threshold-from names, which --force does not replace.
 OutputLock lock_output(const EvalOptions& options) {
     const std::filesystem::path& output = options.output;
     if (is_there(output / "head.json"))
         fail("--output {} is the folder of a trained head; give another folder", output.string());
     const std::filesystem::path& threshold = options.threshold_from;
     std::error_code missing;
-    if (std::filesystem::equivalent(is_folder(threshold) ? threshold : threshold.parent_path(), output, missing))
+    if (std::filesystem::equivalent(is_folder(threshold) ? threshold : threshold.parent_path(), output,
+                                    missing))
         fail("--threshold-from and --output name the same evaluation, {}", output.string());
     OutputLock lock = OutputLock::of_folder(output);
     if (!options.force && !lock.stands_alone())

@@ -85,9 +85,10 @@ void BlockMaker::complain(std::int64_t block) const {
         for (std::int64_t s = 0; s < info_.states(); ++s) {
             const at::Tensor kept = states[source_of(s)].to(scalar_type_of(info_.dtype));
             if (const auto question = question_not_finite(kept, batch, features_)) {
-                fail("question {}: a hidden state leaves the range of {}; use --dtype float8, bfloat16 or "
-                     "float32",
-                     *question, name_of(info_.dtype));
+                fail(
+                    "question {}: a hidden state leaves the range of {}; use --dtype float8, bfloat16 or "
+                    "float32",
+                    *question, name_of(info_.dtype));
             }
         }
     }

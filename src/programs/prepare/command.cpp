@@ -143,8 +143,7 @@ void PrepareOptions::declare(CommandLine& line) {
                 "keep: label them by character offsets (for evaluation)");
     line.option("hold-out", hold_out, "share of the questions to hold out, in whole paragraphs")
         .check(within(0, 1));
-    line.option("hold-out-output", hold_out_output, "features file for the held-out questions")
-        .output_file();
+    line.option("hold-out-output", hold_out_output, "features file for the held-out questions").output_file();
     line.option("seed", seed, "seed of the choice of held-out paragraphs");
     line.option(
             "limit", limit,

@@ -23,8 +23,7 @@ constexpr std::int64_t kBatch = 16;  // features
 std::set<std::int64_t> parse_numbers(const std::string& list, std::int64_t count) {
     std::set<std::int64_t> numbers;
     std::stringstream items(list);
-    if (list.empty() || list.ends_with(','))
-        fail("--features '{}': the list has an empty item", list);
+    if (list.empty() || list.ends_with(',')) fail("--features '{}': the list has an empty item", list);
     for (std::string item; std::getline(items, item, ',');) {
         const char* const end = item.data() + item.size();
         std::int64_t first = -1;

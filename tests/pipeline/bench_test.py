@@ -219,9 +219,15 @@ def test_what_narrow_states_cost_is_a_difference_with_an_interval(tiny_model, co
     for split in ("train", "dev"):
         bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", tiny_model, "--output", tmp_path / f"{split}.h5")
     other = bv.write_model(tmp_path / "other", seed=1)
-    result = bv.run_tool("bench/dtypes.py", "--checkpoint", tiny_model, other, "--features", tmp_path / "train.h5", "--dev-features",
-                         tmp_path / "dev.h5", "--heads", "learned_pooling,average_pooling", "--dtypes", "float32", "float8", "--programs",
-                         bv.BIN, "--json", tmp_path / "found.json", env={"SLURM_JOB_ID": "", "OMP_WAIT_POLICY": "PASSIVE"}, timeout=300)
+    kept = tmp_path / "kept"
+    made = {}
+    for heads in ("learned_pooling", "learned_pooling,average_pooling"):  # the second run goes on where the first ended
+        result = bv.run_tool("bench/dtypes.py", "--checkpoint", tiny_model, other, "--features", tmp_path / "train.h5", "--dev-features",
+                             tmp_path / "dev.h5", "--heads", heads, "--dtypes", "float32", "float8", "--programs", bv.BIN, "--folder", kept,
+                             "--json", tmp_path / "found.json", env={"SLURM_JOB_ID": "", "OMP_WAIT_POLICY": "PASSIVE"}, timeout=300)
+        files = {path: path.stat().st_ino for path in (*kept.glob("*.h5"), *kept.rglob("head.safetensors"))}
+        assert made.items() <= files.items() and len(files) == 8 + 4 * len(heads.split(","))
+        made = files
     found = bv.read_json(tmp_path / "found.json")
     assert found["seeds"] == 2 and found["scores"]["F1"].keys() == {"learned_pooling", "average_pooling"}
     for head, scores in found["scores"]["F1"].items():

@@ -3,8 +3,9 @@
 
 Extracts the training and dev features in each type, trains the heads on each pair of stores with the same seed, and prints EM
 and F1 on the dev features. For all types but the first it prints the difference from the first, with its 95 % interval: a paired
-bootstrap over questions, clustered by paragraph, and over seeds where there are several (tools/report/significance.py). Stores
-are deleted when their heads are trained, so the disk needs room only for the largest pair.
+bootstrap over questions, clustered by paragraph, and over seeds where there are several (tools/report/significance.py). With
+--folder stores and trained heads stay there, so the same command goes on after an interruption, also with more heads. Without it
+stores are deleted when their heads are trained, so the disk needs room only for the largest pair.
 """
 import argparse
 import json
@@ -25,13 +26,14 @@ DTYPES = ("float32", "float16", "bfloat16", "float8")
 
 
 def records_of(folder):
-    """{head: the records of its questions} of trained heads."""
+    """{head: the records of its questions} of trained heads; a probe of one layer has the name of the layer too."""
     found = {}
     for path in sorted(folder.glob("*/*/*/metrics.json")):
         metrics = json.loads(path.read_text(encoding="utf-8"))
         if "diverged" in metrics:
             raise BenchError(f"{path.parent}: the head diverged")
-        found[metrics["head"]] = read_records(path.with_name(NAME))
+        name = metrics["head"] + "".join(path.parent.name.partition("-layer-")[1:])
+        found[name] = read_records(path.with_name(NAME))
     return found
 
 
@@ -40,15 +42,16 @@ def train_on(dtype, seed, checkpoint, options, folder):
     ranks = [REPOSITORY / "launch/run_ranks.sh", "--ranks", CORES, "--threads", 1, "--"]
     stores = {}
     for split, features in (("train", options.features), ("dev", options.dev_features)):
-        stores[split] = folder / f"{split}.h5"
+        stores[split] = folder / f"{split}-{dtype}-{seed}.h5"
         run([*ranks, options.programs / "bv_extract", "--checkpoint", checkpoint, "--task", options.task, "--features", features,
              "--dtype", dtype, "--store", stores[split]])
     heads = folder / f"{dtype}-{seed}"
     run([*ranks, options.programs / "bv_train", "--store", stores["train"], "--dev-store", stores["dev"], "--heads", options.heads,
          "--seed", seed, "--output", heads])
     size = sum(path.stat().st_size for path in stores.values())
-    for path in stores.values():
-        path.unlink()
+    if not options.folder:
+        for path in stores.values():
+            path.unlink()
     return records_of(heads), size
 
 
@@ -76,17 +79,18 @@ def main():
     parser.add_argument("--task", choices=("span", "classification"), default="span")
     parser.add_argument("--heads", required=True, help="names or files, separated by commas")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES, help="the first is what the others are compared with [all]")
-    parser.add_argument("--folder", type=Path, help="folder for the stores [the system's folder for temporary files]")
+    parser.add_argument("--folder", type=Path, help="folder for stores and heads, which stay there [a temporary folder]")
     parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="folder of the programs [build/release/bin]")
     parser.add_argument("--json", type=Path, help="file to write everything to, too")
     options = parser.parse_args()
     options.programs = options.programs.resolve()
     records, sizes = {}, {}
     try:
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
+        with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
+            folder = options.folder or Path(temporary)
             for seed, checkpoint in enumerate(options.checkpoint, 1):
                 for dtype in options.dtypes:
-                    records[dtype, seed], sizes[dtype] = train_on(dtype, seed, checkpoint, options, Path(folder))
+                    records[dtype, seed], sizes[dtype] = train_on(dtype, seed, checkpoint, options, folder)
     except (BenchError, OSError) as wrong:
         print(f"error: bench: {wrong}", file=sys.stderr)
         return 2

@@ -1,5 +1,6 @@
 #include "comm/guard.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <optional>
@@ -32,6 +33,11 @@ struct World {
     Mpi::abort(code);
 }
 
+/// The text of an error without the backtrace that Torch adds.
+std::string without_backtrace(const std::string& text) {
+    return text.substr(0, std::min(text.find("\nException raised from "), text.find("\nframe #")));
+}
+
 [[noreturn]] void abort_all_by_terminate() {
     abort_all("failure", terminating_text().c_str(), kFailure);
 }
@@ -61,7 +67,7 @@ int run_watched(const std::function<void(const Communicator&)>& program) {
         fmt::print(stderr, "error: {}\n", mistake.what());
         return kUserMistake;
     } catch (const std::exception& failure) {
-        abort_all("failure", failure.what(), kFailure);
+        abort_all("failure", without_backtrace(failure.what()).c_str(), kFailure);
     }
 }
 

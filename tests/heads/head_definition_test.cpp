@@ -75,6 +75,13 @@ TEST(HeadDefinition, RefusesWhatIsNoChainOfBlocks) {
                 HasSubstr("mixes blocks"));
     EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = [{ type = \"relu\" }] }")),
                 HasSubstr("the key 'width': a whole number"));
+    for (const char* width : {"-5", "64.5", "true", "\"wide\""}) {
+        EXPECT_THAT(
+            complaint(with_blocks(fmt::format("{{ type = \"adapter\", width = {} }}", width))),
+            HasSubstr(fmt::format("'width' of block 'adapter' is {}; expected a whole number", width)));
+    }
+    EXPECT_THAT(complaint(with_blocks("{ type = \"repeat\", times = 1001, blocks = [{ type = \"relu\" }] }")),
+                HasSubstr("'times' of block 'repeat' is 1001; expected a whole number from 1 to 1000"));
 }
 
 TEST(HeadDefinition, NamesTheLineAndTheNearestOfAnUnknownBlock) {
@@ -118,7 +125,8 @@ TEST(HeadDefinition, RefusesValuesOfTheWrongType) {
     EXPECT_THAT(complaint(with_blocks("{ type = \"adapter\", width = 2, shared = 1 }")),
                 HasSubstr("true or false"));
     EXPECT_THAT(complaint(with_blocks("{ type = \"dropout\", rate = 1.5 }")),
-                AllOf(HasSubstr("mine.toml:3"), HasSubstr("the key 'rate': a number above 0 and below 1")));
+                AllOf(HasSubstr("mine.toml:3"),
+                      HasSubstr("'rate' of block 'dropout' is 1.5; expected a number above 0 and below 1")));
     EXPECT_THAT(complaint(with_blocks("{ type = \"conv\", filters = 2, padding = \"sane\" }")),
                 AllOf(HasSubstr("mine.toml:3"), HasSubstr("'sane'"), HasSubstr("'same'")));
     EXPECT_THAT(complaint(with_blocks("{ type = \"conv\", filters = 2, padding = 1 }")),

@@ -174,6 +174,11 @@ def test_states_that_were_never_written_are_not_read(study, tmp_path):
     assert not opened.complete
     with pytest.raises(ValueError, match="no states of feature"):
         opened.states(int(opened.original[0]))
+    opened.file.close()
+    with h5py.File(store, "r+") as file:
+        file["block_records"][:, 0] = 0
+    verified = bv.run("bv_store", "verify", store, check=False)
+    assert "0 of its" in verified.stderr and "0.0 kB read" in verified.stderr and verified.rc == 2
 
 
 def test_states_are_pooled_without_a_store_too(study, tiny_model, tmp_path):

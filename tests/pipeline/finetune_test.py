@@ -161,6 +161,22 @@ def test_a_damaged_recipe_is_called_damaged_and_a_checkpoint_without_weights_is_
     assert weights.read_bytes() == first
 
 
+def test_training_questions_that_are_evaluated_are_told(tiny_model, features, tmp_path):
+    told = finetune(tmp_path, tiny_model, features, "--checkpoints", "0", "--eval-features", features)
+    line, = (line for line in told.stderr.splitlines() if "questions are also in" in line)
+    assert f"{features}: 23 of its 23 questions" in line
+
+
+def test_for_one_more_checkpoint_the_others_stay_as_they_are(tiny_model, features, tmp_path):
+    finetune(tmp_path, tiny_model, features, "--checkpoints", "0.5,1", ranks=1)
+    before = bv.weights(tmp_path)
+    again = finetune(tmp_path, tiny_model, features, "--checkpoints", "0.3,1", ranks=2)  # whose sums have other rounding
+    assert "epoch-1 is there already and stays" in again.stderr
+    assert {**bv.weights(tmp_path), **before} == bv.weights(tmp_path) and len(bv.weights(tmp_path)) == 3
+    alone = finetune(tmp_path / "alone", tiny_model, features, "--checkpoints", "1", ranks=2)
+    assert "stays" not in alone.stderr and bv.weights(tmp_path / "alone")["epoch-1"] != before["epoch-1"]
+
+
 def test_features_of_another_vocabulary_are_refused(tiny_model, features, tmp_path):
     other = bv.write_model(tmp_path / "other")
     (other / "vocab.txt").write_text((other / "vocab.txt").read_text(encoding="utf-8") + "another\n", encoding="utf-8")

@@ -1,5 +1,9 @@
 """bv_plan: what a study takes is what its files then take."""
 
+import contextlib
+import os
+import subprocess
+
 import bv
 import pytest
 
@@ -29,6 +33,14 @@ def features(corpus, model, tmp_path_factory):
     for split in ("train", "dev"):
         bv.run("bv_prepare", "--squad", corpus / f"{split}.json", "--model", model, "--output", folder / f"{split}.h5")
     return ["--features", folder / "train.h5", "--dev-features", folder / "dev.h5"]
+
+
+def open_files(pid):
+    names = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            names.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+    return names
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float8"])
@@ -68,6 +80,26 @@ def test_given_rates_give_times_and_a_verdict(study, tmp_path):
     assert "stores of held-out states" in shown and "held-out" not in slow_disk
     assert part["held_out_store_bytes"] == pytest.approx(0.1 * span["train_store_bytes"], rel=1e-3)
     assert part["train_store_bytes"] + part["held_out_store_bytes"] == pytest.approx(span["train_store_bytes"], rel=1e-6)
+
+
+def test_a_disk_that_is_too_small_to_be_measured_is_named(study, mounted):
+    small = mounted("tmpfs", 20)
+    result = bv.run("bv_plan", "--config", study, "--measure", "--folder", small, "--device", "cpu", check=False)
+    (error,) = bv.error_lines(result.stderr)
+    assert result.rc == 2 and str(small) in error and "No space left on device" in error
+    assert not list(small.iterdir())
+
+
+def test_a_kill_during_the_measurement_of_the_disk_leaves_no_file(study, tmp_path):
+    place = tmp_path / "disk"
+    place.mkdir()
+    process = subprocess.Popen([bv.BIN / "bv_plan", "--config", study, "--measure", "--folder", place, "--device", "cpu"],
+                               stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not any(str(place) in name for name in open_files(process.pid)):
+        assert process.poll() is None
+    process.kill()
+    process.wait(timeout=60)
+    assert not list(place.iterdir())
 
 
 def test_measured_rates_are_of_this_machine(study, tiny_model, features, tmp_path):

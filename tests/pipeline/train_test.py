@@ -277,6 +277,21 @@ def test_the_flag_that_is_missing_is_named(study, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_training_questions_that_are_scored_are_told(study, tmp_path):
+    alike = train(study, tmp_path / "a", "learned_pooling", dev_store=study / "span-train.h5", ranks=2)
+    told, = (line for line in alike.stderr.splitlines() if "questions are also in" in line)
+    assert f"{study / 'span-train.h5'}: 23 of its 23 questions" in told
+    assert "are also in" not in train(study, tmp_path / "b", "learned_pooling").stderr
+
+
+def test_a_head_that_no_memory_can_hold_is_one_line(study, tmp_path):
+    (tmp_path / "huge.toml").write_text('task = "span"\nblocks = [\n{ type = "learned_pooling" },\n{ type = "linear", width = 1000000 },\n'
+                                        '{ type = "linear", width = 1000000 },\n{ type = "linear", width = 2 },\n]\n')
+    result = train(study, tmp_path / "heads", tmp_path / "huge.toml", check=False)
+    (failure,) = (line for line in result.stderr.splitlines() if line.startswith(("failure:", "error:")))
+    assert result.rc != 0 and "allocate" in failure and "Exception raised from" not in result.stderr and "frame #" not in result.stderr
+
+
 def test_a_missing_class_in_the_training_data_is_told(study, tiny_model, corpus, tmp_path):
     squad = bv.read_json(corpus / "train.json")
     for paragraph in (paragraph for article in squad["data"] for paragraph in article["paragraphs"]):

@@ -7,13 +7,34 @@
 
 namespace bv {
 
+namespace {
+
+std::string text_of(const BlockDefinition::Value& value) {
+    const auto* word = std::get_if<std::string>(&value);
+    return word != nullptr ? '"' + *word + '"'
+                           : std::visit([](const auto& of) { return fmt::format("{}", of); }, value);
+}
+
+/// Throws Error: the value of `key` in `block` is missing, or is not what is `wanted`.
+[[noreturn]] void refuse(const BlockDefinition& block, const std::string& key, const std::string& wanted) {
+    const auto found = block.settings.find(key);
+    if (found == block.settings.end())
+        fail("{}: block '{}' needs the key '{}': {}", block.place, block.type, key, wanted);
+    fail("{}: '{}' of block '{}' is {}; expected {}", block.place, key, block.type, text_of(found->second),
+         wanted);
+}
+
+}  // namespace
+
 std::int64_t BlockDefinition::positive(const std::string& key) const {
+    return positive_up_to(1'000'000, key);  // the product of three stays below 2^63
+}
+
+std::int64_t BlockDefinition::positive_up_to(std::int64_t most, const std::string& key) const {
     const auto found = settings.find(key);
     const std::int64_t* value = found == settings.end() ? nullptr : std::get_if<std::int64_t>(&found->second);
-    constexpr std::int64_t kMost = 1'000'000;  // so that the product of three stays below 2^63
-    if (value == nullptr || *value < 1 || *value > kMost) {
-        fail("{}: block '{}' needs the key '{}': a whole number from 1 to {}", place, type, key, kMost);
-    }
+    if (value == nullptr || *value < 1 || *value > most)
+        refuse(*this, key, fmt::format("a whole number from 1 to {}", most));
     return *value;
 }
 
@@ -24,9 +45,7 @@ std::int64_t BlockDefinition::positive(const std::string& key, std::int64_t othe
 double BlockDefinition::fraction(const std::string& key) const {
     const auto found = settings.find(key);
     const double* value = found == settings.end() ? nullptr : std::get_if<double>(&found->second);
-    if (value == nullptr || !(*value > 0 && *value < 1)) {
-        fail("{}: block '{}' needs the key '{}': a number above 0 and below 1", place, type, key);
-    }
+    if (value == nullptr || !(*value > 0 && *value < 1)) refuse(*this, key, "a number above 0 and below 1");
     return *value;
 }
 

@@ -27,6 +27,9 @@ struct BlockDefinition {
     /// The whole number of `key`, from 1 to a million.
     std::int64_t positive(const std::string& key) const;
 
+    /// The same, with `most` as the largest number.
+    std::int64_t positive_up_to(std::int64_t most, const std::string& key) const;
+
     /// The whole number of `key`, from 1 to a million; `otherwise` if the key is missing.
     std::int64_t positive(const std::string& key, std::int64_t otherwise) const;
 

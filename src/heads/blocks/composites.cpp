@@ -37,7 +37,7 @@ void append(std::vector<LayerWeights>& all, const BlockChain& chain, std::int64_
 
 Repeat::Repeat(const Context& context) {
     BlockShape shape = context.input;
-    const std::int64_t times = context.definition.positive("times");
+    const std::int64_t times = context.definition.positive_up_to(1000, "times");
     for (std::int64_t turn = 0; turn < times; ++turn) {
         turns_.push_back(chain_of(context, context.definition.blocks("blocks"), shape));
         shape = turns_.back().output();

@@ -22,8 +22,10 @@ TrainedHead read_trained(const std::filesystem::path& folder) {
     const std::filesystem::path metrics = folder / "metrics.json";
     if (!is_there(folder / "head.json") && is_there(metrics)) {
         if (const auto record = read_json(metrics); record.contains("diverged")) {
-            fail("{}: the training of this head diverged ({}): it has no weights to evaluate",
-                 folder.string(), record["diverged"].dump());
+            fail(
+                "{}: the training of this head diverged in epoch {}, after step {}: it has no weights to "
+                "evaluate",
+                folder.string(), record["diverged"].value("epoch", 0), record["diverged"].value("step", 0));
         }
     }
     return load_head(folder);

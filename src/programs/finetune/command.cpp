@@ -173,8 +173,6 @@ Inputs read_inputs(const FinetuneOptions& options) {
     inputs.features = read_features(options.features);
     if (!inputs.features.labelled) fail("{} has no labels to train on", options.features.string());
     if (inputs.features.count() == 0) fail("{} holds no features", options.features.string());
-    if (options.task == Task::classification)
-        warn_of_missing_class(inputs.features, options.features.string());
     require_fit(inputs.features, options.features, options.model, config);
     if (!options.eval_features.empty()) inputs.evaluation.emplace(options, config);
     if (options.patience > 0 && !inputs.evaluation) fail("--patience needs --eval-features");
@@ -197,6 +195,15 @@ EarlierRun look_for_earlier_run(const FinetuneOptions& options, const Inputs& in
 
 Model load_model(const FinetuneOptions& options) {
     return Model::load(options.model, options.task, Use::tuning, options.seed);
+}
+
+/// Logs warnings when a class is missing in the training questions, or when they are evaluated, too.
+void warn_of_questions(const FinetuneOptions& options, const Inputs& inputs) {
+    if (options.task == Task::classification)
+        warn_of_missing_class(inputs.features, options.features.string());
+    if (!inputs.evaluation) return;
+    warn_of_shared_questions(inputs.features, options.features.string(), inputs.evaluation->features(),
+                             options.eval_features.string());
 }
 
 /// The options for --self-test: without dropout if its masks depend on the number of ranks.
@@ -228,6 +235,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
             earlier.state ? "stopped early; with a larger --patience it goes on" : "all checkpoints exist");
         return;
     }
+    ranks.root_only([&] { warn_of_questions(options, inputs); });
     std::optional<Model> model;
     ranks.agree([&] { model = load_model(options); });
     if (!earlier.state && !model->drawn().empty()) {

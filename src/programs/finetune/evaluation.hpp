@@ -41,6 +41,7 @@ class TuningEvaluation {
                   const Communicator& ranks, Collective& collective);
 
     const EvaluationHistory& history() const { return history_; }
+    const Features& features() const { return features_; }
 
   private:
     std::filesystem::path path_;

@@ -61,11 +61,11 @@ EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std:
             run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
                 return is_whole(folder_of(epoch));
             });
-            if (!run.finished) run.state = newest_resume_state(output / "resume");
-            if (run.state) {
-                run.finished = stopped_early(*run.state);
+            if (!run.finished) {
+                run.state = newest_resume_state(output / "resume");
                 run.precision = recorded_precision(recipe_path(output));
             }
+            if (run.state) run.finished = stopped_early(*run.state);
             if (!run.finished && !run.state && resume == ResumeRule::must) {
                 fail("--resume must: {} holds no whole state", (output / "resume").string());
             }
@@ -100,8 +100,13 @@ void TuningFiles::begin(std::int64_t steps) {
 
 void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& model) {
     wait();  // so that there are never two copies in memory
+    const fs::path folder = output_ / "checkpoints" / info.epoch.folder_name();
+    // Stores and heads may have been made from it already. On other ranks its bits would be others.
+    if (is_whole(folder)) {
+        spdlog::info("checkpoint {} is there already and stays", folder.string());
+        return;
+    }
     background_.run([=, this, save = model.snapshot()] {
-        const fs::path folder = output_ / "checkpoints" / info.epoch.folder_name();
         bv::write_checkpoint(folder, info, [&](const fs::path& path) {
             copy_tokenizer(model_, path);
             return save(path);

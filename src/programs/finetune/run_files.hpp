@@ -36,8 +36,9 @@ class TuningFiles {
     /// Appends a line to metrics/finetune.jsonl. Throws Error, which names the path.
     void log(const nlohmann::json& line) { metrics_->append(line); }
 
-    /// Waits for the previous write, then starts to write checkpoints/epoch-<fraction>/. Throws the error of
-    /// the previous write, if it failed.
+    /// Waits for the previous write, then starts to write checkpoints/epoch-<fraction>/, unless a whole
+    /// checkpoint of an earlier run of the same recipe is there. Throws the error of the previous write, if
+    /// it failed.
     void write_checkpoint(const CheckpointInfo& info, const Model& model);
 
     /// Waits for the previous write, then starts to write a resume state. `copy` makes the state after that
@@ -69,7 +70,7 @@ struct EarlierRun {
     bool finished = false;  ///< all wanted checkpoints exist, or the earlier run stopped early
     /// The state from which training can go on, or at which it stopped early. Only rank 0 has the tensors.
     std::optional<ResumeState> state;
-    std::string precision;  ///< precision of the state's matrix products; empty if not recorded
+    std::string precision;  ///< precision of its matrix products; empty if not recorded
 };
 
 /// Collective: rank 0 looks in `output` for a run of the same recipe, and all ranks return the result. `plan`

@@ -87,10 +87,11 @@ std::string head_text(const PlanOptions& options, const Planned& plan) {
                         options.model.empty() ? "BERT-Large" : options.model.string(), plan.config.layers,
                         plan.config.hidden_size, static_cast<double>(parameter_count(plan.config)) * 1e-6);
     text += fmt::format(
-        "  data      {}{} training and {} dev features, {:.0f} tokens each\n",
+        "  data      {}{} training and {} dev features, of {:.0f} and {:.0f} tokens on average\n",
         options.features.empty() ? "SQuAD 2.0 as in the reference: " : "", plan.data.train_features,
         plan.data.dev_features,
-        static_cast<double>(plan.data.train_tokens) / static_cast<double>(plan.data.train_features));
+        static_cast<double>(plan.data.train_tokens) / static_cast<double>(plan.data.train_features),
+        static_cast<double>(plan.data.dev_tokens) / static_cast<double>(plan.data.dev_features));
     text += fmt::format("  states    {} in {}, at {} of {} checkpoints, {} seed{}\n",
                         plan.study.layers == "all" ? "all" : "layers " + plan.study.layers, plan.study.dtype,
                         plan.study.states_at.size(), plan.study.checkpoints.size(), plan.study.seeds.size(),
@@ -240,8 +241,9 @@ void plan(const PlanOptions& options, const Communicator& ranks) {
     ranks.agree([&] {
         if (options.study.empty()) fail("--config is missing; it names the study to plan");
         plan.study = read_study(options.study);
-        if (options.print) return;
         plan.config = options.model.empty() ? bert_large() : read_bert_config(options.model);
+        if (!options.model.empty()) require_states(plan.study, plan.config);
+        if (options.print) return;
         plan.data = data_of(options, plan.study.hold_out);
         if (!options.output.empty()) require_absent(options.output, options.force);
     });

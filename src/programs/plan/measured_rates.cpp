@@ -65,20 +65,20 @@ double rate_of(const std::function<void()>& work, at::Device device, const Commu
     return ranks.sum(static_cast<double>(done) / clock.seconds());
 }
 
-/// A file that exists as long as this object.
+/// A file without a name: it is gone when this object is, or when the program is killed.
 class ScratchFile {
   public:
     explicit ScratchFile(std::filesystem::path path)
         : path_(std::move(path)), file_(path_, O_RDWR | O_CREAT | O_TRUNC, 0600) {
         if (!file_.ok()) fail("cannot create {}: {}", path_.string(), std::strerror(errno));
+        ::unlink(path_.c_str());
     }
-    ~ScratchFile() { ::unlink(path_.c_str()); }
-    ScratchFile(const ScratchFile&) = delete;
-    ScratchFile& operator=(const ScratchFile&) = delete;
 
     /// Throws Error, which names the file, unless `result`, which a system call has returned, is `expected`.
     void expect(std::int64_t result, std::int64_t expected) const {
-        if (result != expected) fail("cannot use {}: {}", path_.string(), std::strerror(errno));
+        if (result == expected) return;
+        const int why = result < 0 ? errno : ENOSPC;  // a call that did a part of its work sets no errno
+        fail("cannot use {}: {}", path_.string(), std::strerror(why));
     }
     int descriptor() const { return file_.get(); }
 
@@ -98,7 +98,7 @@ void measure_disk(const std::filesystem::path& folder, StudyRates& rates) {
     }
     file.expect(::fsync(file.descriptor()), 0);
     rates.written_bytes = static_cast<double>(kPiece * kPieces) / writing.seconds();
-    file.expect(::posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED), 0);
+    ::posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);  // only advice: it returns no -1
     const Progress reading("", "", 0, /*quiet=*/true);
     for (std::int64_t i = 0; i < kPieces; ++i) {
         file.expect(::pread(file.descriptor(), piece.data(), kPiece, i * kPiece), kPiece);

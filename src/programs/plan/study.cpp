@@ -10,6 +10,7 @@
 #include "config/command_line.hpp"
 #include "core/error.hpp"
 #include "core/nearest.hpp"
+#include "heads/head_definition.hpp"
 #include "io/files.hpp"
 #include "io/toml.hpp"
 #include "programs/extract/command.hpp"
@@ -78,16 +79,23 @@ MixedEpochs parse_mixed(const std::string& text, const Study& study) {
     return pair;
 }
 
-/// Throws Error for a name that cannot stand in a list for bv_train, in a line of a file, or in a folder's
-/// name.
-void check_head(const std::string& head) {
-    if (head.empty() || head.find_first_of(",\t\r\n") != std::string::npos) {
-        fail("a head's name is empty, or holds a comma, a tab or a line break");
-    }
+/// Returns a function that returns the head's name or path. It throws Error if that cannot stand in a list
+/// for bv_train, in a line of a file, or in a folder's name, or if bv_train would not take it as a head of
+/// `task`.
+std::function<std::string(const std::string&)> head_for(Task task) {
+    return [task](const std::string& head) {
+        if (head.empty() || head.find_first_of(",\t\r\n") != std::string::npos) {
+            fail("a head's name is empty, or holds a comma, a tab or a line break");
+        }
+        const Task found = find_head(head).task;
+        if (found != task) fail("'{}' is a head for {}, not for {}", head, found, task);
+        return head;
+    };
 }
 
-/// Throws Error unless `text` is a sum of at least two different members: names of `heads`, or BERT.
-void check_ensemble(const std::string& text, const std::vector<std::string>& heads) {
+/// Returns `text`. Throws Error unless it is a sum of at least two different members: names of `heads`, or
+/// BERT.
+std::string ensemble_of(const std::string& text, const std::vector<std::string>& heads) {
     std::vector<std::string> known{"BERT"};
     for (const std::string& head : heads) {
         const std::filesystem::path path(head);
@@ -106,11 +114,13 @@ void check_ensemble(const std::string& text, const std::vector<std::string>& hea
         begin = end + 1;
     }
     if (members.size() < 2) fail("'{}' is one model; an ensemble is a sum, such as \"a_head+BERT\"", text);
+    return text;
 }
 
-std::function<void(const std::int64_t&)> at_least_whole(std::int64_t least) {
+std::function<std::int64_t(const std::int64_t&)> at_least_whole(std::int64_t least) {
     return [least](const std::int64_t& value) {
         if (value < least) fail("found {}, expected a whole number, {} or more", value, least);
+        return value;
     };
 }
 
@@ -118,36 +128,40 @@ std::function<void(const std::int64_t&)> at_least_whole(std::int64_t least) {
 void read_experiments(const StudyReader& table, Study& study) {
     study.shares = table.list<double>("shares", [](const double& share) {
         if (!(share > 0 && share <= 1)) fail("found {}, expected a number above 0 and at most 1", share);
+        return share;
     });
     std::erase(study.shares, 1.0);  // heads are trained on all questions anyway
-    study.layer_subsets =
-        table.list<std::string>("layer_subsets", [](const std::string& layers) { parse_layers(layers); });
+    study.layer_subsets = table.list<std::string>("layer_subsets", [](const std::string& layers) {
+        parse_layers(layers);
+        return layers;
+    });
     table.truth("layer_atlas", study.layer_atlas);
     table.truth("shuffled_labels", study.shuffled_labels);
     table.each<std::string>(
         "mixed", [&](const std::string& text) { study.mixed.push_back(parse_mixed(text, study)); });
     study.span_ensembles = table.list<std::string>(
-        "span_ensembles", [&](const std::string& text) { check_ensemble(text, study.span_heads); });
+        "span_ensembles", [&](const std::string& text) { return ensemble_of(text, study.span_heads); });
     study.classification_ensembles = table.list<std::string>(
         "classification_ensembles",
-        [&](const std::string& text) { check_ensemble(text, study.classification_heads); });
+        [&](const std::string& text) { return ensemble_of(text, study.classification_heads); });
 }
 
 void read_table(const StudyReader& table, Study& study) {
-    std::vector<Task> tasks;
-    table.each<std::string>("tasks", [&](const std::string& task) { tasks.push_back(parse<Task>(task)); });
+    const auto tasks =
+        table.list<std::string>("tasks", [](const std::string& task) { return parse<Task>(task); });
     if (!tasks.empty()) study.tasks = tasks;
     table.one<std::int64_t>("seed", study.corpus_seed, at_least_whole(0));
     study.seeds = {static_cast<std::uint64_t>(study.corpus_seed)};
     const auto seeds = table.list<std::int64_t>("seeds", at_least_whole(0));
     if (!seeds.empty()) study.seeds.assign(seeds.begin(), seeds.end());
-    table.each<std::string>("states_at", [&](const std::string& text) {
+    study.states_at = table.list<std::string>("states_at", [&](const std::string& text) {
         const EpochFraction epoch = EpochFraction::parse(text);
         require_checkpoint(study, epoch);
-        study.states_at.push_back(epoch);
+        return epoch;
     });
-    study.span_heads = table.list<std::string>("span_heads", check_head);
-    study.classification_heads = table.list<std::string>("classification_heads", check_head);
+    study.span_heads = table.list<std::string>("span_heads", head_for(Task::span));
+    study.classification_heads =
+        table.list<std::string>("classification_heads", head_for(Task::classification));
     table.truth("keep_stores", study.keep_stores);
     table.one<double>("hold_out", study.hold_out, [](const double& share) {
         if (!(share >= 0 && share < 1)) fail("found {}, expected a number from 0 to below 1", share);
@@ -200,6 +214,16 @@ Study read_study(const std::filesystem::path& path) {
             file);
     }
     return study;
+}
+
+void require_states(const Study& study, const BertConfig& config) {
+    std::vector<std::string> lists = study.layer_subsets;
+    if (study.layers != "all") lists.push_back(study.layers);
+    for (const std::string& list : lists) {
+        if (parse_layers(list).back() < config.states()) continue;
+        fail("the study names the layers {}, but the model has the hidden states 0 (embedding output) to {}",
+             list, config.layers);
+    }
 }
 
 std::string shell_text(const Study& study) {

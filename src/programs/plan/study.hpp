@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bert/config.hpp"
 #include "core/task.hpp"
 #include "optim/epoch.hpp"
 
@@ -50,8 +51,12 @@ struct Study {
 };
 
 /// Reads the tables [study], [finetune], [extract] and [train] of a study's TOML file. It reads the last
-/// three as their programs do. Throws Error, which names the file, the line and the key.
+/// three as their programs do, and the heads as bv_train does. Throws Error, which names the file, the line
+/// and the key.
 Study read_study(const std::filesystem::path& path);
+
+/// Throws Error if the study names a hidden state that a model of `config` does not have.
+void require_states(const Study& study, const BertConfig& config);
 
 /// Returns the table [study], with its defaults, as assignments that a shell can evaluate, one on each line:
 /// study_hold_out='0.02', study_seeds=('1' '2'). A value that is false, missing or 0 is empty. Epochs are

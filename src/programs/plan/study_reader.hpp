@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -34,14 +36,16 @@ class StudyReader {
         }
     }
 
-    /// Returns the values of `key`; an empty list when the key is missing. `check` may throw Error to refuse
-    /// a value.
-    template <class T>
-    std::vector<T> list(const std::string& key, const std::function<void(const T&)>& check) const {
-        std::vector<T> values;
+    /// Returns what `parse` makes of the values of `key`; an empty list when the key is missing. `parse` may
+    /// throw Error to refuse a value. A value that is there twice is refused.
+    template <class T, class Parse>
+    auto list(const std::string& key, const Parse& parse) const {
+        std::vector<decltype(parse(T()))> values;
         each<T>(key, [&](const T& value) {
-            check(value);
-            values.push_back(value);
+            auto parsed = parse(value);
+            if (std::find(values.begin(), values.end(), parsed) != values.end())
+                fail("it names {} twice", value);
+            values.push_back(std::move(parsed));
         });
         return values;
     }

@@ -17,6 +17,19 @@ int reading_threads() {
     return std::max(4, available_cores());
 }
 
+/// "0, 6 to 71" for ascending numbers.
+std::string ranges_text(const std::vector<std::int64_t>& numbers) {
+    std::string text;
+    for (std::size_t i = 0; i < numbers.size();) {
+        std::size_t end = i + 1;
+        while (end < numbers.size() && numbers[end] == numbers[end - 1] + 1) ++end;
+        text += fmt::format("{}{}{}", text.empty() ? "" : ", ", numbers[i],
+                            end - i > 1 ? fmt::format(" to {}", numbers[end - 1]) : "");
+        i = end;
+    }
+    return text;
+}
+
 std::string text_of(const Store& store, const std::vector<std::int64_t>& unsound) {
     std::string text;
     for (const bool written : {false, true}) {
@@ -26,7 +39,7 @@ std::string text_of(const Store& store, const std::vector<std::int64_t>& unsound
         }
         if (blocks.empty()) continue;
         text += fmt::format("{}{} block{} {}", text.empty() ? "" : "; ", written ? "damaged" : "missing",
-                            blocks.size() == 1 ? "" : "s", list_text(blocks));
+                            blocks.size() == 1 ? "" : "s", ranges_text(blocks));
     }
     return text;
 }
@@ -49,10 +62,15 @@ std::optional<UnsoundBlocks> find_unsound_blocks(const Store& store) {
     });
     if (looked_at < layout.blocks()) return {};
     const double seconds = progress.finish();
+    double bytes = 0;  // of the blocks that were read
+    for (std::int64_t block = 0; block < layout.blocks(); ++block) {
+        if (store.records().written(block))
+            bytes += static_cast<double>(store.states() * layout.rows_of(block) * store.info().row_bytes());
+    }
     spdlog::info("{}: its tables and {} of its {} blocks are undamaged; {} read in {} ({:.0f} MB/s)",
                  store.path().string(), layout.blocks() - static_cast<std::int64_t>(unsound.size()),
-                 layout.blocks(), size_text(static_cast<double>(store.state_bytes())), duration_text(seconds),
-                 static_cast<double>(store.state_bytes()) * 1e-6 / std::max(seconds, 1e-9));
+                 layout.blocks(), size_text(bytes), duration_text(seconds),
+                 bytes * 1e-6 / std::max(seconds, 1e-9));
     std::sort(unsound.begin(), unsound.end());
     return UnsoundBlocks{unsound, text_of(store, unsound)};
 }

@@ -218,6 +218,7 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         return std::ranges::find(jobs, lock.first, &HeadJob::folder) == jobs.end();
     });
     if (jobs.empty()) return;
+    ranks.root_only([&] { data->warn_of_questions(); });
     if (!options.checkpoint.empty()) {
         std::string precision;
         ranks.agree([&] { precision = precision_of(jobs); });

@@ -75,7 +75,6 @@ HeadData::HeadData(const TrainOptions& options, Task task, at::Device device) : 
     }
     for (const StateSource* source : opened()) require_labels(*source);
     if (held_out_) require_held_out();
-    if (task == Task::classification) warn_of_missing_class(train_->features(), train_->name());
     const auto questions = static_cast<std::int64_t>(train_->features().questions.size());
     place_of_.resize(static_cast<std::size_t>(questions));
     std::int64_t place = 0;
@@ -89,6 +88,12 @@ HeadData::HeadData(const TrainOptions& options, Task task, at::Device device) : 
         fail("--share {} of the {} questions of {} leaves none to train on", share, questions - held_,
              train_->name());
     }
+}
+
+void HeadData::warn_of_questions() const {
+    if (train_->info().task == Task::classification)
+        warn_of_missing_class(train_->features(), train_->name());
+    warn_of_shared_questions(train_->features(), train_->name(), dev_->features(), dev_->name());
 }
 
 std::vector<StateSource*> HeadData::opened() const {

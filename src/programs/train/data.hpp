@@ -18,6 +18,9 @@ class HeadData {
     /// which names flag or file, when they cannot be read or leave no questions to train on.
     HeadData(const TrainOptions& options, Task task, at::Device device);
 
+    /// Logs warnings when training questions are also scored on, or when they lack one of the two classes.
+    void warn_of_questions() const;
+
     /// The sources that were opened: those of the training and of the dev questions, and that of the held-out
     /// questions if they are no share of the training questions.
     std::vector<StateSource*> opened() const;

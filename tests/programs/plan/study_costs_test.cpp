@@ -132,6 +132,12 @@ class StudyTest : public testing::Test {
         return folder_ / "study.toml";
     }
 
+    /// The path of a head of the user's own.
+    std::string own_head(const std::string& name) {
+        write_file(folder_ / name, "task = \"span\"\nblocks = [{ type = \"linear\", width = 2 }]\n");
+        return (folder_ / name).string();
+    }
+
     TemporaryFolder folder_;
 };
 
@@ -187,12 +193,13 @@ TEST_F(StudyTest, NamesTheLineAndTheKeyOfAWrongType) {
 
 TEST_F(StudyTest, NamesTheLineAndTheKeyOfAWrongExperiment) {
     const std::string study_of_two =
-        "[study]\nstates_at = [\"0.3\"]\nspan_heads = [\"learned_pooling\", \"my/tiny.toml\"]\n{}\n"
+        "[study]\nstates_at = [\"0.3\"]\nspan_heads = [\"learned_pooling\", \"{}\"]\n{}\n"
         "[finetune]\ncheckpoints = \"0.3,1\"\n";
     const auto refuses = [&](const char* line, const auto&... words) {
         SCOPED_TRACE(line);
-        BV_EXPECT_ERROR(read_study(study(fmt::format(fmt::runtime(study_of_two), line))),
-                        "study.toml:4: [study] ", words...);
+        BV_EXPECT_ERROR(
+            read_study(study(fmt::format(fmt::runtime(study_of_two), own_head("tiny.toml"), line))),
+            "study.toml:4: [study] ", words...);
     };
     refuses("mixed = [\"0.3\"]", "mixed", "0.3:1");
     refuses("mixed = [\"1:0.3\"]", "states_at");
@@ -205,22 +212,43 @@ TEST_F(StudyTest, NamesTheLineAndTheKeyOfAWrongExperiment) {
     refuses("hold_out = 1", "hold_out", "below 1");
     refuses("corpus_dev = 0", "corpus_dev", "1 or more");
     refuses("classification_heads = [\"a,b\"]", "classification_heads", "comma");
+    refuses("classification_heads = [\"tenney_smal\"]", "classification_heads", "tenney_smal",
+            "tenney_small");
+    refuses("classification_heads = [\"learned_pooling\"]", "a head for span, not for classification");
+    refuses("classification_heads = [\"absent.toml\"]", "absent.toml", "No such file");
+    refuses("classification_heads = [\"tenney_small\", \"tenney_small\"]", "names tenney_small twice");
+    refuses("seeds = [1, 2, 1]", "seeds", "names 1 twice");
+    refuses("shares = [0.5, 0.5]", "shares", "names 0.5 twice");
+    refuses("tasks = [\"span\", \"span\"]", "tasks", "names span twice");
+}
+
+TEST_F(StudyTest, ItsLayersMustBeThoseOfTheModel) {
+    for (const char* line :
+         {"[study]\nlayer_subsets = [\"0,24\", \"0,25\"]\n", "[extract]\nlayers = \"0,25\"\n"}) {
+        const Study found = read_study(study(line));
+        BV_EXPECT_ERROR(require_states(found, bert_large()), "0,25", "to 24");
+        BertConfig deeper = bert_large();
+        deeper.layers = 25;
+        EXPECT_NO_THROW(require_states(found, deeper));
+    }
 }
 
 TEST_F(StudyTest, GivesScriptsItsKeysAsAssignments) {
-    const std::string text = shell_text(read_study(
-        study("[study]\nseeds = [3, 4]\nstates_at = [\"3/10\", \"1.0\"]\nspan_heads = [\"it's.toml\"]\n"
-              "keep_stores = false\nhold_out = 0.02\nshuffled_labels = true\nshares = [0.5, 1]\nmixed = "
-              "[\"0.30:1\"]\n"
-              "[finetune]\ncheckpoints = \"0.3,1\"\n[extract]\nlayers = \"0,3\"\n")));
+    const std::string text = shell_text(read_study(study(
+        "[study]\nseeds = [3, 4]\nstates_at = [\"3/10\", \"1.0\"]\nspan_heads = [\"" + own_head("it's.toml") +
+        "\"]\n"
+        "keep_stores = false\nhold_out = 0.02\nshuffled_labels = true\nshares = [0.5, 1]\nmixed = "
+        "[\"0.30:1\"]\n"
+        "[finetune]\ncheckpoints = \"0.3,1\"\n[extract]\nlayers = \"0,3\"\n")));
     for (const char* line :
          {"study_tasks=('span' 'classification')", "study_seed='1'", "study_seeds=('3' '4')",
-          "study_states_at=('0.3' '1')", "study_span_heads=('it'\\''s.toml')",
-          "study_classification_heads=()", "study_keep_stores=''", "study_layer_atlas=''",
-          "study_shuffled_labels='1'", "study_hold_out='0.02'", "study_shares=('0.5')",
-          "study_mixed=('0.3:1')", "study_corpus_train='600'", "study_stored_layers='2'"}) {
+          "study_states_at=('0.3' '1')", "study_classification_heads=()", "study_keep_stores=''",
+          "study_layer_atlas=''", "study_shuffled_labels='1'", "study_hold_out='0.02'",
+          "study_shares=('0.5')", "study_mixed=('0.3:1')", "study_corpus_train='600'",
+          "study_stored_layers='2'"}) {
         EXPECT_NE(text.find(fmt::format("{}\n", line)), std::string::npos) << line << "\n" << text;
     }
+    EXPECT_THAT(text, testing::HasSubstr("/it'\\''s.toml')\n"));
 }
 
 }  // namespace

@@ -244,9 +244,9 @@ class Evidence:
 
     @cached_property
     def bert_is_trivial(self):
-        """Whether BERT at no checkpoint does better than an answer that looks at nothing."""
+        """Whether BERT at no checkpoint does better than an answer that looks at nothing; False where BERT has no records."""
         measure = measure_of(self.task)
-        return self.score(self.best_bert(measure), measure) <= self.trivial
+        return bool(self.berts) and self.score(self.best_bert(measure), measure) <= self.trivial
 
     @cached_property
     def judged(self):

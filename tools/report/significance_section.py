@@ -22,7 +22,7 @@ def intervals_text(groups, begin="In brackets stand"):
 
 def versus_columns(evidence):
     """A column for tables of heads: the difference to BERT at the same checkpoint, with its interval."""
-    if not evidence.systems:
+    if not evidence.berts:
         return ()
 
     def cell(one):

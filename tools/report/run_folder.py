@@ -24,7 +24,7 @@ def read_run(folder):
         raise RunError(f"{folder}: no such folder")
     run = Run(folder)
     for task in TASKS:
-        seeds = sorted(path for path in folder.glob(f"{task}/seed-*") if path.is_dir())
+        seeds = seed_folders(folder, task)
         if not seeds:
             run.missing.append(f"No results for the {task} task: there is no {task}/seed-<s>/.")
         for seed in seeds:
@@ -44,6 +44,11 @@ def read_run(folder):
         )
     run.ensembles.sort(key=lambda one: (one.task, one.epoch, one.name, one.seed, one.combine))
     return run
+
+
+def seed_folders(folder, task):
+    """The folders of a task's seeds in the folder of a run."""
+    return sorted(path for path in folder.glob(f"{task}/seed-*") if path.is_dir())
 
 
 def _read_seed(run, task, folder):

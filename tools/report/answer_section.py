@@ -153,6 +153,7 @@ def pareto(run, task, evidence, measure):
     caption = (
         f"Parameters against {MEASURES[measure]}: heads by the checkpoint whose states they read, and BERT. Lines are {what}. Dashed: "
         "models of which none with as few parameters is better; the first and the last are named."
+        + evidence.thresholds_text
     )
     spec = charts.pareto_front(points, f"{MEASURES[measure]}, percent")
     return Figure(f"{task}-pareto", "Parameters against score", caption, spec, f"{task}-heads")

@@ -24,6 +24,7 @@ def add_calibration(report, evidence):
         "Expected calibration error: how far confidence and accuracy are apart, over 15 bins of confidence. Selective answering: the "
         f"accuracy where only the {100 * COVERAGE:.0f} % of the questions that a system is most sure of are answered, and the mean "
         "risk over all coverages (less is better). All in percent."
+        + evidence.thresholds_text
     )
     columns = [
         EPOCH,

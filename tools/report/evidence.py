@@ -233,6 +233,16 @@ class Evidence:
         """What the bootstrap draws, as captions say it."""
         return "questions and seeds" if any(len(system.records) > 1 for system in self.systems) else "questions"
 
+    @property
+    def held_out(self):
+        """Whether the systems stand at thresholds that were chosen on held-out questions: all of them, or none."""
+        return bool(self.systems) and self.systems[0].held_out
+
+    @property
+    def thresholds_text(self):
+        """What captions say of the systems' thresholds where they are not those of the answers as given."""
+        return " At thresholds chosen on held-out questions." if self.held_out else ""
+
     @cached_property
     def trivial(self):
         """What the best answer that looks at nothing scores, percent: "none" to every question, or the more frequent class."""

@@ -67,7 +67,7 @@ def add_explorers(report, evidences, wanted=None):
         report.explorers["tasks"] += [packed[evidence.task, seed] for seed in own if (evidence.task, seed) in packed]
     if evidences:
         report.explorer.lead = LEAD
-    if any(one.systems[0].held_out for one in evidences) and (report.run.ensembles or report.run.mixed):
+    if any(one.held_out for one in evidences) and (report.run.ensembles or report.run.mixed):
         report.explorer.lead += (
             " Thresholds were chosen on held-out questions; ensembles and heads on states of another checkpoint stand at their evaluations' own."
         )

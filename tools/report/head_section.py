@@ -8,6 +8,7 @@ from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell, name_of, score_table
 from run_files import is_number, read_json_lines
 from run_model import label_of
+from significance_section import versus_columns, versus_text
 
 HEADS_TITLE = "Heads against BERT at each checkpoint"
 
@@ -21,8 +22,8 @@ def heads_beside_bert(berts, heads):
     return groups
 
 
-def add_heads(report, task, berts, heads, versus):
-    """`versus`: further columns and their cells, of the comparison with BERT (judgement.py)."""
+def add_heads(report, task, berts, heads, evidence):
+    """`berts` and `heads` of one task; `evidence` is what is known of its questions."""
     if not heads:
         report.missing.append(f"No head of the {task} task has been trained.")
         return
@@ -59,7 +60,8 @@ def add_heads(report, task, berts, heads, versus):
         (Column("% of BERT", 4, "share of BERT's parameters"), share),
     ]
     caption = f"Heads beside BERT at the same checkpoint. Parameters are trained ones of a head, and all of BERT's. {MEANINGS[task]}"
-    report.table(task, score_table(name, HEADS_TITLE, caption, task, groups, own, versus))
+    caption += versus_text(evidence)
+    report.table(task, score_table(name, HEADS_TITLE, caption, task, groups, own, versus_columns(evidence)))
     add_epochs_of_heads(report, task, heads)
     answered = charts.answers_kinds(scored) if task == "span" else None
     if answered:

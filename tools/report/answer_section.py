@@ -86,9 +86,9 @@ def compared(run, task, evidence, measure, best):
     if top is not chosen:
         sentences.append("The best of all heads: " + claim(run, task, evidence, measure, (top, best, told[id(top)], verdicts[id(top)])))
     smallest = told[id(chosen)].smallest
-    seeds = len(chosen.records)
     limits = f"These questions would show a difference of {smallest:.1f} points or more."
-    limits += " The interval is over questions and seeds." if seeds > 1 else " There is one seed, so the interval tells nothing of other seeds."
+    alone = " There is one seed, so the interval tells nothing of other seeds."
+    limits += " The interval is over questions and seeds." if chosen.has_seeds else alone
     if task == "span":
         limits += (
             " The thresholds on the score of “none” were chosen on held-out training questions."

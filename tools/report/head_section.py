@@ -55,7 +55,7 @@ def add_heads(report, task, berts, heads, evidence):
     own = [
         (EPOCH, lambda one: epoch_cell(one.epoch)),
         (words("model"), title),
-        (SEED, lambda one: one.seed),
+        (SEED, lambda one: one.seed_text),
         (Column("parameters"), lambda one: one.parameters),
         (Column("% of BERT", 4, "share of BERT's parameters"), share),
     ]
@@ -95,7 +95,7 @@ def add_epochs_of_heads(report, task, heads):
     """How heads got on over their own epochs."""
     scores, losses = [], []
     for head in heads:
-        told = {"model": head.name.replace("_", " "), "epoch": label_of(head.epoch), "seed": head.seed}
+        told = {"model": head.name.replace("_", " "), "epoch": label_of(head.epoch), "seed": head.seed_text}
         for lines, found in zip((scores, losses), lines_of_epochs(report.run, head)):
             lines += [{**told, "at": at, "value": value} for at, value in found]
     if len({line["at"] for line in scores}) > 1:
@@ -130,7 +130,7 @@ def add_layer_weights(report, task, heads):
             [
                 epoch_cell(head.epoch),
                 name_of(head),
-                head.seed,
+                head.seed_text,
                 learned.get("gamma", 1.0),
                 max(learned["weights"]),
                 largest_state(head, learned),

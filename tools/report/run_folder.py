@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from groups import name_head_seeds
 from run_files import (
     RunError,
     check_scores,
@@ -43,6 +44,7 @@ def read_run(folder):
             key=lambda head: (head.task, head.epoch, head.parameters or 0, head.name, head.seed, head.variant)
         )
     run.ensembles.sort(key=lambda one: (one.task, one.epoch, one.name, one.seed, one.combine))
+    name_head_seeds([*run.heads, *run.controls, *run.mixed, *run.ensembles])
     return run
 
 
@@ -247,7 +249,15 @@ def _read_ensemble(path, task, seed, run):
         raise RunError(f"{path}: 'logits' should name those of several models over one checkpoint")
     name = " + ".join(member.name.replace("_", " ") for member in members)
     return Result(
-        task, seed, members[0].epoch, name, metrics, [path], combine=str(metrics.get("combine", "")), members=members
+        task,
+        seed,
+        members[0].epoch,
+        name,
+        metrics,
+        [path],
+        variant=path.parent.name,
+        combine=str(metrics.get("combine", "")),
+        members=members,
     )
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 from evidence import MEASURES, SHORT
+from groups import seeds_of
 from page_parts import Column, Difference, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell
 from run_model import label_of
@@ -16,7 +17,7 @@ def shown(difference):
 
 def intervals_text(groups, begin="In brackets stand"):
     """What captions say of intervals that groups of results have; `begin` are the words before "95 % intervals"."""
-    seeds = " and seeds" if any(len(group.results) > 1 for group in groups) else ""
+    seeds = " and seeds" if any(len(seeds_of(group.results)) > 1 for group in groups) else ""
     return f" {begin} 95 % intervals over questions{seeds}, each by itself: not corrected for the number of comparisons."
 
 

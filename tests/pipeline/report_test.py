@@ -119,10 +119,14 @@ def test_learned_weights_name_their_states_the_pooled_output_aside(shown):
     assert len(largest) == 4 and set(largest) == {"6"}
 
 
-def test_an_empty_run_gives_a_page_that_says_what_is_missing(tmp_path):
-    page = page_of(tmp_path)
-    assert "No results for the span task" in page
-    assert "No results for the classification task" in page
+@pytest.mark.parametrize("present", [[], ["dev.json", "train.json"]])
+def test_a_folder_without_results_is_an_error_and_nothing_is_written(tmp_path, present):
+    for name in present:
+        write_json(tmp_path / name, {"version": "v2.0", "data": []})
+    told = refusal_of(tmp_path)
+    assert (told.rc, told.stdout) == (2, "")
+    assert told.stderr == f"error: report: {tmp_path} holds no results of a study; expected span/seed-<s>/ or classification/seed-<s>/ in it\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == present
 
 
 def test_missing_heads_and_unfinished_tuning_are_named(run):

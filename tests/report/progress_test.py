@@ -240,6 +240,14 @@ def test_ctrl_c_ends_the_watch_without_a_word(seed, tmp_path, watching):
     assert (process.returncode, errors) == (0, "")
 
 
+def test_a_watch_waits_for_the_first_results(tmp_path, watching):
+    process = watching("report/report.py", tmp_path)
+    said_until(process.stdout, "index.html")
+    assert "No results for the span task" in (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    write_lines(tmp_path / "span/seed-1/metrics/finetune.jsonl", [step_line(3, 1.0)])
+    said_until(process.stdout, "Fine-tuning of span, seed 1")
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "soon"])
 def test_a_watch_of_no_time_is_a_mistake(tmp_path, seconds):
     refused = bv.run_tool("report/report.py", "--run", tmp_path, "--watch", seconds, check=False)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 
 import bv
@@ -149,6 +150,21 @@ def test_three_seeds_tell_their_own_noise(run, shifts, expected):
     result = compared(run)
     assert verdicts(result) == {expected}
     assert {row["seeds"] for row in result["rows"] if row["section"] == "fine-tuning" and row["ours"]} == {3}
+
+
+def test_seeds_of_a_head_count_in_the_mean_and_are_no_further_seeds(run):
+    """Three heads over one seed of fine-tuning: 1.8 points away in the mean, which their noise would excuse if it were that of seeds."""
+    write_seed(run, 1, shift=1.8)
+    for head_seed, shift in ((2, -1.4), (3, 1.4)):
+        for own in run.glob("span/seed-1/heads/adapter_64_shared/*/lr-0.001-seed-1"):
+            other = shutil.copytree(own, own.with_name(f"lr-0.001-seed-{head_seed}"))
+            scores = bv.read_json(other / "metrics.json")
+            scores["reference"] = {key: value + shift if key in ("exact", "f1") else value for key, value in scores["reference"].items()}
+            write_json(other / "metrics.json", scores)
+    result = compared(run)
+    rows = [row for row in rows_with(result, section="heads", task="span") if row["ours"] is not None]
+    assert {(row["seeds"], row["verdict"]) for row in rows} == {(1, "not reproduced")}
+    assert [row["difference"] for row in rows] == [pytest.approx(1.8)] * 4 and all(len(row["files"]) == 3 for row in rows)
 
 
 def test_the_tolerance_of_seeds_is_the_interval_of_one_more():

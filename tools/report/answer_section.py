@@ -69,23 +69,26 @@ def compared(run, task, evidence, measure, best):
     told = {id(one): evidence.difference(one, best, measure) for one in heads}
     corrected = dict(zip(told, holm([difference.p for difference in told.values()])))
     verdicts = {place: verdict_of(told[place], corrected[place], len(heads)) for place in told}
+    heads, sentences = comparable(heads, told, evidence.score(best, measure), MEASURES[measure])
+    if not heads:
+        return sentences
     matching = [one for one in heads if told[id(one)].verdict != WORSE]
     if matching:
         chosen = min(matching, key=lambda one: (one.group.epoch, one.group.parameters or 0))
     else:
         chosen = max(heads, key=lambda one: evidence.score(one, measure))
-    sentences = [claim(run, task, evidence, measure, (chosen, best, told[id(chosen)], verdicts[id(chosen)]))]
+    sentences.append(claim(run, task, evidence, measure, (chosen, best, told[id(chosen)], verdicts[id(chosen)])))
     if matching:
-        sentences[0] += " It is the one with the fewest parameters of the earliest checkpoint where a head is not worse than BERT at its best."
+        sentences[-1] += " It is the one with the fewest parameters of the earliest checkpoint where a head is not worse than BERT at its best."
     else:
         sentences.append(f"No head matches BERT: each of the {len(heads)} is worse, and this one is the best of them.")
     top = max(heads, key=lambda one: evidence.score(one, measure))
     if top is not chosen:
         sentences.append("The best of all heads: " + claim(run, task, evidence, measure, (top, best, told[id(top)], verdicts[id(top)])))
     smallest = told[id(chosen)].smallest
-    seeds = len(chosen.records)
     limits = f"These questions would show a difference of {smallest:.1f} points or more."
-    limits += " The interval is over questions and seeds." if seeds > 1 else " There is one seed, so the interval tells nothing of other seeds."
+    alone = " There is one seed, so the interval tells nothing of other seeds."
+    limits += " The interval is over questions and seeds." if chosen.has_seeds else alone
     if task == "span":
         limits += (
             " The thresholds on the score of “none” were chosen on held-out training questions."
@@ -93,6 +96,25 @@ def compared(run, task, evidence, measure, best):
             else " The thresholds on the score of “none” are those of the evaluations."
         )
     return [*sentences, limits]
+
+
+def comparable(heads, told, score, measure):
+    """The heads that these questions can tell from BERT, whose score is `score`, and a sentence about the others. A head that is right
+    about nothing differs from BERT by all of BERT's score: where that would not show, "not distinguishable" says nothing. `told`: the
+    Difference of each head to BERT, by id."""
+    sure = [one for one in heads if told[id(one)].smallest < score]
+    smallest = min(told[id(one)].smallest for one in heads)
+    if not sure:
+        return [], [
+            f"These questions are too few to compare heads with BERT: they would show a difference of {smallest:.1f} points or more, and "
+            f"BERT's {measure} is only {score:.1f}."
+        ]
+    if len(sure) == len(heads):
+        return heads, []
+    return sure, [
+        f"These questions are too few to compare {len(heads) - len(sure)} of {len(heads)} heads with BERT: for these heads they would show "
+        f"only differences that are larger than BERT's {measure} ({score:.1f})."
+    ]
 
 
 def verdict_of(difference, corrected, heads):
@@ -153,6 +175,7 @@ def pareto(run, task, evidence, measure):
     caption = (
         f"Parameters against {MEASURES[measure]}: heads by the checkpoint whose states they read, and BERT. Lines are {what}. Dashed: "
         "models of which none with as few parameters is better; the first and the last are named."
+        + evidence.thresholds_text
     )
     spec = charts.pareto_front(points, f"{MEASURES[measure]}, percent")
     return Figure(f"{task}-pareto", "Parameters against score", caption, spec, f"{task}-heads")

@@ -40,9 +40,9 @@ def add_bert(report, task, berts, in_training):
         task, Figure(name, "BERT over fractional epochs", caption, charts.fine_tuning_curve(scored, line), name)
     )
     others = [other for other in report.run.others if other.task == task]
-    rows = rows_of(grouped(shown), lambda one: [epoch_cell(one.epoch), one.seed])
+    rows = rows_of(grouped(shown), lambda one: [epoch_cell(one.epoch), one.seed_text])
     rows += trivial_rows(task, (none, source), majority)
-    rows += rows_of(grouped(others), lambda one: [one.name, one.seed])
+    rows += rows_of(grouped(others), lambda one: [one.name, one.seed_text])
     caption = f"BERT on {questions} at each checkpoint, and trivial answers. {MEANINGS[task]}"
     columns = [words("epoch"), SEED, *score_columns(task)]
     report.table(task, Table(name, "BERT over fractional epochs", caption, columns, rows))

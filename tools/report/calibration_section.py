@@ -17,13 +17,14 @@ def add_calibration(report, evidence):
         begin = [epoch_cell(system.group.epoch), system.name]
         seeds = []
         if len(told) > 1:
-            seeds = [Row([*begin, one.seed, *told[one.seed]], "seed", [one]) for one in system.results]
+            seeds = [Row([*begin, one.seed_text, *told[one.seed_text]], "seed", [one]) for one in system.results]
         cells = [spread(values) for values in zip(*told.values())]
         rows.append(Row([*begin, system.seed_text, *cells], "bert" if system.is_bert else "", system.results, seeds))
     caption = (
         "Expected calibration error: how far confidence and accuracy are apart, over 15 bins of confidence. Selective answering: the "
         f"accuracy where only the {100 * COVERAGE:.0f} % of the questions that a system is most sure of are answered, and the mean "
         "risk over all coverages (less is better). All in percent."
+        + evidence.thresholds_text
     )
     columns = [
         EPOCH,

@@ -1,5 +1,6 @@
 """Figures of BERT and of heads beside it."""
 
+from groups import seeds_of
 from marks import (
     ANSWERED,
     BLUE,
@@ -83,7 +84,7 @@ def heads_against_bert(groups):
                 by_score.setdefault(row["score"], []).append(row["value"])
         for score, values in by_score.items():
             mean = sum(values) / len(values)
-            rows.append(about(group, score=score, value=mean, low=min(values), high=max(values), seeds=len(values)))
+            rows.append(about(group, score=score, value=mean, low=min(values), high=max(values), seeds=len(seeds_of(group.results))))
     color = colored("epoch", epochs_of(groups), "states of epoch")
     y = category("model", order=_names_by_parameters(groups), axis={"labelLimit": 260, "grid": True})
     shift = {"yOffset": {"field": "epoch", "sort": epochs_of(groups)}}

@@ -95,7 +95,7 @@ def table(name, title, pairs, differences):
         gains = spread([a - b for a, b in zip(own, other) if None not in (a, b)])
         selectivity = shown(difference) if difference else gains and gains.mean
         name = name_of(head, recipe) + about_control(control)
-        return [epoch_cell(head.epoch), name, head.seed, *([head.layers[0]] if layered else []), spread(own), spread(other),
+        return [epoch_cell(head.epoch), name, head.seed_text, *([head.layers[0]] if layered else []), spread(own), spread(other),
                 selectivity]
 
     rows = []

@@ -36,7 +36,7 @@ def add_disagreements(report, evidence):
 
 def listed(evidence):
     """Every disagreement about BERT's last checkpoint and the best head; the explorer finds those of the others."""
-    chosen = evidence.berts[-1:] + [max(evidence.heads, key=evidence.score)] * bool(evidence.heads)
+    chosen = evidence.berts[-1:] + sorted(evidence.heads, key=evidence.score)[-1:]
     rows = []
     for system in chosen:
         result = system.results[0]

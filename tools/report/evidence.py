@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from groups import grouped
+from groups import grouped, seed_text, seeds_of
 from question_records import NAME, read_records
 from question_texts import find_features, read_texts
 from significance import bootstrap
@@ -32,9 +32,19 @@ def parts_of(records, threshold, measure):
     return numerators * asked, denominators * asked
 
 
+def by_seed(parts):
+    """By seed of fine-tuning: numerators and denominators, (H, Q) each, of its H results. `parts`: those of each result, (Q) each, as
+    (result, (numerators, denominators))."""
+    found = {}
+    for result, pair in parts:
+        found.setdefault(result.seed, []).append(pair)
+    return {seed: tuple(map(np.stack, zip(*pairs))) for seed, pairs in found.items()}
+
+
 @dataclass(eq=False)
 class System:
-    """One model under its seeds. `records` and `thresholds` by seed; a threshold of None is that of the answers as given."""
+    """One model under its seeds. `records` and `thresholds` by `seed_text` of the results; a threshold of None is that of the answers
+    as given."""
 
     group: object
     records: dict
@@ -55,18 +65,23 @@ class System:
 
     @property
     def seed(self):
-        """The seed that stands for it where one must."""
+        """The seed, as `seed_text` of a result, that stands for it where one must."""
         return next(iter(self.records))
 
     @property
     def seed_text(self):
         """The seed, or the number of seeds that its figures are of: the others have no records."""
-        return self.seed if len(self.records) == 1 else f"{len(self.records)} seeds"
+        return seed_text(self.results)
+
+    @property
+    def has_seeds(self):
+        """Whether it has several seeds of fine-tuning, which a bootstrap draws."""
+        return len(seeds_of(self.results)) > 1
 
     @property
     def results(self):
         """The results that have records, and so the figures come from."""
-        return [result for result in self.group.results if result.seed in self.records]
+        return [result for result in self.group.results if result.seed_text in self.records]
 
     @property
     def one(self):
@@ -80,8 +95,10 @@ class System:
         return self.one.correct(self.threshold)
 
     def parts(self, measure):
-        """By seed: numerators and denominators of a score."""
-        return {seed: parts_of(one, self.thresholds[seed], measure) for seed, one in self.records.items()}
+        """By seed of fine-tuning: numerators and denominators of a score (`by_seed`)."""
+        return by_seed(
+            (one, parts_of(self.records[one.seed_text], self.thresholds[one.seed_text], measure)) for one in self.results
+        )
 
 
 def _files_of(results):
@@ -108,9 +125,10 @@ class Evidence:
         self._known = {result.files[0]: found.get(result.files[0]) for result in results}  # None: without records, and named
         self.systems = []
         for group in grouped(results):
-            records = {result.seed: found[result.files[0]] for result in group.results if result.files[0] in found}
+            records = {result.seed_text: found[result.files[0]] for result in group.results if result.files[0] in found}
             if records:
-                self.systems.append(System(group, records, {seed: self._threshold(group, seed, one) for seed, one in records.items()}))
+                thresholds = {one.seed_text: self._threshold(one, records) for one in group.results if one.seed_text in records}
+                self.systems.append(System(group, records, thresholds))
         self._absent = absent
         self._thresholds_for_all()
         self._bootstraps = {}
@@ -179,13 +197,9 @@ class Evidence:
         return [difference(_files_of(own), _files_of(other)) for own, other in pairs]
 
     def _parts_as_given(self, results, measure):
-        """By seed: numerators and denominators of the answers as given, of the results that have records."""
-        parts = {}
-        for result in results:
-            one = self.records_of(result)
-            if one is not None:
-                parts[result.seed] = parts_of(one, None, measure)
-        return parts
+        """By seed of fine-tuning: numerators and denominators of the answers as given, of the results that have records."""
+        known = [(result, self.records_of(result)) for result in results]
+        return by_seed((result, parts_of(one, None, measure)) for result, one in known if one is not None)
 
     def records_of(self, result):
         """None where there are none, which is named. Those of results that are none of the systems are not kept: a layer atlas has
@@ -209,11 +223,10 @@ class Evidence:
             self.run.missing.append(f"No records of questions for {results} of the {self.task} task{such} {example}.")
         self._absent = []
 
-    def _threshold(self, group, seed, records):
+    def _threshold(self, result, records):
         if self.task != "span":
             return None
-        result = next(one for one in group.results if one.seed == seed)
-        return threshold_of(held_out_scores(result, self.run.in_training, records.features))
+        return threshold_of(held_out_scores(result, self.run.in_training, records[result.seed_text].features))
 
     @property
     def first(self):
@@ -231,7 +244,17 @@ class Evidence:
     @property
     def drawn_over(self):
         """What the bootstrap draws, as captions say it."""
-        return "questions and seeds" if any(len(system.records) > 1 for system in self.systems) else "questions"
+        return "questions and seeds" if any(system.has_seeds for system in self.systems) else "questions"
+
+    @property
+    def held_out(self):
+        """Whether the systems stand at thresholds that were chosen on held-out questions: all of them, or none."""
+        return bool(self.systems) and self.systems[0].held_out
+
+    @property
+    def thresholds_text(self):
+        """What captions say of the systems' thresholds where they are not those of the answers as given."""
+        return " At thresholds chosen on held-out questions." if self.held_out else ""
 
     @cached_property
     def trivial(self):
@@ -244,9 +267,9 @@ class Evidence:
 
     @cached_property
     def bert_is_trivial(self):
-        """Whether BERT at no checkpoint does better than an answer that looks at nothing."""
+        """Whether BERT at no checkpoint does better than an answer that looks at nothing; False where BERT has no records."""
         measure = measure_of(self.task)
-        return self.score(self.best_bert(measure), measure) <= self.trivial
+        return bool(self.berts) and self.score(self.best_bert(measure), measure) <= self.trivial
 
     @cached_property
     def judged(self):

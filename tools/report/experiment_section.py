@@ -89,7 +89,7 @@ def add_mixed(report, task, mixed, plain, evidence):
         groups,
         [
             (HEAD, name_of),
-            (SEED, lambda one: one.seed),
+            (SEED, lambda one: one.seed_text),
             (Column("trained at epoch"), lambda one: epoch_cell(one.epoch)),
             (Column("scored at epoch"), lambda one: epoch_cell(one.dev_epoch)),
         ],
@@ -139,7 +139,7 @@ def add_shares(report, task, shares, plain, evidence):
         [
             (EPOCH, lambda one: epoch_cell(one.epoch)),
             (HEAD, name_of),
-            (SEED, lambda one: one.seed),
+            (SEED, lambda one: one.seed_text),
             (Column("% of the questions", 0), lambda one: 100 * one.share),
         ],
         paired.columns,
@@ -177,7 +177,7 @@ def add_ensembles(report, task, ensembles, berts, evidence):
         [
             (EPOCH, lambda one: epoch_cell(one.epoch)),
             (words("models"), lambda one: one.name),
-            (SEED, lambda one: one.seed),
+            (SEED, lambda one: one.seed_text),
             (words("combined by"), lambda one: one.combine),
         ],
         beside=[
@@ -232,7 +232,7 @@ def add_second_best(report, task, berts, plain, evidence):
     for group in groups:
         seeds = group.results if len(group.results) > 1 else []
         kind = "bert" if group.name == "BERT" else ""
-        told = [[epoch_cell(one.epoch), name_of(one), one.seed, *cells(one)] for one in (group, *seeds)]
+        told = [[epoch_cell(one.epoch), name_of(one), one.seed_text, *cells(one)] for one in (group, *seeds)]
         rows.append(
             Row(told[0], kind, group.results, [Row(own, "seed", [one]) for own, one in zip(told[1:], seeds)])
         )
@@ -284,7 +284,7 @@ def add_layer_subsets(report, task, subsets, plain, evidence):
         [
             (EPOCH, lambda one: epoch_cell(one.epoch)),
             (HEAD, name_of),
-            (SEED, lambda one: one.seed),
+            (SEED, lambda one: one.seed_text),
             (words("hidden states"), lambda one: charts.layers_text(one.layers)),
             (Column("parameters"), lambda one: one.parameters),
         ],
@@ -321,7 +321,7 @@ def add_atlas(report, task, probes, evidence):
     own = [
         (EPOCH, lambda one: epoch_cell(one.epoch)),
         (HEAD, name_of),
-        (SEED, lambda one: one.seed),
+        (SEED, lambda one: one.seed_text),
         (Column("hidden state"), lambda one: one.layers[0]),
         (Column("parameters"), lambda one: one.parameters),
     ]

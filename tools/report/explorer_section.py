@@ -34,8 +34,9 @@ def shown_of(evidence, seed):
 
     for system in evidence.systems:
         for result in system.group.results:
-            if result.seed == seed and seed in system.records:
-                add(result, system.records[seed], system.name, result.epoch, system.thresholds[seed])
+            own = result.seed_text
+            if result.seed == seed and own in system.records:
+                add(result, system.records[own], system.name, result.epoch, system.thresholds[own])
     more = [(one, f"{one.name.replace('_', ' ')}, trained at epoch {label_of(one.epoch)}", one.dev_epoch) for one in run.mixed]
     more += [(one, f"{one.name} ({one.combine})", one.epoch) for one in run.ensembles]
     for result, name, epoch in more:
@@ -67,7 +68,7 @@ def add_explorers(report, evidences, wanted=None):
         report.explorers["tasks"] += [packed[evidence.task, seed] for seed in own if (evidence.task, seed) in packed]
     if evidences:
         report.explorer.lead = LEAD
-    if any(one.systems[0].held_out for one in evidences) and (report.run.ensembles or report.run.mixed):
+    if any(one.held_out for one in evidences) and (report.run.ensembles or report.run.mixed):
         report.explorer.lead += (
             " Thresholds were chosen on held-out questions; ensembles and heads on states of another checkpoint stand at their evaluations' own."
         )
@@ -80,5 +81,5 @@ def add_explorers(report, evidences, wanted=None):
 
 def seeds_of(evidence, wanted):
     """Those that have records of BERT, or of any system where BERT has none; the wanted one first."""
-    seeds = dict.fromkeys(seed for system in evidence.berts or evidence.systems for seed in system.records)
+    seeds = dict.fromkeys(result.seed for system in evidence.berts or evidence.systems for result in system.results)
     return sorted(seeds, key=lambda seed: seed != wanted)

@@ -38,7 +38,7 @@ def write_table(table, folder):
 def _wide(column, cells):
     """The titles of a column in CSV: figures of a mean and of an interval have columns of their own."""
     if any(isinstance(cell, Spread) and cell.deviation is not None for cell in cells):
-        return [column.title, f"{column.title} deviation", f"{column.title} seeds"]
+        return [column.title, f"{column.title} deviation", f"{column.title} results"]
     if any(isinstance(cell, Difference) for cell in cells):
         return [column.title, f"{column.title} low", f"{column.title} high", f"{column.title} verdict"]
     return [column.title]
@@ -46,7 +46,7 @@ def _wide(column, cells):
 
 def _values(cell, width):
     if isinstance(cell, Spread):
-        values = [cell.mean, cell.deviation, cell.seeds]
+        values = [cell.mean, cell.deviation, cell.results]
     elif isinstance(cell, Difference):
         values = [cell.value, cell.low, cell.high, cell.verdict]
     else:

@@ -3,8 +3,11 @@
 import math
 import re
 import statistics
+from collections import Counter
 
 from page_parts import Spread
+
+SEED = r"-?\bseed-(\d+)"  # of a head's own training, in the name of its folder
 
 
 class Group:
@@ -18,8 +21,8 @@ class Group:
         return getattr(self.first, name)
 
     @property
-    def seed(self):
-        return self.first.seed if len(self.results) == 1 else f"{len(self.results)} seeds"
+    def seed_text(self):
+        return seed_text(self.results)
 
     @property
     def label(self):
@@ -36,6 +39,20 @@ class Group:
         return found.mean if found else None
 
 
+def seeds_of(results):
+    """The seeds of fine-tuning."""
+    return list(dict.fromkeys(result.seed for result in results))
+
+
+def seed_text(results):
+    """The seed of a result, or how many seeds there are, and how many heads where a seed of fine-tuning has several."""
+    if len(results) == 1:
+        return results[0].seed_text
+    seeds = len(seeds_of(results))
+    text = f"{seeds} seed{'s' * (seeds > 1)}"
+    return text if seeds == len(results) else f"{text}, {len(results)} heads"
+
+
 def label_of_model(result):
     return result.name.replace("_", " ")
 
@@ -50,7 +67,17 @@ def spread(values):
 
 def recipe_of(result):
     """The variant without what only says the seed."""
-    return re.sub(r"-?\bseed-\d+", "", result.variant)
+    return re.sub(SEED, "", result.variant)
+
+
+def name_head_seeds(results):
+    """Tells apart the results of one seed of fine-tuning that differ in nothing but the seed of a head's own training."""
+    for group in grouped(results):
+        count = Counter(result.seed for result in group.results)
+        for result in group.results:
+            if count[result.seed] > 1:
+                found = re.search(SEED, result.variant)
+                result.head_seed = found[1] if found else result.variant
 
 
 def grouped(results):

@@ -8,6 +8,7 @@ from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell, name_of, score_table
 from run_files import is_number, read_json_lines
 from run_model import label_of
+from significance_section import versus_columns, versus_text
 
 HEADS_TITLE = "Heads against BERT at each checkpoint"
 
@@ -21,8 +22,8 @@ def heads_beside_bert(berts, heads):
     return groups
 
 
-def add_heads(report, task, berts, heads, versus):
-    """`versus`: further columns and their cells, of the comparison with BERT (judgement.py)."""
+def add_heads(report, task, berts, heads, evidence):
+    """`berts` and `heads` of one task; `evidence` is what is known of its questions."""
     if not heads:
         report.missing.append(f"No head of the {task} task has been trained.")
         return
@@ -54,12 +55,13 @@ def add_heads(report, task, berts, heads, versus):
     own = [
         (EPOCH, lambda one: epoch_cell(one.epoch)),
         (words("model"), title),
-        (SEED, lambda one: one.seed),
+        (SEED, lambda one: one.seed_text),
         (Column("parameters"), lambda one: one.parameters),
         (Column("% of BERT", 4, "share of BERT's parameters"), share),
     ]
     caption = f"Heads beside BERT at the same checkpoint. Parameters are trained ones of a head, and all of BERT's. {MEANINGS[task]}"
-    report.table(task, score_table(name, HEADS_TITLE, caption, task, groups, own, versus))
+    caption += versus_text(evidence)
+    report.table(task, score_table(name, HEADS_TITLE, caption, task, groups, own, versus_columns(evidence)))
     add_epochs_of_heads(report, task, heads)
     answered = charts.answers_kinds(scored) if task == "span" else None
     if answered:
@@ -93,7 +95,7 @@ def add_epochs_of_heads(report, task, heads):
     """How heads got on over their own epochs."""
     scores, losses = [], []
     for head in heads:
-        told = {"model": head.name.replace("_", " "), "epoch": label_of(head.epoch), "seed": head.seed}
+        told = {"model": head.name.replace("_", " "), "epoch": label_of(head.epoch), "seed": head.seed_text}
         for lines, found in zip((scores, losses), lines_of_epochs(report.run, head)):
             lines += [{**told, "at": at, "value": value} for at, value in found]
     if len({line["at"] for line in scores}) > 1:
@@ -128,7 +130,7 @@ def add_layer_weights(report, task, heads):
             [
                 epoch_cell(head.epoch),
                 name_of(head),
-                head.seed,
+                head.seed_text,
                 learned.get("gamma", 1.0),
                 max(learned["weights"]),
                 largest_state(head, learned),

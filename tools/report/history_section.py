@@ -49,7 +49,7 @@ def add_fates(report, evidence):
         counts = [one.count(fate) for fate in range(len(FATES))]
         epochs = ", ".join(label_of(system.group.epoch) for system in systems)
         events = float(one.forgetting_events.mean())
-        results = [result for system in systems for result in system.group.results if result.seed == system.seed]
+        results = [result for system in systems for result in system.group.results if result.seed_text == system.seed]
         rows.append(Row([model, epochs, *counts, events, agreement], "bert" if model == "BERT" else "", results))
     caption = (
         "What became of the questions over a model's checkpoints. Learned: wrong before, right at the last; forgotten: right before, "
@@ -105,7 +105,7 @@ def add_words(report, evidence):
                 Row(
                     [epoch_cell(system.group.epoch), system.name, one.word, one.z, one.log_odds, one.right, one.wrong],
                     "",
-                    [result for result in system.group.results if result.seed == system.seed],
+                    [result for result in system.group.results if result.seed_text == system.seed],
                 )
             )
         last = (system, found) if system.is_bert and found else last

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Spread:
-    """A figure over seeds: mean, standard deviation (None for one seed) and the number of seeds."""
+    """A figure over results, mostly of a seed each: mean, standard deviation (None for one result) and the number of results."""
 
     mean: float
     deviation: float | None
-    seeds: int
+    results: int
 
 
 @dataclass

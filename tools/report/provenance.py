@@ -43,7 +43,8 @@ class Provenance:
         title += ", evaluated in training" if isinstance(result, Result) and result.rank_hours is not None else ""
         folder = result.files[0].parent
         place = f"{folder.relative_to(self.run.folder)}/"
-        return f"source-{number}", f"{title}, seed {result.seed}", place, self._files(result, folder), self._facts(result)
+        title += f", seed {result.seed_text if isinstance(result, Result) else result.seed}"
+        return f"source-{number}", title, place, self._files(result, folder), self._facts(result)
 
     def _files(self, result, folder):
         paths = [*result.files, *(folder / name for name in BESIDE)]

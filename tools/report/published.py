@@ -7,6 +7,7 @@ from fractions import Fraction
 from statistics import mean, stdev
 
 from comparable import PUBLISHED, result_differences, seed_differences
+from groups import recipe_of, seeds_of
 from run_files import is_number, read_json_lines
 from run_model import label_of
 from scipy.special import stdtrit
@@ -119,7 +120,7 @@ def _judge(run, figure, found, differing):
     used = alike or found
     if not used:
         return
-    figure.ours = mean(score for _, score in used)
+    figure.ours = mean(_by_seed(used))
     figure.difference = figure.ours - figure.published
     figure.seeds = len({result.seed for result, _ in used})
     figure.files = [str(result.files[0].relative_to(run.folder)) for result, _ in used]
@@ -131,8 +132,13 @@ def _judge(run, figure, found, differing):
         )
         return
     figure.reason = ""
-    figure.tolerance = tolerance_of([score for _, score in alike])
+    figure.tolerance = tolerance_of(_by_seed(alike))
     figure.verdict = REPRODUCED if abs(figure.difference) <= figure.tolerance else NOT_REPRODUCED
+
+
+def _by_seed(scored):
+    """The mean score of each seed of fine-tuning, which may have several heads that differ in their own seeds alone."""
+    return [mean(score for result, score in scored if result.seed == seed) for seed in seeds_of(result for result, _ in scored)]
 
 
 def tolerance_of(scores):
@@ -203,9 +209,9 @@ def _berts(run, task, epoch):
 
 
 def _heads(run, task, name, epoch, share=1.0):
-    """Ours of a published head: over all hidden states of the checkpoint that it was trained on, one a seed."""
+    """Ours of a published head: over all hidden states of the checkpoint that it was trained on, of one recipe a seed."""
     layers = run.all_layers(task)
-    found = {}
+    found, alike = {}, []
     for head in run.heads:
         if (
             (head.task, head.name, head.share, head.epoch, head.dev_epoch) == (task, name, share, Fraction(epoch), Fraction(epoch))
@@ -215,7 +221,8 @@ def _heads(run, task, name, epoch, share=1.0):
             usual = f"lr-{PUBLISHED['head_recipe'][task]['learning_rate']:g}-" in f"{head.variant}-"
             if head.seed not in found or usual:
                 found[head.seed] = head
-    return list(found.values())
+            alike.append(head)
+    return [head for head in alike if recipe_of(head) == recipe_of(found[head.seed])]
 
 
 def _best_ensembles(run, epoch):
@@ -224,7 +231,7 @@ def _best_ensembles(run, epoch):
     for one in run.ensembles:
         names = [member.name for member in one.members]
         if (one.task, one.epoch, one.combine) == ("span", Fraction(epoch), "max") and len(names) == 2 and "BERT" in names:
-            pairs.setdefault(one.name, {})[one.seed] = one
+            pairs.setdefault(one.name, {})[one.seed_text] = one
     scored = [list(seeds.values()) for seeds in pairs.values() if all(is_number(score_of(one, "F1")) for one in seeds.values())]
     return max(scored, key=lambda seeds: mean(score_of(one, "F1") for one in seeds), default=[])
 

@@ -3,7 +3,8 @@
 and the folder files: every drawing as SVG and PNG, every table as CSV, Markdown and LaTeX.
 
 The page names the results that the run does not have yet. A malformed file is an error that names it (exit code 2); the page is
-made without it. With --watch the page is made again whenever the run's metrics change; the folder files comes at the end.
+made without it. A folder without any results of a study is an error, and no page is made. With --watch the page is made again
+whenever the run's metrics change; the folder files comes at the end.
 """
 
 import argparse
@@ -15,7 +16,8 @@ try:
     from origin import require_alike
     from progress import add_watch_flag, changes, is_done, under_way
     from run_files import RunError
-    from run_folder import read_run
+    from run_folder import read_run, seed_folders
+    from run_model import TASKS
     from sections import write_report
 except ModuleNotFoundError as missing:
     install = Path(__file__).resolve().parents[1] / "install.sh"
@@ -27,6 +29,8 @@ except ModuleNotFoundError as missing:
 def make(options, files):
     """Makes the page, with the folder `files` or without; names malformed files, and says whether there were none."""
     found = read_run(options.run)
+    if options.watch is None and not any(seed_folders(options.run, task) for task in TASKS):
+        raise RunError(f"{options.run} holds no results of a study; expected {' or '.join(f'{task}/seed-<s>/' for task in TASKS)} in it")
     require_alike(found, options.mixed)
     seeds = sorted({result.seed for result in found.results})
     if options.explorer_seed not in (None, *seeds):

@@ -5,7 +5,7 @@ from page_parts import Column, Row, Shown, Table, words
 from run_model import label_of
 
 EPOCH = Column("epoch")
-SEED = words("seed", "the seed, or the number of seeds that the row is the mean of")
+SEED = words("seed", "the seed of fine-tuning, or the number of seeds that the row is the mean of")
 
 
 def epoch_cell(epoch):

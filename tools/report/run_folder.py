@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from groups import name_head_seeds
 from run_files import (
     RunError,
     check_scores,
@@ -24,7 +25,7 @@ def read_run(folder):
         raise RunError(f"{folder}: no such folder")
     run = Run(folder)
     for task in TASKS:
-        seeds = sorted(path for path in folder.glob(f"{task}/seed-*") if path.is_dir())
+        seeds = seed_folders(folder, task)
         if not seeds:
             run.missing.append(f"No results for the {task} task: there is no {task}/seed-<s>/.")
         for seed in seeds:
@@ -43,7 +44,13 @@ def read_run(folder):
             key=lambda head: (head.task, head.epoch, head.parameters or 0, head.name, head.seed, head.variant)
         )
     run.ensembles.sort(key=lambda one: (one.task, one.epoch, one.name, one.seed, one.combine))
+    name_head_seeds([*run.heads, *run.controls, *run.mixed, *run.ensembles])
     return run
+
+
+def seed_folders(folder, task):
+    """The folders of a task's seeds in the folder of a run."""
+    return sorted(path for path in folder.glob(f"{task}/seed-*") if path.is_dir())
 
 
 def _read_seed(run, task, folder):
@@ -242,7 +249,15 @@ def _read_ensemble(path, task, seed, run):
         raise RunError(f"{path}: 'logits' should name those of several models over one checkpoint")
     name = " + ".join(member.name.replace("_", " ") for member in members)
     return Result(
-        task, seed, members[0].epoch, name, metrics, [path], combine=str(metrics.get("combine", "")), members=members
+        task,
+        seed,
+        members[0].epoch,
+        name,
+        metrics,
+        [path],
+        variant=path.parent.name,
+        combine=str(metrics.get("combine", "")),
+        members=members,
     )
 
 

@@ -16,12 +16,13 @@ class Result:
     """How right a model or head is on the dev questions, and the files that say so."""
 
     task: str
-    seed: str
+    seed: str  # of fine-tuning
     epoch: Fraction | None  # of fine-tuning; None for a row that stands beside the curve
     name: str  # "BERT", a head's name, or a baseline's
     scores: dict  # of metrics.json: the objects official, reference, classification
     files: list[Path]
     variant: str = ""
+    head_seed: str = ""  # of a head's own training, where one seed of fine-tuning has several heads that differ in nothing else
     parameters: int | None = None
     dev_epoch: Fraction | None = None  # of the states a head was scored on
     layers: list[int] = field(default_factory=list)
@@ -34,6 +35,11 @@ class Result:
     members: list["Result"] = field(default_factory=list)
     rank_hours: float | None = None  # of training so far, where it was evaluated in training
     mark: str = ""  # why it cannot be compared with the others, where the report was told to show it nevertheless
+
+    @property
+    def seed_text(self):
+        """Its seed, as people read it, which it shares with no result of its group."""
+        return f"{self.seed}, head seed {self.head_seed}" if self.head_seed else self.seed
 
     @property
     def main(self):

@@ -19,7 +19,7 @@ from progress_section import add_progress
 from published_section import add_published
 from report_model import Report
 from run_model import TASKS
-from significance_section import add_significance, versus_columns
+from significance_section import add_significance
 from threshold_section import add_thresholds
 
 
@@ -47,7 +47,7 @@ def add_task(report, task, berts, in_training):
     evidence = Evidence(run, task)
     add_answer(report, task, evidence)
     add_bert(report, task, berts, in_training)
-    add_heads(report, task, berts, run.plain_heads(task), versus_columns(evidence))
+    add_heads(report, task, berts, run.plain_heads(task), evidence)
     add_experiments(report, task, berts, evidence)
     add_control(report, task, evidence)
     add_layer_weights(report, task, run.plain_heads(task))

@@ -100,14 +100,20 @@ def bootstrap(systems, clusters, resamples=RESAMPLES, seed=SEED):
     """The Bootstrap of systems on Q questions.
 
     `systems` (S): for each a dictionary from seed (any name) to a pair of arrays (Q), numerators and denominators: its score is
-    the ratio of their sums (QuestionRecords.f1_parts; for EM: correct() and ones). `clusters` (Q): the paragraph of each
-    question, as whole numbers. A resample without any of a system's seeds takes the mean over all of them; one whose
-    denominators are all 0 counts as 0."""
+    the ratio of their sums (QuestionRecords.f1_parts; for EM: correct() and ones). Where a seed has several results, of H heads,
+    the arrays are (H, Q): the score is the mean over all results, and a seed is drawn with all of its own. `clusters` (Q): the
+    paragraph of each question, as whole numbers. A resample without any of a system's seeds takes the mean over all of them; one
+    whose denominators are all 0 counts as 0."""
     seeds = sorted({name for system in systems for name in system}, key=str)
     _, places = np.unique(clusters, return_inverse=True)
     count = int(places.max()) + 1
-    rows = [(index, seeds.index(name), parts) for index, system in enumerate(systems) for name, parts in system.items()]
-    sums = np.array([np.bincount(places, part, count) for _, _, parts in rows for part in parts])  # (2 rows, C)
+    rows = [
+        (index, seeds.index(name), pair)
+        for index, system in enumerate(systems)
+        for name, parts in system.items()
+        for pair in zip(*map(np.atleast_2d, parts), strict=True)
+    ]
+    sums = np.array([np.bincount(places, part, count) for _, _, pair in rows for part in pair])  # (2 rows, C)
     generator = np.random.default_rng(seed)
     draws = np.empty((len(systems), resamples))
     of_system = np.array([index for index, _, _ in rows])

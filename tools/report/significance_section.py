@@ -2,6 +2,7 @@
 
 import numpy as np
 from evidence import MEASURES, SHORT
+from groups import seeds_of
 from page_parts import Column, Difference, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell
 from run_model import label_of
@@ -16,13 +17,13 @@ def shown(difference):
 
 def intervals_text(groups, begin="In brackets stand"):
     """What captions say of intervals that groups of results have; `begin` are the words before "95 % intervals"."""
-    seeds = " and seeds" if any(len(group.results) > 1 for group in groups) else ""
+    seeds = " and seeds" if any(len(seeds_of(group.results)) > 1 for group in groups) else ""
     return f" {begin} 95 % intervals over questions{seeds}, each by itself: not corrected for the number of comparisons."
 
 
 def versus_columns(evidence):
     """A column for tables of heads: the difference to BERT at the same checkpoint, with its interval."""
-    if not evidence.systems:
+    if not evidence.berts:
         return ()
 
     def cell(one):
@@ -32,9 +33,18 @@ def versus_columns(evidence):
 
     measure = evidence.judged
     about = f"difference of {MEASURES[measure]} to BERT at the same checkpoint, with the 95 % interval over {evidence.drawn_over}"
-    if evidence.systems[0].held_out:
-        about += "; at thresholds chosen on held-out questions, not of the answers as given"
-    return ((Column(f"{SHORT[measure]} − BERT's", 1, about, signed=True), cell),)
+    title = f"{SHORT[measure]} − BERT's{', held-out thresholds' * evidence.held_out}"
+    return ((Column(title, 1, about, signed=True), cell),)
+
+
+def versus_text(evidence):
+    """What the captions of these tables say of that column."""
+    if not evidence.berts or not evidence.held_out:
+        return ""
+    return (
+        " The differences to BERT are at thresholds that were chosen on held-out questions; the scores beside them are of the answers "
+        "as given, so that a difference is not that of these scores."
+    )
 
 
 def add_significance(report, evidence):
@@ -50,7 +60,7 @@ def add_significance(report, evidence):
         f"{MEASURES[measure]} in percent, in brackets the 95 % interval. “Beats BERT” is corrected by Holm for all heads of this "
         f"table. Against the whole zoo of {len(zoo)} systems: {int((pairs < LEVEL).sum())} of {len(pairs)} pairs differ, with at most "
         "5 % of these wrong (Benjamini and Hochberg); the last two columns count the systems that a head is better and worse than."
-        + (" At thresholds chosen on held-out questions." if any(one.held_out for one in heads) else "")
+        + evidence.thresholds_text
     )
     table = Table(f"{task}-significance", "How sure the differences are", caption, columns_of(best, measure), rows_of(evidence, best, zoo))
     report.table(task, table)

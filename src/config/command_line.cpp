@@ -13,6 +13,7 @@
 #include "config/program_table.hpp"
 #include "core/error.hpp"
 #include "io/files.hpp"
+#include "io/paths.hpp"
 #include "io/toml.hpp"
 
 namespace bv {
@@ -58,22 +59,25 @@ void require_utf8(const CLI::Option& option) {
 }
 
 /// Throws Error if there is a link or a special file at `path`: a file that is written beside it and moved to
-/// its place would replace the link or the device itself.
-void require_no_special_file(const CLI::Option& option, const std::filesystem::path& path) {
+/// its place would replace the link or the device itself. Without `force` a file that is there is not
+/// replaced, so a link to it may stay.
+void require_no_special_file(const CLI::Option& option, const std::filesystem::path& path, bool force) {
     std::error_code unknown;  // whoever writes the file reports what is wrong
-    const auto type = std::filesystem::symlink_status(path, unknown).type();
-    if (type == std::filesystem::file_type::symlink)
+    const auto status = std::filesystem::symlink_status(path, unknown);
+    const bool kept = !force && std::filesystem::is_regular_file(path, unknown);
+    if (std::filesystem::is_symlink(status) && !kept)
         fail("{}: {} is a symbolic link; give the path that it points to", option.get_name(), path.string());
-    if (std::filesystem::is_other(std::filesystem::file_status(type)))
+    if (std::filesystem::is_other(status) && !std::filesystem::is_symlink(status))
         fail("{}: {} is no regular file", option.get_name(), path.string());
 }
 
-/// Whether two options name the same file. Outputs may not exist yet.
+/// Whether two options name the same file, which need not exist if both are outputs.
 bool name_same_file(const CLI::Option& output, const CLI::Option& other, bool both_are_outputs) {
-    const std::string path = output.as<std::string>();
+    const auto path = output.as<std::string>();
     return std::ranges::any_of(other.results(), [&](const std::string& value) {
         std::error_code missing;
-        return std::filesystem::equivalent(value, path, missing) || (both_are_outputs && value == path);
+        return std::filesystem::equivalent(value, path, missing) ||
+               (both_are_outputs && lies_in(value, path) && lies_in(path, value));
     });
 }
 
@@ -214,6 +218,7 @@ Option CommandLine::option(const std::string& name, T& value, const std::string&
         using Value = typename Item<T>::type;
         CLI::Option* option = app_->add_option("--" + name, value, help)->capture_default_str();
         if constexpr (!std::is_same_v<Value, T>) option->default_str(list_text(value));
+        if constexpr (!std::is_arithmetic_v<Value>) texts_.push_back(option);
         if constexpr (std::is_arithmetic_v<Value>) {
             option->transform(CLI::Validator(number_complaint<Value>, ""));
         }
@@ -222,7 +227,7 @@ Option CommandLine::option(const std::string& name, T& value, const std::string&
 }
 
 Option CommandLine::option_of_words(const std::string& name, std::vector<std::string> words,
-                                    std::function<std::string()> get,
+                                    const std::function<std::string()>& get,
                                     std::function<void(const std::string&)> set, const std::string& help) {
     settings_->add(name, [get](toml::table& table, const std::string& key) { insert(table, key, get()); });
     const auto take = [set = std::move(set)](const CLI::results_t& found) {
@@ -236,7 +241,9 @@ Option CommandLine::option_of_words(const std::string& name, std::vector<std::st
 
 template <class T>
 Option CommandLine::argument(const std::string& name, T& value, const std::string& help) {
-    return {app_->add_option(name, value, help), &output_files_};
+    CLI::Option* option = app_->add_option(name, value, help);
+    texts_.push_back(option);
+    return {option, &output_files_};
 }
 
 template Option CommandLine::option(const std::string&, bool&, const std::string&);
@@ -295,8 +302,11 @@ void CommandLine::parse(int argc, const char* const* argv) {
 void CommandLine::check_output(const CLI::Option& output) const {
     if (output.count() == 0) return;
     const auto path = output.as<std::string>();
-    require_no_special_file(output, path);
-    for (const CLI::Option* other : app_->get_options()) {
+    const CLI::Option* force = app_->get_option_no_throw("--force");
+    require_no_special_file(output, path, force != nullptr && force->count() > 0 && force->as<bool>());
+    std::vector<const CLI::Option*> others = texts_;
+    others.push_back(app_->get_config_ptr());
+    for (const CLI::Option* other : others) {
         const bool is_output = std::ranges::find(output_files_, other) != output_files_.end();
         if (other != &output && name_same_file(output, *other, is_output))
             fail("{} and {} name the same file: {}", other->get_name(), output.get_name(), path);

@@ -42,9 +42,9 @@ class Option {
     /// The user may give it only together with `other`.
     Option needs(const Option& other) const;
 
-    /// Its value is the path of a file that the program writes. There must be no link, device or other
-    /// special file at this path, and no other value of the command line may name the same file: with --force
-    /// the output would take its place.
+    /// Its value is the path of a file that the program writes. No other text or path of the command line may
+    /// name the same file, and there must be no device or other special file at this path, and no link,
+    /// unless it leads to a file that is not replaced (without --force): the output would take their place.
     Option output_file() const;
 
   private:
@@ -126,12 +126,13 @@ class CommandLine {
     void check_output(const CLI::Option& output) const;
 
     Option option_of_words(const std::string& name, std::vector<std::string> words,
-                           std::function<std::string()> get, std::function<void(const std::string&)> set,
-                           const std::string& help);
+                           const std::function<std::string()>& get,
+                           std::function<void(const std::string&)> set, const std::string& help);
 
     std::string program_;
     std::map<std::string, std::string> sought_as_;
     std::vector<CLI::Option*> output_files_;
+    std::vector<const CLI::Option*> texts_;  // options and arguments whose values may be paths
     std::unique_ptr<CLI::App> app_;
     std::unique_ptr<Settings> settings_;
 };

@@ -65,6 +65,46 @@ class CommandLineTest : public testing::Test {
     TemporaryFolder folder_;
 };
 
+TEST_F(CommandLineTest, AnOutputIsNoInputUnderAnyNameAndNoSpecialFile) {
+    std::string input;
+    std::string output;
+    std::string other;
+    Task task = Task::span;
+    bool force = false;
+    const auto parse = [&](std::vector<std::string> words) {
+        CommandLine line("bv_train", "Trains heads.");
+        line.option("input", input, "to read");
+        line.option("output", output, "to write").output_file();
+        line.option("other", other, "to write too").output_file();
+        line.option("task", task, "what to train for");
+        line.option("force", force, "replace what exists");
+        words.insert(words.begin(), "program");
+        std::vector<const char*> pointers;
+        for (const std::string& word : words) pointers.push_back(word.c_str());
+        line.parse(static_cast<int>(pointers.size()), pointers.data());
+    };
+    const auto at = [&](const char* name) { return (folder_ / name).string(); };
+    write_file(folder_ / "file", "");
+    std::filesystem::create_symlink("file", folder_ / "link");
+    std::filesystem::create_symlink("absent", folder_ / "dangling");
+    BV_EXPECT_ERROR(parse({"--input", at("file"), "--output", at("./file")}), "--input and --output",
+                    "same file");
+    BV_EXPECT_ERROR(parse({"--input", at("link"), "--output", at("file")}), "--input and --output",
+                    "same file");
+    BV_EXPECT_ERROR(parse({"--config", study(""), "--output", at("study.toml")}), "--config and --output");
+    BV_EXPECT_ERROR(parse({"--other", at("new"), "--output", at("./new")}), "--other and --output",
+                    "same file");
+    BV_EXPECT_ERROR(parse({"--output", at("dangling")}), "--output", "is a symbolic link");
+    BV_EXPECT_ERROR(parse({"--output", at("link"), "--force"}), "--output", "is a symbolic link");
+    BV_EXPECT_ERROR(parse({"--output", "/dev/null"}), "--output", "is no regular file");
+    EXPECT_NO_THROW(parse({"--output", at("link")}));  // it is not replaced
+    EXPECT_NO_THROW(parse({"--output", at("file"), "--input", at("absent"), "--force"}));
+    std::filesystem::current_path(folder_.path());
+    write_file("span", "");
+    EXPECT_NO_THROW(parse({"--output", "span", "--task", "span"}));  // a word, not a path
+    std::filesystem::current_path("/");
+}
+
 TEST_F(CommandLineTest, AValueThatIsNoUtf8IsRefusedByName) {
     Program program;
     BV_EXPECT_ERROR(program.parse({"--model", "caf\xff"}), "--model", "\"caf\uFFFD\"", "UTF-8");

@@ -177,6 +177,12 @@ def test_for_one_more_checkpoint_the_others_stay_as_they_are(tiny_model, feature
     assert "stays" not in alone.stderr and bv.weights(tmp_path / "alone")["epoch-1"] != before["epoch-1"]
 
 
+def test_with_force_no_checkpoint_of_another_recipe_is_left(tiny_model, features, tmp_path):
+    finetune(tmp_path, tiny_model, features, "--checkpoints", "0.3,0.5,1")
+    finetune(tmp_path, tiny_model, features, "--checkpoints", "0.3,1", "--seed", 2, "--force")
+    assert sorted(bv.weights(tmp_path)) == ["epoch-0.3", "epoch-1"]
+
+
 def test_features_of_another_vocabulary_are_refused(tiny_model, features, tmp_path):
     other = bv.write_model(tmp_path / "other")
     (other / "vocab.txt").write_text((other / "vocab.txt").read_text(encoding="utf-8") + "another\n", encoding="utf-8")

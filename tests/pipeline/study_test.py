@@ -117,6 +117,24 @@ def require_experiments(study, task, page):
         assert f">{title}</h4>" in page, title
 
 
+def test_a_model_that_does_not_fit_the_study_does_not_become_the_runs(tiny_model, tmp_path):
+    study = Study(tmp_path, tmp_path / "nope", change=('"0,2"', '"0,3"'))
+    check = SCRIPT.replace("read_study\n", "read_study\ncheck_inputs\nexit 0\n")
+
+    def made(model):
+        return bv.run_command(["bash", "-c", check, "study", "--config", study.config, "--model", model, "--run", study.run],
+                              check=False, cwd=bv.SOURCE,
+                              env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": ""})
+
+    for model, why in ((tmp_path / "nope", "nope"), (tiny_model, "the study names the layers 0,3")):
+        refused = made(model)
+        (error,) = bv.error_lines(refused.stderr)
+        assert refused.rc == 2 and why in error and not study.run.exists()
+    study.config.write_text(study.config.read_text().replace('"0,3"', '"0,2"'))
+    assert made(tiny_model).rc == 0 and (study.run / "inputs.txt").exists()
+    assert "was made from other inputs" in made(tmp_path / "nope").stderr
+
+
 def test_every_experiment_is_made_and_shown(finished):
     page = (finished.run / "report" / "index.html").read_text()
     require_experiments(finished, "span", page)

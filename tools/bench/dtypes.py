@@ -25,13 +25,16 @@ from significance import bootstrap
 DTYPES = ("float32", "float16", "bfloat16", "float8")
 
 
-def records_of(folder):
-    """{head: the records of its questions} of trained heads; a probe of one layer has the name of the layer too."""
+def records_of(folder, heads):
+    """{head: the records of its questions} of those heads, names or files; a probe of one layer has the name of the layer too."""
+    wanted = {Path(head).name.removesuffix(".toml") for head in heads.split(",")}
     found = {}
     for path in sorted(folder.glob("*/*/*/metrics.json")):
         metrics = json.loads(path.read_text(encoding="utf-8"))
         if "diverged" in metrics:
             raise BenchError(f"{path.parent}: the head diverged")
+        if metrics["head"] not in wanted:  # of an earlier command
+            continue
         name = metrics["head"] + "".join(path.parent.name.partition("-layer-")[1:])
         found[name] = read_records(path.with_name(NAME))
     return found
@@ -52,7 +55,7 @@ def train_on(dtype, seed, checkpoint, options, folder):
     if not options.folder:
         for path in stores.values():
             path.unlink()
-    return records_of(heads), size
+    return records_of(heads, options.heads), size
 
 
 def compared(records, dtypes, measure):

@@ -81,7 +81,8 @@ def compared(run, task, evidence, measure, best):
     if matching:
         sentences[-1] += " It is the one with the fewest parameters of the earliest checkpoint where a head is not worse than BERT at its best."
     else:
-        sentences.append(f"No head matches BERT: each of the {len(heads)} is worse, and this one is the best of them.")
+        those = f"{len(heads)} that can be compared" if len(sentences) > 1 else f"{len(heads)}"
+        sentences.append(f"No head matches BERT: each of the {those} is worse, and this one is the best of them.")
     top = max(heads, key=lambda one: evidence.score(one, measure))
     if top is not chosen:
         sentences.append("The best of all heads: " + claim(run, task, evidence, measure, (top, best, told[id(top)], verdicts[id(top)])))
@@ -99,9 +100,8 @@ def compared(run, task, evidence, measure, best):
 
 
 def comparable(heads, told, score, measure):
-    """The heads that these questions can tell from BERT, whose score is `score`, and a sentence about the others. A head that is right
-    about nothing differs from BERT by all of BERT's score: where that would not show, "not distinguishable" says nothing. `told`: the
-    Difference of each head to BERT, by id."""
+    """The heads whose smallest visible difference is below BERT's `score`, and a sentence about the others: not even a head that is
+    always wrong could be told from BERT there. `told`: the Difference of each head to BERT, by id."""
     sure = [one for one in heads if told[id(one)].smallest < score]
     smallest = min(told[id(one)].smallest for one in heads)
     if not sure:

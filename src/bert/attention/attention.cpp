@@ -1,13 +1,14 @@
 #include "bert/attention/attention.hpp"
 
+#include <atomic>
 #include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include "bert/attention/kernel_avx512.hpp"
 #include "tensor/saved_value.hpp"
-#include "tensor/shared_tasks.hpp"
 
 namespace bv {
 namespace {
@@ -30,11 +31,13 @@ std::vector<Head> heads_of(const std::vector<std::int64_t>& starts, std::int64_t
     return heads;
 }
 
-/// Calls `work(head)` for each head. The work of a head grows with the square of its tokens.
+/// Calls `work(head)` for each head. Each thread takes the next head when it is free, because the work of a
+/// head grows with the square of its tokens.
 template <typename Heads, typename Work>
 void for_each(Heads& heads, const Work& work) {
-    share_tasks(static_cast<std::int64_t>(heads.size()), [&](SharedTasks& tasks) {
-        tasks.take([&](std::int64_t task) { work(heads[static_cast<std::size_t>(task)]); });
+    std::atomic<std::size_t> next = 0;
+    at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
+        for (std::size_t i = next++; i < heads.size(); i = next++) work(heads[i]);
     });
 }
 

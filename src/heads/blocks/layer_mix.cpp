@@ -4,6 +4,7 @@
 #include <functional>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -12,7 +13,6 @@
 #include "heads/blocks/layer_mix_kernel.hpp"
 #include "heads/blocks/stacked.hpp"
 #include "tensor/float8.hpp"
-#include "tensor/shared_tasks.hpp"
 
 namespace bv {
 namespace {
@@ -50,18 +50,17 @@ void for_each_piece(const at::Tensor& states,
     const std::int64_t size = piece_size(states);
     const std::int64_t width = width_of(states);
     const std::int64_t stride = states.size(1) * width;
-    const auto work_on = [&](std::int64_t i) {
-        work(i, {states.const_data_ptr(), states.scalar_type(), states.size(0), width, stride, i * size,
-                 std::min(size, stride - i * size)});
+    const auto range = [&](std::int64_t first, std::int64_t last) {
+        const c10::NoGradGuard no_graph;  // it holds for this thread only
+        for (std::int64_t i = first; i < last; ++i) {
+            work(i, {states.const_data_ptr(), states.scalar_type(), states.size(0), width, stride, i * size,
+                     std::min(size, stride - i * size)});
+        }
     };
     if (states.is_cpu()) {
-        share_tasks(pieces(states), [&](SharedTasks& tasks) {
-            const c10::NoGradGuard no_graph;  // it holds for this thread only
-            tasks.take(work_on);
-        });
+        at::parallel_for(0, pieces(states), 1, range);
     } else {
-        const c10::NoGradGuard no_graph;
-        for (std::int64_t i = 0; i < pieces(states); ++i) work_on(i);
+        range(0, pieces(states));
     }
 }
 

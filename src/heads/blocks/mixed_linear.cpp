@@ -4,11 +4,11 @@
 #include <vector>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "core/error.hpp"
 #include "heads/blocks/layer_mix_kernel.hpp"
-#include "tensor/shared_tasks.hpp"
 #include "tensor/simd.hpp"
 
 namespace bv {
@@ -178,19 +178,19 @@ at::Tensor products_with_states(const at::Tensor& states, const at::Tensor& grad
             }
         }
     };
-    share_tasks(states.size(0) * blocks, [&](SharedTasks& tasks) {
+    at::parallel_for(0, states.size(0) * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
         std::vector<float> block(kRows * kColumns);
         std::vector<float> sums(static_cast<std::size_t>(heads * kOutputs * kColumns));
-        tasks.take([&](std::int64_t task) {
-            const std::int64_t layer = task / blocks;
-            const std::int64_t column = task % blocks * kColumns;
+        for (std::int64_t i = begin; i < end; ++i) {
+            const std::int64_t layer = i / blocks;
+            const std::int64_t column = i % blocks * kColumns;
             std::ranges::fill(sums, 0.0F);
             add_block(layer, column, block.data(), sums.data());
             for (std::int64_t row = 0; row < heads * kOutputs; ++row) {
                 std::copy_n(sums.data() + row * kColumns, std::min(kColumns, width - column),
                             out.data_ptr<float>() + (layer * heads * kOutputs + row) * width + column);
             }
-        });
+        }
     });
     return out;
 }
@@ -213,9 +213,9 @@ class MixedLinear : public torch::autograd::Function<MixedLinear> {
         const Tiles tiles(own, own_mixes, own_weights);
         at::Tensor out = at::empty({weights.size(0), own.size(1), weights.size(1)}, weights.options());
         float* to = out.data_ptr<float>();
-        share_tasks(tiles.count(), [&](SharedTasks& tasks) {
+        at::parallel_for(0, tiles.count(), 1, [&](std::int64_t first, std::int64_t last) {
             std::vector<float> mixed = tiles.room();
-            tasks.take([&](std::int64_t tile) { tiles.forward(tile, mixed, to); });
+            for (std::int64_t tile = first; tile < last; ++tile) tiles.forward(tile, mixed, to);
         });
         return out;
     }

@@ -86,11 +86,12 @@ OutputLock lock_output(const EvalOptions& options) {
     const std::filesystem::path& output = options.output;
     if (is_there(output / "head.json"))
         fail("--output {} is the folder of a trained head; give another folder", output.string());
-    const std::filesystem::path& threshold = options.threshold_from;
-    std::error_code missing;
-    if (std::filesystem::equivalent(is_folder(threshold) ? threshold : threshold.parent_path(), output,
-                                    missing))
-        fail("--threshold-from and --output name the same evaluation, {}", output.string());
+    if (!options.threshold_from.empty()) {
+        const std::filesystem::path found = std::filesystem::absolute(options.threshold_from);
+        std::error_code missing;
+        if (std::filesystem::equivalent(is_folder(found) ? found : found.parent_path(), output, missing))
+            fail("--threshold-from and --output name the same evaluation, {}", output.string());
+    }
     OutputLock lock = OutputLock::of_folder(output);
     if (!options.force && !lock.stands_alone())
         fail("{} exists already; --force replaces it", output.string());

@@ -23,9 +23,9 @@ TrainedHead read_trained(const std::filesystem::path& folder) {
     if (!is_there(folder / "head.json") && is_there(metrics)) {
         if (const auto record = read_json(metrics); record.contains("diverged")) {
             fail(
-                "{}: the training of this head diverged in epoch {}, after step {}: it has no weights to "
+                "{}: the training of this head diverged, as its metrics.json says: it has no weights to "
                 "evaluate",
-                folder.string(), record["diverged"].value("epoch", 0), record["diverged"].value("step", 0));
+                folder.string());
         }
     }
     return load_head(folder);

@@ -93,6 +93,12 @@ void TuningFiles::begin(std::int64_t steps) {
     // without it the others do not look like a finished run.
     for (auto epoch = replaced_.rbegin(); epoch != replaced_.rend(); ++epoch)
         remove_checkpoint(output_ / "checkpoints" / epoch->folder_name());
+    // Those of other epochs would otherwise pass for checkpoints of the new recipe.
+    if (!replaced_.empty() && is_folder(output_ / "checkpoints")) {
+        for (const fs::path& folder : entries_of(output_ / "checkpoints")) {
+            if (folder.filename().string().starts_with("epoch-")) remove_checkpoint(folder);
+        }
+    }
     write_file(recipe_path(output_), recipe_.dump(2) + "\n");
     const fs::path path = output_ / "metrics" / "finetune.jsonl";
     metrics_.emplace(path, lines_until(path, steps));

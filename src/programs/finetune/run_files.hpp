@@ -23,9 +23,9 @@ namespace bv {
 /// Only rank 0 has this object. Weights are written in the background, from copies.
 class TuningFiles {
   public:
-    /// `model` is the folder with which training began. Its tokenizer is copied into every checkpoint. The
-    /// checkpoints of `replaced` epochs, which an earlier run may have left, are removed before training
-    /// begins.
+    /// `model` is the folder with which training began. Its tokenizer is copied into every checkpoint. If
+    /// there are `replaced` epochs, all checkpoints of an earlier run are removed before training begins,
+    /// those of these epochs first.
     TuningFiles(std::filesystem::path output, std::filesystem::path model, const nlohmann::json& recipe,
                 std::vector<EpochFraction> replaced);
 
@@ -70,7 +70,7 @@ struct EarlierRun {
     bool finished = false;  ///< all wanted checkpoints exist, or the earlier run stopped early
     /// The state from which training can go on, or at which it stopped early. Only rank 0 has the tensors.
     std::optional<ResumeState> state;
-    std::string precision;  ///< precision of its matrix products; empty if not recorded
+    std::string precision;  ///< of the earlier run's matrix products; empty if not recorded
 };
 
 /// Collective: rank 0 looks in `output` for a run of the same recipe, and all ranks return the result. `plan`

@@ -63,6 +63,7 @@ StudyData data_of(const PlanOptions& options, double hold_out) {
     const Features train = read_features(options.features);
     const Features dev = read_features(options.dev_features);
     if (train.count() == 0) fail("{} holds no features", options.features.string());
+    if (dev.count() == 0) fail("{} holds no features", options.dev_features.string());
     return with_held_out({train.count(), train.tokens(), dev.count(), dev.tokens()}, hold_out);
 }
 

@@ -98,7 +98,8 @@ void measure_disk(const std::filesystem::path& folder, StudyRates& rates) {
     }
     file.expect(::fsync(file.descriptor()), 0);
     rates.written_bytes = static_cast<double>(kPiece * kPieces) / writing.seconds();
-    ::posix_fadvise(file.descriptor(), 0, 0, POSIX_FADV_DONTNEED);  // only advice: it returns no -1
+    ::posix_fadvise(file.descriptor(), 0, 0,
+                    POSIX_FADV_DONTNEED);  // without it the pieces may come from memory
     const Progress reading("", "", 0, /*quiet=*/true);
     for (std::int64_t i = 0; i < kPieces; ++i) {
         file.expect(::pread(file.descriptor(), piece.data(), kPiece, i * kPiece), kPiece);

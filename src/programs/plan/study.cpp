@@ -42,7 +42,7 @@ const std::vector<std::string> kKeys{"seed",
                                      "classification_ensembles"};
 
 /// The options that a program reads from its table in the study at `path`. `required` are the flags that the
-/// program requires and whose values the plan does not need.
+/// program requires and whose values the plan does not need: they get paths at which nothing can be.
 template <class Options>
 Options options_of(const std::string& program, const std::filesystem::path& path,
                    const std::vector<std::string>& required) {
@@ -50,7 +50,7 @@ Options options_of(const std::string& program, const std::filesystem::path& path
     CommandLine line(program, "");
     options.declare(line);
     std::vector<std::string> words{program, "--config", path.string()};
-    for (const std::string& flag : required) words.insert(words.end(), {"--" + flag, "unused"});
+    for (const std::string& flag : required) words.insert(words.end(), {"--" + flag, "/dev/null/" + flag});
     std::vector<const char*> arguments;
     for (const std::string& word : words) arguments.push_back(word.c_str());
     line.parse(static_cast<int>(arguments.size()), arguments.data());
@@ -62,6 +62,14 @@ void require_checkpoint(const Study& study, const EpochFraction& epoch) {
     if (std::find(study.checkpoints.begin(), study.checkpoints.end(), epoch) != study.checkpoints.end())
         return;
     fail("found epoch {}, at which [finetune] keeps no checkpoint", epoch.text());
+}
+
+/// Throws Error unless the study's stores have this hidden state.
+void require_stored(const Study& study, std::int64_t layer) {
+    if (study.layers == "all") return;
+    const std::vector<std::int64_t> stored = parse_layers(study.layers);
+    if (std::find(stored.begin(), stored.end(), layer) == stored.end())
+        fail("found layer {}, but [extract] stores the layers {}", layer, study.layers);
 }
 
 /// Parses "0.3:1": the first epoch must be one of `states_at`, the second one must have a checkpoint.
@@ -81,14 +89,15 @@ MixedEpochs parse_mixed(const std::string& text, const Study& study) {
 
 /// Returns a function that returns the head's name or path. It throws Error if that cannot stand in a list
 /// for bv_train, in a line of a file, or in a folder's name, or if bv_train would not take it as a head of
-/// `task`.
+/// `task` beside those before it.
 std::function<std::string(const std::string&)> head_for(Task task) {
-    return [task](const std::string& head) {
+    return [task, names = std::set<std::string>()](const std::string& head) mutable {
         if (head.empty() || head.find_first_of(",\t\r\n") != std::string::npos) {
             fail("a head's name is empty, or holds a comma, a tab or a line break");
         }
-        const Task found = find_head(head).task;
-        if (found != task) fail("'{}' is a head for {}, not for {}", head, found, task);
+        const HeadDefinition found = find_head(head);
+        if (found.task != task) fail("'{}' is a head for {}, not for {}", head, found.task, task);
+        if (!names.insert(found.name).second) fail("two heads have the name {}", found.name);
         return head;
     };
 }
@@ -131,14 +140,14 @@ void read_experiments(const StudyReader& table, Study& study) {
         return share;
     });
     std::erase(study.shares, 1.0);  // heads are trained on all questions anyway
-    study.layer_subsets = table.list<std::string>("layer_subsets", [](const std::string& layers) {
-        parse_layers(layers);
+    study.layer_subsets = table.list<std::string>("layer_subsets", [&](const std::string& layers) {
+        for (const std::int64_t layer : parse_layers(layers)) require_stored(study, layer);
         return layers;
     });
     table.truth("layer_atlas", study.layer_atlas);
     table.truth("shuffled_labels", study.shuffled_labels);
-    table.each<std::string>(
-        "mixed", [&](const std::string& text) { study.mixed.push_back(parse_mixed(text, study)); });
+    study.mixed =
+        table.list<std::string>("mixed", [&](const std::string& text) { return parse_mixed(text, study); });
     study.span_ensembles = table.list<std::string>(
         "span_ensembles", [&](const std::string& text) { return ensemble_of(text, study.span_heads); });
     study.classification_ensembles = table.list<std::string>(

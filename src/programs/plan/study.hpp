@@ -15,6 +15,8 @@ namespace bv {
 struct MixedEpochs {
     EpochFraction trained;
     EpochFraction scored;
+
+    friend bool operator==(const MixedEpochs&, const MixedEpochs&) = default;
 };
 
 /// A study: its table [study], and the values in the tables of the programs that its costs depend on.

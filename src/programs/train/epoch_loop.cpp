@@ -128,7 +128,7 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
         {"seconds", seconds}, {"waiting_share", waiting}, {"sequences", sequences}, {"ranks", ranks_.size()}};
 }
 
-/// Collective: saves the states of all heads every --resume-every minutes, after heads have left a group, and
+/// Collective: saves the states of all heads every --resume-every minutes, after heads have left, and
 /// when told to stop; in the last case it then throws Stopped. The second case does not depend on
 /// --resume-every: a run that resumed from a state before heads left would train the other heads without them
 /// from then on, with other rounding. Rank 0 copies the states and writes the copies while training goes on.
@@ -200,9 +200,9 @@ std::vector<double> HeadTraining::sum_losses() {
 }
 
 /// Collective: removes the heads which are not `sound`, because they have diverged. `sound` has one entry for
-/// each head, group after group. Their results are written when the states of the others have been saved
-/// (finish_diverged): if the run were killed between the two, the others would go on from an earlier step
-/// without them, with other rounding.
+/// each head, group after group. Their results are written when the states of the others have been saved,
+/// or when no others are left (finish_diverged): if the run were killed between the two, the others would go
+/// on from an earlier step without them, with other rounding.
 void HeadTraining::let_go_of_diverged(const std::vector<bool>& sound) {
     if (std::ranges::all_of(sound, std::identity())) return;
     const std::int64_t epoch = (steps_ - 1) / steps_per_epoch_ + 1;

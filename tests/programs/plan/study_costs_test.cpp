@@ -216,10 +216,21 @@ TEST_F(StudyTest, NamesTheLineAndTheKeyOfAWrongExperiment) {
             "tenney_small");
     refuses("classification_heads = [\"learned_pooling\"]", "a head for span, not for classification");
     refuses("classification_heads = [\"absent.toml\"]", "absent.toml", "No such file");
-    refuses("classification_heads = [\"tenney_small\", \"tenney_small\"]", "names tenney_small twice");
+    refuses("classification_heads = [\"tenney_small\", \"tenney_small\"]",
+            "two heads have the name tenney_small");
     refuses("seeds = [1, 2, 1]", "seeds", "names 1 twice");
     refuses("shares = [0.5, 0.5]", "shares", "names 0.5 twice");
+    refuses("mixed = [\"0.3:1\", \"0.30:1\"]", "mixed", "names 0.30:1 twice");
     refuses("tasks = [\"span\", \"span\"]", "tasks", "names span twice");
+}
+
+TEST_F(StudyTest, TwoHeadsHaveTwoNamesAndReadLayersThatAreStored) {
+    const std::string copy = own_head("average_pooling.toml");
+    BV_EXPECT_ERROR(
+        read_study(study(fmt::format("[study]\nspan_heads = [\"average_pooling\", \"{}\"]\n", copy))),
+        "study.toml:2", "two heads have the name average_pooling");
+    BV_EXPECT_ERROR(read_study(study("[study]\nlayer_subsets = [\"0,2\"]\n[extract]\nlayers = \"0,3\"\n")),
+                    "study.toml:2", "found layer 2", "stores the layers 0,3");
 }
 
 TEST_F(StudyTest, ItsLayersMustBeThoseOfTheModel) {

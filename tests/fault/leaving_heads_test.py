@@ -119,6 +119,19 @@ def test_killed_as_one_head_diverges_the_others_go_on_with_the_same_bits(recipe,
     assert_killed_as_a_head_ends_the_others_go_on_with_the_same_bits(flags, tmp_path, first)
 
 
+def test_when_states_are_saved_does_not_decide_when_a_diverged_head_leaves(recipe, tmp_path):
+    (tmp_path / "chain.toml").write_text(CHAIN)
+    flags = [*recipe]
+    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
+    flags[flags.index("--learning-rate") + 1] = "1e-2,1e-3,1e9"
+    flags[flags.index("--batch") + 1] = 1
+    flags[flags.index("--epochs") + 1] = 1
+    for name, minutes in (("seldom", 10), ("often", 1e-9)):
+        bv.run("bv_train", *flags, "--output", tmp_path / name, "--resume-every", minutes, ranks=2)
+    assert results(tmp_path / "often") == results(tmp_path / "seldom")
+    assert any("diverged" in bv.read_json(path) for path in (tmp_path / "seldom").rglob("metrics.json"))
+
+
 def told_from_the_start(flags):
     """The exit code of a run that gets the signal as soon as it takes it."""
     process = subprocess.Popen([str(word) for word in (bv.BIN / "bv_train", *flags)], stderr=subprocess.DEVNULL)

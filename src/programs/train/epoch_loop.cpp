@@ -134,6 +134,7 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
 /// from then on, with other rounding. Rank 0 copies the states and writes the copies while training goes on.
 /// If writing fails, a later call throws AgreedError.
 void HeadTraining::save_where_due() {
+    if (groups_.empty()) return;  // all heads have diverged
     const auto now = std::chrono::steady_clock::now();
     const bool due =
         have_left() || (options_.resume_every > 0 &&
@@ -143,8 +144,9 @@ void HeadTraining::save_where_due() {
     const auto agreed = static_cast<int>(ranks_.max(own));
     if (agreed == kGoOn) return;
     if (agreed == kLook) return ranks_.root_only([&] { saving_.wait(); });
-    sum_losses();  // removes the heads that have diverged: they get no state
-    if (groups_.empty()) return;
+    // Heads that have diverged since the last tenth of the epoch get a state too. If they were removed here,
+    // the step from which the others are trained without them would depend on the clock, and with it their
+    // bits.
     save_states(agreed == kStop || have_left());  // from then on an older state is of no use
     regrouped_ = false;
     if (agreed == kStop) {
@@ -166,7 +168,7 @@ bool HeadTraining::have_left() const {
 void HeadTraining::save_states(bool wait) {
     std::vector<std::vector<double>> losses;  // of all heads, for each rank
     for (const std::string& text : ranks_.gather(Json(own_losses()).dump()))
-        losses.push_back(Json::parse(text).get<std::vector<double>>());
+        losses.push_back(losses_in(Json::parse(text)));
     ranks_.root_only([&] {
         saving_.wait();  // so that there are never two copies in memory
         for (Trainee* trainee : trainees()) trainee->files->begin_state(best_epoch(*trainee));

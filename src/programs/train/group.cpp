@@ -1,6 +1,7 @@
 #include "programs/train/group.hpp"
 
 #include <chrono>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -47,6 +48,13 @@ void HeadGroup::clear_losses() {
     }
 }
 
+std::vector<double> losses_in(const Json& list) {
+    std::vector<double> losses;
+    for (const Json& loss : list)
+        losses.push_back(loss.is_null() ? std::numeric_limits<double>::quiet_NaN() : loss.get<double>());
+    return losses;
+}
+
 HeadState HeadGroup::state(std::size_t k, const std::vector<double>& losses_of_ranks) const {
     const Trainee& trainee = trainees_[k];
     const Json lines = trainee.lines.is_null() ? Json::array() : trainee.lines;
@@ -75,7 +83,7 @@ void HeadGroup::restore(std::int64_t steps, const Communicator& ranks) {
         for (const Json& loss : totals.at("so_far")) trainee.losses.push_back({loss[0], loss[1]});
         // The same number of ranks goes on with each rank's own sum, so that the bits stay the same. Another
         // number of ranks goes on with the whole sum on rank 0.
-        const auto losses = totals.at("losses").get<std::vector<double>>();
+        const std::vector<double> losses = losses_in(totals.at("losses"));
         if (losses.size() == static_cast<std::size_t>(ranks.size())) {
             trainer_->set_loss(k, losses[static_cast<std::size_t>(ranks.rank())]);
         } else if (ranks.is_root()) {

@@ -82,6 +82,9 @@ class HeadGroup {
     std::unique_ptr<HeadTrainer> trainer_;
 };
 
+/// Local: the losses in a JSON list. JSON knows no NaN and no infinity: it has null in their place.
+std::vector<double> losses_in(const nlohmann::json& list);
+
 /// Local: copies of the training states of all heads on the CPU, group after group, with each rank's losses
 /// in the same order.
 std::vector<HeadState> states_of(const std::vector<HeadGroup>& groups,

@@ -127,6 +127,9 @@ def test_a_folder_without_results_is_an_error_and_nothing_is_written(tmp_path, p
     assert (told.rc, told.stdout) == (2, "")
     assert told.stderr == f"error: report: {tmp_path} holds no results of a study; expected span/seed-<s>/ or classification/seed-<s>/ in it\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == present
+    (tmp_path / "study.toml").write_text("[study]\n")  # a launcher began it
+    bv.run_tool("report/report.py", "--run", tmp_path, "--output", tmp_path / "page")
+    assert (tmp_path / "page" / "index.html").exists()
 
 
 def test_missing_heads_and_unfinished_tuning_are_named(run):

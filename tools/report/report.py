@@ -29,7 +29,9 @@ except ModuleNotFoundError as missing:
 def make(options, files):
     """Makes the page, with the folder `files` or without; names malformed files, and says whether there were none."""
     found = read_run(options.run)
-    if options.watch is None and not any(seed_folders(options.run, task) for task in TASKS):
+    # Of a run that a launcher began the page says what is missing, even if nothing has been made yet.
+    begun = (options.run / "study.toml").exists() or any(seed_folders(options.run, task) for task in TASKS)
+    if options.watch is None and not begun:
         raise RunError(f"{options.run} holds no results of a study; expected {' or '.join(f'{task}/seed-<s>/' for task in TASKS)} in it")
     require_alike(found, options.mixed)
     seeds = sorted({result.seed for result in found.results})

@@ -219,7 +219,7 @@ def test_states_beyond_the_range_of_a_type_are_told_from_those(tuned, features, 
     folder = changed(tuned, tmp_path / "large", change)
     flags = ["--checkpoint", folder, "--task", "span", "--features", features / "dev.h5"]
     line = refusal("bv_extract", *flags, "--store", tmp_path / "half.h5")
-    assert "leaves the range of float16; use --dtype bfloat16 or float32" in line and "question " in line
+    assert "leaves the range of float16; use --dtype float8, bfloat16 or float32" in line and "question " in line
     for dtype in ("bfloat16", "float8"):
         bv.run("bv_extract", *flags, "--store", tmp_path / f"{dtype}.h5", "--dtype", dtype, "--device", "cpu")
 

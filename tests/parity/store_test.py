@@ -177,5 +177,5 @@ def test_states_beyond_the_range_of_float16_are_refused(tiny_model, made, tmp_pa
     model.save_pretrained(large)
     shutil.copy(tiny_model / "vocab.txt", large)
     result = extract(large, made, tmp_path / "half.h5", ranks=1, check=False)
-    assert result.rc == 2 and "--dtype bfloat16" in result.stderr
+    assert result.rc == 2 and "--dtype float8, bfloat16" in result.stderr
     extract(large, made, tmp_path / "brain.h5", "--dtype", "bfloat16")

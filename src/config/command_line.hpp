@@ -42,9 +42,10 @@ class Option {
     /// The user may give it only together with `other`.
     Option needs(const Option& other) const;
 
-    /// Its value is the path of a file that the program writes. No other text or path of the command line may
-    /// name the same file, and there must be no device or other special file at this path, and no link,
-    /// unless it leads to a file that is not replaced (without --force): the output would take their place.
+    /// Its value is the path of a file that the program writes, perhaps in place of what is there. So parse
+    /// refuses the path if another text or path of the command line names the same file, or if a device or
+    /// another special file is there. It refuses a link too, unless the link leads to a file and --force is
+    /// not given: then no file is replaced.
     Option output_file() const;
 
   private:

@@ -30,12 +30,18 @@ def recipe(corpus, tiny_model, tmp_path_factory):
     return make_recipe(tmp_path_factory.mktemp("states"), tiny_model, corpus)
 
 
+def of_chain(recipe, folder, rates="1e-2,1e-3,1e9", beside=""):
+    """The recipe's flags for the head CHAIN, which diverges in the first epoch at a rate of 1e9."""
+    (folder / "chain.toml").write_text(CHAIN)
+    flags = [*recipe]
+    flags[flags.index("--heads") + 1] = f"{folder / 'chain.toml'}{beside}"
+    flags[flags.index("--learning-rate") + 1] = rates
+    return flags
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_beside_a_head_that_diverges_the_others_go_on_with_the_same_bits_after_a_kill(recipe, tmp_path, ranks):
-    (tmp_path / "chain.toml").write_text(CHAIN)
-    flags = [*recipe]
-    flags[flags.index("--heads") + 1] = f"{tmp_path / 'chain.toml'},learned_pooling"
-    flags[flags.index("--learning-rate") + 1] = "1e-2,1e-3,1e9"
+    flags = of_chain(recipe, tmp_path, beside=",learned_pooling")
     bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=ranks)
     diverged = [path for path in (tmp_path / "whole").rglob("metrics.json") if "diverged" in bv.read_json(path)]
     assert len(diverged) == 1 and "chain" in diverged[0].parts
@@ -61,10 +67,7 @@ def test_beside_a_head_that_diverges_the_others_go_on_with_the_same_bits_after_a
 
 
 def test_after_heads_have_left_a_group_the_others_go_on_with_the_same_bits_whatever_resume_every_says(recipe, tmp_path):
-    (tmp_path / "chain.toml").write_text(CHAIN)
-    flags = [*recipe]
-    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
-    flags[flags.index("--learning-rate") + 1] = "1e-2,1e-3,1e9"
+    flags = of_chain(recipe, tmp_path)
     bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
     cut = tmp_path / "cut"
     process = start(flags, cut, "--resume-every", 0)
@@ -109,10 +112,7 @@ def test_killed_as_one_head_is_finished_the_others_go_on_with_the_same_bits(reci
 
 
 def test_killed_as_one_head_diverges_the_others_go_on_with_the_same_bits(recipe, tmp_path):
-    (tmp_path / "chain.toml").write_text(CHAIN)
-    flags = [*recipe]
-    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
-    flags[flags.index("--learning-rate") + 1] = "1e-2,1e-3,1e9"
+    flags = of_chain(recipe, tmp_path)
     bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
     first, = (path.parent.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("metrics.json")
               if "diverged" in bv.read_json(path))
@@ -120,10 +120,7 @@ def test_killed_as_one_head_diverges_the_others_go_on_with_the_same_bits(recipe,
 
 
 def test_when_states_are_saved_does_not_decide_when_a_diverged_head_leaves(recipe, tmp_path):
-    (tmp_path / "chain.toml").write_text(CHAIN)
-    flags = [*recipe]
-    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
-    flags[flags.index("--learning-rate") + 1] = "1e-2,1e-3,1e9"
+    flags = of_chain(recipe, tmp_path)
     flags[flags.index("--batch") + 1] = 1
     flags[flags.index("--epochs") + 1] = 1
     for name, minutes in (("seldom", 10), ("often", 1e-9)):
@@ -143,10 +140,7 @@ def told_from_the_start(flags):
 
 def test_told_to_stop_as_the_last_head_diverges_the_run_is_finished(recipe, tmp_path):
     """Its loss is finite at the first step alone, and the signal is there at every step."""
-    (tmp_path / "chain.toml").write_text(CHAIN)
-    flags = [*recipe, "--output", tmp_path / "heads"]
-    flags[flags.index("--heads") + 1] = tmp_path / "chain.toml"
-    flags[flags.index("--learning-rate") + 1] = "1e9"
+    flags = [*of_chain(recipe, tmp_path, rates="1e9"), "--output", tmp_path / "heads"]
     for attempt in range(4):
         told = told_from_the_start(flags)
         states_there = list(tmp_path.rglob("resume.json"))

@@ -22,20 +22,6 @@ class StudyReader {
     /// the message also names the nearest known key.
     StudyReader(const toml::table& table, std::string file, const std::vector<std::string>& known);
 
-    /// Calls `take` for each value of `key`, which may be a list or one value. `take` may throw Error to
-    /// refuse a value.
-    template <class T>
-    void each(const std::string& key, const std::function<void(const T&)>& take) const {
-        const toml::node* node = table_.get(key);
-        if (node == nullptr) return;
-        const std::string wanted = fmt::format("a list of {}s", word_of<T>());
-        if (const toml::array* array = node->as_array()) {
-            for (const toml::node& item : *array) give(key, item, wanted, take);
-        } else {
-            give(key, *node, wanted, take);
-        }
-    }
-
     /// Returns what `parse` makes of the values of `key`; an empty list when the key is missing. `parse` may
     /// throw Error to refuse a value. A value that is there twice is refused.
     template <class T, class Parse>
@@ -72,6 +58,20 @@ class StudyReader {
     }
 
   private:
+    /// Calls `take` for each value of `key`, which may be a list or one value. `take` may throw Error to
+    /// refuse a value.
+    template <class T>
+    void each(const std::string& key, const std::function<void(const T&)>& take) const {
+        const toml::node* node = table_.get(key);
+        if (node == nullptr) return;
+        const std::string wanted = fmt::format("a list of {}s", word_of<T>());
+        if (const toml::array* array = node->as_array()) {
+            for (const toml::node& item : *array) give(key, item, wanted, take);
+        } else {
+            give(key, *node, wanted, take);
+        }
+    }
+
     /// The word for a T in messages.
     template <class T>
     static std::string word_of() {

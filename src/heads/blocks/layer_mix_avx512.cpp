@@ -15,6 +15,10 @@ namespace {
 
 using simd::kLanes;
 
+/// Rows whose outputs are computed together: so few that the sums of ten heads stay in the first cache of
+/// a core, and the rows themselves in the second one.
+constexpr std::int64_t kTileRows = 8;
+
 // One layer at a time, and how its elements are read in each type. An element's number counts within its
 // layer.
 
@@ -177,6 +181,103 @@ void mix_part(const LayerElements& of, const float* mixes, const Mixes<float>& o
     }
 }
 
+/// Adds to sums[n][k][o] the products of kMixes mixes of row n with weights[k, o], for the columns [begin,
+/// end) of `rows`. kVectors vectors of columns are mixed at a time: as many as the registers hold. The loops
+/// over mixes are unrolled because only then does GCC keep the mixes there.
+template <typename Type, int kMixes, int kVectors>
+void add_outputs(const LayerElements& rows, const LinearMixes& linear, std::int64_t begin, std::int64_t end,
+                 __m512 (*sums)[kMixes][kLinearOutputs]) {
+    // The processor does not guess by itself which part of the next rows it will need.
+    constexpr std::int64_t kRowsAhead = 8;
+    const std::int64_t layers = rows.layers;
+    const std::int64_t width = rows.width;
+    LayerElements row = rows;
+    for (std::int64_t n = 0; n < rows.count / width; ++n, row.first += width) {
+        Type layer(row);
+        for (std::int64_t c = begin; c < end; c += kVectors * kLanes) {
+            __m512 mixed[kMixes][kVectors];
+            __mmask16 lanes[kVectors];
+            for (int v = 0; v < kVectors; ++v) {
+                lanes[v] = simd::first_lanes(std::max<std::int64_t>(end - c - v * kLanes, 0));
+                for (int k = 0; k < kMixes; ++k) mixed[k][v] = _mm512_setzero_ps();
+            }
+            for (std::int64_t l = 0; l < layers; ++l) {
+                layer.move_to(l);
+                __m512 state[kVectors];
+                for (int v = 0; v < kVectors; ++v) {
+                    const std::int64_t element = row.first + c + v * kLanes;
+                    _mm_prefetch(layer.address(element + kRowsAhead * width), _MM_HINT_T0);
+                    state[v] = layer.load(element, lanes[v]);
+                }
+#pragma GCC unroll 10
+                for (int k = 0; k < kMixes; ++k) {
+                    const __m512 factor = _mm512_set1_ps(linear.mixes[k * layers + l]);
+                    for (int v = 0; v < kVectors; ++v)
+                        mixed[k][v] = _mm512_fmadd_ps(factor, state[v], mixed[k][v]);
+                }
+            }
+#pragma GCC unroll 10
+            for (int k = 0; k < kMixes; ++k) {
+                for (int o = 0; o < kLinearOutputs; ++o) {
+                    const float* const from = linear.weights + (k * kLinearOutputs + o) * width + c;
+                    __m512 sum = sums[n][k][o];
+                    for (int v = 0; v < kVectors; ++v)
+                        sum = _mm512_fmadd_ps(mixed[k][v], simd::load(from + v * kLanes, lanes[v]), sum);
+                    sums[n][k][o] = sum;
+                }
+            }
+        }
+    }
+}
+
+/// The outputs of kMixes heads for the rows of a tile.
+template <typename Type, int kMixes, int kVectors>
+void multiply_tile(const LayerElements& rows, const LinearMixes& linear, float* out, std::int64_t stride) {
+    // So few columns that their weights, 10 KiB, stay in the first cache of a core.
+    constexpr std::int64_t kColumns = 1280 / kMixes;
+    static_assert(kColumns % (kVectors * kLanes) == 0);
+    __m512 sums[kTileRows][kMixes][kLinearOutputs];
+    for (auto& of_row : sums) {
+        for (auto& of_mix : of_row) {
+            for (__m512& sum : of_mix) sum = _mm512_setzero_ps();
+        }
+    }
+    for (std::int64_t c = 0; c < rows.width; c += kColumns)
+        add_outputs<Type, kMixes, kVectors>(rows, linear, c, std::min(c + kColumns, rows.width), sums);
+    for (int k = 0; k < kMixes; ++k) {
+        for (int o = 0; o < kLinearOutputs; ++o, out += stride) {
+            const float bias = linear.biases[k * kLinearOutputs + o];
+            for (std::int64_t n = 0; n < rows.count / rows.width; ++n)
+                out[n] = _mm512_reduce_add_ps(sums[n][k][o]) + bias;
+        }
+    }
+}
+
+template <typename Type>
+void multiply_all(const LayerElements& rows, const LinearMixes& linear, const Mixes<float>& out) {
+    LayerElements tile = rows;
+    for (std::int64_t e = 0; e < rows.count; e += kTileRows * rows.width) {
+        tile.first = rows.first + e;
+        tile.count = std::min(kTileRows * rows.width, rows.count - e);
+        for (std::int64_t k = 0; k < out.count;) {
+            const std::int64_t output = k * kLinearOutputs;
+            const LinearMixes own{linear.mixes + k * rows.layers, linear.weights + output * rows.width,
+                                  linear.biases + output};
+            float* const to = out.values + output * out.stride + e / rows.width;
+            if (out.count - k >= 10) {
+                multiply_tile<Type, 10, 2>(tile, own, to, out.stride);
+                k += 10;
+            } else if (out.count - k >= 4) {
+                multiply_tile<Type, 4, 4>(tile, own, to, out.stride);
+                k += 4;
+            } else {
+                multiply_tile<Type, 1, 8>(tile, own, to, out.stride);
+                ++k;
+            }
+        }
+    }
+}
+
 template <typename Type>
 void read_each(const LayerElements& of, std::int64_t layer, std::int64_t column, std::int64_t columns,
                float* out) {
@@ -219,49 +320,45 @@ void sum_all(const LayerElements& of, const Mixes<const float>& gradients, doubl
 }  // namespace
 BV_AVX512_END
 
+namespace {
+
+/// Calls `work` with the way to read states of `type`.
+template <typename Work>
+void for_type(c10::ScalarType type, const Work& work) {
+    switch (type) {
+        case c10::kFloat:
+            return work.template operator()<Float32>();
+        case c10::kHalf:
+            return work.template operator()<Float16>();
+        case c10::kByte:
+            return work.template operator()<Float8>();
+        default:
+            return work.template operator()<BFloat16>();
+    }
+}
+
+}  // namespace
+
 bool has_layer_mix_kernel(c10::ScalarType type) {
     return has_avx512() &&
            (type == c10::kFloat || type == c10::kHalf || type == c10::kBFloat16 || type == c10::kByte);
 }
 
 void mix_layers(const LayerElements& elements, const float* mixes, const Mixes<float>& out) {
-    switch (elements.type) {
-        case c10::kFloat:
-            return mix_all<Float32>(elements, mixes, out);
-        case c10::kHalf:
-            return mix_all<Float16>(elements, mixes, out);
-        case c10::kByte:
-            return mix_all<Float8>(elements, mixes, out);
-        default:
-            return mix_all<BFloat16>(elements, mixes, out);
-    }
+    for_type(elements.type, [&]<typename Type>() { mix_all<Type>(elements, mixes, out); });
 }
 
 void mix_gradients(const LayerElements& elements, const Mixes<const float>& gradients, double* sums) {
-    switch (elements.type) {
-        case c10::kFloat:
-            return sum_all<Float32>(elements, gradients, sums);
-        case c10::kHalf:
-            return sum_all<Float16>(elements, gradients, sums);
-        case c10::kByte:
-            return sum_all<Float8>(elements, gradients, sums);
-        default:
-            return sum_all<BFloat16>(elements, gradients, sums);
-    }
+    for_type(elements.type, [&]<typename Type>() { sum_all<Type>(elements, gradients, sums); });
+}
+
+void multiply_mixes(const LayerElements& rows, const LinearMixes& linear, const Mixes<float>& out) {
+    for_type(rows.type, [&]<typename Type>() { multiply_all<Type>(rows, linear, out); });
 }
 
 void read_columns(const LayerElements& rows, std::int64_t layer, std::int64_t column, std::int64_t columns,
                   float* out) {
-    switch (rows.type) {
-        case c10::kFloat:
-            return read_each<Float32>(rows, layer, column, columns, out);
-        case c10::kHalf:
-            return read_each<Float16>(rows, layer, column, columns, out);
-        case c10::kByte:
-            return read_each<Float8>(rows, layer, column, columns, out);
-        default:
-            return read_each<BFloat16>(rows, layer, column, columns, out);
-    }
+    for_type(rows.type, [&]<typename Type>() { read_each<Type>(rows, layer, column, columns, out); });
 }
 
 #else
@@ -276,6 +373,11 @@ void mix_layers(const LayerElements& /*elements*/, const float* /*mixes*/, const
 
 void mix_gradients(const LayerElements& /*elements*/, const Mixes<const float>& /*gradients*/,
                    double* /*sums*/) {
+    BV_EXPECT(false);
+}
+
+void multiply_mixes(const LayerElements& /*rows*/, const LinearMixes& /*linear*/,
+                    const Mixes<float>& /*out*/) {
     BV_EXPECT(false);
 }
 

@@ -19,45 +19,18 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Rows of states that are worked on together: so few that their mixes for twenty heads stay in the second
-/// cache of a core.
-constexpr std::int64_t kTile = 8;
-
 /// Rows and columns of a layer that are worked on together for the gradients: so few that they stay in the
 /// first cache of a core, and the sums of twenty heads in the second one.
 constexpr std::int64_t kRows = 32;
 constexpr std::int64_t kColumns = 128;
 
-/// Outputs of the linear layer: those of the last layer of every head.
-constexpr std::int64_t kOutputs = 2;
+constexpr std::int64_t kOutputs = kLinearOutputs;
 
 BV_AVX512_BEGIN
 
-/// out[n, o] = sum_w rows[n, w] * weights[o, w] for kCount rows.
-template <int kCount>
-void multiply(const float* rows, const float* weights, std::int64_t width, float* out) {
-    __m512 sums[kCount][kOutputs];
-    for (auto& of_row : sums) {
-        for (__m512& sum : of_row) sum = _mm512_setzero_ps();
-    }
-    for (std::int64_t w = 0; w < width; w += simd::kLanes) {
-        const __mmask16 lanes = simd::first_lanes(width - w);
-        const __m512 first = simd::load(weights + w, lanes);
-        const __m512 second = simd::load(weights + width + w, lanes);
-        for (int n = 0; n < kCount; ++n) {
-            const __m512 row = simd::load(rows + n * width + w, lanes);
-            sums[n][0] = _mm512_fmadd_ps(row, first, sums[n][0]);
-            sums[n][1] = _mm512_fmadd_ps(row, second, sums[n][1]);
-        }
-    }
-    for (int n = 0; n < kCount; ++n) {
-        for (int o = 0; o < kOutputs; ++o) out[n * kOutputs + o] = _mm512_reduce_add_ps(sums[n][o]);
-    }
-}
-
-/// sums[k, o, c] += sum_n factors[k, n, o] * rows[n, c] for the kColumns columns c of `count` rows and for
+/// sums[k, o, c] += sum_n factors[k, o, n] * rows[n, c] for the kColumns columns c of `count` rows and for
 /// kHeads heads, kVectors vectors of columns at a time: as many sums as the registers hold. `stride` is the
-/// number of factors of a head. The sums are the same for any number of heads.
+/// number of factors of an output. The sums are the same for any number of heads.
 template <int kHeads, int kVectors>
 void add_row_products(const float* rows, const float* factors, std::int64_t stride, std::int64_t count,
                       float* sums) {
@@ -72,7 +45,7 @@ void add_row_products(const float* rows, const float* factors, std::int64_t stri
             for (int v = 0; v < kVectors; ++v)
                 row[v] = simd::load(rows + n * kColumns + c + v * simd::kLanes);
             for (int i = 0; i < kHeads * kOutputs; ++i) {
-                const float factor = factors[i / kOutputs * stride + n * kOutputs + i % kOutputs];
+                const float factor = factors[i * stride + n];
                 for (int v = 0; v < kVectors; ++v)
                     own[i][v] = _mm512_fmadd_ps(_mm512_set1_ps(factor), row[v], own[i][v]);
             }
@@ -99,64 +72,12 @@ LayerElements rows_of(const at::Tensor& states, std::int64_t width, std::int64_t
             .count = count * width};
 }
 
-/// The tensors of one call, as the tiles see them.
-class Tiles {
-  public:
-    Tiles(const at::Tensor& states, const at::Tensor& mixes, const at::Tensor& weights)
-        : states_(states),
-          mixes_(mixes.const_data_ptr<float>()),
-          weights_(weights.const_data_ptr<float>()),
-          heads_(weights.size(0)),
-          width_(weights.size(2)),
-          rows_(states.size(1)) {}
-
-    std::int64_t count() const { return (rows_ + kTile - 1) / kTile; }
-
-    /// Memory for the mixes of one tile: (K, kTile, W).
-    std::vector<float> room() const {
-        return std::vector<float>(static_cast<std::size_t>(heads_ * stride()));
-    }
-
-    /// Computes the outputs of a tile's rows into `out` (K, N, 2).
-    void forward(std::int64_t tile, std::vector<float>& mixed, float* out) const {
-        const LayerElements elements = mix(tile, mixed);
-        const std::int64_t first = tile * kTile;
-        const std::int64_t count = elements.count / width_;
-        for (std::int64_t k = 0; k < heads_; ++k) {
-            const float* rows = mixed.data() + k * stride();
-            const float* weights = weights_ + k * kOutputs * width_;
-            float* to = out + (k * rows_ + first) * kOutputs;
-            if (count == kTile) {
-                multiply<kTile>(rows, weights, width_, to);
-            } else {
-                for (std::int64_t n = 0; n < count; ++n)
-                    multiply<1>(rows + n * width_, weights, width_, to + n * kOutputs);
-            }
-        }
-    }
-
-  private:
-    std::int64_t stride() const { return kTile * width_; }
-
-    LayerElements mix(std::int64_t tile, std::vector<float>& mixed) const {
-        const std::int64_t first = tile * kTile;
-        const LayerElements elements = rows_of(states_, width_, first, std::min(kTile, rows_ - first));
-        mix_layers(elements, mixes_, {mixed.data(), stride(), heads_});
-        return elements;
-    }
-
-    const at::Tensor& states_;  // (L, N, W), in float8 (L, N, 4 + W)
-    const float* mixes_;        // (K, L)
-    const float* weights_;      // (K, 2, W)
-    std::int64_t heads_, width_, rows_;
-};
-
-/// sum_n gradient[k, n, o] * states[l, n, w], as (L, K, 2, W) in float32, for states (L, N, W), in float8 (L,
-/// N, 4 + W), and gradient (K, N, 2) of the linear layer's output. Both gradients follow from it, so that the
+/// sum_n gradient[k, o, n] * states[l, n, w], as (L, K, 2, W) in float32, for states (L, N, W), in float8 (L,
+/// N, 4 + W), and gradient (K, 2, N) of the linear layer's output. Both gradients follow from it, so that the
 /// backward pass reads the states only for this. Each of its values is summed by one thread.
 at::Tensor products_with_states(const at::Tensor& states, const at::Tensor& gradient, std::int64_t width) {
     const std::int64_t heads = gradient.size(0);
-    const std::int64_t rows = gradient.size(1);
+    const std::int64_t rows = gradient.size(2);
     const std::int64_t blocks = (width + kColumns - 1) / kColumns;
     at::Tensor out = at::empty({states.size(0), heads, kOutputs, width}, gradient.options());
     const float* const factors = gradient.const_data_ptr<float>();
@@ -164,15 +85,14 @@ at::Tensor products_with_states(const at::Tensor& states, const at::Tensor& grad
         for (std::int64_t first = 0; first < rows; first += kRows) {
             const std::int64_t count = std::min(kRows, rows - first);
             read_columns(rows_of(states, width, first, count), layer, column, kColumns, block);
-            const std::int64_t stride = rows * kOutputs;
             for (std::int64_t k = 0; k < heads;) {
-                const float* const own = factors + k * stride + first * kOutputs;
+                const float* const own = factors + k * kOutputs * rows + first;
                 float* const to = sums + k * kOutputs * kColumns;
                 if (heads - k >= 4) {
-                    add_row_products<4, 2>(block, own, stride, count, to);
+                    add_row_products<4, 2>(block, own, rows, count, to);
                     k += 4;
                 } else {
-                    add_row_products<1, 4>(block, own, stride, count, to);
+                    add_row_products<1, 4>(block, own, rows, count, to);
                     ++k;
                 }
             }
@@ -205,29 +125,32 @@ at::Tensor sum_in_order(const at::Tensor& parts) {
 class MixedLinear : public torch::autograd::Function<MixedLinear> {
   public:
     static at::Tensor forward(AutogradContext* context, const at::Tensor& states, const at::Tensor& mixes,
-                              const at::Tensor& weights) {
+                              const at::Tensor& weights, const at::Tensor& biases) {
         const at::Tensor own = states.contiguous();
         const at::Tensor own_mixes = mixes.contiguous();
         const at::Tensor own_weights = weights.contiguous();
+        const at::Tensor own_biases = biases.contiguous();
         context->save_for_backward({own, own_mixes, own_weights});
-        const Tiles tiles(own, own_mixes, own_weights);
-        at::Tensor out = at::empty({weights.size(0), own.size(1), weights.size(1)}, weights.options());
-        float* to = out.data_ptr<float>();
-        at::parallel_for(0, tiles.count(), 1, [&](std::int64_t first, std::int64_t last) {
-            std::vector<float> mixed = tiles.room();
-            for (std::int64_t tile = first; tile < last; ++tile) tiles.forward(tile, mixed, to);
+        const std::int64_t rows = own.size(1);
+        at::Tensor out = at::empty({weights.size(0), kOutputs, rows}, weights.options());
+        const LinearMixes linear{own_mixes.const_data_ptr<float>(), own_weights.const_data_ptr<float>(),
+                                 own_biases.const_data_ptr<float>()};
+        at::parallel_for(0, rows, kRows, [&](std::int64_t first, std::int64_t last) {
+            multiply_mixes(rows_of(own, weights.size(2), first, last - first), linear,
+                           {out.data_ptr<float>() + first, rows, weights.size(0)});
         });
-        return out;
+        return out.transpose(1, 2);
     }
 
     static variable_list backward(AutogradContext* context, const variable_list& gradients) {
         const variable_list saved = context->get_saved_variables();
         const at::Tensor& mixes = saved[1];
         const at::Tensor& weights = saved[2];
-        const at::Tensor products =
-            products_with_states(saved[0], gradients[0].contiguous(), weights.size(2));
+        const at::Tensor gradient = gradients[0].transpose(1, 2).contiguous();  // (K, 2, N)
+        const at::Tensor products = products_with_states(saved[0], gradient, weights.size(2));
         const at::Tensor of_mixes = (products * weights).flatten(2).sum(2).t();
-        return {{}, of_mixes, sum_in_order(products * mixes.t().unsqueeze(2).unsqueeze(3))};
+        const at::Tensor of_weights = sum_in_order(products * mixes.t().unsqueeze(2).unsqueeze(3));
+        return {{}, of_mixes, of_weights, gradient.sum(2)};
     }
 };
 
@@ -239,8 +162,9 @@ bool has_mixed_linear(const at::Tensor& states, const at::Tensor& weights) {
            weights.size(1) == kOutputs;
 }
 
-at::Tensor mixed_linear(const at::Tensor& states, const at::Tensor& mixes, const at::Tensor& weights) {
-    return MixedLinear::apply(states[0], mixes, weights);
+at::Tensor mixed_linear(const at::Tensor& states, const at::Tensor& mixes, const at::Tensor& weights,
+                        const at::Tensor& biases) {
+    return MixedLinear::apply(states[0], mixes, weights, biases);
 }
 
 #else
@@ -250,7 +174,7 @@ bool has_mixed_linear(const at::Tensor& /*states*/, const at::Tensor& /*weights*
 }
 
 at::Tensor mixed_linear(const at::Tensor& /*states*/, const at::Tensor& /*mixes*/,
-                        const at::Tensor& /*weights*/) {
+                        const at::Tensor& /*weights*/, const at::Tensor& /*biases*/) {
     BV_EXPECT(false);
     return {};
 }

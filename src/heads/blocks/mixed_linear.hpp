@@ -8,14 +8,15 @@ namespace bv {
 /// a type that the kernels of layer_mix read on this processor, and weights (K, 2, W) in float32.
 bool has_mixed_linear(const at::Tensor& states, const at::Tensor& weights);
 
-/// K mixes of layers, and a linear layer of two outputs, without a bias, for each of them: sum_w weights[k,
-/// o, w] * m[k, n, w] with m = layer_mix(states, mixes), as (K, N, 2) in float32. `states` is (1, L, N, W),
-/// in float8 (1, L, N, 4 + W), `mixes` (K, L) and `weights` (K, 2, W), both float32; the result is
-/// differentiable in these two. The mixes are never in memory as a whole: a tile of rows is read once, mixed
-/// for all heads and multiplied while it is in the processor's cache. The backward pass reads the states once
-/// more and sums their products with the gradients, from which both results follow. Each head has the same
-/// bits whatever the other heads are and however many threads there are. Call it only if has_mixed_linear is
-/// true.
-at::Tensor mixed_linear(const at::Tensor& states, const at::Tensor& mixes, const at::Tensor& weights);
+/// K mixes of layers, and a linear layer of two outputs after each of them: biases[k, o] + sum_w weights[k,
+/// o, w] * m[k, n, w] with m = layer_mix(states, mixes), as (K, N, 2) in float32; rows are neighbours in
+/// memory, as the loss needs them. `states` is (1, L, N, W), in float8 (1, L, N, 4 + W), `mixes` (K, L),
+/// `weights` (K, 2, W) and `biases` (K, 2), these three float32; the result is differentiable in them. The
+/// mixes are never in memory: they are multiplied while they are in registers. The backward pass reads the
+/// states once more and sums their products with the gradients, from which the gradients of mixes and weights
+/// follow. Each head has the same bits whatever the other heads are and however many threads there are. Call
+/// it only if has_mixed_linear is true.
+at::Tensor mixed_linear(const at::Tensor& states, const at::Tensor& mixes, const at::Tensor& weights,
+                        const at::Tensor& biases);
 
 }  // namespace bv

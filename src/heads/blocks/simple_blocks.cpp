@@ -51,7 +51,7 @@ at::Tensor LearnedPooling::forward(const at::Tensor& x, const Pass& /*pass*/) co
 at::Tensor LearnedPooling::forward_through(const Block& next, const at::Tensor& x) const {
     const auto* linear = dynamic_cast<const Linear*>(&next);
     if (linear == nullptr || !has_mixed_linear(x, linear->weight())) return {};
-    return mixed_linear(x, mixes(), linear->weight()) + linear->bias().unsqueeze(1);
+    return mixed_linear(x, mixes(), linear->weight(), linear->bias());
 }
 
 at::Tensor LearnedPooling::mixes() const {

@@ -1,7 +1,7 @@
 #include "heads/blocks/mixed_linear.hpp"
 
+#include <array>
 #include <string>
-#include <tuple>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -30,19 +30,21 @@ class MixedLinear : public testing::TestWithParam<HeadsCase> {
         states_ = type == at::kByte ? to_float8(states) : states.to(type);
         mixes_ = at::randn({k, l});
         weights_ = at::randn({k, 2, w});
+        biases_ = at::randn({k, 2});
         gradient_ = at::randn({k, n, 2});
         ASSERT_TRUE(has_mixed_linear(states_, weights_));
     }
 
-    using Results = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
+    using Results = std::array<at::Tensor, 4>;
 
-    /// The result of heads [first, first + count), and the gradients of their mixes and weights.
+    /// The result of heads [first, first + count), and the gradients of their mixes, weights and biases.
     Results run(std::int64_t first, std::int64_t count) const {
         const at::Tensor mixes = mixes_.narrow(0, first, count).clone().requires_grad_();
         const at::Tensor weights = weights_.narrow(0, first, count).clone().requires_grad_();
-        const at::Tensor out = mixed_linear(states_, mixes, weights);
+        const at::Tensor biases = biases_.narrow(0, first, count).clone().requires_grad_();
+        const at::Tensor out = mixed_linear(states_, mixes, weights, biases);
         out.backward(gradient_.narrow(0, first, count));
-        return {out.detach(), mixes.grad(), weights.grad()};
+        return {out.detach(), mixes.grad(), weights.grad(), biases.grad()};
     }
 
     static void expect_close(const at::Tensor& found, const at::Tensor& wanted) {
@@ -51,37 +53,37 @@ class MixedLinear : public testing::TestWithParam<HeadsCase> {
         EXPECT_LT((found - wanted).abs().max().item<double>(), 1e-5 * wanted.abs().max().item<double>());
     }
 
-    at::Tensor states_, mixes_, weights_, gradient_;
+    at::Tensor states_, mixes_, weights_, biases_, gradient_;
 };
 
 TEST_P(MixedLinear, IsTheLinearOfTheMixWithItsGradients) {
     const at::Tensor states = decoded(states_[0]).to(at::kDouble);
     const at::Tensor mixes = mixes_.to(at::kDouble).requires_grad_();
     const at::Tensor weights = weights_.to(at::kDouble).requires_grad_();
+    const at::Tensor biases = biases_.to(at::kDouble).requires_grad_();
     const at::Tensor wanted =
-        at::einsum("kow,knw->kno", {weights, at::einsum("kl,lnw->knw", {mixes, states})});
+        at::einsum("kow,knw->kno", {weights, at::einsum("kl,lnw->knw", {mixes, states})}) +
+        biases.unsqueeze(1);
     wanted.backward(gradient_.to(at::kDouble));
-    const auto [out, of_mixes, of_weights] = run(0, mixes_.size(0));
+    const auto [out, of_mixes, of_weights, of_biases] = run(0, mixes_.size(0));
     expect_close(out, wanted.detach());
     expect_close(of_mixes, mixes.grad());
     expect_close(of_weights, weights.grad());
+    expect_close(of_biases, biases.grad());
 }
 
 TEST_P(MixedLinear, HasTheSameBitsInAnyCompanyAndOnAnyThreads) {
-    const auto [out, of_mixes, of_weights] = run(0, mixes_.size(0));
+    const Results all = run(0, mixes_.size(0));
     for (std::int64_t k = 0; k < mixes_.size(0); ++k) {
-        const auto [own, own_of_mixes, own_of_weights] = run(k, 1);
-        EXPECT_TRUE(own[0].equal(out[k])) << k;
-        EXPECT_TRUE(own_of_mixes[0].equal(of_mixes[k])) << k;
-        EXPECT_TRUE(own_of_weights[0].equal(of_weights[k])) << k;
+        const Results alone = run(k, 1);
+        for (std::size_t i = 0; i < all.size(); ++i)
+            EXPECT_TRUE(alone[i][0].equal(all[i][k])) << k << " " << i;
     }
     const int threads = at::get_num_threads();
     at::set_num_threads(threads == 1 ? 2 : 1);
-    const auto [again, again_of_mixes, again_of_weights] = run(0, mixes_.size(0));
+    const Results again = run(0, mixes_.size(0));
     at::set_num_threads(threads);
-    EXPECT_TRUE(again.equal(out));
-    EXPECT_TRUE(again_of_mixes.equal(of_mixes));
-    EXPECT_TRUE(again_of_weights.equal(of_weights));
+    for (std::size_t i = 0; i < all.size(); ++i) EXPECT_TRUE(again[i].equal(all[i])) << i;
 }
 
 std::string heads_name(const testing::TestParamInfo<HeadsCase>& test) {

@@ -213,6 +213,21 @@ TEST(LearnedPooling, StartsAsAScalarMixOfSmallWeightsAndUnitScale) {
     EXPECT_NEAR(std::accumulate(learned.weights.begin(), learned.weights.end(), 0.0), 1.0, 1e-9);
 }
 
+TEST(LearnedPooling, AndTheLinearBehindItAreOneComputationWithTheSameLogits) {
+    const Head head(find_head("learned_pooling"), 4, 48, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+    for (const NamedTensor& parameter : head.parameters()) {  // biases and gamma begin with 0 and 1
+        const c10::NoGradGuard no_graph;
+        parameter.tensor.add_(at::randn_like(parameter.tensor));
+    }
+    const StateBatch batch = random_states(4, 48, {7, 12});
+    const at::Tensor& weight = head.parameters()[2].tensor;
+    const at::Tensor& bias = head.parameters()[3].tensor;
+    ASSERT_EQ(weight.sizes(), at::IntArrayRef({11, 2, 48}));
+    const at::Tensor wanted =
+        at::baddbmm(bias.unsqueeze(1), head.before_last_block(batch), weight.transpose(1, 2));
+    EXPECT_TRUE(head.forward(batch).allclose(wanted, 1e-5, 1e-5));
+}
+
 TEST(Adapter, StartsWithinTwoDeviationsOfZero) {
     const Head head = head_named("adapter_386_shared", 2, 384);
     const at::Tensor weight = head.parameters()[0].tensor;

@@ -224,10 +224,11 @@ def test_what_narrow_states_cost_is_a_difference_with_an_interval(tiny_model, co
     for heads in ("learned_pooling", "learned_pooling,average_pooling"):  # the second run goes on where the first ended
         result = bv.run_tool("bench/dtypes.py", "--checkpoint", tiny_model, other, "--features", tmp_path / "train.h5", "--dev-features",
                              tmp_path / "dev.h5", "--heads", heads, "--dtypes", "float32", "float8", "--programs", bv.BIN, "--folder", kept,
-                             "--json", tmp_path / "found.json", env={"SLURM_JOB_ID": "", "OMP_WAIT_POLICY": "PASSIVE"}, timeout=300)
+                             "--epochs", 2, "--json", tmp_path / "found.json", env={"SLURM_JOB_ID": "", "OMP_WAIT_POLICY": "PASSIVE"}, timeout=300)
         files = {path: path.stat().st_ino for path in (*kept.glob("*.h5"), *kept.rglob("head.safetensors"))}
         assert made.items() <= files.items() and len(files) == 8 + 4 * len(heads.split(","))
         made = files
+    assert all(len(path.read_text(encoding="utf-8").splitlines()) == 2 for path in kept.rglob("metrics.jsonl"))  # a line for each epoch
     found = bv.read_json(tmp_path / "found.json")
     assert found["seeds"] == 2 and found["scores"]["F1"].keys() == {"learned_pooling", "average_pooling"}
     for head, scores in found["scores"]["F1"].items():

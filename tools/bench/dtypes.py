@@ -50,7 +50,7 @@ def train_on(dtype, seed, checkpoint, options, folder):
              "--dtype", dtype, "--store", stores[split]])
     heads = folder / f"{dtype}-{seed}"
     run([*ranks, options.programs / "bv_train", "--store", stores["train"], "--dev-store", stores["dev"], "--heads", options.heads,
-         "--seed", seed, "--output", heads])
+         "--seed", seed, "--output", heads, *(["--epochs", options.epochs] if options.epochs else [])])
     size = sum(path.stat().st_size for path in stores.values())
     if not options.folder:
         for path in stores.values():
@@ -81,6 +81,7 @@ def main():
     parser.add_argument("--dev-features", type=Path, required=True, help="features file to score on")
     parser.add_argument("--task", choices=("span", "classification"), default="span")
     parser.add_argument("--heads", required=True, help="names or files, separated by commas")
+    parser.add_argument("--epochs", type=int, help="passes of the heads over the training states [that of bv_train]")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES, help="the first is what the others are compared with [all]")
     parser.add_argument("--folder", type=Path, help="folder for stores and heads, which stay there [a temporary folder]")
     parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="folder of the programs [build/release/bin]")

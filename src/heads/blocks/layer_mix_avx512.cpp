@@ -15,10 +15,6 @@ namespace {
 
 using simd::kLanes;
 
-/// Rows whose outputs are computed together: so few that the sums of ten heads stay in the first cache of
-/// a core, and the rows themselves in the second one.
-constexpr std::int64_t kTileRows = 8;
-
 // One layer at a time, and how its elements are read in each type. An element's number counts within its
 // layer.
 
@@ -181,14 +177,14 @@ void mix_part(const LayerElements& of, const float* mixes, const Mixes<float>& o
     }
 }
 
-/// Adds to sums[n][k][o] the products of kMixes mixes of row n with weights[k, o], for the columns [begin,
-/// end) of `rows`. kVectors vectors of columns are mixed at a time: as many as the registers hold. The loops
-/// over mixes are unrolled because only then does GCC keep the mixes there.
+/// Adds to sums[n][k][o] the products of kMixes mixed rows n with weights[k, o], for the columns [begin, end)
+/// of `rows`. kVectors vectors of columns are mixed at a time: as many as the registers hold. The loops over
+/// mixes are unrolled because only then does GCC keep the mixed columns in registers.
 template <typename Type, int kMixes, int kVectors>
 void add_outputs(const LayerElements& rows, const LinearMixes& linear, std::int64_t begin, std::int64_t end,
                  __m512 (*sums)[kMixes][kLinearOutputs]) {
-    // The processor does not guess by itself which part of the next rows it will need.
-    constexpr std::int64_t kRowsAhead = 8;
+    // The processor does not guess by itself that it will need the same columns of the next tile.
+    constexpr std::int64_t kRowsAhead = kTileRows;
     const std::int64_t layers = rows.layers;
     const std::int64_t width = rows.width;
     LayerElements row = rows;
@@ -254,24 +250,25 @@ void multiply_tile(const LayerElements& rows, const LinearMixes& linear, float* 
 }
 
 template <typename Type>
-void multiply_all(const LayerElements& rows, const LinearMixes& linear, const Mixes<float>& out) {
+void multiply_all(const LayerElements& rows, const LinearMixes& linear, float* out, std::int64_t stride) {
     LayerElements tile = rows;
     for (std::int64_t e = 0; e < rows.count; e += kTileRows * rows.width) {
         tile.first = rows.first + e;
         tile.count = std::min(kTileRows * rows.width, rows.count - e);
-        for (std::int64_t k = 0; k < out.count;) {
+        for (std::int64_t k = 0; k < linear.count;) {
             const std::int64_t output = k * kLinearOutputs;
-            const LinearMixes own{linear.mixes + k * rows.layers, linear.weights + output * rows.width,
+            const std::int64_t left = linear.count - k;
+            const LinearMixes own{left, linear.mixes + k * rows.layers, linear.weights + output * rows.width,
                                   linear.biases + output};
-            float* const to = out.values + output * out.stride + e / rows.width;
-            if (out.count - k >= 10) {
-                multiply_tile<Type, 10, 2>(tile, own, to, out.stride);
+            float* const to = out + output * stride + e / rows.width;
+            if (left >= 10) {
+                multiply_tile<Type, 10, 2>(tile, own, to, stride);
                 k += 10;
-            } else if (out.count - k >= 4) {
-                multiply_tile<Type, 4, 4>(tile, own, to, out.stride);
+            } else if (left >= 4) {
+                multiply_tile<Type, 4, 4>(tile, own, to, stride);
                 k += 4;
             } else {
-                multiply_tile<Type, 1, 8>(tile, own, to, out.stride);
+                multiply_tile<Type, 1, 8>(tile, own, to, stride);
                 ++k;
             }
         }
@@ -352,8 +349,8 @@ void mix_gradients(const LayerElements& elements, const Mixes<const float>& grad
     for_type(elements.type, [&]<typename Type>() { sum_all<Type>(elements, gradients, sums); });
 }
 
-void multiply_mixes(const LayerElements& rows, const LinearMixes& linear, const Mixes<float>& out) {
-    for_type(rows.type, [&]<typename Type>() { multiply_all<Type>(rows, linear, out); });
+void multiply_mixes(const LayerElements& rows, const LinearMixes& linear, float* out, std::int64_t stride) {
+    for_type(rows.type, [&]<typename Type>() { multiply_all<Type>(rows, linear, out, stride); });
 }
 
 void read_columns(const LayerElements& rows, std::int64_t layer, std::int64_t column, std::int64_t columns,
@@ -376,8 +373,8 @@ void mix_gradients(const LayerElements& /*elements*/, const Mixes<const float>& 
     BV_EXPECT(false);
 }
 
-void multiply_mixes(const LayerElements& /*rows*/, const LinearMixes& /*linear*/,
-                    const Mixes<float>& /*out*/) {
+void multiply_mixes(const LayerElements& /*rows*/, const LinearMixes& /*linear*/, float* /*out*/,
+                    std::int64_t /*stride*/) {
     BV_EXPECT(false);
 }
 

@@ -38,19 +38,24 @@ struct Mixes {
 /// out[k, e] = sum_l mixes[k * L + l] * states[l, e], for the K mixes and the elements e.
 void mix_layers(const LayerElements& elements, const float* mixes, const Mixes<float>& out);
 
-/// Outputs of the linear layers that multiply_mixes computes: those of the last layer of every head.
+/// Outputs of the linear layers that multiply_mixes computes: those of the last block of every head.
 inline constexpr std::int64_t kLinearOutputs = 2;
+
+/// Rows that multiply_mixes computes together: so few that the sums of ten mixes stay in the first cache of a
+/// core, and the rows themselves in the second one.
+inline constexpr std::int64_t kTileRows = 8;
 
 /// K mixes of L layers, and a linear layer from W to two outputs after each of them.
 struct LinearMixes {
+    std::int64_t count;    ///< K
     const float* mixes;    ///< (K, L)
     const float* weights;  ///< (K, 2, W)
     const float* biases;   ///< (K, 2)
 };
 
-/// out.values[(k * 2 + o) * out.stride + n] = biases[k, o] + sum_w weights[k, o, w] * sum_l mixes[k, l] *
-/// states[l, n, w], for the rows n of `rows` and K = out.count.
-void multiply_mixes(const LayerElements& rows, const LinearMixes& linear, const Mixes<float>& out);
+/// out[(k * 2 + o) * stride + n] = biases[k, o] + sum_w weights[k, o, w] * sum_l mixes[k, l] * states[l, n,
+/// w], for the K mixes and the rows n of `rows`, which are whole; n = 0 is the first of them.
+void multiply_mixes(const LayerElements& rows, const LinearMixes& linear, float* out, std::int64_t stride);
 
 /// sums[k * L + l] = sum_e gradients[k, e] * states[l, e], for the K mixes, the layers and the elements e.
 void mix_gradients(const LayerElements& elements, const Mixes<const float>& gradients, double* sums);

@@ -1,6 +1,7 @@
 #include "heads/blocks/mixed_linear.hpp"
 
 #include <array>
+#include <cmath>
 #include <string>
 
 #include <ATen/ATen.h>
@@ -14,7 +15,7 @@ namespace bv {
 namespace {
 
 /// Element type (uint8: float8), heads K, layers L, rows N, width W: whole tiles and a part of one, one row,
-/// widths that are no whole vectors, or no whole blocks of columns.
+/// widths that are no whole vectors, or no whole blocks of columns, heads in groups of every size.
 struct HeadsCase {
     at::ScalarType type;
     std::int64_t heads, layers, rows, width;
@@ -43,6 +44,7 @@ class MixedLinear : public testing::TestWithParam<HeadsCase> {
         const at::Tensor weights = weights_.narrow(0, first, count).clone().requires_grad_();
         const at::Tensor biases = biases_.narrow(0, first, count).clone().requires_grad_();
         const at::Tensor out = mixed_linear(states_, mixes, weights, biases);
+        EXPECT_TRUE(out.transpose(1, 2).is_contiguous());
         out.backward(gradient_.narrow(0, first, count));
         return {out.detach(), mixes.grad(), weights.grad(), biases.grad()};
     }
@@ -86,6 +88,29 @@ TEST_P(MixedLinear, HasTheSameBitsInAnyCompanyAndOnAnyThreads) {
     for (std::size_t i = 0; i < all.size(); ++i) EXPECT_TRUE(again[i].equal(all[i])) << i;
 }
 
+TEST_P(MixedLinear, ReadsNoOtherRowAndNoOtherHead) {
+    const at::Tensor wanted = run(0, mixes_.size(0))[0];
+    for (std::int64_t n = 1; n < states_.size(2); n += 2) {
+        const at::Tensor row = states_.select(2, n);
+        if (row.scalar_type() == at::kByte) {
+            row.fill_(0xFF);  // its scale is NaN too
+        } else {
+            row.fill_(NAN);
+        }
+    }
+    for (std::int64_t k = 1; k < mixes_.size(0); k += 2) {
+        for (const at::Tensor& own : {mixes_, weights_, biases_}) own[k].fill_(NAN);
+    }
+    const at::Tensor found = run(0, mixes_.size(0))[0];
+    for (std::int64_t k = 0; k < found.size(0); ++k) {
+        for (std::int64_t n = 0; n < found.size(1); ++n) {
+            EXPECT_TRUE(k % 2 + n % 2 > 0 ? found[k][n].isnan().all().item<bool>()
+                                          : found[k][n].equal(wanted[k][n]))
+                << k << " " << n;
+        }
+    }
+}
+
 std::string heads_name(const testing::TestParamInfo<HeadsCase>& test) {
     return std::string(at::toString(test.param.type)) + "_" + std::to_string(test.param.heads) + "_of_" +
            std::to_string(test.param.layers);
@@ -97,8 +122,24 @@ INSTANTIATE_TEST_SUITE_P(
                     HeadsCase{at::kHalf, 5, 3, 1, 7}, HeadsCase{at::kBFloat16, 13, 26, 11, 33},
                     HeadsCase{at::kFloat, 9, 2, 17, 19}, HeadsCase{at::kByte, 1, 25, 300, 384},
                     HeadsCase{at::kByte, 13, 7, 43, 37}, HeadsCase{at::kByte, 6, 3, 70, 150},
+                    HeadsCase{at::kHalf, 15, 4, 21, 344}, HeadsCase{at::kBFloat16, 1, 3, 9, 1400},
                     HeadsCase{at::kFloat, 4, 3, 64, 129}, HeadsCase{at::kBFloat16, 3, 2, 33, 200}),
     heads_name);
+
+TEST(MixedLinear, SumsTheGradientOfABiasAloneAsBesideOthers) {
+    if (!has_layer_mix_kernel(at::kFloat)) GTEST_SKIP() << "needs AVX-512";
+    constexpr std::int64_t kRows = 40000;  // so many that Torch divides a sum among threads
+    const at::Tensor states = at::randn({1, 2, kRows, 1});
+    const at::Tensor gradient = at::randn({3, kRows, 2});
+    const auto run = [&](std::int64_t first, std::int64_t count) {
+        const at::Tensor biases = at::zeros({count, 2}).requires_grad_();
+        mixed_linear(states, at::ones({count, 2}), at::ones({count, 2, 1}), biases)
+            .backward(gradient.narrow(0, first, count));
+        return biases.grad();
+    };
+    const at::Tensor all = run(0, 3);
+    for (std::int64_t k = 0; k < 3; ++k) EXPECT_TRUE(run(k, 1)[0].equal(all[k])) << k;
+}
 
 TEST(MixedLinear, IsForStatesThatAllHeadsShareAndThatNeedNoGradient) {
     const at::Tensor states = at::randn({1, 3, 5, 16});

@@ -7,23 +7,23 @@ read their files from the disk (they are dropped from memory before) or from the
 epoch.
 
 Together: an epoch of one learned pooling, and of --together of them, which differ only in their seeds. States come from
-bv_train's own memory, or from a disk whose rate the kernel's block I/O controller limits (--throttle, MB/s; cgroup, as root).
-The same from memory for adapters of width 64.
+bv_train's own memory, or from a disk whose rate Linux limits (--throttle, MB/s; block I/O controller of cgroups, as root). The
+same from memory for adapters of width 64. From memory the first epoch does not count.
 
 Waiting: the share of an epoch's time that one head waits for states, by element type: from the disk in the first epoch, from
-the page cache and from bv_train's own memory in the second one, whose beginning is read during the first. For comparison plain
+the page cache and from bv_train's own memory in later ones, whose beginning is read during the one before. For comparison plain
 calls read the float16 store from the disk.
 
 All jobs run one after the other on the same cores, --rounds times, in one order and then in the opposite one. Rates are
 medians; ratios are computed within each round first. With a BERT of width 384 and 7 states a question takes 8.2 MB on the disk
-and 4.3 MB of memory for the page cache. Ends
-with exit code 0 whether or not targets are met.
+and 4.3 MB of memory for the page cache. Ends with exit code 0 whether or not targets are met.
 """
 import argparse
 import contextlib
 import json
 import math
 import shutil
+import statistics
 import sys
 from pathlib import Path
 
@@ -80,13 +80,14 @@ class Bench(Programs):
         return run([sys.executable, HERE / "peer_heads.py", *arguments], **self.python)
 
     def train(self, heads, store, output, *flags, disk=None):
-        """Runs bv_train; returns its log line of an epoch of all heads."""
+        """Runs bv_train; returns the lines of a head's log, one for each epoch of all heads."""
         self.on_ranks(1, "bv_train", "--store", store, "--dev-store", self.store(DTYPES[0], "dev"), "--heads", heads,
                       "--output", output, "--device", "cpu", "--threads", CORES, *flags, disk=disk)
-        return json.loads(next(output.glob("*/*/*/metrics.jsonl")).read_text(encoding="utf-8").splitlines()[-1])
+        return [json.loads(line) for line in next(output.glob("*/*/*/metrics.jsonl")).read_text(encoding="utf-8").splitlines()]
 
     def epoch(self, heads, dtype, place, *flags, epochs=1, disk=None):
-        """Trains heads over a store; returns the rates of the last epoch, and the share of its time spent waiting."""
+        """Trains heads over a store; returns the rates of an epoch, and the share of its time spent waiting: medians of the epochs
+        from the second on, if there are more than one."""
         store, output = self.store(dtype), self.folder / "epoch"
         cache = 0
         if place == "disk":
@@ -95,20 +96,21 @@ class Bench(Programs):
             read_through(store)
         else:
             cache = math.ceil(store.stat().st_size / 2**30)
-        line = self.train(heads, store, output, "--cache-gib", cache, "--epochs", epochs, *flags, disk=disk)
+        lines = self.train(heads, store, output, "--cache-gib", cache, "--epochs", epochs, *flags, disk=disk)
         shutil.rmtree(output)
-        return dict(seconds=line["seconds"], sequences_per_second=self.count / line["seconds"],
-                    bytes_per_second=store.stat().st_size / line["seconds"], waiting=line["waiting_share"])
+        seconds, waiting = (statistics.median(line[key] for line in lines[1:] or lines) for key in ("seconds", "waiting_share"))
+        return dict(seconds=seconds, sequences_per_second=self.count / seconds, bytes_per_second=store.stat().st_size / seconds,
+                    waiting=waiting)
 
     def fed(self, head, dtype, place):
         """How a head is fed with states. A second epoch would read none from the disk: the first leaves them in the page cache."""
-        return self.epoch(head, dtype, place, epochs=1 if place == "disk" else 2)
+        return self.epoch(head, dtype, place, epochs=1 if place == "disk" else epochs_of(head))
 
     def together(self, head, count, rate):
         """Trains `count` heads from a disk of `rate` MB/s or, without a rate, from memory."""
         seeds = ("--seed", ",".join(map(str, range(1, count + 1))))
         if not rate:
-            return self.epoch(head, DTYPES[0], "memory", *seeds, epochs=2)
+            return self.epoch(head, DTYPES[0], "memory", *seeds, epochs=epochs_of(head))
         with contextlib.closing(SlowDisk(self.folder, rate * MB)) as disk:
             return self.epoch(head, DTYPES[0], "disk", *seeds, disk=disk)
 
@@ -121,6 +123,11 @@ class Bench(Programs):
         store = self.store(DTYPES[0])
         drop_from_memory(store)
         return timed_read(store)
+
+
+def epochs_of(head):
+    """The number of epochs to measure: an epoch of the small head takes only a fraction of a second."""
+    return 6 if head == SMALL_HEAD else 2
 
 
 def together(head, count, rate):

@@ -23,12 +23,14 @@ except ModuleNotFoundError as missing:
           file=sys.stderr)
     sys.exit(2)
 
-SCORES = ("official", "reference", "classification", "held_out")
+SCORES = ("official", "reference", "classification")
 
 
 def scores_in(metrics, prefix=""):
-    """The numbers of all scores, by tag: official/f1."""
-    return {
+    """The numbers of all scores, by tag: official/f1, or held_out/official/f1."""
+    held_out = metrics.get("held_out")
+    inner = scores_in(held_out, f"{prefix}held_out/") if isinstance(held_out, dict) else {}
+    return inner | {
         f"{prefix}{group}/{key}": value
         for group in SCORES
         for key, value in (metrics.get(group) or {}).items()

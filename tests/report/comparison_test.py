@@ -42,6 +42,18 @@ def test_the_table_of_heads_says_where_differences_are_at_other_thresholds_than_
     assert ("held-out thresholds" in csv_of(table)) == held_out
 
 
+@pytest.mark.parametrize("absent", ["HasAns", "NoAns"])
+def test_the_answer_none_has_no_score_over_questions_that_are_not_there(run, absent):
+    for path in run.rglob("metrics.json"):
+        metrics = bv.read_json(path)
+        left = {key: value for key, value in metrics["official"].items() if not key.startswith(absent)}
+        made_run.write_json(path, metrics | {"official": left})
+    table = tables_of(run)["span-fine-tuning"]
+    titles = [column.title for column in table.columns]
+    (row,) = [dict(zip(titles, row.cells)) for row in table.rows if row.cells[0] == "always none"]
+    assert (row["has-answer F1"], row["no-answer F1"]) == ((None, 100) if absent == "HasAns" else (0, None))
+
+
 def write_right(run, place, right):
     """Records of answers, never "none", of which those in `right` (by their place among all questions) are right."""
     (path,) = run.glob(f"span/seed-1/{place}/{NAME}")

@@ -85,11 +85,11 @@ def test_heads_that_were_trained_together_tell_their_speed_and_waiting_once(tmp_
     heads = tmp_path / "span/seed-2/heads"
     write_lines(heads / "a/epoch-1/lr-0.001-seed-2/metrics.jsonl", [line(1, 20.0, 0.1)])  # ran out of patience
     write_lines(heads / "b/epoch-1/lr-0.001-seed-2/metrics.jsonl", [line(1, 20.0, 0.1), line(2, 40.0, 0.4)], '{"epo')
-    write_lines(heads / "a/epoch-0.3/lr-0.001-seed-2/metrics.jsonl", [line(1, 10.0, 0.5)])
+    write_lines(heads / "a/epoch-1_3/lr-0.001-seed-2/metrics.jsonl", [line(1, 10.0, 0.5)])
     write_lines(heads / "c/epoch-1/lr-0.001-seed-2/metrics.jsonl", [{"epoch": 1, "loss": 2.0}])  # tells no speed
     first, second = trainings_of_heads(tmp_path)
     assert [(one.task, one.epoch, one.seed, len(one.logs), len(one.passes)) for one in (first, second)] == [
-        ("span", "0.3", "2", 1, 1), ("span", "1", "2", 2, 2)]
+        ("span", "1/3", "2", 1, 1), ("span", "1", "2", 2, 2)]
     assert (first.sequences_per_second, first.waiting_share) == (60, 0.5)
     assert (second.sequences_per_second, second.waiting_share) == (pytest.approx(20), pytest.approx(0.3))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from page_parts import Column, cell_text
 from scipy import stats
-from significance import Bootstrap, benjamini_hochberg, bootstrap, holm, smallest_difference, verdict
+from significance import Bootstrap, benjamini_hochberg, bootstrap, corrected_pairs, corrected_together, holm, smallest_difference, verdict
 
 
 def ones(right):
@@ -102,7 +102,7 @@ def test_equal_systems_are_not_distinguishable():
 
 def test_a_difference_that_no_resample_contradicts_has_a_p_value_of_its_size():
     draws = np.stack([np.zeros(10_000), np.random.default_rng(8).normal(8, 1, 10_000)])
-    found = Bootstrap(np.array([0.0, 8.0]), draws)
+    found = Bootstrap(np.array([0.0, 8.0]), draws, clusters=100)
     assert 1e-17 < found.difference(1, 0).p < 1e-13  # 2 sf(8) = 1.2e-15
     assert found.difference(0, 1).verdict == "worse" and found.difference(1, 0).verdict == "better"
     assert found.pairwise_p()[0, 1] == found.difference(1, 0).p
@@ -114,20 +114,31 @@ def test_differences_are_corrected_together():
     better = right | (random.random(600) < 0.06)  # by about 3 points
     same = [np.where(random.random(600) < 0.05, ~right, right) for _ in range(10)]
     found = bootstrap([{"1": ones(own)} for own in (right, better, *same)], np.arange(600), resamples=2000)
-    together = found.differences([(system, 0) for system in range(1, 12)])
+    together = corrected_together([found.difference(system, 0) for system in range(1, 12)])
     alone = [found.difference(system, 0) for system in range(1, 12)]
     assert [one.corrected for one in together] == holm([one.p for one in alone]).tolist()
     assert all((one.value, one.low, one.high) == (other.value, other.low, other.high) for one, other in zip(together, alone))
     assert together[0].verdict == together[0].sure_verdict == "better"
     assert [one.sure_verdict for one in together[1:]] == ["not distinguishable"] * 10
-    zoo, upper = found.zoo(), np.triu_indices(12, 1)
+    zoo, upper = corrected_pairs(found.pairwise_p()), np.triu_indices(12, 1)
     assert (zoo == zoo.T).all() and (np.diag(zoo) == 1).all()
     assert zoo[upper] == pytest.approx(stats.false_discovery_control(found.pairwise_p()[upper]))
 
 
 def test_a_verdict_alone_may_not_survive_the_correction():
-    difference = replace(bootstrap([{"1": ones([1, 1])}, {"1": ones([0, 0])}], [0, 1]).difference(0, 1), corrected=0.2)
+    clusters = np.arange(20)
+    difference = replace(bootstrap([{"1": ones(clusters >= 0)}, {"1": ones(clusters < 0)}], clusters).difference(0, 1), corrected=0.2)
     assert (difference.verdict, difference.sure_verdict) == ("better", "not distinguishable")
+
+
+@pytest.mark.parametrize("paragraphs", [1, 2, 19])
+def test_too_few_paragraphs_tell_nothing(paragraphs):
+    """Each resample of one paragraph is the same, so that its interval is a point."""
+    clusters = np.arange(400) % paragraphs
+    found = bootstrap([{"1": ones(clusters >= 0)}, {"1": ones(np.arange(400) % 7 > 0)}], clusters, resamples=200)
+    one = found.difference(0, 1)
+    assert one.value > 10 and (one.verdict, one.sure_verdict, one.p, one.corrected) == ("not distinguishable",) * 2 + (1, 1)
+    assert found.pairwise_p().tolist() == [[1, 1], [1, 1]]
 
 
 def test_words_follow_the_interval():
@@ -163,8 +174,8 @@ def test_the_whole_zoo_takes_seconds():
     clusters = random.integers(0, 1204, 11_873)
     before = resource.getrusage(resource.RUSAGE_SELF)
     found = bootstrap(systems, clusters)
-    differences = found.differences([(index, 0) for index in range(1, 90)])
-    zoo = found.zoo()
+    differences = corrected_together([found.difference(index, 0) for index in range(1, 90)])
+    zoo = corrected_pairs(found.pairwise_p())
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
     assert zoo.shape == (90, 90) and all(one.low < one.value < one.high for one in differences)

@@ -34,7 +34,7 @@ def run(tmp_path):
     head = folder / "heads/learned_pooling/epoch-1/lr-0.001-seed-1"
     lines = [
         {"epoch": epoch, "step": 20 * epoch, "seconds": 3.0, "loss": 5.0, "loss_of_tenths": [10.0 * epoch + place for place in range(10)],
-         **scores("span", 50.0 + epoch)}
+         **scores("span", 50.0 + epoch), "held_out": scores("span", 70.0 + epoch) | {"epoch": epoch}}
         for epoch in (1, 2)
     ]
     write_lines(head / "metrics.jsonl", lines)
@@ -62,6 +62,8 @@ def test_tensorboard_reads_every_value_back(run):
     head = "span/seed-1/heads/learned_pooling/epoch-1/lr-0.001-seed-1"
     assert points(run, head, "loss") == [(20 * epoch - 20 + 2 * (place + 1), 10.0 * epoch + place) for epoch in (1, 2) for place in range(10)]
     assert points(run, head, "official/exact") == [(20, 51.0), (40, 52.0)]
+    assert points(run, head, "held_out/official/exact") == [(20, 71.0), (40, 72.0)]
+    assert not points(run, head, "held_out/epoch")
 
 
 def test_steps_are_as_far_apart_as_they_took(run):

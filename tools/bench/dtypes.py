@@ -18,9 +18,9 @@ from table import text_table
 from programs import CORES, REPOSITORY, BenchError, run
 
 sys.path.insert(0, str(REPOSITORY / "tools/report"))
-from evidence import parts_of
 from question_records import NAME, read_records
 from significance import bootstrap
+from system import parts_of
 
 DTYPES = ("float32", "float16", "bfloat16", "float8")
 

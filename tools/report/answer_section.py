@@ -1,13 +1,13 @@
 """The answer first: which small head, on which lightly fine-tuned checkpoint, matches BERT, and how sure that is."""
 
 import charts
-from evidence import MEASURES, measure_of
 from groups import grouped
 from page_parts import Column, Figure, number_text
 from report_model import TASK_TITLES
 from run_model import label_of
-from significance import BETTER, WORSE, holm
+from significance import BETTER, FEWEST, WORSE, holm
 from significance_section import LEVEL, against_own_bert
+from system import MEASURES, measure_of
 
 
 def signed(value):
@@ -66,6 +66,11 @@ def compared(run, task, evidence, measure, best):
     heads = [one for one in evidence.heads if one.group.epoch <= best.group.epoch and one.group.dev_epoch in (None, one.group.epoch)]
     if not heads:
         return ["No head was trained on a checkpoint as early as BERT's best."]
+    heads = [one for one in heads if one.seeds & best.seeds]
+    if not heads:
+        return ["No answer yet: no head has a seed of BERT's best checkpoint."]
+    if evidence.paragraphs < FEWEST:
+        return [too_few_paragraphs(evidence, measure, max(heads, key=lambda one: evidence.score(one, measure)), best)]
     told = {id(one): evidence.difference(one, best, measure) for one in heads}
     corrected = dict(zip(told, holm([difference.p for difference in told.values()])))
     verdicts = {place: verdict_of(told[place], corrected[place], len(heads)) for place in told}
@@ -89,7 +94,9 @@ def compared(run, task, evidence, measure, best):
     smallest = told[id(chosen)].smallest
     limits = f"These questions would show a difference of {smallest:.1f} points or more."
     alone = " There is one seed, so the interval tells nothing of other seeds."
-    limits += " The interval is over questions and seeds." if chosen.has_seeds else alone
+    limits += " The interval is over questions and seeds." if len(chosen.seeds & best.seeds) > 1 else alone
+    if chosen.seeds != best.seeds:
+        limits += " Both are compared under the seeds that both have."
     if task == "span":
         limits += (
             " The thresholds on the score of “none” were chosen on held-out training questions."
@@ -97,6 +104,16 @@ def compared(run, task, evidence, measure, best):
             else " The thresholds on the score of “none” are those of the evaluations."
         )
     return [*sentences, limits]
+
+
+def too_few_paragraphs(evidence, measure, head, bert):
+    """The scores alone, where nothing can be said of how sure a difference is."""
+    ours, other = evidence.pair_of_scores(head, bert, measure)
+    return (
+        f"The best of all heads, {head.name} over epoch-{label_of(head.group.epoch)} states, has {MEASURES[measure]} {ours:.1f}, and BERT "
+        f"{other:.1f} after {label_of(bert.group.epoch)} epochs. The questions are of {evidence.paragraphs} paragraphs: too few to show "
+        f"whether a difference is noise (at least {FEWEST} are needed)."
+    )
 
 
 def comparable(heads, told, score, measure):
@@ -130,7 +147,7 @@ def claim(run, task, evidence, measure, compared_pair):
     head, bert, difference, verdict = compared_pair
     whole = run.bert_parameters(task) or bert.group.parameters
     share = f" with {100 * head.group.parameters / whole:.2g} % of its parameters" if whole and head.group.parameters else ""
-    ours, other = evidence.score(head, measure), evidence.score(bert, measure)
+    ours, other = evidence.pair_of_scores(head, bert, measure)
     ratio = f"{100 * ours / other:.0f} %" if other else "all"
     return (
         f"{head.name} over epoch-{label_of(head.group.epoch)} states reaches {ratio} of BERT's {MEASURES[measure]}{share} ({ours:.1f} "

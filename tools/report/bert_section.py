@@ -55,7 +55,9 @@ def trivial_rows(task, of_none, majority):
     rows, width = [], len(SCORES[task])
     none, source = of_none
     if none is not None:
-        rows.append(Row(["always none", "", none, none, 0.0, 100.0, *[None] * (width - 4)], "trivial", [source]))
+        asked, impossible = (source.main.get(f"{kind}_f1") is not None for kind in ("HasAns", "NoAns"))
+        cells = [none, none, 0.0 if asked else None, 100.0 if impossible else None, *[None] * (width - 4)]
+        rows.append(Row(["always none", "", *cells], "trivial", [source]))
     if majority:
         cells = ["always the same", "", majority.main["majority_exact"], *[None] * (width - 1)]
         rows.append(Row(cells, "trivial", [majority]))

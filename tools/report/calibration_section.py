@@ -50,7 +50,7 @@ def add_figures(report, evidence, table):
     task = evidence.task
     bins, lines = [], []
     for system in evidence.systems:
-        found = reliability(confidence_of(system.one, system.threshold), system.correct())
+        found = reliability(confidence_of(system.one, system.threshold), system.one.correct(system.threshold))
         told = {"model": system.name, "epoch": epoch_cell(system.group.epoch).text}
         for count, x, y in zip(found.counts, found.confidence, found.accuracy):
             if count:
@@ -64,7 +64,7 @@ def add_figures(report, evidence, table):
     epochs = {head.group.epoch for head in evidence.heads}
     for system in evidence.systems:
         if system.group.epoch in epochs or not epochs:
-            coverage, risk = risk_coverage(confidence_of(system.one, system.threshold), system.correct())
+            coverage, risk = risk_coverage(confidence_of(system.one, system.threshold), system.one.correct(system.threshold))
             told = {"model": system.name, "epoch": epoch_cell(system.group.epoch).text}
             for x, y in curve(coverage, risk):
                 lines.append({**told, "x": round(100 * float(x), 2), "y": round(100 * float(y), 2)})

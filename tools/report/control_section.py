@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass
 
 import judgement_charts as charts
-from evidence import MEASURES, measure_of
 from groups import Group, grouped, recipe_of, spread
 from marks import about
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell, name_of
 from significance_section import intervals_text, shown
+from system import MEASURES, measure_of
 
 TITLE = "Control on shuffled labels"
 MEANING = (

@@ -1,104 +1,15 @@
 """What is known of every single question: the records of BERT at its checkpoints and of heads, on the same questions."""
 
 from collections import Counter
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from groups import grouped, seed_text, seeds_of
+from groups import grouped
 from question_records import NAME, read_records
 from question_texts import find_features, read_texts
-from significance import bootstrap
+from significance import FEWEST, bootstrap, corrected_pairs
+from system import System, by_seed, measure_of, names_of, parts_of
 from thresholds import held_out_scores, threshold_of
-
-MEASURES = {"f1": "F1", "exact": "accuracy", "answered": "F1 of the questions with an answer"}
-SHORT = {**MEASURES, "answered": "has-answer F1"}  # as titles of columns
-EITHER = "either"  # percent that the best or the second-best answer is right, by the reference's scorer
-
-
-def measure_of(task):
-    """The measure that says how good a model is."""
-    return "f1" if task == "span" else "exact"
-
-
-def parts_of(records, threshold, measure):
-    """Numerators and denominators of a score, (Q) each. Measures: those of MEASURES, and EITHER."""
-    if measure == "exact":
-        return records.correct(threshold).astype(np.float64), np.ones(len(records))
-    if measure == EITHER:
-        return (records["reference_exact"] | records["reference_second_exact"]).astype(np.float64), np.ones(len(records))
-    numerators, denominators = records.f1_parts(threshold)
-    asked = records["answerable"] if measure == "answered" else np.ones(len(records), bool)
-    return numerators * asked, denominators * asked
-
-
-def by_seed(parts):
-    """By seed of fine-tuning: numerators and denominators, (H, Q) each, of its H results. `parts`: those of each result, (Q) each, as
-    (result, (numerators, denominators))."""
-    found = {}
-    for result, pair in parts:
-        found.setdefault(result.seed, []).append(pair)
-    return {seed: tuple(map(np.stack, zip(*pairs))) for seed, pairs in found.items()}
-
-
-@dataclass(eq=False)
-class System:
-    """One model under its seeds. `records` and `thresholds` by `seed_text` of the results; a threshold of None is that of the answers
-    as given."""
-
-    group: object
-    records: dict
-    thresholds: dict
-
-    @property
-    def name(self):
-        return self.group.name.replace("_", " ")
-
-    @property
-    def is_bert(self):
-        return self.group.name == "BERT"
-
-    @property
-    def held_out(self):
-        """Whether its thresholds were chosen on held-out questions."""
-        return any(threshold is not None for threshold in self.thresholds.values())
-
-    @property
-    def seed(self):
-        """The seed, as `seed_text` of a result, that stands for it where one must."""
-        return next(iter(self.records))
-
-    @property
-    def seed_text(self):
-        """The seed, or the number of seeds that its figures are of: the others have no records."""
-        return seed_text(self.results)
-
-    @property
-    def has_seeds(self):
-        """Whether it has several seeds of fine-tuning, which a bootstrap draws."""
-        return len(seeds_of(self.results)) > 1
-
-    @property
-    def results(self):
-        """The results that have records, and so the figures come from."""
-        return [result for result in self.group.results if result.seed_text in self.records]
-
-    @property
-    def one(self):
-        return self.records[self.seed]
-
-    @property
-    def threshold(self):
-        return self.thresholds[self.seed]
-
-    def correct(self):
-        return self.one.correct(self.threshold)
-
-    def parts(self, measure):
-        """By seed of fine-tuning: numerators and denominators of a score (`by_seed`)."""
-        return by_seed(
-            (one, parts_of(self.records[one.seed_text], self.thresholds[one.seed_text], measure)) for one in self.results
-        )
 
 
 def _files_of(results):
@@ -124,14 +35,15 @@ class Evidence:
         found = self._of_same_questions(found)
         self._known = {result.files[0]: found.get(result.files[0]) for result in results}  # None: without records, and named
         self.systems = []
-        for group in grouped(results):
+        groups = grouped(results)
+        for group, name in zip(groups, names_of(groups)):
             records = {result.seed_text: found[result.files[0]] for result in group.results if result.files[0] in found}
             if records:
                 thresholds = {one.seed_text: self._threshold(one, records) for one in group.results if one.seed_text in records}
-                self.systems.append(System(group, records, thresholds))
+                self.systems.append(System(group, name, records, thresholds))
         self._absent = absent
         self._thresholds_for_all()
-        self._bootstraps = {}
+        self._bootstraps, self._paired = {}, {}
 
     def _thresholds_for_all(self):
         """Those chosen on held-out questions only where every system has one: else some would be favoured."""
@@ -244,7 +156,22 @@ class Evidence:
     @property
     def drawn_over(self):
         """What the bootstrap draws, as captions say it."""
-        return "questions and seeds" if any(system.has_seeds for system in self.systems) else "questions"
+        return "questions and seeds" if any(len(system.seeds) > 1 for system in self.systems) else "questions"
+
+    @property
+    def pairs_text(self):
+        """What captions say of differences where not all systems have the same seeds, or where the questions are too few."""
+        text = ""
+        if any(one.seeds != self.systems[0].seeds for one in self.systems):
+            text += " Two models are compared under the seeds that both have."
+        if self.paragraphs < FEWEST:
+            text += f" {self.paragraphs} paragraphs are too few to show whether a difference is noise: at least {FEWEST} are needed."
+        return text
+
+    @cached_property
+    def paragraphs(self):
+        """The number of paragraphs that the questions are of."""
+        return len(np.unique(self.first["context"]))
 
     @property
     def held_out(self):
@@ -295,8 +222,44 @@ class Evidence:
     def interval(self, system, measure="f1"):
         return self.bootstrap(measure).interval(self.systems.index(system))
 
+    def _under(self, seeds, measure):
+        """The systems that have all those seeds, and their Bootstrap under these seeds alone."""
+        if (seeds, measure) not in self._paired:
+            systems = [one for one in self.systems if seeds <= one.seeds]
+            if all(one.seeds == seeds for one in self.systems):
+                drawn = self.bootstrap(measure)
+            else:
+                parts = [{seed: part for seed, part in one.parts(measure).items() if seed in seeds} for one in systems]
+                drawn = bootstrap(parts, self.first["context"])
+            self._paired[seeds, measure] = systems, drawn
+        return self._paired[seeds, measure]
+
     def difference(self, system, other, measure="f1"):
-        return self.bootstrap(measure).difference(self.systems.index(system), self.systems.index(other))
+        """The Difference under the seeds that both have; None where they share none."""
+        if not system.seeds & other.seeds:
+            return None
+        systems, drawn = self._under(system.seeds & other.seeds, measure)
+        return drawn.difference(systems.index(system), systems.index(other))
+
+    def pair_of_scores(self, system, other, measure="f1"):
+        """Both scores under the seeds that both have."""
+        systems, drawn = self._under(system.seeds & other.seeds, measure)
+        return tuple(float(drawn.scores[systems.index(one)]) for one in (system, other))
+
+    def zoo(self, measure):
+        """(S, S) each: the differences of all pairs under the seeds that both have, and their p values, corrected together by
+        Benjamini and Hochberg. A pair that shares no seed has the difference 0 and p 1."""
+        count = len(self.systems)
+        values, p = np.zeros((count, count)), np.ones((count, count))
+        shared = np.array([[one.seeds & other.seeds for other in self.systems] for one in self.systems], object)
+        for seeds in {*shared.flat} - {frozenset()}:
+            systems, drawn = self._under(seeds, measure)
+            places = np.array([self.systems.index(one) for one in systems])
+            chosen = shared[np.ix_(places, places)] == seeds
+            own, other = places[np.argwhere(chosen).T]
+            values[own, other] = np.subtract.outer(drawn.scores, drawn.scores)[chosen]
+            p[own, other] = drawn.pairwise_p()[chosen]
+        return values, corrected_pairs(p)
 
     @cached_property
     def texts(self):

@@ -4,12 +4,12 @@ import re
 
 import experiment_charts as charts
 from columns import MEANINGS
-from evidence import EITHER
 from groups import grouped, spread
 from page_parts import Column, Figure, Row, Table, words
 from paired_columns import PairedColumns, members
 from row_builder import EPOCH, SEED, epoch_cell, name_of, score_table
 from run_model import label_of
+from system import EITHER
 
 HEAD = words("head")
 

@@ -8,6 +8,7 @@ from history import AFTERWARDS, FATES, history_of, learning_order, order_agreeme
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, epoch_cell
 from run_model import label_of
+from system import common_seed
 from threshold_section import shown_systems
 
 WORDS = 12  # on either side of the figure
@@ -30,8 +31,8 @@ def by_name(evidence):
     return {name: systems for name, systems in found.items() if len(systems) > 1}
 
 
-def rights(systems):
-    return np.stack([system.correct() for system in systems])
+def rights(systems, seed):
+    return np.stack([system.correct(seed) for system in systems])
 
 
 def add_fates(report, evidence):
@@ -41,20 +42,24 @@ def add_fates(report, evidence):
     task, name = evidence.task, f"{evidence.task}-history"
     rows = []
     for model, systems in found.items():
-        one, agreement = history_of(rights(systems)), None
+        seed = common_seed(systems)
+        if seed is None:
+            continue
+        one, agreement = history_of(rights(systems, seed)), None
         same = [evidence.bert_at(system.group.epoch) for system in systems]
-        if model != "BERT" and all(same):
-            agreement = order_agreement(one, history_of(rights(same)))
+        if model != "BERT" and all(bert and seed in bert.seeds for bert in same):
+            agreement = order_agreement(one, history_of(rights(same, seed)))
             agreement = None if np.isnan(agreement) else float(agreement)
         counts = [one.count(fate) for fate in range(len(FATES))]
         epochs = ", ".join(label_of(system.group.epoch) for system in systems)
         events = float(one.forgetting_events.mean())
-        results = [result for system in systems for result in system.group.results if result.seed_text == system.seed]
+        results = [system.of_seed(seed) for system in systems]
         rows.append(Row([model, epochs, *counts, events, agreement], "bert" if model == "BERT" else "", results))
     caption = (
         "What became of the questions over a model's checkpoints. Learned: wrong before, right at the last; forgotten: right before, "
         "wrong at the last. A forgetting event is a turn from right to wrong (Toneva et al. 2019). Agreement: Spearman's correlation "
-        "of the order in which a head and BERT learn the questions, over the head's checkpoints. Where there are several seeds, the first."
+        "of the order in which a head and BERT learn the questions, over the head's checkpoints. Where there are several seeds, the first "
+        "that all checkpoints of the model have."
     )
     columns = [
         words("model"),
@@ -64,13 +69,13 @@ def add_fates(report, evidence):
         Column("agreement with BERT", 3),
     ]
     report.table(task, Table(name, "Learning history", caption, columns, rows))
-    if evidence.berts and len(evidence.berts) > 1:
+    if len(evidence.berts) > 1 and common_seed(evidence.berts) is not None:
         report.figure(task, learning_figure(evidence, name))
 
 
 def learning_figure(evidence, table):
     """Forgetting events and the order of learning, of BERT."""
-    right = rights(evidence.berts)
+    right = rights(evidence.berts, common_seed(evidence.berts))
     one = history_of(right)
     labels = [label_of(system.group.epoch) for system in evidence.berts]
     changes = []
@@ -86,7 +91,7 @@ def learning_figure(evidence, table):
     caption = (
         "What BERT learned and forgot of the questions between one checkpoint and the next; and the order in which it learned them: the "
         "first checkpoint whose answer to a question is right, and whether later checkpoints forgot it. Where there are several seeds, "
-        "the first."
+        "the first that all checkpoints have."
     )
     drawing = charts.learning(changes, firsts, CHANGES, AFTERWARDS)
     return Figure(f"{evidence.task}-learning", "Forgetting events and the order of learning", caption, drawing, table)
@@ -99,13 +104,14 @@ def add_words(report, evidence):
     questions = [evidence.texts.questions[place] for place in places]
     rows, last = [], None
     for system in shown_systems(evidence):
-        found = separating_words(questions, system.correct())
+        seed = common_seed([system])
+        found = separating_words(questions, system.correct(seed))
         for one in [*found[:WORDS], *found[-WORDS:]] if len(found) > 2 * WORDS else found:
             rows.append(
                 Row(
                     [epoch_cell(system.group.epoch), system.name, one.word, one.z, one.log_odds, one.right, one.wrong],
                     "",
-                    [result for result in system.group.results if result.seed_text == system.seed],
+                    [system.of_seed(seed)],
                 )
             )
         last = (system, found) if system.is_bert and found else last
@@ -142,9 +148,10 @@ def add_context_lengths(report, evidence):
     rows, bars = [], []
     for head in evidence.heads:
         bert = evidence.bert_at(head.group.epoch)
-        if bert is None:
+        seed = bert and common_seed([head, bert])
+        if seed is None:
             continue
-        own, other = head.correct(), bert.correct()
+        own, other = head.correct(seed), bert.correct(seed)
         cells = [epoch_cell(head.group.epoch), head.name]
         for kind, chosen in zip(kinds, (own & ~other, other & ~own)):
             if chosen.any():
@@ -152,12 +159,12 @@ def add_context_lengths(report, evidence):
                 told = {"model": head.name, "epoch": label_of(head.group.epoch), "kind": kind, "count": int(chosen.sum())}
                 bars.append({**told, "low": low, "q1": q1, "median": median, "q3": q3, "high": high})
             cells += [int(chosen.sum()), float(np.median(lengths[chosen])) if chosen.any() else None]
-        rows.append(Row(cells, "", [*head.group.results, *bert.group.results]))
+        rows.append(Row(cells, "", [head.of_seed(seed), bert.of_seed(seed)]))
     if not rows:
         return
     caption = (
         "Word pieces of the contexts of questions that a head alone gets right, and that BERT alone does, at the same checkpoint. Of all "
-        f"questions the median is {np.median(lengths):.0f}. Where there are several seeds, the first."
+        f"questions the median is {np.median(lengths):.0f}. Where there are several seeds, the first that both have."
     )
     columns = [
         EPOCH,

@@ -94,7 +94,7 @@ def trainings_of_heads(run_folder, read=read_json_lines):
         lines = [line for line in read(path) if _tells_speed(line)]
         if lines:
             *_, task, seed, _, _, epoch, _, _ = path.parts
-            own = (task, seed.removeprefix("seed-"), epoch.removeprefix("epoch-"))
+            own = (task, seed.removeprefix("seed-"), epoch.removeprefix("epoch-").replace("_", "/"))
             training = found.setdefault((*own, lines[0]["seconds"], lines[0]["waiting_share"]), HeadTraining(*own, [], []))
             training.logs.append(path)
             training.passes = max(training.passes, lines, key=len)
@@ -168,7 +168,7 @@ def _heads(seed, name, now):
         of = read_json(recipe).get("epochs") if recipe.is_file() else None
         seconds = [line["seconds"] for line in lines if is_number(line.get("seconds"))]
         left = (of - len(lines)) * sum(seconds) / len(seconds) if of and seconds else None
-        what = f"{len(paths)} head{'s' * (len(paths) > 1)} of {name}, {epoch.replace('-', ' ')}"
+        what = f"{len(paths)} head{'s' * (len(paths) > 1)} of {name}, {epoch.replace('-', ' ').replace('_', '/')}"
         speed = ""
         if lines and _tells_speed(lines[-1]):
             last = lines[-1]

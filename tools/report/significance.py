@@ -20,6 +20,7 @@ SEED = 2020
 LEVEL = 0.95
 POWER = 0.8
 CHUNK = 500  # resamples at a time, to bound memory
+FEWEST = 20  # paragraphs: the resamples of fewer differ less than new paragraphs would (bv_eval --compare has the same limit)
 RESOLVED = 10  # resamples beyond 0 from which on their share tells a p value
 
 BETTER, WORSE, SAME = "better", "worse", "not distinguishable"
@@ -35,11 +36,12 @@ class Difference:
     p: float  # two-sided, of no difference; not corrected for the number of comparisons
     smallest: float  # the smallest difference that these questions would show; see `smallest_difference`
     corrected: float  # p, corrected for all the comparisons that were made together
+    few: bool = False  # the questions are of fewer than FEWEST paragraphs, so that p is 1
 
     @property
     def verdict(self):
         """Of this comparison alone."""
-        return verdict(self.value, (self.low, self.high))
+        return SAME if self.few else verdict(self.value, (self.low, self.high))
 
     @property
     def sure_verdict(self):
@@ -61,6 +63,12 @@ class Bootstrap:
 
     scores: np.ndarray  # (S) of the questions as they are
     draws: np.ndarray  # (S, R) of the resampled questions
+    clusters: int  # the number of paragraphs
+
+    @property
+    def few(self):
+        """Whether the paragraphs are too few to tell a difference from noise."""
+        return self.clusters < FEWEST
 
     def interval(self, system, level=LEVEL):
         """(low, high): the interval of a system's score."""
@@ -71,29 +79,29 @@ class Bootstrap:
         value = float(self.scores[system] - self.scores[other])
         draws = self.draws[system] - self.draws[other]
         low, high = _interval(draws, level)
-        p = float(_p_values(draws[None], np.array([value]))[0])
-        return Difference(value, low, high, p, smallest_difference(draws), p)
-
-    def differences(self, pairs):
-        """The Difference of each pair (system, other), corrected together by Holm: for "beats BERT", where the others are BERT at
-        the systems' checkpoints."""
-        found = [self.difference(system, other) for system, other in pairs]
-        return [replace(one, corrected=float(p)) for one, p in zip(found, holm([one.p for one in found]), strict=True)]
+        p = 1.0 if self.few else float(_p_values(draws[None], np.array([value]))[0])
+        return Difference(value, low, high, p, smallest_difference(draws), p, self.few)
 
     def pairwise_p(self):
         """(S, S): the two-sided p value of each pair's difference; 1 on the diagonal."""
         p = np.ones((len(self.scores),) * 2)
-        for system in range(1, len(self.scores)):
+        for system in range(1, 0 if self.few else len(self.scores)):
             others = slice(0, system)
             values = self.scores[system] - self.scores[others]
             p[system, others] = p[others, system] = _p_values(self.draws[system] - self.draws[others], values)
         return p
 
-    def zoo(self):
-        """(S, S): the p values of all pairs, corrected together by Benjamini and Hochberg; 1 on the diagonal."""
-        corrected, upper = np.ones((len(self.scores),) * 2), np.triu_indices(len(self.scores), 1)
-        corrected[upper] = benjamini_hochberg(self.pairwise_p()[upper])
-        return np.minimum(corrected, corrected.T)
+
+def corrected_together(differences):
+    """Each Difference, corrected together by Holm: for "beats BERT", where the others are BERT at the systems' checkpoints."""
+    return [replace(one, corrected=float(p)) for one, p in zip(differences, holm([one.p for one in differences]), strict=True)]
+
+
+def corrected_pairs(p):
+    """(S, S): the p values of all pairs, corrected together by Benjamini and Hochberg; 1 on the diagonal."""
+    corrected, upper = np.ones_like(p), np.triu_indices(len(p), 1)
+    corrected[upper] = benjamini_hochberg(p[upper])
+    return np.minimum(corrected, corrected.T)
 
 
 def bootstrap(systems, clusters, resamples=RESAMPLES, seed=SEED):
@@ -125,7 +133,7 @@ def bootstrap(systems, clusters, resamples=RESAMPLES, seed=SEED):
         draws[:, begin : begin + size] = _means(drawn, of_system, len(systems), weights[:, of_seed].T)
     whole = _ratios(sums.sum(axis=1, keepdims=True))
     scores = _means(whole, of_system, len(systems), np.ones((len(rows), 1)))
-    return Bootstrap(100 * scores[:, 0], 100 * draws)
+    return Bootstrap(100 * scores[:, 0], 100 * draws, count)
 
 
 def _ratios(sums):

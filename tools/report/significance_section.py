@@ -1,18 +1,19 @@
 """How sure the differences are: heads against BERT at the same checkpoint and at its best, and the whole zoo."""
 
 import numpy as np
-from evidence import MEASURES, SHORT
 from groups import seeds_of
 from page_parts import Column, Difference, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell
 from run_model import label_of
-from significance import BETTER
+from significance import BETTER, corrected_together
+from system import MEASURES, SHORT
 
 LEVEL = 0.05
 
 
 def shown(difference):
-    return Difference(difference.value, difference.low, difference.high, difference.verdict)
+    """As a cell; None where there is no difference."""
+    return difference and Difference(difference.value, difference.low, difference.high, difference.verdict)
 
 
 def intervals_text(groups, begin="In brackets stand"):
@@ -39,9 +40,11 @@ def versus_columns(evidence):
 
 def versus_text(evidence):
     """What the captions of these tables say of that column."""
-    if not evidence.berts or not evidence.held_out:
+    if not evidence.berts:
         return ""
-    return (
+    if not evidence.held_out:
+        return evidence.pairs_text
+    return evidence.pairs_text + (
         " The differences to BERT are at thresholds that were chosen on held-out questions; the scores beside them are of the answers "
         "as given, so that a difference is not that of these scores."
     )
@@ -53,17 +56,18 @@ def add_significance(report, evidence):
         return
     measure = evidence.judged
     best = evidence.best_bert(measure)
-    zoo = evidence.bootstrap(measure).zoo()
+    values, zoo = evidence.zoo(measure)
     pairs = zoo[np.triu_indices(len(zoo), 1)]
     caption = (
         "Paired bootstrap over questions, clustered by paragraph (10,000 resamples), and over seeds where there are several; "
         f"{MEASURES[measure]} in percent, in brackets the 95 % interval. “Beats BERT” is corrected by Holm for all heads of this "
         f"table. Against the whole zoo of {len(zoo)} systems: {int((pairs < LEVEL).sum())} of {len(pairs)} pairs differ, with at most "
         "5 % of these wrong (Benjamini and Hochberg); the last two columns count the systems that a head is better and worse than."
+        + evidence.pairs_text
         + evidence.thresholds_text
     )
-    table = Table(f"{task}-significance", "How sure the differences are", caption, columns_of(best, measure), rows_of(evidence, best, zoo))
-    report.table(task, table)
+    rows = rows_of(evidence, best, np.where(zoo < LEVEL, np.sign(values), 0))
+    report.table(task, Table(f"{task}-significance", "How sure the differences are", caption, columns_of(best, measure), rows))
 
 
 def columns_of(best, measure):
@@ -85,19 +89,23 @@ def columns_of(best, measure):
 
 def against_own_bert(evidence, measure):
     """The Difference of each head to BERT at the same checkpoint, where there is one, corrected together; by the head's place."""
-    systems = evidence.systems
-    pairs = [(systems.index(head), systems.index(bert)) for head in evidence.heads if (bert := evidence.bert_at(head.group.epoch))]
-    return dict(zip((place for place, _ in pairs), evidence.bootstrap(measure).differences(pairs))) if pairs else {}
+    found = {}
+    for place, head in enumerate(evidence.systems):
+        bert = None if head.is_bert else evidence.bert_at(head.group.epoch)
+        difference = bert and evidence.difference(head, bert, measure)
+        if difference:
+            found[place] = difference
+    return dict(zip(found, corrected_together(list(found.values()))))
 
 
 def rows_of(evidence, best, zoo):
-    """A row a head. `zoo` (S, S): the corrected p values of all pairs of systems."""
+    """A row a head. `zoo` (S, S): 1 where a system is surely better than another, -1 where it is worse, else 0."""
     measure = evidence.judged
-    scores, own = evidence.bootstrap(measure).scores, against_own_bert(evidence, measure)
+    own = against_own_bert(evidence, measure)
     rows = []
     for head in evidence.heads:
         place = evidence.systems.index(head)
-        same, apart = own.get(place), zoo[place] < LEVEL
+        same = own.get(place)
         cells = [
             epoch_cell(head.group.epoch),
             head.name,
@@ -106,8 +114,8 @@ def rows_of(evidence, best, zoo):
             *([shown(same), same.corrected, "yes" if same.sure_verdict == BETTER else "no"] if same else [None] * 3),
             shown(evidence.difference(head, best, measure)),
             same.smallest if same else None,
-            int((apart & (scores < scores[place])).sum()),
-            int((apart & (scores > scores[place])).sum()),
+            int((zoo[place] > 0).sum()),
+            int((zoo[place] < 0).sum()),
         ]
         rows.append(Row(cells, "", head.results))
     return rows

@@ -57,16 +57,16 @@ class Store:
 
     def states(self, feature, state=slice(None)):
         """The states of a feature, by its index in the features file: (L, T, H); classification: (L + 1, 1, H), pooled
-        output first. `state` picks some: an index gives (T, H), a slice fewer states. Raises ValueError if they were never
-        written."""
+        output first. `state` picks some: an index gives (T, H), a slice fewer states. An index counts the states of this store, not
+        the layers of BERT. Raises IndexError for one that the store lacks, ValueError if the states were never written."""
         position = self.position[feature]
         block = numpy.searchsorted(self.block_starts, position, side="right") - 1
         if self.file["block_records"][block, 0] != 1:
             raise ValueError(f"{self.file.filename} has no states of feature {feature} yet; bv_extract or bv_store repair writes them")
         rows = slice(self.starts[position], self.starts[position + 1])
         states = self.file["states"]
-        if isinstance(state, int):
-            state %= states.shape[0]
+        if isinstance(state, (int, numpy.integer)):
+            state = range(states.shape[0])[state]  # raises IndexError; h5py itself would count from the end twice
         found = states[state, rows]
         return from_float8(found) if self.dtype == "float8" else found
 

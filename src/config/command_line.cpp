@@ -72,8 +72,7 @@ void require_no_special_file(const CLI::Option& option, const std::filesystem::p
 }
 
 /// Whether two options name the same file, which need not exist if both are outputs.
-bool name_same_file(const CLI::Option& output, const CLI::Option& other, bool both_are_outputs) {
-    const auto path = output.as<std::string>();
+bool name_same_file(const std::string& path, const CLI::Option& other, bool both_are_outputs) {
     return std::ranges::any_of(other.results(), [&](const std::string& value) {
         std::error_code missing;
         return std::filesystem::equivalent(value, path, missing) ||
@@ -308,8 +307,16 @@ void CommandLine::check_output(const CLI::Option& output) const {
     others.push_back(app_->get_config_ptr());
     for (const CLI::Option* other : others) {
         const bool is_output = std::ranges::find(output_files_, other) != output_files_.end();
-        if (other != &output && name_same_file(output, *other, is_output))
-            fail("{} and {} name the same file: {}", other->get_name(), output.get_name(), path);
+        if (other == &output) continue;
+        // Programs write some of these beside an output, so no input may have such a name either.
+        for (const char* end : {"", ".toml", ".partial", ".lock"}) {
+            const std::string own = path + end;
+            if (!name_same_file(own, *other, is_output)) continue;
+            if (own == path)
+                fail("{} and {} name the same file: {}", other->get_name(), output.get_name(), path);
+            fail("{} names {}, which is written beside {} {}", other->get_name(), own, output.get_name(),
+                 path);
+        }
     }
 }
 

@@ -100,9 +100,10 @@ Descriptor take(const fs::path& output, const fs::path& path, std::vector<fs::pa
     for (int looks = 1; looks <= kLooks; ++looks) {
         if (looks > 1) std::this_thread::sleep_for(kPause);
         make_folder(folder, made);
-        Descriptor file(path, O_RDWR | O_CREAT);
+        // The mode lets others of a group that shares the folder take over the lock of a dead process.
+        Descriptor file(path, O_RDWR | O_CREAT, 0666);
         if (!file.ok() && errno == ENOENT && looks < kLooks) continue;
-        if (!file.ok()) fail("cannot create {}: {}", path.string(), std::strerror(errno));
+        if (!file.ok()) fail("cannot open {} to lock it: {}", path.string(), std::strerror(errno));
         const Answer answer = ask(file.get(), path);
         if (answer == Answer::no_locks) warn_of_no_locks(output);
         if (answer == Answer::no_locks || answer == Answer::taken) return file;
@@ -126,10 +127,16 @@ void write_description(int descriptor, const fs::path& path) {
 
 }  // namespace
 
-OutputLock OutputLock::of_file(const fs::path& file) {
-    fs::path lock_file = file;
+fs::path OutputLock::beside(const fs::path& file) {
+    std::error_code wrong;
+    fs::path lock_file = fs::weakly_canonical(file, wrong);
+    if (wrong) lock_file = file;
     lock_file += ".lock";
-    return {file, std::move(lock_file)};
+    return lock_file;
+}
+
+OutputLock OutputLock::of_file(const fs::path& file) {
+    return {file, beside(file)};
 }
 
 OutputLock OutputLock::of_folder(const fs::path& folder) {

@@ -16,6 +16,10 @@ class OutputLock {
     /// process holds the lock.
     static OutputLock of_file(const std::filesystem::path& file);
 
+    /// Local: the lock file of `file`. If `file` is a symbolic link, it is that of the file to which the link
+    /// leads, so that every name of a file has the same lock.
+    static std::filesystem::path beside(const std::filesystem::path& file);
+
     /// Local: locks FOLDER/.lock. The file lies inside the folder, so that every name of the folder leads to
     /// the same file. Makes the folder if it does not exist. Throws Error as above.
     static OutputLock of_folder(const std::filesystem::path& folder);

@@ -231,7 +231,10 @@ void SafetensorsParts::create() const {
     write_at(file, path_, header_, 0);
     // A file system that can reserve the space says now whether the disk is too full.
     const auto size = static_cast<off_t>(size_);
-    int result = ::fallocate(file.get(), 0, 0, size);
+    int result = -1;
+    do {  // some file systems let the stop signal interrupt this call
+        result = ::fallocate(file.get(), 0, 0, size);
+    } while (result != 0 && errno == EINTR);
     if (result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) result = ::ftruncate(file.get(), size);
     if (result != 0) fail("cannot write {} bytes to {}: {}", size_, path_.string(), std::strerror(errno));
 }

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "core/error.hpp"
 #include "core/parallel.hpp"
+#include "core/progress.hpp"
 #include "device/copy_stream.hpp"
 #include "squad/features/features_file.hpp"
 #include "states/state_source.hpp"
@@ -14,6 +16,9 @@ namespace {
 
 /// Reads of a store, or copies from memory, at one time.
 constexpr int kReaders = 4;
+
+/// Blocks of a store that are read into memory between two reports of progress.
+constexpr std::int64_t kBlocksTogether = 8;
 
 class StoreSource final : public StateSource {
   public:
@@ -33,8 +38,7 @@ class StoreSource final : public StateSource {
 
         const std::int64_t bytes = info_.states() * store_.rows() * info_.row_bytes();
         if (static_cast<double>(bytes) <= cache_gib * 1024 * 1024 * 1024) {
-            FeatureBatches all{store_.layout().original};
-            memory_ = read_batches(all).front().states;  // not page-locked: it may be too large for that
+            memory_ = read_all();
         }
         device_ = device;
     }
@@ -103,9 +107,28 @@ class StoreSource final : public StateSource {
                (state * target.states->size(1) + target.row) * info_.row_bytes();
     }
 
+    /// The states of all features, in the store's order. They are not page-locked: they may be too many for
+    /// that. It shows its progress, without which the watchdog would take a slow disk for a rank that hangs.
+    at::Tensor read_all() const {
+        const std::vector<StateBatch> all = prepare({layout().original});
+        const std::vector<Target> targets = targets_of(all);
+        const auto together = static_cast<std::size_t>(kBlocksTogether * layout().positions_of(0));
+        Progress progress(fmt::format("reading {} into memory", name()), "features", features_.count());
+        for (std::size_t first = 0; first < targets.size(); first += together) {
+            const std::size_t count = std::min(together, targets.size() - first);
+            read_targets(std::span(targets).subspan(first, count));
+            progress.advance(static_cast<std::int64_t>(count));
+        }
+        return all.front().states;
+    }
+
     std::vector<StateBatch> read_batches(const FeatureBatches& batches) const {
         std::vector<StateBatch> result = prepare(batches);
-        const std::vector<Target> targets = targets_of(result);
+        read_targets(targets_of(result));
+        return result;
+    }
+
+    void read_targets(std::span<const Target> targets) const {
         // Features that are neighbours in the store are read at once, but never more than one block.
         std::vector<std::size_t> runs;
         for (std::size_t i = 0; i < targets.size(); ++i) {
@@ -123,7 +146,6 @@ class StoreSource final : public StateSource {
             for (std::size_t i = runs[run]; i < runs[run + 1]; ++i) places.push_back(place(targets[i], s));
             store_.read(picked_[static_cast<std::size_t>(s)], targets[runs[run]].position, places);
         });
-        return result;
     }
 
     std::vector<StateBatch> copy_batches(const FeatureBatches& batches) const {

@@ -1,5 +1,6 @@
 #include "store/store_writer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -8,8 +9,10 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "comm/hosts.hpp"
 #include "core/background.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
@@ -32,7 +35,8 @@ Descriptor descriptor_of(const std::filesystem::path& path) {
     return file;
 }
 
-// Allocates disk space for a file of `size` bytes. The content of the file does not change.
+// Allocates disk space for a file of `size` bytes, and extends it if it is shorter. Its content does not
+// change.
 void reserve(const std::filesystem::path& path, std::uintmax_t size, const std::filesystem::path& shown) {
     const Descriptor file = descriptor_of(path);
     int why = EINTR;  // some file systems let the stop signal interrupt this call
@@ -40,14 +44,22 @@ void reserve(const std::filesystem::path& path, std::uintmax_t size, const std::
         if (::fallocate(file.get(), 0, 0, static_cast<off_t>(size)) == 0) return;
         why = errno;
     }
+    struct stat there {};
+    const bool known = ::fstat(file.get(), &there) == 0;
+    const std::uintmax_t taken = known ? static_cast<std::uintmax_t>(there.st_blocks) * 512 : 0;
+    const std::uintmax_t needed = size - std::min(size, taken);
     std::error_code unknown;
     const auto free = std::filesystem::space(path, unknown).available;
-    if (why != EOPNOTSUPP || free < size) {
-        fail("cannot reserve {} bytes for {}: {} ({} bytes are free)", size, shown.string(),
+    if ((why != EOPNOTSUPP && why != ENOSYS) || free < needed) {
+        fail("cannot reserve {} bytes for {}: {} ({} bytes are free)", needed, shown.string(),
              std::strerror(why), free);
     }
     spdlog::warn("{}: its file system reserves no space; {} of {} free bytes will be needed", shown.string(),
-                 size, free);
+                 needed, free);
+    if (known && static_cast<std::uintmax_t>(there.st_size) < size &&
+        ::ftruncate(file.get(), static_cast<off_t>(size)) != 0) {
+        fail("cannot extend {} to {} bytes: {}", shown.string(), size, std::strerror(errno));
+    }
 }
 
 // Creates the store as another file and renames it. So a file with the store's name can always be opened as a
@@ -69,14 +81,26 @@ void create(const std::filesystem::path& path, const StoreInfo& info, const Stor
     aside.take_place();
 }
 
+// Whether the file at `path` is a store whose end is missing.
+bool is_cut_short(const std::filesystem::path& path) {
+    try {
+        read_info(h5::File::open(path, h5::File::Truncated::open));
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 // Throws Error unless the store at `path`, complete or not, is the same as the one that is to be written.
 void require_resumable(const std::filesystem::path& path, const StoreInfo& info, const StoreLayout& layout) {
     const h5::File file = [&] {
         try {
             return h5::File::open(path);
         } catch (const Error& error) {
-            fail("{} exists already and is no store that can be continued ({}); --force replaces it",
-                 path.string(), error.what());
+            fail("{} exists already and is no store that can be continued ({}); {}--force replaces it",
+                 path.string(), error.what(),
+                 is_cut_short(path) ? "bv_store repair keeps its whole blocks and computes the others again, "
+                                    : "");
         }
     }();
     const StoreInfo found = read_info(file);
@@ -98,6 +122,52 @@ void require_resumable(const std::filesystem::path& path, const StoreInfo& info,
         fail("{} exists already and lays its features out in other blocks; --force replaces it",
              path.string());
     }
+}
+
+// Whether the store at `path` is the one that is to be written, and lacks blocks.
+bool is_unfinished(const std::filesystem::path& path, const StoreInfo& info, const StoreLayout& layout) {
+    try {
+        require_resumable(path, info, layout);
+        return !read_records(h5::File::open(path), info, layout).missing().empty();
+    } catch (const Error&) {
+        return false;
+    }
+}
+
+// Throws Error if the states of a new store do not fit on the disk in place of the file at `path`.
+void require_room(const std::filesystem::path& path, const StoreInfo& info, const StoreLayout& layout) {
+    struct stat old {};
+    std::error_code unknown;
+    const auto free = std::filesystem::space(path, unknown).available;
+    if (unknown || ::stat(path.c_str(), &old) != 0) return;
+    const auto states = static_cast<std::uintmax_t>(info.states() * layout.rows() * info.row_bytes());
+    const std::uintmax_t room = free + static_cast<std::uintmax_t>(old.st_blocks) * 512;
+    if (room < states) {
+        fail(
+            "cannot replace {}: the new states take {} bytes, but only {} are there (the old file among "
+            "them)",
+            path.string(), states, room);
+    }
+}
+
+// Throws Error on a rank on which `path` is another file than on rank 0, which holds the lock beside it.
+void require_same_file(const Communicator& ranks, const std::filesystem::path& path) {
+    const auto text_there = [&] {
+        try {
+            return read_file(OutputLock::beside(path));
+        } catch (const Error& error) {
+            return std::string(error.what());
+        }
+    };
+    const std::string of_root = ranks.broadcast(ranks.is_root() ? text_there() : "");
+    ranks.agree([&] {
+        const std::string own = text_there();
+        if (own == of_root) return;
+        fail(
+            "rank {} on host {} does not see the {} that rank 0 writes: it must lie in a folder that all "
+            "ranks share",
+            ranks.rank(), host_name(), path.string());
+    });
 }
 
 // Writes `values` to the part of `dataset` that begins at `first` and has the shape `extent`.
@@ -164,7 +234,10 @@ StoreWriter::StoreWriter(const Communicator& ranks, std::optional<OutputLock> lo
     : path_(path), info_(info), layout_(layout), open_(std::make_unique<Open>(std::move(lock))) {
     ranks.root_only([&] {
         BV_EXPECT(open_->lock.has_value());
-        if (force) remove_file(path);
+        if (force && is_there(path) && !is_unfinished(path, info, layout)) {
+            require_room(path, info, layout);
+            remove_file(path);
+        }
         if (is_there(path)) {
             require_resumable(path, info, layout);
         } else {
@@ -172,6 +245,7 @@ StoreWriter::StoreWriter(const Communicator& ranks, std::optional<OutputLock> lo
         }
     });
     try {
+        require_same_file(ranks, path);
         ranks.agree([&] {
             const h5::Handle access = h5::property_list(H5P_FILE_ACCESS);
             h5::check(H5Pset_fapl_mpio(access.get(), ranks.handle(), MPI_INFO_NULL), "cannot use MPI-IO");

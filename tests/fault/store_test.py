@@ -11,58 +11,13 @@ import bv
 import h5py
 import numpy as np
 import pytest
+from made_store import arrays, flip, same, states_at, wait_for_blocks
 from safetensors.torch import load_file, save_file
 
 ROUNDS = int(os.environ.get("BV_FAULT_ROUNDS", "4"))
 
 
-@pytest.fixture(scope="module")
-def features(corpus, model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("features") / "train.h5"
-    bv.run("bv_prepare", "--squad", corpus / "train.json", "--model", model, "--max-tokens", 96, "--stride", 24, "--output", path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def flags(request, tiny_model, features):
-    """Flags of an extraction of some ninety blocks."""
-    dtype = getattr(request, "param", "float16")
-    return ["--checkpoint", tiny_model, "--features", features, "--task", "span", "--block-mib", 0.02 if dtype == "float16" else 0.011,
-            "--dtype", dtype, "--device", "cpu", "--precision", "float32", "--threads", 1]
-
-
 in_16_and_8_bits = pytest.mark.parametrize("flags", ["float16", "float8"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(flags, tmp_path_factory):
-    """The store of an extraction that nothing disturbed, as arrays."""
-    path = tmp_path_factory.mktemp("undisturbed") / "store.h5"
-    bv.run("bv_extract", *flags, "--store", path, ranks=2)
-    return arrays(path)
-
-
-def arrays(path):
-    with h5py.File(path, locking=False) as file:
-        return {name: file[name][:] for name in ("layers", "starts", "original", "block_starts", "block_records", "states")}
-
-
-def same(found, expected):
-    return all(found[name].tobytes() == expected[name].tobytes() for name in expected)
-
-
-def blocks_written(path):
-    """Blocks that a store bears marks of, also while it is written; 0 before it is there."""
-    if not path.exists():
-        return 0
-    with h5py.File(path, locking=False) as file:
-        return int((file["block_records"][:, 0] == 1).sum())
-
-
-def wait_for_blocks(process, path, count):
-    until = time.monotonic() + 60
-    while blocks_written(path) < count and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.001)
 
 
 def assert_whole_blocks_stay(path, undisturbed):
@@ -200,27 +155,6 @@ def test_a_disk_that_fills_up_costs_nothing_that_was_written(flags, undisturbed,
     assert 3 <= assert_whole_blocks_stay(path, undisturbed) < len(undisturbed["block_records"])
     ballast.unlink()
     assert_finished(path, flags, undisturbed, 2)
-
-
-@pytest.fixture
-def whole(flags, undisturbed, tmp_path):
-    """A complete store to damage."""
-    path = tmp_path / "store.h5"
-    bv.run("bv_extract", *flags, "--store", path, ranks=2)
-    return path
-
-
-def states_at(path):
-    with h5py.File(path) as file:
-        return file["states"].id.get_offset(), file["states"].shape
-
-
-def flip(path, offset):
-    with open(path, "r+b") as file:
-        file.seek(offset)
-        byte = file.read(1)[0]
-        file.seek(offset)
-        file.write(bytes([byte ^ 0x10]))
 
 
 @in_16_and_8_bits

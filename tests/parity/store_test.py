@@ -104,6 +104,10 @@ def test_torchs_rounding_and_a_layer_subset(tiny_model, made, tmp_path, dtype):
     extract(tiny_model, made, tmp_path / "whole.h5", "--dtype", "float32")
     extract(tiny_model, made, tmp_path / "part.h5", "--dtype", dtype, "--layers", "2,0")
     whole, part = Store(tmp_path / "whole.h5"), Store(tmp_path / "part.h5")
+    for index in (len(part.layers), np.int64(len(part.layers)), -len(part.layers) - 1):  # another layer would be wrong states
+        with pytest.raises(IndexError):
+            part.states(0, index)
+    assert (part.states(0, -1) == part.states(0, np.int64(len(part.layers) - 1))).all()
     assert whole.layers.tolist() == [0, 1, 2] and part.layers.tolist() == [0, 2]
     for feature in range(len(whole)):
         expected = by_torch(torch.tensor(whole.states(feature)[[0, 2]]), dtype)

@@ -194,6 +194,42 @@ def test_show_prints_the_questions_of_a_predictions_file_before_its_scores(corpu
     assert second.endswith("  predicted  (not in the file)")
 
 
+RESULTS = {"span": {"predictions.json", "nbest_predictions.json", "null_odds.json"}, "classification": {"na_probs.json"}}
+
+
+def test_with_force_no_answers_of_an_earlier_evaluation_stay(fine_tuned, features, corpus, tmp_path):
+    """The logits that are scored again stay, and so does the predictions file."""
+    output, scored = tmp_path / "out", {"metrics.json", "config.toml", "questions.safetensors"}
+    evaluate(fine_tuned, features, output)
+    other = {"logits.safetensors"} | set().union(*RESULTS.values())
+    for name in other - {"logits.safetensors"} - RESULTS[fine_tuned[0]]:
+        (output / name).write_text("{}")
+    own = output / "logits.safetensors"
+    bv.run("bv_eval", "--logits", own, "--features", features, "--output", output, "--force")
+    assert {path.name for path in output.iterdir()} == scored | RESULTS[fine_tuned[0]] | {"logits.safetensors"}
+    shutil.copy(own, tmp_path / "logits.safetensors")
+    bv.run("bv_eval", "--logits", tmp_path / "logits.safetensors", "--features", features, "--output", output, "--force")
+    assert {path.name for path in output.iterdir()} == scored | RESULTS[fine_tuned[0]]
+    first = bv.read_json(corpus / "dev.json")["data"][0]["paragraphs"][0]["qas"][0]["id"]
+    (output / "predictions.json").write_text(json.dumps({first: ""}))
+    bv.run("bv_eval", "--predictions", output / "predictions.json", "--squad", corpus / "dev.json", "--output", output, "--force")
+    assert {path.name for path in output.iterdir()} == {"metrics.json", "config.toml", "predictions.json"}
+
+
+def test_show_agrees_with_the_scores_where_an_answer_is_nothing_after_normalisation(tiny_model, model, tmp_path):
+    """To the official scorer "none" by the threshold is wrong there, although both texts are empty after normalisation."""
+    question = {"id": "q", "question": "which ?", "is_impossible": False, "answers": [{"text": "the", "answer_start": 2}]}
+    article = {"title": "t", "paragraphs": [{"context": "a the b", "qas": [question]}]}
+    (tmp_path / "dev.json").write_text(json.dumps({"version": "v2.0", "data": [article]}))
+    bv.run("bv_prepare", "--squad", tmp_path / "dev.json", "--model", model, "--output", tmp_path / "dev.h5", "--unfound", "keep")
+    BertForQuestionAnswering(BertConfig.from_pretrained(tiny_model)).save_pretrained(tmp_path / "bert")
+    shutil.copy(tiny_model / "vocab.txt", tmp_path / "bert")
+    found = bv.run("bv_eval", "--checkpoint", tmp_path / "bert", "--task", "span", "--features", tmp_path / "dev.h5", "--output", tmp_path / "out",
+                   "--null-threshold", -1000, "--show", 1, "--device", "cpu")
+    assert "official   no exact match, F1 0.00" in found.stdout, found.stdout
+    assert bv.read_json(tmp_path / "out" / "metrics.json")["official"]["exact"] == 0
+
+
 def test_the_log_calls_scores_what_they_are(fine_tuned, features, tmp_path):
     log = evaluate(fine_tuned, features, tmp_path / "out").stderr
     if fine_tuned[0] == "span":

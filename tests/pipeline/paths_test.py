@@ -118,6 +118,15 @@ def test_an_output_takes_the_place_of_no_input_and_of_no_special_file(line, comm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "input", "link", "pipe"]
 
 
+def test_what_is_written_beside_an_output_replaces_no_input(commands, tmp_path):
+    study = tmp_path / "study.toml"
+    study.write_text("[extract]\nthreads = 1\n")
+    flags = [word for pair in commands["bv_extract"].items() for word in pair]
+    assert f"--config names {study}, which is written beside --store {tmp_path}/study" in error_of(
+        [bv.BIN / "bv_extract", "--config", study, *flags, "--store", tmp_path / "study"])
+    assert study.read_text() == "[extract]\nthreads = 1\n" and [path.name for path in tmp_path.iterdir()] == ["study.toml"]
+
+
 def test_results_of_another_program_are_not_replaced_with_force(commands, tiny_model, tmp_path):
     head, store = (commands["bv_eval --head"][flag] for flag in ("--head", "--store"))
     before = {path: bv.digest(path) for path in head.iterdir() if path.is_file()}

@@ -9,6 +9,7 @@
 #include "core/standard_streams.hpp"
 #include "io/files.hpp"
 #include "programs/eval/evaluation.hpp"
+#include "programs/eval/result_files.hpp"
 #include "programs/eval/show.hpp"
 #include "programs/shared/provenance.hpp"
 #include "squad/features/dataset.hpp"
@@ -25,9 +26,7 @@ void write_metrics(const EvalOptions& options, const CommandLine& line, const Js
     if (!options.na_probs.empty()) metrics["na_probs"] = source_of(options.na_probs);
     metrics["official"] = scores;
     metrics["made"] = made_by(line.program());
-    // No earlier evaluation's answers stay beside these scores.
-    remove_file(options.output / "metrics.json");
-    remove_file(options.output / kQuestionRecords);
+    remove_results(options.output, {options.predictions, options.na_probs});
     write_file(options.output / "config.toml", line.resolved());
     write_file(options.output / "metrics.json", metrics.dump(2) + "\n");
 }

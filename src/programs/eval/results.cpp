@@ -5,6 +5,7 @@
 #include "core/log.hpp"
 #include "core/standard_streams.hpp"
 #include "io/files.hpp"
+#include "programs/eval/result_files.hpp"
 #include "programs/eval/show.hpp"
 #include "programs/shared/described_features.hpp"
 #include "programs/shared/provenance.hpp"
@@ -67,7 +68,7 @@ void write_results(const EvalOptions& options, const CommandLine& line, const Ev
     for (std::size_t i = 0; i < evaluation.models.size(); ++i) {
         require_finite(evaluation.features, evaluation.models[i], evaluation.sources[i]);
     }
-    remove_file(options.output / "metrics.json");  // of an earlier run; it stands for whole results
+    remove_results(options.output, options.logits);
     if (evaluation.computed) {
         std::visit([&](const auto& own) { write_logits(options.output / "logits.safetensors", own); },
                    evaluation.models.front());

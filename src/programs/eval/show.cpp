@@ -71,7 +71,13 @@ std::string show_span(const Features& features, const SpanScores& scores, std::i
                             answer.empty() ? "; best span: " + one_line(own.span_text()) : "");
         if (features.labelled) {
             const WordpieceVerdict& reference = scores.reference_verdicts[i].best;
-            text += official_verdict(question, answer);
+            // The official scorer takes "none" by the threshold for wrong where there is an answer, even if
+            // the answer's text is nothing after normalisation.
+            const bool none = question.answers.empty();
+            const OfficialVerdict official = own.is_none(scores.options.null_threshold)
+                                                 ? OfficialVerdict{none, none ? 1.0 : 0.0}
+                                                 : scores.verdicts[i].best;
+            text += verdict("official", official.exact, 100 * official.f1);
             text += verdict("reference", reference.exact, 100 * reference.f1);
         }
         text += "\n";

@@ -58,9 +58,11 @@ StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const
 
 /// The precision in which the states of an unfinished store were computed. Empty when there is no such store.
 std::string precision_there(const ExtractOptions& options) {
-    if (options.force || !is_there(options.store)) return "";
+    if (!is_there(options.store)) return "";
     try {
-        return std::string(name_of(Store(options.store, Store::Accept::damaged).info().precision));
+        const Store store(options.store, Store::Accept::damaged);
+        if (options.force && store.records().missing().empty()) return "";  // it will be replaced
+        return std::string(name_of(store.info().precision));
     } catch (const Error&) {
         return "";  // StoreWriter reports the error
     }
@@ -92,7 +94,7 @@ void ExtractOptions::declare(CommandLine& line) {
         .check(zero_or(0.001));
     bv::declare(line, compute);
     line.option("force", force,
-                "replace an existing store; without this flag an incomplete store is finished");
+                "replace an existing store; an incomplete one that the same command began is finished");
 }
 
 void extract(const ExtractOptions& options, const CommandLine& line, const Communicator& ranks) {

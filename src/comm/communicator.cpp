@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include "comm/hosts.hpp"
 #include "comm/mpi_call.hpp"
 #include "core/activity.hpp"
 
@@ -89,6 +90,18 @@ void Communicator::agree(const std::function<void()>& check_here) const {
 void Communicator::root_only(const std::function<void()>& work) const {
     agree([&] {
         if (is_root()) work();
+    });
+}
+
+void Communicator::require_equal(const std::string& own, const std::string& what) const {
+    const std::string of_root = broadcast(own);
+    agree([&] {
+        if (own == of_root) return;
+        fail(
+            "{} differs between the ranks: rank {} on host {} has {}, and rank 0 has {}; all ranks must read "
+            "the same "
+            "files, with the same flags",
+            what, rank_, host_name(), own, of_root);
     });
 }
 

@@ -76,6 +76,10 @@ class Communicator {
     /// Collective: does the same, but only rank 0 runs `work`.
     void root_only(const std::function<void()>& work) const;
 
+    /// Collective: throws AgreedError on all ranks if some rank's `own` is not equal to that of rank 0.
+    /// `what` says what it is of: a file that each rank reads for itself may be another one on another host.
+    void require_equal(const std::string& own, const std::string& what) const;
+
     /// Collective: returns the `text` of rank `root` on every rank.
     std::string broadcast(std::string text, int root = 0) const;
 

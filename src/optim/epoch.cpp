@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "core/error.hpp"
 
@@ -51,6 +52,14 @@ std::string_view without_spaces(std::string_view text) {
     return text;
 }
 
+/// The numerator and denominator of a + b, not reduced.
+std::pair<std::int64_t, std::int64_t> sum_of(const EpochFraction& a, const EpochFraction& b) {
+    const std::int64_t shared = std::gcd(a.denominator(), b.denominator());
+    const std::int64_t a_scale = b.denominator() / shared;
+    const std::int64_t b_scale = a.denominator() / shared;
+    return {a.numerator() * a_scale + b.numerator() * b_scale, a.denominator() * a_scale};
+}
+
 void add_range(std::string_view item, const std::vector<std::string_view>& ends,
                std::vector<EpochFraction>& plan) {
     const EpochFraction last = EpochFraction::parse(ends[1]);
@@ -58,11 +67,17 @@ void add_range(std::string_view item, const std::vector<std::string_view>& ends,
     EpochFraction at = EpochFraction::parse(ends[0]);
     if (step == EpochFraction()) fail("checkpoints: the step of '{}' is 0", item);
     if (at > last) fail("checkpoints: '{}' ends before it starts", item);
-    for (; at < last; at = at + step) {
+    while (at < last) {
         if (plan.size() >= kMostCheckpoints) {
             fail("checkpoints: '{}' makes more than {} checkpoints", item, kMostCheckpoints);
         }
         plan.push_back(at);
+        const auto [numerator, denominator] = sum_of(at, step);
+        if (!representable(numerator, denominator)) {
+            fail("checkpoints: '{}' has an epoch after {} that is no fraction of numbers up to {}", item,
+                 at.text(), kLargest);
+        }
+        at = {numerator, denominator};
     }
     if (at != last) fail("checkpoints: '{}' steps past its end, {}", item, last.label());
     plan.push_back(last);
@@ -124,10 +139,8 @@ std::int64_t EpochFraction::step(std::int64_t steps_per_epoch) const {
 }
 
 EpochFraction operator+(const EpochFraction& a, const EpochFraction& b) {
-    const std::int64_t shared = std::gcd(a.denominator_, b.denominator_);
-    const std::int64_t a_scale = b.denominator_ / shared;
-    const std::int64_t b_scale = a.denominator_ / shared;
-    return {a.numerator_ * a_scale + b.numerator_ * b_scale, a.denominator_ * a_scale};
+    const auto [numerator, denominator] = sum_of(a, b);
+    return {numerator, denominator};
 }
 
 std::strong_ordering operator<=>(const EpochFraction& a, const EpochFraction& b) {

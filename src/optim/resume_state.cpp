@@ -1,7 +1,9 @@
 #include "optim/resume_state.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <functional>
 #include <map>
 #include <string_view>
@@ -13,6 +15,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "io/atomic_folder.hpp"
+#include "io/descriptor.hpp"
 #include "io/files.hpp"
 #include "io/json.hpp"
 #include "io/paths.hpp"
@@ -61,22 +64,69 @@ std::vector<std::int64_t> steps_in(const fs::path& folder) {
     return steps;
 }
 
-/// The totals in the state's marker. Throws Error if any part of the state is not as it was written.
-std::string checked_totals(const fs::path& state, std::int64_t step) {
-    const fs::path path = state / kStateMarker;
-    const Json marker = read_json(path);
-    require_seal(marker, path.string());
+/// A file of a state could be read, or is missing, and the state is not as it was written. Every other Error
+/// leaves open whether the state is whole: its files may be readable again later.
+class Damaged : public Error {
+  public:
+    using Error::Error;
+};
+
+/// The result of `check`, which reads no file. Throws its Error as Damaged.
+template <class Check>
+auto checked(const Check& check) {
     try {
-        if (marker.at("step").get<std::int64_t>() != step) fail("{} belongs to another step", path.string());
-        if (fingerprint(MappedFile(state / kTensors).bytes()) != marker.at("fingerprint").get<std::string>())
-            fail("{} is not what was written", (state / kTensors).string());
-        return marker.at("totals").dump();
-    } catch (const Json::exception& wrong) {
-        fail("{} is not the marker of a state: {}", path.string(), wrong.what());
+        return check();
+    } catch (const Error& wrong) {
+        throw Damaged(wrong.what());
     }
 }
 
-/// The result of `read` for the newest state in `folder` for which `read` does not throw Error.
+/// Throws Error, which gives the system's reason, unless the file at `path` can be read to its end. A disk
+/// that fails under a mapped file would end the process.
+void require_readable(const fs::path& path) {
+    std::vector<char> buffer(std::size_t{1} << 20);
+    const Descriptor file(path, O_RDONLY);
+    ssize_t bytes = file.ok() ? 1 : -1;
+    while (file.ok() && (bytes > 0 || (bytes < 0 && errno == EINTR)))
+        bytes = ::read(file.get(), buffer.data(), buffer.size());
+    if (bytes < 0) fail("cannot read {}: {}", path.string(), std::strerror(errno));
+}
+
+/// The facts in a state's marker.
+struct Marker {
+    std::string totals;
+    std::string fingerprint;  ///< of the tensors' file
+};
+
+Marker read_marker(const fs::path& path, std::int64_t step) {
+    require_readable(path);
+    const std::string text = read_file(path);
+    return checked([&]() -> Marker {
+        const Json marker = parse_json(text, path.string());
+        require_seal(marker, path.string());
+        try {
+            if (marker.at("step").get<std::int64_t>() != step)
+                fail("{} belongs to another step", path.string());
+            return {marker.at("totals").dump(), marker.at("fingerprint").get<std::string>()};
+        } catch (const Json::exception& wrong) {
+            fail("{} is not the marker of a state: {}", path.string(), wrong.what());
+        }
+    });
+}
+
+/// The totals in the state's marker. Throws Damaged if any part of the state is not as it was written, and
+/// another Error if a file cannot be read.
+std::string checked_totals(const fs::path& state, std::int64_t step) {
+    const Marker marker = read_marker(state / kStateMarker, step);
+    const fs::path tensors = state / kTensors;
+    if (!is_there(tensors)) throw Damaged(fmt::format("{} is missing", tensors.string()));
+    require_readable(tensors);
+    if (fingerprint(MappedFile(tensors).bytes()) != marker.fingerprint)
+        throw Damaged(fmt::format("{} is not what was written", tensors.string()));
+    return marker.totals;
+}
+
+/// The result of `read` for the newest state in `folder` for which `read` does not throw Damaged.
 template <class Read>
 auto of_newest(const fs::path& folder, const Read& read) {
     std::optional<decltype(read(std::int64_t{}))> found;
@@ -84,7 +134,7 @@ auto of_newest(const fs::path& folder, const Read& read) {
         try {
             found.emplace(read(step));
             break;
-        } catch (const Error& damage) {
+        } catch (const Damaged& damage) {
             spdlog::warn("{} is damaged and is not used: {}", place_of(folder, step).string(), damage.what());
         }
     }
@@ -137,7 +187,8 @@ ResumeState read_resume_state(const fs::path& folder, std::int64_t step) {
     const std::string totals = checked_totals(state, step);
     auto tensors = load_tensors(state / kTensors);
     for (const char* name : {"values", "first_moments", "second_moments"}) {
-        if (!tensors.contains(name)) fail("{}: holds no tensor '{}'", (state / kTensors).string(), name);
+        if (!tensors.contains(name))
+            throw Damaged(fmt::format("{}: holds no tensor '{}'", (state / kTensors).string(), name));
     }
     return {step,
             totals,

@@ -34,7 +34,8 @@ void take_resume_state(const std::filesystem::path& folder, std::int64_t step);
 bool is_prepared(const std::filesystem::path& folder, std::int64_t step);
 
 /// Local: reads the state with the most steps in `folder` that is whole and undamaged. No value when there
-/// is none. For each newer state that is damaged it logs a warning.
+/// is none. For each newer state that is damaged it logs a warning. Throws Error, which names the file and
+/// the system's reason, when a file cannot be read: that state may still be whole.
 std::optional<ResumeState> newest_resume_state(const std::filesystem::path& folder);
 
 /// Local: only the number of steps of that state. Its tensors do not stay in memory.

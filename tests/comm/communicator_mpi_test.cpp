@@ -71,6 +71,20 @@ TEST_F(CommunicatorTest, OfSeveralMistakesTheLowestRanksIsTold) {
     }
 }
 
+TEST_F(CommunicatorTest, TextsThatDifferAreAnErrorThatNamesTheRank) {
+    EXPECT_NO_THROW(ranks_.require_equal("abc", "train.h5"));
+    if (ranks_.size() == 1) return;
+    const int last = ranks_.size() - 1;
+    try {
+        ranks_.require_equal(ranks_.rank() == last ? "def" : "abc", "train.h5");
+        ADD_FAILURE() << "no error";
+    } catch (const AgreedError& error) {
+        EXPECT_THAT(error.what(), testing::HasSubstr("train.h5 differs between the ranks: rank " +
+                                                     std::to_string(last) + " on host "));
+        EXPECT_THAT(error.what(), testing::HasSubstr(" has def, and rank 0 has abc"));
+    }
+}
+
 TEST_F(CommunicatorTest, AgreementWithoutMistakesIsSilent) {
     int runs = 0;
     EXPECT_NO_THROW(ranks_.agree([&] { ++runs; }));

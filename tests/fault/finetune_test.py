@@ -287,6 +287,23 @@ def test_patience_goes_on_counting_where_the_run_was_stopped(recipe, tmp_path):
     assert bv.weights(tmp_path / "resumed") == bv.weights(tmp_path / "whole")
 
 
+def test_a_checkpoint_before_the_saved_state_is_refused_and_the_state_kept(tiny_model, features, tmp_path):
+    flags = ["--model", tiny_model, "--features", features, "--batch", 4, "--device", "cpu", "--threads", 1, "--precision", "float32"]
+    stopped([*flags, "--checkpoints", "0,50"], tmp_path)
+    state, = tmp_path.glob("resume/step-*")
+    before = {path: bv.digest(path) for path in state.iterdir()}
+    for plan in (["1"], ["0,1,50"], ["1", "--force"], ["1", "--resume", "must"]):
+        refused = bv.run("bv_finetune", *flags, "--output", tmp_path, "--checkpoints", *plan, ranks=2, check=False)
+        error, = bv.error_lines(refused.stderr)
+        assert refused.rc == 2 and "epoch 1 is reached after" in error and "--resume never --force" in error, refused.stderr
+        assert f"would go on after {state.name.removeprefix('step-')}, from" in error
+        assert {path: bv.digest(path) for path in state.iterdir()} == before and checkpoints(tmp_path) == {"epoch-0"}
+    again = bv.run("bv_finetune", *flags, "--output", tmp_path, "--checkpoints", "0,50", ranks=2)
+    assert "resumed after" in again.stderr and checkpoints(tmp_path) == {"epoch-0", "epoch-50"}
+    bv.run("bv_finetune", *flags, "--output", tmp_path, "--checkpoints", "1", "--resume", "never", "--force", ranks=2)
+    assert checkpoints(tmp_path) == {"epoch-1"}
+
+
 def test_a_run_that_is_finished_is_left_alone(recipe, undisturbed):
     before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")}
     result = bv.run("bv_finetune", *recipe, "--output", undisturbed, ranks=2)
@@ -304,6 +321,20 @@ def test_another_recipe_and_an_absent_state_are_refused_by_name(recipe, undistur
         errors = bv.error_lines(refused.stderr)
         assert refused.rc == 2 and len(errors) == 1 and all(word in errors[0] for word in words), refused.stderr
     assert not (tmp_path / "new").exists()
+
+
+def test_a_state_that_cannot_be_read_is_an_error_and_stays(recipe, undisturbed, tmp_path):
+    stopped(recipe, tmp_path)
+    path, = tmp_path.glob("resume/step-*/state.safetensors")
+    path.rename(tmp_path / "aside")
+    path.symlink_to(path)  # not even root can open it
+    result = bv.run("bv_finetune", *recipe, "--output", tmp_path, ranks=2, check=False)
+    error, = bv.error_lines(result.stderr)
+    assert result.rc == 2 and str(path) in error and "Too many levels" in error
+    (tmp_path / "aside").replace(path)
+    again = bv.run("bv_finetune", *recipe, "--output", tmp_path, ranks=2)
+    assert "resumed after" in again.stderr
+    assert_same_run(tmp_path, undisturbed)
 
 
 def test_a_damaged_state_is_passed_over_and_training_begins_anew(recipe, undisturbed, tmp_path):

@@ -110,6 +110,8 @@ TEST(ParseCheckpoints, AWrongPlanIsAnErrorThatNamesTheItem) {
     BV_EXPECT_ERROR(parse_checkpoints("1:6:2"), "'1:6:2'", "steps past its end");
     BV_EXPECT_ERROR(parse_checkpoints("0:1:0.000001"), "more than 10000");
     BV_EXPECT_ERROR(parse_checkpoints("0:1:1/999999999,1/999999998"), "more than 10000");
+    BV_EXPECT_ERROR(parse_checkpoints("1/999999937:1:1/999999929"), "'1/999999937:1:1/999999929'",
+                    "no fraction of numbers up to 1000000000");
 }
 
 }  // namespace

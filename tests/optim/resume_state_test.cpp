@@ -1,6 +1,7 @@
 #include "optim/resume_state.hpp"
 
 #include <csignal>
+#include <tuple>
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -126,6 +127,31 @@ TEST_F(ResumeStateTest, AStateWhoseTotalsWereChangedIsPassedOver) {
     write_file(marker, text.replace(text.find(tokens), tokens.size(), "\"tokens\": 7"));
     BV_EXPECT_ERROR(read_resume_state(folder_.path(), 6), "step-6/resume.json");
     EXPECT_EQ(newest_resume_step(folder_.path()), 5);
+}
+
+TEST_F(ResumeStateTest, AStateWithoutItsTensorsIsPassedOver) {
+    write_resume_state(folder_.path(), state_of(5));
+    write_resume_state(folder_.path(), state_of(6));
+    fs::remove(folder_ / "step-6/state.safetensors");
+    EXPECT_EQ(newest_resume_step(folder_.path()), 5);
+}
+
+TEST_F(ResumeStateTest, AStateThatCannotBeReadIsAnErrorBecauseItMayBeWhole) {
+    write_resume_state(folder_.path(), state_of(5));
+    write_resume_state(folder_.path(), state_of(6));
+    // Files that not even root can read: opening the one fails, and reading the other.
+    for (const auto& [name, target, reason] :
+         {std::tuple("state.safetensors", "state.safetensors", "Too many levels"),
+          std::tuple("resume.json", "/proc/self/mem", "Input/output error")}) {
+        const fs::path path = folder_ / "step-6" / name;
+        fs::rename(path, folder_ / "aside");
+        fs::create_symlink(target, path);
+        BV_EXPECT_ERROR(newest_resume_state(folder_.path()), path.string(), reason);
+        BV_EXPECT_ERROR(newest_resume_step(folder_.path()), path.string(), reason);
+        fs::remove(path);
+        fs::rename(folder_ / "aside", path);
+    }
+    EXPECT_EQ(newest_resume_step(folder_.path()), 6);
 }
 
 /// While it lives, no file of this process grows beyond so many bytes: writing fails as on a full disk.

@@ -38,6 +38,12 @@ def test_the_self_test_passes_and_writes_nothing(tiny_model, features, tmp_path,
     assert not (tmp_path / "run").exists()
 
 
+def test_a_self_test_without_steps_is_refused(tiny_model, features, tmp_path):
+    result = finetune(tmp_path / "run", tiny_model, features, "--checkpoints", 0, "--self-test", check=False)
+    (error,) = bv.error_lines(result.stderr)
+    assert result.rc == 2 and "--self-test" in error and "--checkpoints 0" in error
+
+
 def test_passes_of_few_tokens_change_memory_and_not_the_training(tiny_model, features, tmp_path):
     for name, flags in (("whole", []), ("passes", ["--pass-tokens", 150])):
         finetune(tmp_path / name, tiny_model, features, "--checkpoints", "0.5", *flags)
@@ -175,6 +181,16 @@ def test_for_one_more_checkpoint_the_others_stay_as_they_are(tiny_model, feature
     assert {**bv.weights(tmp_path), **before} == bv.weights(tmp_path) and len(bv.weights(tmp_path)) == 3
     alone = finetune(tmp_path / "alone", tiny_model, features, "--checkpoints", "1", ranks=2)
     assert "stays" not in alone.stderr and bv.weights(tmp_path / "alone")["epoch-1"] != before["epoch-1"]
+
+
+def test_a_run_from_the_beginning_does_not_join_checkpoints_of_another_recipe(tiny_model, features, tmp_path):
+    finetune(tmp_path, tiny_model, features, "--checkpoints", "0.5")
+    flags = ["--checkpoints", "1", "--resume", "never"]
+    result = finetune(tmp_path, tiny_model, features, *flags, learning_rate=1e-4, check=False)
+    (error,) = bv.error_lines(result.stderr)
+    assert result.rc == 2 and "checkpoints/epoch-0.5 exists already" in error
+    finetune(tmp_path, tiny_model, features, *flags, "--force", learning_rate=1e-4)
+    assert list(bv.weights(tmp_path)) == ["epoch-1"]
 
 
 def test_with_force_no_checkpoint_of_another_recipe_is_left(tiny_model, features, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from head_training import VARIANT, assert_close, make_study, refusal, train, weights
+from safetensors.torch import load_file
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +152,9 @@ def test_held_out_questions_can_have_a_store_of_their_own(study, corpus, tiny_mo
     other = bv.run(*computed, tmp_path / "other.h5", check=False)
     assert other.rc == 2 and re.search(r"other\.h5.* have stride 64, the features of .*dev\.h5.* have 128; ", other.stderr), other.stderr
     bv.run(*computed, held["--held-out-features"])
+    # A head that was chosen by held-out questions is none of a run without them.
+    less = bv.run(*computed[:-1], check=False)
+    assert less.rc == 2 and re.search(f'belongs to another run: .*held_out_features "{features}" there, null here', less.stderr), less.stderr
     (again,) = (tmp_path / "computed").rglob("metrics.json")
     assert bv.read_json(again)["held_out_features"] == {"path": str(held["--held-out-features"]), "fingerprint": features}
 
@@ -242,3 +246,24 @@ def test_a_probe_on_every_layer_is_trained_in_one_pass_and_reads_its_state_alone
     one, all_of_them = (folder / probe / f"{VARIANT}-layer-01" / "head.safetensors" for folder in (tmp_path / "one", tmp_path))
     assert one.read_bytes() == all_of_them.read_bytes()
     assert [path.name for path in (tmp_path / "one" / probe / "epoch-0").iterdir()] == ["lr-0.001-seed-1-layer-01"]
+
+
+@pytest.mark.parametrize("task", ["span", "classification"])
+def test_a_probe_is_scored_on_its_own_layer_where_other_stores_hold_more_layers(study, corpus, tiny_model, tmp_path, task):
+    (tmp_path / "held.json").write_text(re.sub('"id": "', '"id": "held-', (corpus / "dev.json").read_text()))
+    bv.run("bv_prepare", "--squad", tmp_path / "held.json", "--model", tiny_model, "--limit", 6, "--output", tmp_path / "held.h5")
+    held, few = tmp_path / "held-store.h5", tmp_path / f"{task}-train.h5"
+    for features, store, flags in ((tmp_path / "held.h5", held, []), (study / "train.h5", few, ["--layers", "1,2"])):
+        bv.run("bv_extract", "--checkpoint", tiny_model, "--features", features, "--task", task, "--store", store, *flags)
+    train(tmp_path, tmp_path / "heads", f"{task}_probe", "--epochs", 2, "--held-out-store", held, task=task,
+          dev_store=study / f"{task}-dev.h5")
+    key = {"span": "official", "classification": "classification"}[task]
+    for layer in (1, 2):
+        folder = tmp_path / "heads" / f"{task}_probe" / f"{VARIANT}-layer-{layer:02}"
+        metrics = bv.read_json(folder / "metrics.json")
+        for store, scores in ((study / f"{task}-dev.h5", metrics), (held, metrics["held_out"])):
+            output = tmp_path / f"{store.stem}-{layer}"
+            bv.run("bv_eval", "--head", folder, "--store", store, "--output", output, "--device", "cpu")
+            assert bv.read_json(output / "metrics.json")[key] == scores[key], (layer, store)
+        logits = [load_file(place / "logits.safetensors") for place in (folder, tmp_path / f"{task}-dev-{layer}")]
+        assert logits[0].keys() == logits[1].keys() and all(torch.equal(value, logits[1][name]) for name, value in logits[0].items())

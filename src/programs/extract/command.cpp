@@ -115,6 +115,8 @@ void extract(const ExtractOptions& options, const CommandLine& line, const Commu
         if (ranks.is_root()) precision = precision_there(options);
         model = Model::load(options.checkpoint, options.task, Use::states);
     });
+    ranks.require_equal(info.features, options.features.string());
+    ranks.require_equal(info.checkpoint, options.checkpoint.string());
     choose_precision(compute, options.compute.precision,
                      {.unfinished = precision, .checkpoint = options.checkpoint}, model->config(), ranks);
     info.precision = dtype_of(compute.precision);

@@ -100,9 +100,11 @@ void FinetuneOptions::declare_evaluation(CommandLine& line) {
 }
 
 void FinetuneOptions::declare_running(CommandLine& line) {
-    line.option("resume", resume,
-                "auto: go on with a stopped run of the same recipe in the output folder, if there is one; "
-                "must: fail if there is none; never: start from the beginning");
+    line.option(
+        "resume", resume,
+        "auto: go on with a stopped run of the same recipe in the output folder, if there is one; "
+        "must: fail if there is none; never: start from the beginning (where checkpoints are, only with "
+        "--force)");
     line.option("resume-every", resume_every,
                 "minutes between saved states, from which a stopped run can go on; with 0 a state is saved "
                 "only on the stop signal (SIGUSR1; under srun also SIGTERM)")
@@ -179,18 +181,28 @@ Inputs read_inputs(const FinetuneOptions& options) {
     inputs.origin = {weights_fingerprint(options.model), inputs.features.fingerprint()};
     const std::int64_t steps =
         inputs.plan.back().step(steps_per_epoch(inputs.features.count(), options.batch));
+    if (options.self_test && steps == 0) {
+        fail("--self-test compares the losses of steps, but with --checkpoints {} training has no steps",
+             options.checkpoints);
+    }
     inputs.recipe = recipe_of(options, inputs.origin.features, inputs.origin.weights, steps);
     return inputs;
 }
 
-/// Collective: calls find_earlier_run.
+/// Collective: calls find_earlier_run, and requires that this run can write all its checkpoints.
 EarlierRun look_for_earlier_run(const FinetuneOptions& options, const Inputs& inputs,
                                 const Communicator& ranks) {
     const auto out_of_patience = [&](const ResumeState& state) {
         return inputs.evaluation && inputs.evaluation->history_of(state).out_of_patience();
     };
-    return find_earlier_run(options.output, inputs.recipe, inputs.plan, options.resume, options.force,
-                            out_of_patience, ranks);
+    EarlierRun earlier = find_earlier_run(options.output, inputs.recipe, inputs.plan, options.resume,
+                                          options.force, out_of_patience, ranks);
+    if (earlier.state) {
+        require_passed_checkpoints(options.output, inputs.plan,
+                                   steps_per_epoch(inputs.features.count(), options.batch),
+                                   earlier.state->step, ranks);
+    }
+    return earlier;
 }
 
 Model load_model(const FinetuneOptions& options) {
@@ -227,6 +239,8 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     Compute compute = open_device(options.compute, ranks);
     Inputs inputs;
     ranks.agree([&] { inputs = read_inputs(options); });
+    ranks.require_equal(inputs.origin.features, options.features.string());
+    ranks.require_equal(inputs.origin.weights, options.model.string());
     EarlierRun earlier;
     if (!options.self_test) earlier = look_for_earlier_run(options, inputs, ranks);
     if (earlier.finished) {

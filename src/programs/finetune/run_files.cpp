@@ -47,19 +47,32 @@ void copy_tokenizer(const fs::path& from, const fs::path& to) {
     }
 }
 
+fs::path checkpoint_folder(const fs::path& output, const EpochFraction& epoch) {
+    return output / "checkpoints" / epoch.folder_name();
+}
+
+/// The folders of all checkpoints in `output`, sorted. What a killed run only began is none.
+std::vector<fs::path> checkpoints_in(const fs::path& output) {
+    std::vector<fs::path> found;
+    if (!is_folder(output / "checkpoints")) return found;
+    for (const fs::path& path : entries_of(output / "checkpoints")) {
+        if (path.filename().string().starts_with("epoch-") && path.extension() != ".partial")
+            found.push_back(path);
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
 /// Local: does the work of find_earlier_run on rank 0.
 EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std::vector<EpochFraction>& plan,
                           ResumeRule resume, bool force,
                           const std::function<bool(const ResumeState&)>& stopped_early) {
-    const auto folder_of = [&](const EpochFraction& epoch) {
-        return output / "checkpoints" / epoch.folder_name();
-    };
     EarlierRun run;
     if (resume != ResumeRule::never && is_there(recipe_path(output))) {
         const std::string objection = objection_to(output, recipe_path(output), recipe);
         if (objection.empty()) {
             run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
-                return is_whole(folder_of(epoch));
+                return is_whole(checkpoint_folder(output, epoch));
             });
             if (!run.finished) {
                 run.state = newest_resume_state(output / "resume");
@@ -78,7 +91,8 @@ EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std:
         }
     }
     if (resume == ResumeRule::must) fail("--resume must: there is no run to resume in {}", output.string());
-    for (const EpochFraction& epoch : plan) require_absent(folder_of(epoch), force);
+    // Those of other epochs, too: they would pass for checkpoints of the recipe that is written now.
+    for (const fs::path& folder : checkpoints_in(output)) require_absent(folder, force);
     return {.replaces = force};
 }
 }  // namespace
@@ -92,7 +106,7 @@ void TuningFiles::begin(std::int64_t steps) {
     // If this run is interrupted, the old checkpoints would look like its own. The last one is removed first:
     // without it the others do not look like a finished run.
     for (auto epoch = replaced_.rbegin(); epoch != replaced_.rend(); ++epoch)
-        remove_checkpoint(output_ / "checkpoints" / epoch->folder_name());
+        remove_checkpoint(checkpoint_folder(output_, *epoch));
     // Those of other epochs would otherwise pass for checkpoints of the new recipe.
     if (!replaced_.empty() && is_folder(output_ / "checkpoints")) {
         for (const fs::path& folder : entries_of(output_ / "checkpoints")) {
@@ -106,7 +120,7 @@ void TuningFiles::begin(std::int64_t steps) {
 
 void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& model) {
     wait();  // so that there are never two copies in memory
-    const fs::path folder = output_ / "checkpoints" / info.epoch.folder_name();
+    const fs::path folder = checkpoint_folder(output_, info.epoch);
     // Stores and heads may have been made from it already. On other ranks its bits would be others.
     if (is_whole(folder)) {
         spdlog::info("checkpoint {} is there already and stays", folder.string());
@@ -152,6 +166,24 @@ EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
     run.precision = found.at("precision");
     if (found.at("has_state")) run.state.emplace(ResumeState{found.at("step"), found.at("totals")});
     return run;
+}
+
+void require_passed_checkpoints(const fs::path& output, const std::vector<EpochFraction>& plan,
+                                std::int64_t steps_per_epoch, std::int64_t step, const Communicator& ranks) {
+    ranks.root_only([&] {
+        for (const EpochFraction& epoch : plan) {
+            const fs::path folder = checkpoint_folder(output, epoch);
+            if (epoch.step(steps_per_epoch) > step || is_whole(folder)) continue;
+            fail(
+                "--checkpoints: epoch {} is reached after {} steps, but training would go on after {}, from "
+                "the state in {}, and the checkpoint {} is missing or not whole; name only epochs that come "
+                "later or have a checkpoint, or start from the beginning: --resume never --force removes the "
+                "state and all "
+                "checkpoints there",
+                epoch.text(), epoch.step(steps_per_epoch), step, (output / "resume").string(),
+                folder.string());
+        }
+    });
 }
 
 }  // namespace bv

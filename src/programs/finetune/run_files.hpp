@@ -75,12 +75,18 @@ struct EarlierRun {
 
 /// Collective: rank 0 looks in `output` for a run of the same recipe, and all ranks return the result. `plan`
 /// holds the epochs that get a checkpoint. `stopped_early(state)` says whether --patience ends training at
-/// this state; it may throw Error. Throws AgreedError when `output` holds results of another run and `force`
-/// is false, or when `resume` is `must` and there is nothing to resume. Throws
-/// std::runtime_error when MPI fails.
+/// this state; it may throw Error. Throws AgreedError when `output` holds results of another run, or any
+/// checkpoint although training would begin anew, and `force` is false, or when `resume` is `must` and there
+/// is nothing to resume. Throws std::runtime_error when MPI fails.
 EarlierRun find_earlier_run(const std::filesystem::path& output, const nlohmann::json& recipe,
                             const std::vector<EpochFraction>& plan, ResumeRule resume, bool force,
                             const std::function<bool(const ResumeState&)>& stopped_early,
                             const Communicator& ranks);
+
+/// Collective: throws AgreedError, which names the epoch, unless each epoch of `plan` that is reached within
+/// `step` steps has a whole checkpoint in `output`. A run that goes on after `step` steps cannot write it. A
+/// state is saved only after the checkpoints before it, so such an epoch was not in the plan of that run.
+void require_passed_checkpoints(const std::filesystem::path& output, const std::vector<EpochFraction>& plan,
+                                std::int64_t steps_per_epoch, std::int64_t step, const Communicator& ranks);
 
 }  // namespace bv

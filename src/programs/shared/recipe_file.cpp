@@ -24,13 +24,18 @@ std::string objection_to(const std::filesystem::path& run, const std::filesystem
         return fmt::format("the recipe of an earlier run is damaged: {}: expected a JSON object",
                            path.string());
     }
+    // A recipe lacks the keys of what it does not use, so a key of either can tell them apart.
+    Json either = there;
+    either.update(here);
     std::string text;
-    for (const auto& [key, value] : here.items()) {
-        if (key == kPrecision && !there.contains(key)) continue;  // older runs did not record it
-        const Json other = there.value(key, Json());
-        if (other != value) {
-            text += fmt::format("{}{} {} there, {} here", text.empty() ? "" : "; ", key, other.dump(),
-                                value.dump());
+    for (const auto& [key, any] : either.items()) {
+        // Older runs did not record the precision, and with auto this run takes the recorded one.
+        if (key == kPrecision && !(there.contains(key) && here.contains(key))) continue;
+        const Json earlier = there.value(key, Json());
+        const Json present = here.value(key, Json());
+        if (earlier != present) {
+            text += fmt::format("{}{} {} there, {} here", text.empty() ? "" : "; ", key, earlier.dump(),
+                                present.dump());
         }
     }
     return text.empty() ? "" : fmt::format("{} belongs to another run: {}", run.string(), text);

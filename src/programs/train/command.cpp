@@ -201,6 +201,11 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         data.emplace(options, task, compute.device);
         jobs = list_jobs(options, definitions, *data);
     });
+    for (const StateSource* source : data->opened()) {
+        const StoreInfo& info = source->info();
+        ranks.require_equal(fmt::format("features {} and weights {}", info.features, info.checkpoint),
+                            source->name());
+    }
     ranks.root_only([&] {
         if (options.store.empty()) return;
         for (const StateSource* store : data->opened())

@@ -49,7 +49,11 @@ Json HeadTraining::mean_losses(const Trainee& trainee) const {
 
 std::vector<Logits> HeadTraining::predict(const StateSource& source) const {
     std::vector<ReadingHead> heads;
-    for (const HeadGroup& group : groups_) heads.push_back({&group.head(), group.first_state()});
+    // The training store may hold other layers, so a layer may have another place there.
+    for (const HeadGroup& group : groups_) {
+        const HeadOrigin& origin = group.trainees().front().job.origin;
+        heads.push_back({&group.head(), first_state(group.head(), origin, source.info())});
+    }
     // A rank takes as many sequences at a time as in a training step.
     const std::int64_t share = (batch_ + ranks_.size() - 1) / ranks_.size();
     return predict_heads(heads, source, share, compute_.device, ranks_, collective_);

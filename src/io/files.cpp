@@ -47,8 +47,12 @@ std::string read_file(const std::filesystem::path& path) {
     std::ifstream stream(path, std::ios::binary);
     if (!stream) fail("cannot read {}: {}", path.string(), reason());
     refuse_folder(path);  // a folder can be opened too, and is read as an empty file
-    std::string content(std::istreambuf_iterator<char>(stream), {});
-    if (stream.bad()) fail("cannot read {}: {}", path.string(), reason());
+    std::string content;
+    try {
+        content.assign(std::istreambuf_iterator<char>(stream), {});
+    } catch (const std::ios_base::failure&) {  // libstdc++ throws it when the disk fails, asked for or not
+        fail("cannot read {}: {}", path.string(), reason());
+    }
     return content;
 }
 

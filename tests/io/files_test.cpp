@@ -71,6 +71,7 @@ TEST(Files, WhatCannotBeReadIsAnErrorThatNamesIt) {
     BV_EXPECT_ERROR(read_file(absent), absent, "No such file");
     BV_EXPECT_ERROR(MappedFile{absent}, absent, "No such file");
     BV_EXPECT_ERROR(flush_to_disk(absent), absent, "No such file");
+    BV_EXPECT_ERROR(read_file("/proc/self/mem"), "/proc/self/mem", "Input/output error");
     BV_EXPECT_ERROR(read_file(folder.path()), folder.path().string(), "it is a folder");
     BV_EXPECT_ERROR(MappedFile{folder.path()}, folder.path().string(), "it is a folder");
 }

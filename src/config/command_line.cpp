@@ -71,7 +71,14 @@ void require_no_special_file(const CLI::Option& option, const std::filesystem::p
         fail("{}: {} is no regular file", option.get_name(), path.string());
 }
 
-/// Whether two options name the same file, which need not exist if both are outputs.
+/// Whether a TOML file has the settings of one program alone, as the file that this program writes beside its
+/// output: it is then replaced by these settings, and nothing is lost.
+bool has_only(const std::string& path, const std::string& table) {
+    const toml::table file = parse_toml(read_file(path), path);
+    return std::ranges::all_of(file, [&](const auto& entry) { return entry.first == table; });
+}
+
+/// Whether an option names the file `path`, which need not exist if both are outputs.
 bool name_same_file(const std::string& path, const CLI::Option& other, bool both_are_outputs) {
     return std::ranges::any_of(other.results(), [&](const std::string& value) {
         std::error_code missing;
@@ -312,6 +319,7 @@ void CommandLine::check_output(const CLI::Option& output) const {
         for (const char* end : {"", ".toml", ".partial", ".lock"}) {
             const std::string own = path + end;
             if (!name_same_file(own, *other, is_output)) continue;
+            if (other == app_->get_config_ptr() && own == path + ".toml" && has_only(own, table())) continue;
             if (own == path)
                 fail("{} and {} name the same file: {}", other->get_name(), output.get_name(), path);
             fail("{} names {}, which is written beside {} {}", other->get_name(), own, output.get_name(),

@@ -120,11 +120,12 @@ def test_an_output_takes_the_place_of_no_input_and_of_no_special_file(line, comm
 
 def test_what_is_written_beside_an_output_replaces_no_input(commands, tmp_path):
     study = tmp_path / "study.toml"
-    study.write_text("[extract]\nthreads = 1\n")
+    text = "[study]\nseeds = [1]\n[extract]\nthreads = 1\n"
+    study.write_text(text)
     flags = [word for pair in commands["bv_extract"].items() for word in pair]
     assert f"--config names {study}, which is written beside --store {tmp_path}/study" in error_of(
         [bv.BIN / "bv_extract", "--config", study, *flags, "--store", tmp_path / "study"])
-    assert study.read_text() == "[extract]\nthreads = 1\n" and [path.name for path in tmp_path.iterdir()] == ["study.toml"]
+    assert study.read_text() == text and [path.name for path in tmp_path.iterdir()] == ["study.toml"]
 
 
 def test_results_of_another_program_are_not_replaced_with_force(commands, tiny_model, tmp_path):

@@ -99,8 +99,7 @@ void Communicator::require_equal(const std::string& own, const std::string& what
         if (own == of_root) return;
         fail(
             "{} differs between the ranks: rank {} on host {} has {}, and rank 0 has {}; all ranks must read "
-            "the same "
-            "files, with the same flags",
+            "the same files, with the same flags",
             what, rank_, host_name(), own, of_root);
     });
 }

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "config/output_check.hpp"
 #include "config/program_table.hpp"
 #include "core/error.hpp"
 #include "io/files.hpp"
@@ -56,35 +57,6 @@ void require_utf8(const CLI::Option& option) {
                  Json(value).dump(-1, ' ', false, Json::error_handler_t::replace));
         }
     }
-}
-
-/// Throws Error if there is a link or a special file at `path`: a file that is written beside it and moved to
-/// its place would replace the link or the device itself. Without `force` a file that is there is not
-/// replaced, so a link to it may stay.
-void require_no_special_file(const CLI::Option& option, const std::filesystem::path& path, bool force) {
-    std::error_code unknown;  // whoever writes the file reports what is wrong
-    const auto status = std::filesystem::symlink_status(path, unknown);
-    const bool kept = !force && std::filesystem::is_regular_file(path, unknown);
-    if (std::filesystem::is_symlink(status) && !kept)
-        fail("{}: {} is a symbolic link; give the path that it points to", option.get_name(), path.string());
-    if (std::filesystem::is_other(status) && !std::filesystem::is_symlink(status))
-        fail("{}: {} is no regular file", option.get_name(), path.string());
-}
-
-/// Whether a TOML file has the settings of one program alone, as the file that this program writes beside its
-/// output: it is then replaced by these settings, and nothing is lost.
-bool has_only(const std::string& path, const std::string& table) {
-    const toml::table file = parse_toml(read_file(path), path);
-    return std::ranges::all_of(file, [&](const auto& entry) { return entry.first == table; });
-}
-
-/// Whether an option names the file `path`, which need not exist if both are outputs.
-bool name_same_file(const std::string& path, const CLI::Option& other, bool both_are_outputs) {
-    return std::ranges::any_of(other.results(), [&](const std::string& value) {
-        std::error_code missing;
-        return std::filesystem::equivalent(value, path, missing) ||
-               (both_are_outputs && lies_in(value, path) && lies_in(path, value));
-    });
 }
 
 bool is_own_option(const CLI::Option* option) {
@@ -307,25 +279,15 @@ void CommandLine::parse(int argc, const char* const* argv) {
 
 void CommandLine::check_output(const CLI::Option& output) const {
     if (output.count() == 0) return;
-    const auto path = output.as<std::string>();
     const CLI::Option* force = app_->get_option_no_throw("--force");
-    require_no_special_file(output, path, force != nullptr && force->count() > 0 && force->as<bool>());
-    std::vector<const CLI::Option*> others = texts_;
-    others.push_back(app_->get_config_ptr());
-    for (const CLI::Option* other : others) {
-        const bool is_output = std::ranges::find(output_files_, other) != output_files_.end();
+    require_no_special_file(output, force != nullptr && force->count() > 0 && force->as<bool>());
+    const CLI::Option* config = app_->get_config_ptr();
+    for (const CLI::Option* other : texts_) {
         if (other == &output) continue;
-        // Programs write some of these beside an output, so no input may have such a name either.
-        for (const char* end : {"", ".toml", ".partial", ".lock"}) {
-            const std::string own = path + end;
-            if (!name_same_file(own, *other, is_output)) continue;
-            if (other == app_->get_config_ptr() && own == path + ".toml" && has_only(own, table())) continue;
-            if (own == path)
-                fail("{} and {} name the same file: {}", other->get_name(), output.get_name(), path);
-            fail("{} names {}, which is written beside {} {}", other->get_name(), own, output.get_name(),
-                 path);
-        }
+        const bool is_output = std::ranges::find(output_files_, other) != output_files_.end();
+        require_other_file(output, *other, is_output);
     }
+    require_other_file(output, *config, false, table());
 }
 
 std::string CommandLine::config_file() const {

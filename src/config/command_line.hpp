@@ -43,7 +43,8 @@ class Option {
     Option needs(const Option& other) const;
 
     /// Its value is the path of a file that the program writes, perhaps in place of what is there. So parse
-    /// refuses the path if another text or path of the command line names the same file, or if a device or
+    /// refuses the path if another text or path of the command line names the same file or one that is
+    /// written beside it, or if a device or
     /// another special file is there. It refuses a link too, unless the link leads to a file and --force is
     /// not given: then no file is replaced.
     Option output_file() const;

@@ -2,9 +2,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "heads/blocks/layer_mix_kernel.hpp"
+#include "heads/blocks/layer_reader.hpp"
 #include "tensor/simd.hpp"
 
 namespace bv {
@@ -15,67 +15,10 @@ namespace {
 
 using simd::kLanes;
 
-// One layer at a time, and how its elements are read in each type. An element's number counts within its
-// layer.
-
-template <typename Element>
-struct Plain {
-    explicit Plain(const LayerElements& of)
-        : begin(static_cast<const Element*>(of.states)), stride(of.stride) {}
-    void move_to(std::int64_t layer) { states = begin + layer * stride; }
-    const Element* address(std::int64_t element) const { return states + element; }
-
-    const Element* begin;
-    std::int64_t stride;
-    const Element* states = nullptr;
-};
-
-struct Float32 : Plain<float> {
-    using Plain::Plain;
-    __m512 load(std::int64_t element, __mmask16 lanes) const { return simd::load(states + element, lanes); }
-};
-
-struct Float16 : Plain<std::uint16_t> {
-    using Plain::Plain;
-    __m512 load(std::int64_t element, __mmask16 lanes) const {
-        return simd::from_float16(simd::load_halves(states + element, lanes));
-    }
-};
-
-struct BFloat16 : Plain<std::uint16_t> {
-    using Plain::Plain;
-    __m512 load(std::int64_t element, __mmask16 lanes) const {
-        return simd::from_bfloat16(simd::load_halves(states + element, lanes));
-    }
-};
-
-/// Reads elements of one row only: of the row that `of` begins in.
-struct Float8 {
-    explicit Float8(const LayerElements& of)
-        : first(of.first / of.width * of.width),
-          row_bytes(kFloat8ScaleBytes + of.width),
-          layer_bytes(of.stride / of.width * row_bytes),
-          begin(static_cast<const std::uint8_t*>(of.states) + first / of.width * row_bytes) {}
-    void move_to(std::int64_t layer) {
-        const std::uint8_t* const scale = begin + layer * layer_bytes;
-        factor = simd::float8_factor(scale);
-        states = scale + kFloat8ScaleBytes;
-    }
-    const std::uint8_t* address(std::int64_t element) const { return states + (element - first); }
-    __m512 load(std::int64_t element, __mmask16 lanes) const {
-        return simd::load_float8(states + (element - first), factor, lanes);
-    }
-
-    std::int64_t first, row_bytes, layer_bytes;
-    const std::uint8_t* begin;
-    const std::uint8_t* states = nullptr;
-    __m512 factor = _mm512_setzero_ps();
-};
-
 /// Calls `work` with parts of `of` that have at most `most` elements, in float8 with rows.
 template <typename Type, typename Work>
 void for_each_part(const LayerElements& of, std::int64_t most, const Work& work) {
-    const std::int64_t size = std::is_same_v<Type, Float8> ? of.width : most;
+    const std::int64_t size = std::is_same_v<Type, layer_reader::Float8> ? of.width : most;
     LayerElements part = of;
     for (std::int64_t e = 0; e < of.count; e += size) {
         part.first = of.first + e;
@@ -177,104 +120,6 @@ void mix_part(const LayerElements& of, const float* mixes, const Mixes<float>& o
     }
 }
 
-/// Adds to sums[n][k][o] the products of kMixes mixed rows n with weights[k, o], for the columns [begin, end)
-/// of `rows`. kVectors vectors of columns are mixed at a time: as many as the registers hold. The loops over
-/// mixes are unrolled because only then does GCC keep the mixed columns in registers.
-template <typename Type, int kMixes, int kVectors>
-void add_outputs(const LayerElements& rows, const LinearMixes& linear, std::int64_t begin, std::int64_t end,
-                 __m512 (*sums)[kMixes][kLinearOutputs]) {
-    // The processor does not guess by itself that it will need the same columns of the next tile.
-    constexpr std::int64_t kRowsAhead = kTileRows;
-    const std::int64_t layers = rows.layers;
-    const std::int64_t width = rows.width;
-    LayerElements row = rows;
-    for (std::int64_t n = 0; n < rows.count / width; ++n, row.first += width) {
-        Type layer(row);
-        for (std::int64_t c = begin; c < end; c += kVectors * kLanes) {
-            __m512 mixed[kMixes][kVectors];
-            __mmask16 lanes[kVectors];
-            for (int v = 0; v < kVectors; ++v) {
-                lanes[v] = simd::first_lanes(std::max<std::int64_t>(end - c - v * kLanes, 0));
-                for (int k = 0; k < kMixes; ++k) mixed[k][v] = _mm512_setzero_ps();
-            }
-            for (std::int64_t l = 0; l < layers; ++l) {
-                layer.move_to(l);
-                __m512 state[kVectors];
-                for (int v = 0; v < kVectors; ++v) {
-                    const std::int64_t element = row.first + c + v * kLanes;
-                    _mm_prefetch(layer.address(element + kRowsAhead * width), _MM_HINT_T0);
-                    state[v] = layer.load(element, lanes[v]);
-                }
-#pragma GCC unroll 10
-                for (int k = 0; k < kMixes; ++k) {
-                    const __m512 factor = _mm512_set1_ps(linear.mixes[k * layers + l]);
-                    for (int v = 0; v < kVectors; ++v)
-                        mixed[k][v] = _mm512_fmadd_ps(factor, state[v], mixed[k][v]);
-                }
-            }
-#pragma GCC unroll 10
-            for (int k = 0; k < kMixes; ++k) {
-                for (int o = 0; o < kLinearOutputs; ++o) {
-                    const float* const from = linear.weights + (k * kLinearOutputs + o) * width + c;
-                    __m512 sum = sums[n][k][o];
-                    for (int v = 0; v < kVectors; ++v)
-                        sum = _mm512_fmadd_ps(mixed[k][v], simd::load(from + v * kLanes, lanes[v]), sum);
-                    sums[n][k][o] = sum;
-                }
-            }
-        }
-    }
-}
-
-/// The outputs of kMixes heads for the rows of a tile.
-template <typename Type, int kMixes, int kVectors>
-void multiply_tile(const LayerElements& rows, const LinearMixes& linear, float* out, std::int64_t stride) {
-    // So few columns that their weights, 10 KiB, stay in the first cache of a core.
-    constexpr std::int64_t kColumns = 1280 / kMixes;
-    static_assert(kColumns % (kVectors * kLanes) == 0);
-    __m512 sums[kTileRows][kMixes][kLinearOutputs];
-    for (auto& of_row : sums) {
-        for (auto& of_mix : of_row) {
-            for (__m512& sum : of_mix) sum = _mm512_setzero_ps();
-        }
-    }
-    for (std::int64_t c = 0; c < rows.width; c += kColumns)
-        add_outputs<Type, kMixes, kVectors>(rows, linear, c, std::min(c + kColumns, rows.width), sums);
-    for (int k = 0; k < kMixes; ++k) {
-        for (int o = 0; o < kLinearOutputs; ++o, out += stride) {
-            const float bias = linear.biases[k * kLinearOutputs + o];
-            for (std::int64_t n = 0; n < rows.count / rows.width; ++n)
-                out[n] = _mm512_reduce_add_ps(sums[n][k][o]) + bias;
-        }
-    }
-}
-
-template <typename Type>
-void multiply_all(const LayerElements& rows, const LinearMixes& linear, float* out, std::int64_t stride) {
-    LayerElements tile = rows;
-    for (std::int64_t e = 0; e < rows.count; e += kTileRows * rows.width) {
-        tile.first = rows.first + e;
-        tile.count = std::min(kTileRows * rows.width, rows.count - e);
-        for (std::int64_t k = 0; k < linear.count;) {
-            const std::int64_t output = k * kLinearOutputs;
-            const std::int64_t left = linear.count - k;
-            const LinearMixes own{left, linear.mixes + k * rows.layers, linear.weights + output * rows.width,
-                                  linear.biases + output};
-            float* const to = out + output * stride + e / rows.width;
-            if (left >= 10) {
-                multiply_tile<Type, 10, 2>(tile, own, to, stride);
-                k += 10;
-            } else if (left >= 4) {
-                multiply_tile<Type, 4, 4>(tile, own, to, stride);
-                k += 4;
-            } else {
-                multiply_tile<Type, 1, 8>(tile, own, to, stride);
-                ++k;
-            }
-        }
-    }
-}
-
 template <typename Type>
 void read_each(const LayerElements& of, std::int64_t layer, std::int64_t column, std::int64_t columns,
                float* out) {
@@ -317,45 +162,23 @@ void sum_all(const LayerElements& of, const Mixes<const float>& gradients, doubl
 }  // namespace
 BV_AVX512_END
 
-namespace {
-
-/// Calls `work` with the way to read states of `type`.
-template <typename Work>
-void for_type(c10::ScalarType type, const Work& work) {
-    switch (type) {
-        case c10::kFloat:
-            return work.template operator()<Float32>();
-        case c10::kHalf:
-            return work.template operator()<Float16>();
-        case c10::kByte:
-            return work.template operator()<Float8>();
-        default:
-            return work.template operator()<BFloat16>();
-    }
-}
-
-}  // namespace
-
 bool has_layer_mix_kernel(c10::ScalarType type) {
     return has_avx512() &&
            (type == c10::kFloat || type == c10::kHalf || type == c10::kBFloat16 || type == c10::kByte);
 }
 
 void mix_layers(const LayerElements& elements, const float* mixes, const Mixes<float>& out) {
-    for_type(elements.type, [&]<typename Type>() { mix_all<Type>(elements, mixes, out); });
+    layer_reader::for_type(elements.type, [&]<typename Type>() { mix_all<Type>(elements, mixes, out); });
 }
 
 void mix_gradients(const LayerElements& elements, const Mixes<const float>& gradients, double* sums) {
-    for_type(elements.type, [&]<typename Type>() { sum_all<Type>(elements, gradients, sums); });
-}
-
-void multiply_mixes(const LayerElements& rows, const LinearMixes& linear, float* out, std::int64_t stride) {
-    for_type(rows.type, [&]<typename Type>() { multiply_all<Type>(rows, linear, out, stride); });
+    layer_reader::for_type(elements.type, [&]<typename Type>() { sum_all<Type>(elements, gradients, sums); });
 }
 
 void read_columns(const LayerElements& rows, std::int64_t layer, std::int64_t column, std::int64_t columns,
                   float* out) {
-    for_type(rows.type, [&]<typename Type>() { read_each<Type>(rows, layer, column, columns, out); });
+    layer_reader::for_type(rows.type,
+                           [&]<typename Type>() { read_each<Type>(rows, layer, column, columns, out); });
 }
 
 #else
@@ -370,11 +193,6 @@ void mix_layers(const LayerElements& /*elements*/, const float* /*mixes*/, const
 
 void mix_gradients(const LayerElements& /*elements*/, const Mixes<const float>& /*gradients*/,
                    double* /*sums*/) {
-    BV_EXPECT(false);
-}
-
-void multiply_mixes(const LayerElements& /*rows*/, const LinearMixes& /*linear*/, float* /*out*/,
-                    std::int64_t /*stride*/) {
     BV_EXPECT(false);
 }
 

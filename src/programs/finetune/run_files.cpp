@@ -178,8 +178,7 @@ void require_passed_checkpoints(const fs::path& output, const std::vector<EpochF
                 "--checkpoints: epoch {} is reached after {} steps, but training would go on after {}, from "
                 "the state in {}, and the checkpoint {} is missing or not whole; name only epochs that come "
                 "later or have a checkpoint, or start from the beginning: --resume never --force removes the "
-                "state and all "
-                "checkpoints there",
+                "state and all checkpoints there",
                 epoch.text(), epoch.step(steps_per_epoch), step, (output / "resume").string(),
                 folder.string());
         }

@@ -194,6 +194,20 @@ def test_show_prints_the_questions_of_a_predictions_file_before_its_scores(corpu
     assert second.endswith("  predicted  (not in the file)")
 
 
+def test_show_of_a_predictions_file_takes_the_threshold_as_the_scores_do(tmp_path):
+    question = {"id": "q", "question": "which?", "is_impossible": False, "answers": [{"text": "a train", "answer_start": 0}]}
+    (tmp_path / "dev.json").write_text(json.dumps({"data": [{"title": "t", "paragraphs": [{"context": "a train", "qas": [question]}]}]}))
+    (tmp_path / "predictions.json").write_text(json.dumps({"q": "a train"}))
+    (tmp_path / "na_probs.json").write_text(json.dumps({"q": 0.75}))
+    given = ["--predictions", tmp_path / "predictions.json", "--na-probs", tmp_path / "na_probs.json", "--squad", tmp_path / "dev.json"]
+    for threshold, predicted, verdict, exact in (
+            (0.8, 'a train (score of "none" 0.750)', "exact match, F1 100.00", 100),
+            (0.7, '(no answer) (score of "none" 0.750; text in the file: a train)', "no exact match, F1 0.00", 0)):
+        shown, scores = bv.run("bv_eval", *given, "--na-prob-threshold", threshold, "--show", 1).stdout.split("\n\n")
+        assert shown.splitlines()[3:] == [f"  predicted  {predicted}", f"  official   {verdict}"]
+        assert json.loads(scores)["exact"] == exact
+
+
 RESULTS = {"span": {"predictions.json", "nbest_predictions.json", "null_odds.json"}, "classification": {"na_probs.json"}}
 
 

@@ -47,7 +47,8 @@ void score_predictions(const EvalOptions& options, const CommandLine& line) {
              none_scores ? " with " + options.na_probs.string() : "", options.squad.string(), wrong.what());
     }
     if (!options.output.empty()) write_metrics(options, line, scores);
-    const std::string shown = show_predictions(dataset, predictions, options.show);
+    const std::string shown =
+        show_predictions(dataset, predictions, none_scores, options.na_prob_threshold, options.show);
     print_results(shown + scores.dump(2) + "\n");
 }
 

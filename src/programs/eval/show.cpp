@@ -44,8 +44,11 @@ std::string verdict(const char* scorer, bool exact, double f1) {
     return fmt::format("  {:<10} {}, F1 {:.2f}\n", scorer, exact ? "exact match" : "no exact match", f1);
 }
 
-std::string official_verdict(const Question& question, const std::string& answer) {
-    const OfficialVerdict official = GoldAnswers(question).judge(answer);
+/// The official scorer's verdict on an answer. "None" by a threshold is wrong where the question has an
+/// answer, even if the answer's text is nothing after normalisation; `by_text` is the verdict on this text.
+std::string official_verdict(const Question& question, bool says_none, const OfficialVerdict& by_text) {
+    const bool right = question.answers.empty();
+    const OfficialVerdict official = says_none ? OfficialVerdict{right, right ? 1.0 : 0.0} : by_text;
     return verdict("official", official.exact, 100 * official.f1);
 }
 
@@ -71,13 +74,8 @@ std::string show_span(const Features& features, const SpanScores& scores, std::i
                             answer.empty() ? "; best span: " + one_line(own.span_text()) : "");
         if (features.labelled) {
             const WordpieceVerdict& reference = scores.reference_verdicts[i].best;
-            // The official scorer takes "none" by the threshold for wrong where there is an answer, even if
-            // the answer's text is nothing after normalisation.
-            const bool none = question.answers.empty();
-            const OfficialVerdict official = own.is_none(scores.options.null_threshold)
-                                                 ? OfficialVerdict{none, none ? 1.0 : 0.0}
-                                                 : scores.verdicts[i].best;
-            text += verdict("official", official.exact, 100 * official.f1);
+            text += official_verdict(question, own.is_none(scores.options.null_threshold),
+                                     scores.verdicts[i].best);
             text += verdict("reference", reference.exact, 100 * reference.f1);
         }
         text += "\n";
@@ -100,17 +98,28 @@ std::string show_classes(const Features& features, const std::vector<QuestionCla
     return text;
 }
 
-std::string show_predictions(const Dataset& dataset, const PredictedTexts& predictions, std::int64_t count) {
+std::string show_predictions(const Dataset& dataset, const PredictedTexts& predictions,
+                             const std::optional<NoAnswerScores>& none_scores, double threshold,
+                             std::int64_t count) {
     const std::size_t shown = shown_of(dataset.questions.size(), count);
     std::unordered_map<std::string_view, const std::string*> text_of;
     for (const auto& [id, answer] : predictions) text_of.emplace(id, &answer);
+    std::unordered_map<std::string_view, double> none_score_of;
+    if (none_scores) none_score_of.insert(none_scores->begin(), none_scores->end());
     std::string text;
     for (std::size_t i = 0; i < shown; ++i) {
         const Question& question = dataset.questions[i];
         text += head_of(question, dataset.labelled, i, shown);
         if (const auto found = text_of.find(question.id); found != text_of.end()) {
-            text += fmt::format("  predicted  {}\n", answer_text(*found->second));
-            text += official_verdict(question, *found->second);
+            const std::string& answer = *found->second;
+            const auto none_score = none_score_of.find(question.id);
+            const bool scored = none_score != none_score_of.end();
+            const bool says_none = scored && none_score->second > threshold;
+            text += fmt::format("  predicted  {}", says_none ? kNoAnswer : answer_text(answer));
+            if (scored) text += fmt::format(" (score of \"none\" {:.3f}", none_score->second);
+            if (says_none && !answer.empty()) text += "; text in the file: " + one_line(answer);
+            text += scored ? ")\n" : "\n";
+            text += official_verdict(question, says_none, GoldAnswers(question).judge(answer));
         } else {
             text += "  predicted  (not in the file)\n";
         }

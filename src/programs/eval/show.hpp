@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ std::string show_span(const Features& features, const SpanScores& scores, std::i
 std::string show_classes(const Features& features, const std::vector<QuestionClass>& classes,
                          std::int64_t count);
 
-std::string show_predictions(const Dataset& dataset, const PredictedTexts& predictions, std::int64_t count);
+/// A question whose value in `none_scores` exceeds `threshold` is shown as answered "none".
+std::string show_predictions(const Dataset& dataset, const PredictedTexts& predictions,
+                             const std::optional<NoAnswerScores>& none_scores, double threshold,
+                             std::int64_t count);
 
 }  // namespace bv

@@ -53,6 +53,8 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
         evaluation.origin["parameters"] = model->parameter_count();
         evaluation.origin["checkpoint"] = checkpoint;
     });
+    ranks.require_equal(evaluation.fingerprint, options.features.string());
+    ranks.require_equal(evaluation.model, options.checkpoint.string());
     choose_precision(compute, options.compute.precision, {.checkpoint = options.checkpoint}, model->config(),
                      ranks);
     evaluation.origin["precision"] = compute.precision_name();

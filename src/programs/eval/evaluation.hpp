@@ -49,6 +49,7 @@ TrainedHead read_trained(const std::filesystem::path& folder);
 /// The head of --head on the device, and the states that it reads.
 struct HeadOverStates {
     TrainedHead trained;
+    std::string fingerprint;  ///< of the head's weights
     std::unique_ptr<StateSource> source;
     std::int64_t first_state = 0;   ///< number of the first state of `source` that the head reads
     bool other_checkpoint = false;  ///< the states are of another checkpoint than that of its training

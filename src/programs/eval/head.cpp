@@ -14,6 +14,7 @@
 #include "programs/eval/threshold.hpp"
 #include "programs/shared/precision.hpp"
 #include "programs/shared/provenance.hpp"
+#include "programs/shared/share_of_states.hpp"
 #include "programs/shared/training_data.hpp"
 #include "states/state_source.hpp"
 
@@ -34,7 +35,8 @@ TrainedHead read_trained(const std::filesystem::path& folder) {
 HeadOverStates open_head(const EvalOptions& options, Compute& compute, const Communicator& ranks) {
     std::optional<HeadOverStates> opened;
     ranks.agree([&] {
-        opened.emplace(HeadOverStates{read_trained(options.heads.front()), nullptr});
+        const std::filesystem::path& folder = options.heads.front();
+        opened.emplace(HeadOverStates{read_trained(folder), head_fingerprint(folder), nullptr});
         const TrainedHead& trained = opened->trained;
         const Task task = trained.head.definition().task;
         const std::vector<std::int64_t>& layers = trained.origin.layers;
@@ -47,6 +49,8 @@ HeadOverStates open_head(const EvalOptions& options, Compute& compute, const Com
         opened->first_state = first_state(trained.head, trained.origin, source.info());
     });
     StateSource& source = *opened->source;
+    require_same_states(source, ranks);
+    ranks.require_equal(opened->fingerprint, options.heads.front().string());
     ranks.root_only([&] {
         if (!options.store.empty())
             require_unchanged_checkpoint(source.info(), source.name(), options.allow_other_checkpoint);
@@ -70,12 +74,11 @@ Evaluation evaluate_head(const EvalOptions& options, const Communicator& ranks) 
     ranks.agree([&] {
         evaluation.features = source.features();
         evaluation.fingerprint = source.info().features;
-        const std::string weights = head_fingerprint(folder);
-        evaluation.model = head_name(weights);
+        evaluation.model = head_name(opened.fingerprint);
         evaluation.threshold = chosen_threshold(options, evaluation, source.info().task);
         evaluation.origin = {{"head", trained.head.definition().name},
                              {"head_folder", folder.string()},
-                             {"head_fingerprint", weights},
+                             {"head_fingerprint", opened.fingerprint},
                              {"parameters", trained.head.parameter_count()},
                              {"epoch", trained.origin.epoch},
                              {"dev_epoch", source.info().epoch},

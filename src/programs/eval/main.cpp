@@ -1,6 +1,7 @@
 #include <string>
 
 #include "comm/guard.hpp"
+#include "comm/parse_on_ranks.hpp"
 #include "config/command_line.hpp"
 #include "programs/eval/command.hpp"
 #include "programs/shared/version.hpp"
@@ -36,7 +37,7 @@ int main(int argc, char** argv) {
             "--checkpoint C --features dev.h5\n");
         bv::EvalOptions options;
         options.declare(line);
-        ranks.agree([&] { line.parse(argc, argv); });
+        bv::parse_on_ranks(line, argc, argv, ranks);
         bv::eval(options, line, ranks);
     });
 }

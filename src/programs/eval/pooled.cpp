@@ -41,7 +41,7 @@ void write_pooled(const EvalOptions& options, const Communicator& ranks) {
     ranks.agree([&] {
         if (source.features().count() == 0) fail("{} holds no features", source.name());
         origin = {{"head", opened.trained.head.definition().name},
-                  {"head_fingerprint", head_fingerprint(options.heads.front())},
+                  {"head_fingerprint", opened.fingerprint},
                   {"task", to_string(info.task)},
                   {"features", info.features},
                   {"checkpoint", info.checkpoint},

@@ -1,4 +1,5 @@
 #include "comm/guard.hpp"
+#include "comm/parse_on_ranks.hpp"
 #include "config/command_line.hpp"
 #include "programs/extract/command.hpp"
 #include "programs/shared/version.hpp"
@@ -20,7 +21,7 @@ int main(int argc, char** argv) {
             "  bv_extract ... --dtype float8                        all states, in half the bytes\n");
         bv::ExtractOptions options;
         options.declare(line);
-        ranks.agree([&] { line.parse(argc, argv); });
+        bv::parse_on_ranks(line, argc, argv, ranks);
         bv::extract(options, line, ranks);
     });
 }

@@ -1,4 +1,5 @@
 #include "comm/guard.hpp"
+#include "comm/parse_on_ranks.hpp"
 #include "config/command_line.hpp"
 #include "programs/finetune/command.hpp"
 #include "programs/shared/version.hpp"
@@ -15,7 +16,7 @@ int main(int argc, char** argv) {
             "--checkpoints 0.1:0.9:0.1,1:6:1 --output run/span/seed-1");
         bv::FinetuneOptions options;
         options.declare(line);
-        ranks.agree([&] { line.parse(argc, argv); });
+        bv::parse_on_ranks(line, argc, argv, ranks);
         bv::finetune(options, line, ranks);
     });
 }

@@ -1,4 +1,5 @@
 #include "comm/guard.hpp"
+#include "comm/parse_on_ranks.hpp"
 #include "config/command_line.hpp"
 #include "programs/plan/command.hpp"
 #include "programs/shared/version.hpp"
@@ -20,10 +21,8 @@ int main(int argc, char** argv) {
             "  bv_plan --config configs/reference.toml --print\n");
         bv::PlanOptions options;
         options.declare(line);
-        ranks.agree([&] {
-            line.parse(argc, argv);
-            options.study = line.config_file();
-        });
+        bv::parse_on_ranks(line, argc, argv, ranks);
+        options.study = line.config_file();
         bv::plan(options, ranks);
     });
 }

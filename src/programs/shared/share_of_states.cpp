@@ -8,6 +8,12 @@
 
 namespace bv {
 
+void require_same_states(const StateSource& source, const Communicator& ranks) {
+    const StoreInfo& info = source.info();
+    ranks.require_equal(fmt::format("features {} and weights {}", info.features, info.checkpoint),
+                        source.name());
+}
+
 void read_share(const StateSource& source, const ReadingPlan& plan, const Communicator& ranks,
                 const std::function<void(SharedBatch&)>& use) {
     const auto count = static_cast<std::int64_t>(plan.order.size());

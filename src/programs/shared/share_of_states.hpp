@@ -14,6 +14,10 @@
 
 namespace bv {
 
+/// Collective: throws AgreedError, which names the source, if the ranks have opened other states: a file or
+/// folder of the same name may be another one on another host.
+void require_same_states(const StateSource& source, const Communicator& ranks);
+
 /// How the states of a source are read once, by all ranks together.
 struct ReadingPlan {
     std::vector<std::int64_t> order;  ///< the features to read; each rank reads a part of neighbours

@@ -90,6 +90,7 @@ void export_states(const StoreToolOptions& options, const Communicator& ranks) {
         source = open_store(options.store, 0, layers);
         numbers = wanted_features(options, source->features());
     });
+    require_same_states(*source, ranks);
     const StoreInfo& info = source->info();
     const std::vector<std::string> names = names_of(info);
     std::vector<RowsTensor> tensors;

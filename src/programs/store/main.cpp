@@ -1,4 +1,5 @@
 #include "comm/guard.hpp"
+#include "comm/parse_on_ranks.hpp"
 #include "config/command_line.hpp"
 #include "programs/shared/version.hpp"
 #include "programs/store/command.hpp"
@@ -24,7 +25,7 @@ int main(int argc, char** argv) {
             "states.safetensors\n");
         bv::StoreToolOptions options;
         options.declare(line);
-        ranks.agree([&] { line.parse(argc, argv); });
+        bv::parse_on_ranks(line, argc, argv, ranks);
         bv::run_store_tool(options, ranks);
     });
 }

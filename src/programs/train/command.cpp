@@ -19,6 +19,7 @@
 #include "io/output_lock.hpp"
 #include "programs/shared/evaluation_history.hpp"
 #include "programs/shared/precision.hpp"
+#include "programs/shared/share_of_states.hpp"
 #include "programs/shared/training_data.hpp"
 #include "programs/train/data.hpp"
 #include "programs/train/epoch_loop.hpp"
@@ -201,11 +202,7 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
         data.emplace(options, task, compute.device);
         jobs = list_jobs(options, definitions, *data);
     });
-    for (const StateSource* source : data->opened()) {
-        const StoreInfo& info = source->info();
-        ranks.require_equal(fmt::format("features {} and weights {}", info.features, info.checkpoint),
-                            source->name());
-    }
+    for (const StateSource* source : data->opened()) require_same_states(*source, ranks);
     ranks.root_only([&] {
         if (options.store.empty()) return;
         for (const StateSource* store : data->opened())

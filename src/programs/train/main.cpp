@@ -1,6 +1,7 @@
 #include <string>
 
 #include "comm/guard.hpp"
+#include "comm/parse_on_ranks.hpp"
 #include "config/command_line.hpp"
 #include "heads/head_definition.hpp"
 #include "programs/shared/version.hpp"
@@ -22,7 +23,7 @@ int main(int argc, char** argv) {
                 "--heads learned_pooling,adapter_64_shared_skip --output run/span/seed-1/heads");
         bv::TrainOptions options;
         options.declare(line);
-        ranks.agree([&] { line.parse(argc, argv); });
+        bv::parse_on_ranks(line, argc, argv, ranks);
         bv::train(options, line, ranks);
     });
 }

@@ -1,4 +1,3 @@
-#include <numeric>
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -27,8 +26,7 @@ class CheckpointSource final : public StateSource {
           device_(device) {
         const Model& model = checkpoint_->model;
         info_.task = model.task();
-        info_.layers.resize(static_cast<std::size_t>(model.config().states()));
-        std::iota(info_.layers.begin(), info_.layers.end(), 0);
+        info_.layers = layers_of_model({}, model.config().states());
         info_.hidden_size = model.config().hidden_size;
         info_.checkpoint = checkpoint_->fingerprint;
         info_.epoch = checkpoint_->epoch;

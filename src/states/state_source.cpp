@@ -23,7 +23,7 @@ StateBatch StateSource::describe(const Features& features, const std::vector<std
 
 std::vector<std::int64_t> StateSource::pick(const Layers& layers, StoreInfo& info, const std::string& name) {
     const std::vector<std::int64_t> all = info.layers;
-    const std::int64_t before = info.states() - static_cast<std::int64_t>(all.size());
+    const std::int64_t before = info.states_before_layers();
     std::vector<std::int64_t> picked;
     for (std::int64_t s = 0; s < before; ++s) picked.push_back(s);
     for (const std::int64_t layer : layers.value_or(all)) {

@@ -12,16 +12,13 @@
 #include "device/device.hpp"
 #include "heads/blocks/state_batch.hpp"
 #include "squad/features/features.hpp"
+#include "states/layers.hpp"
 #include "store/layout.hpp"
 
 namespace bv {
 
 /// A list of batches. A batch is the list of its features, as numbers in their features file.
 using FeatureBatches = std::vector<std::vector<std::int64_t>>;
-
-/// The numbers of the layers to read, ascending. They must be among the layers that the source has. Without
-/// a value all are read.
-using Layers = std::optional<std::vector<std::int64_t>>;
 
 /// Hidden states of features, read from a store or computed when they are needed. Heads cannot tell which.
 class StateSource {

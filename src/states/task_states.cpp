@@ -1,9 +1,6 @@
 #include "states/task_states.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <set>
-#include <sstream>
 
 #include <ATen/ATen.h>
 
@@ -12,23 +9,6 @@
 #include "tensor/to_host.hpp"
 
 namespace bv {
-
-std::vector<std::int64_t> parse_layers(const std::string& list) {
-    std::set<std::int64_t> layers;
-    std::stringstream items(list);
-    for (std::string item; std::getline(items, item, ',');) {
-        std::int64_t layer = -1;
-        const auto [end, wrong] = std::from_chars(item.data(), item.data() + item.size(), layer);
-        if (wrong != std::errc() || end != item.data() + item.size() || layer < 0) {
-            fail(
-                "--layers {}: '{}' is not the number of a hidden state; give 'all' or a list such as 0,12,24",
-                list, item);
-        }
-        layers.insert(layer);
-    }
-    if (layers.empty()) fail("--layers names no hidden state; give 'all' or a list such as 0,12,24");
-    return {layers.begin(), layers.end()};
-}
 
 std::vector<std::int64_t> state_rows(const Features& features, Task task) {
     if (task == Task::span) return features.token_counts();

@@ -13,10 +13,6 @@
 
 namespace bv {
 
-/// The numbers of the hidden states that a list such as "0,12,24" names, ascending, each once. 0 is the
-/// embedding output. Throws Error, which names the item that is not a number.
-std::vector<std::int64_t> parse_layers(const std::string& list);
-
 /// (F) The number of rows of states of each feature: its tokens in the span task, 1 in the classification
 /// task.
 std::vector<std::int64_t> state_rows(const Features& features, Task task);

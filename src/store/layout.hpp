@@ -27,11 +27,12 @@ struct StoreInfo {
     std::string features_path = {};    ///< the features file; empty if not recorded
     std::int64_t batch_tokens = 0;  ///< largest number of tokens in a pass of the encoder; 0 = not recorded
 
-    /// The first dimension of `states`: L, or L + 1 in the classification task, where the pooled output
-    /// stands before the L states.
-    std::int64_t states() const {
-        return static_cast<std::int64_t>(layers.size()) + (task == Task::classification ? 1 : 0);
-    }
+    /// The number of states that stand before those of the layers: in the classification task 1, the pooled
+    /// output, otherwise 0.
+    std::int64_t states_before_layers() const { return task == Task::classification ? 1 : 0; }
+
+    /// The first dimension of `states`: states_before_layers() + L.
+    std::int64_t states() const { return states_before_layers() + static_cast<std::int64_t>(layers.size()); }
 
     /// The last dimension of `states`: H, and in float8 the bytes of the row's scale before them.
     std::int64_t row_elements() const { return hidden_size + (dtype == DType::f8 ? kFloat8ScaleBytes : 0); }

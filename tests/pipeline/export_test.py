@@ -101,12 +101,15 @@ def test_what_cannot_be_exported_is_said(study, tmp_path):
     for flags, words in ((["--features", "0,x"], "'x' is no number or range of features"),
                          (["--features", "5-2"], "'5-2' is no number"), (["--features", "999999"], "from 0 to"),
                          (["--features", "0,"], "empty item"), (["--features", ""], "empty item"),
+                         (["--layers", "0,"], "'' is not the number of a hidden state"),
                          (["--layers", "7"], "holds no states of layer 7"), (["--questions", "nobody"], "no feature of question 'nobody'")):
         assert words in refusal(export(path, output, *flags, check=False))
     assert not list(tmp_path.iterdir())
     assert "--output is missing" in refusal(bv.run("bv_store", "export", path, check=False))
     for flag, value in (("--output", output), ("--layers", 0), ("--features", 0), ("--questions", "a")):
-        assert f"{flag} is for export" in refusal(bv.run("bv_store", "info", path, flag, value, check=False))
+        assert f"{flag} is for export; info does not" in refusal(bv.run("bv_store", "info", path, flag, value, check=False))
+    assert "--force is for export; verify does not" in refusal(bv.run("bv_store", "verify", path, "--force", check=False))
+    assert "--checkpoint is for repair; export does not" in refusal(export(path, output, "--checkpoint", study, check=False))
     export(path, output, "--features", 0)
     before = output.read_bytes()
     assert "--force" in refusal(export(path, output, check=False)) and output.read_bytes() == before

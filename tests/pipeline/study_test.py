@@ -126,7 +126,7 @@ def test_a_model_that_does_not_fit_the_study_does_not_become_the_runs(tiny_model
                               check=False, cwd=bv.SOURCE,
                               env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": ""})
 
-    for model, why in ((tmp_path / "nope", "nope"), (tiny_model, "the study names the layers 0,3")):
+    for model, why in ((tmp_path / "nope", "nope"), (tiny_model, "the layers 0,3 are wanted")):
         refused = made(model)
         (error,) = bv.error_lines(refused.stderr)
         assert refused.rc == 2 and why in error and not study.run.exists()

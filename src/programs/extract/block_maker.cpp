@@ -68,8 +68,7 @@ void BlockMaker::make(std::int64_t block, const at::Tensor& buffer) {
 
 /// The index in task_states of the tensor that the store keeps as its state number `state`.
 std::size_t BlockMaker::source_of(std::int64_t state) const {
-    // In the classification task the pooled output stands before the layers.
-    const std::int64_t before = info_.states() - static_cast<std::int64_t>(info_.layers.size());
+    const std::int64_t before = info_.states_before_layers();
     return static_cast<std::size_t>(
         state < before ? state : info_.layers[static_cast<std::size_t>(state - before)] + before);
 }

@@ -1,6 +1,5 @@
 #include "programs/extract/command.hpp"
 
-#include <numeric>
 #include <optional>
 
 #include "bert/model.hpp"
@@ -16,6 +15,7 @@
 #include "programs/shared/precision.hpp"
 #include "squad/features/features_file.hpp"
 #include "states/compatibility.hpp"
+#include "states/layers.hpp"
 #include "states/task_states.hpp"
 #include "store/store.hpp"
 #include "store/store_writer.hpp"
@@ -24,23 +24,12 @@
 namespace bv {
 namespace {
 
-std::vector<std::int64_t> wanted_layers(const std::string& text, const BertConfig& config) {
-    if (text != "all") {
-        std::vector<std::int64_t> layers = parse_layers(text);
-        if (layers.back() < config.states()) return layers;
-        fail("--layers {}: this model has the hidden states 0 (embedding output) to {}", text, config.layers);
-    }
-    std::vector<std::int64_t> all(static_cast<std::size_t>(config.states()));
-    std::iota(all.begin(), all.end(), 0);
-    return all;
-}
-
 StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const BertConfig& config,
                    const Features& features) {
     StoreInfo info;
     info.task = options.task;
     info.dtype = dtype_named(options.dtype);
-    info.layers = wanted_layers(options.layers, config);
+    info.layers = layers_of_model(parse_layers(options.layers), config.states());
     info.hidden_size = config.hidden_size;
     info.checkpoint = weights_fingerprint(options.checkpoint);
     const auto known = read_checkpoint(options.checkpoint);

@@ -94,7 +94,7 @@ std::string head_text(const PlanOptions& options, const Planned& plan) {
         static_cast<double>(plan.data.train_tokens) / static_cast<double>(plan.data.train_features),
         static_cast<double>(plan.data.dev_tokens) / static_cast<double>(plan.data.dev_features));
     text += fmt::format("  states    {} in {}, at {} of {} checkpoints, {} seed{}\n",
-                        plan.study.layers == "all" ? "all" : "layers " + plan.study.layers, plan.study.dtype,
+                        plan.study.layers ? "layers " + text_of(plan.study.layers) : "all", plan.study.dtype,
                         plan.study.states_at.size(), plan.study.checkpoints.size(), plan.study.seeds.size(),
                         plan.study.seeds.size() == 1 ? "" : "s");
     if (!plan.timed()) {

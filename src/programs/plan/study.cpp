@@ -17,7 +17,6 @@
 #include "programs/finetune/command.hpp"
 #include "programs/plan/study_reader.hpp"
 #include "programs/train/command.hpp"
-#include "states/task_states.hpp"
 
 namespace bv {
 namespace {
@@ -66,10 +65,8 @@ void require_checkpoint(const Study& study, const EpochFraction& epoch) {
 
 /// Throws Error unless the study's stores have this hidden state.
 void require_stored(const Study& study, std::int64_t layer) {
-    if (study.layers == "all") return;
-    const std::vector<std::int64_t> stored = parse_layers(study.layers);
-    if (std::find(stored.begin(), stored.end(), layer) == stored.end())
-        fail("found layer {}, but [extract] stores the layers {}", layer, study.layers);
+    if (study.layers && std::ranges::find(*study.layers, layer) == study.layers->end())
+        fail("found layer {}, but [extract] stores the layers {}", layer, text_of(study.layers));
 }
 
 /// Parses "0.3:1": the first epoch must be one of `states_at`, the second one must have a checkpoint.
@@ -140,9 +137,11 @@ void read_experiments(const StudyReader& table, Study& study) {
         return share;
     });
     std::erase(study.shares, 1.0);  // heads are trained on all questions anyway
-    study.layer_subsets = table.list<std::string>("layer_subsets", [&](const std::string& layers) {
-        for (const std::int64_t layer : parse_layers(layers)) require_stored(study, layer);
-        return layers;
+    study.layer_subsets = table.list<std::string>("layer_subsets", [&](const std::string& text) {
+        const Layers layers = parse_layers(text);
+        if (!layers) fail("found 'all', but heads are trained on all stored layers anyway");
+        for (const std::int64_t layer : *layers) require_stored(study, layer);
+        return *layers;
     });
     table.truth("layer_atlas", study.layer_atlas);
     table.truth("shuffled_labels", study.shuffled_labels);
@@ -180,6 +179,23 @@ void read_table(const StudyReader& table, Study& study) {
     read_experiments(table, study);
 }
 
+/// Throws Error if the study's [train] chooses states, questions or labels for all heads. The study chooses
+/// them for each experiment, and finds the results by the folders of these choices.
+void require_own_variants(const TrainOptions& heads, const std::string& file) {
+    struct Choice {
+        const char* key;
+        bool made;
+        const char* of_study;
+    };
+    for (const Choice& choice : {Choice{"layers", parse_layers(heads.layers).has_value(), "layer_subsets"},
+                                 Choice{"share", heads.shares != TrainOptions().shares, "shares"},
+                                 Choice{"shuffle_labels", heads.shuffle_labels, "shuffled_labels"}}) {
+        if (choice.made)
+            fail("{}: [train] {} is given; in a study, [study] {} takes its place", file, choice.key,
+                 choice.of_study);
+    }
+}
+
 /// `text` as a quoted word for a shell.
 std::string quoted(std::string text) {
     for (std::size_t at = 0; (at = text.find('\'', at)) != std::string::npos; at += 4) {
@@ -208,8 +224,9 @@ Study read_study(const std::filesystem::path& path) {
     study.batch = tuning.batch;
     const auto states = options_of<ExtractOptions>("bv_extract", path, {"checkpoint", "features", "store"});
     study.dtype = states.dtype;
-    study.layers = states.layers;
+    study.layers = parse_layers(states.layers);
     const auto heads = options_of<TrainOptions>("bv_train", path, {"heads", "output"});
+    study.learning_rates = heads.learning_rates;
     study.span_head_epochs = heads.epochs > 0 ? heads.epochs : default_head_epochs(Task::span);
     study.classification_head_epochs =
         heads.epochs > 0 ? heads.epochs : default_head_epochs(Task::classification);
@@ -222,17 +239,14 @@ Study read_study(const std::filesystem::path& path) {
             "judged on its held-out questions, so leave out [train] held_out",
             file);
     }
+    require_own_variants(heads, file);
     return study;
 }
 
 void require_states(const Study& study, const BertConfig& config) {
-    std::vector<std::string> lists = study.layer_subsets;
-    if (study.layers != "all") lists.push_back(study.layers);
-    for (const std::string& list : lists) {
-        if (parse_layers(list).back() < config.states()) continue;
-        fail("the study names the layers {}, but the model has the hidden states 0 (embedding output) to {}",
-             list, config.layers);
-    }
+    layers_of_model(study.layers, config.states());
+    for (const std::vector<std::int64_t>& subset : study.layer_subsets)
+        layers_of_model(subset, config.states());
 }
 
 std::string shell_text(const Study& study) {
@@ -244,6 +258,8 @@ std::string shell_text(const Study& study) {
     add("tasks", shell_list(study.tasks, [](Task task) { return to_string(task); }));
     add("seed", quoted(std::to_string(study.corpus_seed)));
     add("seeds", shell_list(study.seeds));
+    add("checkpoints", shell_list(study.checkpoints, [](const auto& epoch) { return epoch.label(); }));
+    add("learning_rates", shell_list(study.learning_rates));
     add("states_at", shell_list(study.states_at, [](const auto& epoch) { return epoch.label(); }));
     add("span_heads", shell_list(study.span_heads));
     add("classification_heads", shell_list(study.classification_heads));
@@ -252,7 +268,7 @@ std::string shell_text(const Study& study) {
     add("corpus_train", quoted(std::to_string(study.corpus_train)));
     add("corpus_dev", quoted(std::to_string(study.corpus_dev)));
     add("shares", shell_list(study.shares));
-    add("layer_subsets", shell_list(study.layer_subsets));
+    add("layer_subsets", shell_list(study.layer_subsets, [](const auto& subset) { return text_of(subset); }));
     add("layer_atlas", truth(study.layer_atlas));
     add("shuffled_labels", truth(study.shuffled_labels));
     add("mixed", shell_list(study.mixed, [](const auto& pair) {
@@ -260,8 +276,7 @@ std::string shell_text(const Study& study) {
         }));
     add("span_ensembles", shell_list(study.span_ensembles));
     add("classification_ensembles", shell_list(study.classification_ensembles));
-    add("stored_layers",
-        quoted(study.layers == "all" ? "" : std::to_string(parse_layers(study.layers).size())));
+    add("stored_layers", quoted(study.layers ? std::to_string(study.layers->size()) : ""));
     return text;
 }
 

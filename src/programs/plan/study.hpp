@@ -8,6 +8,7 @@
 #include "bert/config.hpp"
 #include "core/task.hpp"
 #include "optim/epoch.hpp"
+#include "states/layers.hpp"
 
 namespace bv {
 
@@ -26,8 +27,8 @@ struct Study {
     std::vector<EpochFraction> states_at;  ///< checkpoints whose states are stored, to train heads on them
     bool keep_stores = true;               ///< false: each store is deleted after its heads are trained
     std::vector<double> shares;  ///< shares of the training questions on which heads are trained again
-    std::vector<std::string> layer_subsets;  ///< lists of layers on which heads are trained again
-    std::vector<std::string> span_heads;     ///< built-in heads by name, or paths of TOML files
+    std::vector<std::vector<std::int64_t>> layer_subsets;  ///< heads are trained again on these layers
+    std::vector<std::string> span_heads;                   ///< built-in heads by name, or paths of TOML files
     std::vector<std::string> classification_heads;
     bool layer_atlas = false;      ///< whether a linear probe is trained on each hidden state
     bool shuffled_labels = false;  ///< whether all heads and probes are trained on shuffled labels too
@@ -42,7 +43,8 @@ struct Study {
     std::vector<EpochFraction> checkpoints;  ///< checkpoints of bv_finetune
     std::int64_t batch = 0;                  ///< sequences in a step of bv_finetune, over all ranks
     std::string dtype;                       ///< element type of the stored states
-    std::string layers;                      ///< hidden states that are stored: "all" or a list
+    Layers layers;                           ///< hidden states that are stored
+    std::vector<double> learning_rates;      ///< of bv_train: each head is trained once at each
     std::int64_t span_head_epochs = 1;
     std::int64_t classification_head_epochs = 10;
 

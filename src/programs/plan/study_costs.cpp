@@ -1,7 +1,6 @@
 #include "programs/plan/study_costs.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "states/task_states.hpp"
@@ -14,12 +13,7 @@ StoreInfo stored_states(const Study& study, const BertConfig& config, Task task)
     info.task = task;
     info.dtype = dtype_named(study.dtype);
     info.hidden_size = config.hidden_size;
-    if (study.layers == "all") {
-        info.layers.resize(static_cast<std::size_t>(config.states()));
-        std::iota(info.layers.begin(), info.layers.end(), 0);
-    } else {
-        info.layers = parse_layers(study.layers);
-    }
+    info.layers = layers_of_model(study.layers, config.states());
     return info;
 }
 
@@ -44,8 +38,8 @@ Reads reads_of(const Study& study, std::int64_t layers) {
         reads.dev += 1;
         reads.computed += share;
     }
-    for (const std::string& subset : study.layer_subsets) {
-        const double part = static_cast<double>(parse_layers(subset).size()) / static_cast<double>(layers);
+    for (const std::vector<std::int64_t>& subset : study.layer_subsets) {
+        const double part = static_cast<double>(subset.size()) / static_cast<double>(layers);
         reads.train += part;
         reads.dev += part;
         reads.computed += 1;

@@ -77,8 +77,7 @@ std::vector<Logits> predict_heads(const std::vector<ReadingHead>& heads, const S
 std::int64_t first_state(const Head& head, const HeadOrigin& origin, const StoreInfo& info) {
     if (!head.definition().each_layer) return 0;
     const auto found = std::find(info.layers.begin(), info.layers.end(), origin.layers.front());
-    // In the classification task the pooled output stands before the layers.
-    return info.states() - (info.layers.end() - found);
+    return info.states_before_layers() + (found - info.layers.begin());
 }
 
 bool require_fit(const Head& head, const HeadOrigin& origin, const StateSource& source,

@@ -32,13 +32,19 @@ void StoreToolOptions::declare(CommandLine& line) {
 void run_store_tool(const StoreToolOptions& options, const Communicator& ranks) {
     set_hang_timeout(options.compute.hang_timeout);
     ranks.agree([&] {
-        if (options.action == "export") return;
-        const std::pair<const char*, bool> of_export[] = {{"--output", !options.output.empty()},
-                                                          {"--layers", options.layers != "all"},
-                                                          {"--questions", !options.questions.empty()},
-                                                          {"--features", options.features != "all"}};
-        for (const auto& [flag, given] : of_export) {
-            if (given) fail("{} is for export; {} reads whole stores", flag, options.action);
+        struct Flag {
+            const char* name;
+            bool given;
+            const char* action;
+        };
+        for (const Flag& flag : {Flag{"--checkpoint", !options.checkpoint.empty(), "repair"},
+                                 Flag{"--output", !options.output.empty(), "export"},
+                                 Flag{"--layers", options.layers != "all", "export"},
+                                 Flag{"--questions", !options.questions.empty(), "export"},
+                                 Flag{"--features", options.features != "all", "export"},
+                                 Flag{"--force", options.force, "export"}}) {
+            if (flag.given && options.action != flag.action)
+                fail("{} is for {}; {} does not use it", flag.name, flag.action, options.action);
         }
     });
     if (options.action == "info") return print_info(options, ranks);

@@ -10,8 +10,8 @@
 #include "programs/shared/feature_rows_file.hpp"
 #include "programs/shared/share_of_states.hpp"
 #include "programs/store/actions.hpp"
+#include "states/layers.hpp"
 #include "states/state_source.hpp"
-#include "states/task_states.hpp"
 #include "tensor/float8.hpp"
 
 namespace bv {
@@ -74,7 +74,7 @@ std::vector<std::int64_t> wanted_features(const StoreToolOptions& options, const
 /// The names of the states of `info`, in their order.
 std::vector<std::string> names_of(const StoreInfo& info) {
     std::vector<std::string> names;
-    if (info.task == Task::classification) names.push_back("pooled");
+    if (info.states_before_layers() > 0) names.emplace_back("pooled");
     for (const std::int64_t layer : info.layers) names.push_back(fmt::format("layer-{:02}", layer));
     return names;
 }
@@ -86,7 +86,7 @@ void export_states(const StoreToolOptions& options, const Communicator& ranks) {
     std::vector<std::int64_t> numbers;
     ranks.agree([&] {
         if (options.output.empty()) fail("--output is missing: the safetensors file to write");
-        const Layers layers = options.layers == "all" ? Layers() : parse_layers(options.layers);
+        const Layers layers = parse_layers(options.layers);
         source = open_store(options.store, 0, layers);
         numbers = wanted_features(options, source->features());
     });
@@ -94,7 +94,7 @@ void export_states(const StoreToolOptions& options, const Communicator& ranks) {
     const StoreInfo& info = source->info();
     const std::vector<std::string> names = names_of(info);
     std::vector<RowsTensor> tensors;
-    const bool float8 = info.dtype == DType::f8;  // no other program knows its rows
+    const bool float8 = info.dtype == DType::f8;  // other programs cannot decode it: it becomes float32
     for (const std::string& name : names)
         tensors.push_back({name, float8 ? DType::f32 : info.dtype, {info.hidden_size}});
     FeatureRowsFile file(options.output, options.force, source->features(),

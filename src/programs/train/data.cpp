@@ -11,10 +11,10 @@
 #include "programs/shared/described_features.hpp"
 #include "programs/shared/training_data.hpp"
 #include "programs/train/command.hpp"
+#include "states/layers.hpp"
 #include "states/part_source.hpp"
 #include "states/reading_order.hpp"
 #include "states/shuffled_labels.hpp"
-#include "states/task_states.hpp"
 
 namespace bv {
 namespace {
@@ -61,7 +61,7 @@ bool takes_stores(const TrainOptions& options) {
 
 HeadData::HeadData(const TrainOptions& options, Task task, at::Device device) : seed_(options.data_seed) {
     const bool stores = takes_stores(options);
-    const Layers layers = options.layers == "all" ? Layers() : parse_layers(options.layers);
+    const Layers layers = parse_layers(options.layers);
     if (stores) {
         train_ = open_store(options.store, options.cache_gib, layers, device);
         dev_ = open_store(options.dev_store, options.cache_gib, layers, device);

@@ -76,12 +76,12 @@ std::vector<std::vector<std::int64_t>> layers_of_heads(const HeadDefinition& def
 
 /// The last part of the path of a head's folder: it names the settings in which heads of one definition and
 /// epoch differ.
-std::string variant_of(const HeadJob& job, const std::string& layers) {
+std::string variant_of(const HeadJob& job, const Layers& layers) {
     std::string name = fmt::format("lr-{}-seed-{}", job.origin.learning_rate, job.origin.seed);
     if (job.definition.each_layer) {
         name += fmt::format("-layer-{:02}", job.origin.layers.front());
-    } else if (layers != "all") {
-        name += "-layers-" + layers;
+    } else if (layers) {
+        name += "-layers-" + text_of(layers);
     }
     if (job.origin.share < 1) name += fmt::format("-share-{}", job.origin.share);
     if (job.origin.shuffled_labels) name += "-shuffled-labels";
@@ -103,6 +103,7 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
     require_different("learning-rate", options.learning_rates);
     require_different("seed", options.seeds);
     require_different("share", options.shares);
+    const Layers chosen = parse_layers(options.layers);
     const StoreInfo& info = data.train().info();
     HeadOrigin origin{
         .checkpoint = info.checkpoint,
@@ -133,8 +134,7 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
                         job.origin.learning_rate = rate;
                         job.origin.seed = seed;
                         job.origin.share = share;
-                        job.folder =
-                            options.output / definition.name / epoch / variant_of(job, options.layers);
+                        job.folder = options.output / definition.name / epoch / variant_of(job, chosen);
                         job.recipe = recipe_of(job, data, options);
                         jobs.push_back(job);
                     }

@@ -38,7 +38,7 @@ Study some_study() {
     study.checkpoints = parse_checkpoints("0,1/2,3");
     study.states_at = parse_checkpoints("1/2,3");
     study.dtype = "float16";
-    study.layers = "all";
+    study.layers = std::nullopt;
     return study;
 }
 
@@ -83,7 +83,7 @@ TEST(StudyCosts, ExperimentsReadTheirPartOfTheStatesOnceMore) {
     const StudyRates rates{.encoded_tokens = 4000, .read_bytes = 5e8};
     Study study = some_study();
     study.shares = {0.1, 0.5};
-    study.layer_subsets = {"0,6,12,18,24"};
+    study.layer_subsets = {{0, 6, 12, 18, 24}};
     study.shuffled_labels = true;
     const TaskCosts span = study_costs(study, bert_large(), data, rates)[0];
     const double train = 1 + 0.1 + 0.5 + 5.0 / 25 + 1;
@@ -152,7 +152,7 @@ TEST_F(StudyTest, ReadsWhatTheProgramsWouldAndTheirDefaults) {
     EXPECT_FALSE(found.keep_stores);
     EXPECT_EQ(found.checkpoints.size(), 2u);
     EXPECT_EQ(found.batch, 32);
-    EXPECT_EQ(found.layers, "0,12");
+    EXPECT_EQ(text_of(found.layers), "0,12");
     EXPECT_EQ(found.dtype, "bfloat16");
     EXPECT_EQ(found.head_epochs(Task::span), 1);
     EXPECT_EQ(found.head_epochs(Task::classification), 10);
@@ -229,8 +229,21 @@ TEST_F(StudyTest, TwoHeadsHaveTwoNamesAndReadLayersThatAreStored) {
     BV_EXPECT_ERROR(
         read_study(study(fmt::format("[study]\nspan_heads = [\"average_pooling\", \"{}\"]\n", copy))),
         "study.toml:2", "two heads have the name average_pooling");
+    BV_EXPECT_ERROR(read_study(study("[study]\nlayer_subsets = [\"3,0\", \"0,3\"]\n")), "study.toml:2",
+                    "names 0,3 twice");
+    BV_EXPECT_ERROR(read_study(study("[study]\nlayer_subsets = [\"all\"]\n")), "study.toml:2", "found 'all'");
     BV_EXPECT_ERROR(read_study(study("[study]\nlayer_subsets = [\"0,2\"]\n[extract]\nlayers = \"0,3\"\n")),
                     "study.toml:2", "found layer 2", "stores the layers 0,3");
+}
+
+TEST_F(StudyTest, ItsExperimentsAndNotItsTrainTableChooseStatesQuestionsAndLabels) {
+    BV_EXPECT_ERROR(read_study(study("[train]\nlayers = \"0,1\"\n")), "study.toml: [train] layers",
+                    "layer_subsets");
+    BV_EXPECT_ERROR(read_study(study("[train]\nshare = 0.5\n")), "study.toml: [train] share",
+                    "[study] shares");
+    BV_EXPECT_ERROR(read_study(study("[train]\nshuffle_labels = true\n")), "[train] shuffle_labels",
+                    "shuffled_labels");
+    EXPECT_NO_THROW(read_study(study("[train]\nlayers = \"all\"\nshare = 1\n")));
 }
 
 TEST_F(StudyTest, ItsLayersMustBeThoseOfTheModel) {
@@ -249,14 +262,17 @@ TEST_F(StudyTest, GivesScriptsItsKeysAsAssignments) {
         "[study]\nseeds = [3, 4]\nstates_at = [\"3/10\", \"1.0\"]\nspan_heads = [\"" + own_head("it's.toml") +
         "\"]\n"
         "keep_stores = false\nhold_out = 0.02\nshuffled_labels = true\nshares = [0.5, 1]\nmixed = "
-        "[\"0.30:1\"]\n"
-        "[finetune]\ncheckpoints = \"0.3,1\"\n[extract]\nlayers = \"0,3\"\n")));
+        "[\"0.30:1\"]\nlayer_subsets = [\"3,0\"]\n"
+        "[finetune]\ncheckpoints = \"1,1/3,0.3\"\n[extract]\nlayers = \"0,3\"\n[train]\nlearning_rate = "
+        "[1e-3, "
+        "0.0001]\n")));
     for (const char* line :
          {"study_tasks=('span' 'classification')", "study_seed='1'", "study_seeds=('3' '4')",
-          "study_states_at=('0.3' '1')", "study_classification_heads=()", "study_keep_stores=''",
+          "study_states_at=('0.3' '1')", "study_checkpoints=('0.3' '1_3' '1')",
+          "study_learning_rates=('0.001' '0.0001')", "study_classification_heads=()", "study_keep_stores=''",
           "study_layer_atlas=''", "study_shuffled_labels='1'", "study_hold_out='0.02'",
           "study_shares=('0.5')", "study_mixed=('0.3:1')", "study_corpus_train='600'",
-          "study_stored_layers='2'"}) {
+          "study_layer_subsets=('0,3')", "study_stored_layers='2'"}) {
         EXPECT_NE(text.find(fmt::format("{}\n", line)), std::string::npos) << line << "\n" << text;
     }
     EXPECT_THAT(text, testing::HasSubstr("/it'\\''s.toml')\n"));

@@ -1,5 +1,6 @@
 #include "io/json.hpp"
 
+#include <limits>
 #include <optional>
 
 #include "core/error.hpp"
@@ -65,6 +66,9 @@ std::optional<std::size_t> first_too_deep(std::string_view text) {
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& name, const Json::parser_callback_t& keep) {
+    // The library takes a NUL byte for the end of the text. JSON has none.
+    if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos)
+        fail("{}: a NUL byte at {}", name, place_of(text, nul));
     if (const auto deep = first_too_deep(text))
         fail("{}: more than {} levels of brackets at {}", name, kDeepest, place_of(text, *deep));
     try {
@@ -74,6 +78,12 @@ Json parse_json(std::string_view text, const std::string& name, const Json::pars
         Json::sax_parse(text, &error);
         fail("{}: {} at {}", name, error.what, place_of(text, error.offset));
     }
+}
+
+bool is_whole(const Json& json) {
+    return json.is_number_integer() &&
+           (!json.is_number_unsigned() ||
+            json.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<std::int64_t>::max()});
 }
 
 Json read_json(const std::filesystem::path& path) {

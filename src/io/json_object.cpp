@@ -23,12 +23,6 @@ std::string short_text(const Json& json) {
     fail("{}: key '{}' is {}; expected {}", file, key, short_text(found), expected);
 }
 
-bool is_whole(const Json& json) {
-    return json.is_number_integer() &&
-           (!json.is_number_unsigned() ||
-            json.get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<std::int64_t>::max()});
-}
-
 /// Describes a member of type T in words and tests for it.
 template <class T>
 struct Kind;

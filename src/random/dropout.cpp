@@ -18,8 +18,8 @@ namespace bv {
 
 DropoutStream DropoutPlan::stream(std::size_t b) const {
     constexpr double kSteps = 65536.0;
-    const auto threshold = static_cast<std::uint32_t>(std::lround(p * kSteps));
-    BV_EXPECT(threshold < 65536);
+    // Below 65536, because a probability of 1 would have no scale.
+    const auto threshold = static_cast<std::uint32_t>(std::min(std::lround(p * kSteps), 65535L));
     return {static_cast<std::uint32_t>(key.seed),
             static_cast<std::uint32_t>(key.seed >> 32),
             static_cast<std::uint32_t>(sequences->examples[b]),

@@ -24,7 +24,7 @@ struct DropoutKey {
 };
 
 /// The dropout of one site over one batch. Elements are dropped with probability `p`, rounded to a multiple
-/// of 2^-16. The others are divided by the exact probability that an element is kept.
+/// of 2^-16 below 1. The others are divided by the exact probability that an element is kept.
 struct DropoutPlan {
     double p = 0;  ///< 0 drops nothing
     DropoutKey key;

@@ -17,6 +17,13 @@ TEST(Json, NamesFileAndPlaceOfAnError) {
     BV_EXPECT_ERROR(parse_json("{\n  \"a\": tru }", "x.json"), "x.json", "no JSON at line 2, column 11");
 }
 
+TEST(Json, ANulByteIsNotTheEndOfTheText) {
+    using namespace std::string_literals;
+    BV_EXPECT_ERROR(parse_json("{\"a\": 1}\n\0 x"s, "x.json"), "x.json", "a NUL byte at line 2, column 1");
+    BV_EXPECT_ERROR(parse_json("{\"a\": \"\0\"}"s, "x.json"), "a NUL byte at line 1, column 8");
+    EXPECT_EQ(parse_json("\"\\u0000\"", "x.json").get<std::string>(), "\0"s);
+}
+
 TEST(Json, NamesANumberBeyondDouble) {
     BV_EXPECT_ERROR(parse_json("{\"a\": 1,\n \"b\": 1e400}", "x.json"), "x.json",
                     "a number beyond double's range at line 2, column 11");

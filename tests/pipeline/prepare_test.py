@@ -150,3 +150,14 @@ def test_bad_flags_and_folders_are_refused(corpus, model, tmp_path, empty):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "vocab.txt").write_text("[PAD]\n[CLS]\n[SEP]\n")
     assert_refused(prepare(squad, tmp_path / "model", output, check=False), empty, "vocab.txt", "[UNK]")
+
+
+def test_a_file_without_any_feature_is_refused(model, tmp_path):
+    """The legacy rule finds no token for an answer that ends within a word."""
+    question = {"id": "q", "question": "who?", "is_impossible": False, "answers": [{"text": "cat\u00a0sat", "answer_start": 0}]}
+    (tmp_path / "dev.json").write_text(json.dumps({"data": [{"title": "t", "paragraphs": [{"context": "cat\u00a0sat", "qas": [question]}]}]}))
+    flags = ["--squad", tmp_path / "dev.json", "--model", model, "--output", tmp_path / "dev.h5"]
+    refused = bv.run("bv_prepare", *flags, check=False)
+    (error,) = bv.error_lines(refused.stderr)
+    assert refused.rc == 2 and "no feature is left of 1 questions" in error and not (tmp_path / "dev.h5").exists()
+    bv.run("bv_prepare", *flags, "--unfound", "keep")

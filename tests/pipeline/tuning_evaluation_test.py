@@ -58,6 +58,21 @@ def test_the_numbers_are_those_of_bv_eval_and_the_weights_those_without(task, ra
     assert bv.weights(tmp_path / "without") == bv.weights(tmp_path / "run")
 
 
+def test_checkpoints_of_one_step_are_all_scored_and_patience_counts_them_once(tiny_model, prepared, tmp_path):
+    """Nine hundredths of an epoch, of which several fall on one step: their weights are equal, and so are their scores."""
+    fractions = ",".join(f"{n}/100" for n in range(1, 10))
+    finetune(tmp_path / "run", tiny_model, prepared, "--task", "span", "--checkpoints", fractions, "--eval-features", prepared / "dev.h5",
+             "--patience", 4)
+    made = {(bv.read_json(path)["epoch"], bv.read_json(path)["step"]) for path in (tmp_path / "run").glob("checkpoints/*/checkpoint.json")}
+    found = evaluations(tmp_path / "run")
+    assert len(made) == 9 and {(one["epoch"], one["step"]) for one in found} == made and len(found) == 9
+    steps = {}
+    for one in found:
+        scores = steps.setdefault(one["step"], one)
+        assert {**one, "epoch": ""} == {**scores, "epoch": ""}
+    assert len(steps) < 5 and not lines(tmp_path / "run")[-1]["stopped_early"]
+
+
 def test_evaluation_is_a_phase_of_its_own_and_no_time_of_training(tiny_model, model, prepared, tmp_path):
     corpus = bv.make_corpus(tmp_path / "corpus", train=600)
     bv.run("bv_prepare", "--squad", corpus / "train.json", "--model", model, "--output", tmp_path / "many.h5")

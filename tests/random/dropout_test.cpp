@@ -63,6 +63,12 @@ TEST(Dropout, KeepsTheWantedShareAndTheMean) {
     EXPECT_NEAR(mask.mean().item<double>(), 1.0, 0.003);
 }
 
+TEST(Dropout, AProbabilityJustBelowOneIsRoundedToOneThatHasAScale) {
+    const DropoutStream stream = DropoutPlan{.p = 0.999999, .sequences = sequences_of({4}, {5})}.stream(0);
+    EXPECT_EQ(stream.threshold, 65535U);
+    EXPECT_EQ(stream.scale, 65536.0F);
+}
+
 TEST(Dropout, EveryWordOfTheKeyMatters) {
     const at::Tensor mask = mask_of(4096, 0.5, {1, 1}, 0);
     EXPECT_FALSE(at::equal(mask, mask_of(4096, 0.5, {2, 1}, 0)));

@@ -1,5 +1,6 @@
 #include "programs/eval/serve.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
@@ -168,6 +169,8 @@ class Answerer {
         Progress progress("windows", "questions", 1, true);
         Features features =
             make_features(dataset, *tokenizer_, settings_, Unfound::keep, compute_.threads, progress);
+        if (std::ranges::all_of(features.char_begin, [](std::int32_t place) { return place == kNoOffset; }))
+            fail("\"context\" holds no character that is part of a token");
         require_embeddings(features, "the question", options_.checkpoint, bert_->model.config());
         return features;
     }

@@ -293,13 +293,14 @@ void FineTuning::require_finite_weights() const {
 }
 
 /// Collective: starts to write the checkpoints that are due now, after `seconds` of training, and evaluates
-/// the model if there are any. Returns the seconds that the evaluation took.
+/// the model if there are any: once, because all of them have these weights. Returns the seconds that the
+/// evaluation took.
 double FineTuning::reach_checkpoints(double seconds) {
-    const EpochFraction* due = nullptr;
+    std::vector<EpochFraction> due;
     for (const EpochFraction& epoch : plan_) {
         if (epoch.step(steps_per_epoch_) != steps_) continue;
-        if (due == nullptr) require_finite_weights();
-        due = &epoch;
+        if (due.empty()) require_finite_weights();
+        due.push_back(epoch);
         save([&](TuningFiles& mine) {
             mine.write_checkpoint({.epoch = epoch,
                                    .step = steps_,
@@ -315,11 +316,17 @@ double FineTuning::reach_checkpoints(double seconds) {
                                   model_);
         });
     }
-    if (due == nullptr || evaluation_ == nullptr) return 0;
+    if (due.empty() || evaluation_ == nullptr) return 0;
     clock_.begin(PhaseClock::evaluation);
-    evaluation_->evaluate(model_, *due, steps_, totals_.rank_hours(seconds, ranks_.size()), ranks_,
+    evaluation_->evaluate(model_, due.back(), steps_, totals_.rank_hours(seconds, ranks_.size()), ranks_,
                           collective_);
-    on_root([&](TuningFiles& mine) { mine.log({{"evaluation", evaluation_->history().all().back()}}); });
+    on_root([&](TuningFiles& mine) {
+        Json evaluation = evaluation_->history().all().back();
+        for (const EpochFraction& epoch : due) {
+            evaluation["epoch"] = epoch.text();
+            mine.log({{"evaluation", evaluation}});
+        }
+    });
     const double spent = clock_.end(PhaseClock::evaluation);
     clock_.add();
     return spent;

@@ -180,7 +180,15 @@ void prepare(const PrepareOptions& options, const CommandLine& line) {
     Progress progress(fmt::format("prepare ({} threads)", threads), "questions",
                       static_cast<std::int64_t>(all_questions));
     const auto make = [&](const Dataset& part) {
-        return make_features(part, tokenizer, options.settings, options.unfound, threads, progress);
+        Features made = make_features(part, tokenizer, options.settings, options.unfound, threads, progress);
+        if (made.count() == 0) {
+            fail(
+                "{}: no feature is left of {} questions, because the legacy rule does not find their "
+                "answers; "
+                "--unfound keep keeps them",
+                options.squad, part.questions.size());
+        }
+        return made;
     };
     const Features features = make(dataset);
     std::optional<Features> held_features;

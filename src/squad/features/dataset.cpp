@@ -130,7 +130,7 @@ class Reader {
         Answer answer;
         answer.text = text_of(entry, "text", place);
         const Json& start = field(entry, "answer_start", place);
-        if (!start.is_number_integer()) fail("{}: \"answer_start\" in {} is no whole number", file_, place);
+        if (!is_whole(start)) fail("{}: \"answer_start\" in {} is no whole number of 64 bits", file_, place);
         answer.start = start.get<std::int64_t>();
         if (answer.text.empty()) fail("{}: question {}: an answer is empty", file_, id);
         const std::u32string wanted = characters_of(answer.text);

@@ -128,6 +128,7 @@ TEST_F(DatasetFile, an_answer_must_stand_at_its_offset) {
     BV_EXPECT_ERROR(read_squad(with("blue", "40")), "question q7", "character 40", "context of 11");
     BV_EXPECT_ERROR(read_squad(with("blue", "-1")), "question q7", "character -1");
     BV_EXPECT_ERROR(read_squad(with("blue", "\"2\"")), "answer_start", "no whole number");
+    BV_EXPECT_ERROR(read_squad(with("blue", "18446744073709551615")), "answer_start", "no whole number");
     BV_EXPECT_ERROR(read_squad(with("", "2")), "question q7", "empty");
 }
 

@@ -16,7 +16,7 @@ import h5py
 import numpy
 
 FORMAT = "bertvision-store"
-VERSIONS = (2, 3)
+VERSION = 3
 
 
 def from_float8(rows):
@@ -32,8 +32,10 @@ class Store:
     def __init__(self, path):
         self.file = h5py.File(path, "r", locking=False)
         attributes = {name: value.decode() if isinstance(value, bytes) else value for name, value in self.file.attrs.items()}
-        if attributes.get("format") != FORMAT or attributes.get("version") not in VERSIONS:
-            raise ValueError(f"{path} is no embedding store of version {' or '.join(map(str, VERSIONS))}")
+        if attributes.get("format") != FORMAT:
+            raise ValueError(f'{path} is no embedding store: it has no attribute format = "{FORMAT}"')
+        if attributes.get("version") != VERSION:
+            raise ValueError(f"{path} is a store of version {attributes.get('version')}; this program reads version {VERSION}")
         self.task = attributes["task"]
         self.dtype = attributes["dtype"]
         self.epoch = attributes["epoch"]

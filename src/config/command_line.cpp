@@ -303,16 +303,4 @@ std::string CommandLine::resolved() const {
     return text.str();
 }
 
-std::optional<std::string> setting_in(const std::string& resolved, const std::string& key) {
-    try {
-        const toml::table program = parse_toml(resolved, "settings");
-        for (const auto& [name, node] : program) {
-            if (const toml::table* settings = node.as_table()) return (*settings)[key].value<std::string>();
-        }
-    } catch (const Error&) {
-        return {};
-    }
-    return {};
-}
-
 }  // namespace bv

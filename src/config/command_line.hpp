@@ -139,8 +139,4 @@ class CommandLine {
     std::unique_ptr<Settings> settings_;
 };
 
-/// The text of `key` in `resolved`, a resolved configuration of an older program, which wrote every value as
-/// a text. No value if it has no such text or is not TOML.
-std::optional<std::string> setting_in(const std::string& resolved, const std::string& key);
-
 }  // namespace bv

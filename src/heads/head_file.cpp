@@ -69,10 +69,9 @@ HeadOrigin read_origin(const JsonObject& json) {
     origin.seed = json.get<std::uint64_t>("seed");
     origin.data_seed = json.get<std::uint64_t>("data_seed");
     origin.held_out = json.get<double>("held_out");
-    // Heads of older programs have none of these three.
-    origin.held_out_features = json.get<std::string>("held_out_features", "");
-    origin.share = json.get<double>("share", 1.0);
-    origin.shuffled_labels = json.get<bool>("shuffled_labels", false);
+    origin.held_out_features = json.get<std::string>("held_out_features");
+    origin.share = json.get<double>("share");
+    origin.shuffled_labels = json.get<bool>("shuffled_labels");
     origin.learning_rate = json.get<double>("learning_rate");
     origin.batch = json.get<std::int64_t>("batch");
     origin.epochs = json.get<std::int64_t>("epochs");
@@ -89,10 +88,8 @@ JsonObject read_description(const std::filesystem::path& path) {
     return json;
 }
 
-/// Throws Error when the tensors are not those that the description names by their fingerprint. Older
-/// programs recorded no fingerprint.
+/// Throws Error when the tensors are not those that the description names by their fingerprint.
 void require_tensors(const JsonObject& description, const std::filesystem::path& path) {
-    if (!description.has("tensors")) return;
     const auto promised = description.get<std::string>("tensors");
     const std::string found = head_fingerprint(path.parent_path());
     if (promised != found) {

@@ -14,7 +14,7 @@ inline constexpr const char* kSeal = "seal";
 std::string seal_of(nlohmann::json object);
 
 /// Throws Error, which names `file`, if `object` has a seal that does not fit its other keys. An object
-/// without a seal, as older programs wrote it, is accepted.
+/// without a seal is accepted: a user who changes the file on purpose deletes the seal.
 void require_seal(const nlohmann::json& object, const std::string& file);
 
 }  // namespace bv

@@ -29,8 +29,8 @@ Json to_json(const CheckpointInfo& info) {
                 {"data_fingerprint", info.data_fingerprint},
                 {"model_fingerprint", info.model_fingerprint},
                 {"started_from", info.started_from},
-                {"config", info.config}};
-    if (!info.precision.empty()) object["precision"] = info.precision;
+                {"config", info.config},
+                {"precision", info.precision}};
     if (!info.made.is_null()) object["made"] = info.made;
     return object;
 }
@@ -44,8 +44,8 @@ Json fingerprints_of_files(const fs::path& folder) {
     return files;
 }
 
-/// Throws Error unless each file that checkpoint.json names has its fingerprint. Checkpoints of older
-/// programs name no files.
+/// Throws Error unless each file that checkpoint.json names has its fingerprint. It names none if a user has
+/// deleted kFiles to change a file on purpose.
 void require_files(const JsonObject& json, const fs::path& folder) {
     const Json files = json.all().value(kFiles, Json::object());
     for (const auto& [name, promised] : files.items()) {
@@ -82,7 +82,7 @@ CheckpointInfo read_info(const JsonObject& json) {
     info.model_fingerprint = json.get<std::string>("model_fingerprint");
     info.started_from = json.get<std::string>("started_from");
     info.config = json.get<std::string>("config");
-    info.precision = json.get<std::string>("precision", "");
+    info.precision = json.get<std::string>("precision");
     return info;
 }
 
@@ -126,7 +126,7 @@ void require_weights(const fs::path& folder, const std::string& found) {
 bool is_whole(const fs::path& folder) {
     if (!is_file(folder / kMarker) || !is_file(folder / kWeights)) return false;
     const JsonObject json(folder / kMarker);
-    const Json files = json.all().value(kFiles, Json::object());  // an older program wrote none
+    const Json files = json.all().value(kFiles, Json::object());  // none if a user deleted it
     if (!files.is_object()) return false;
     for (const auto& [name, fingerprint] : files.items()) {
         if (!is_file(folder / name)) return false;

@@ -24,7 +24,7 @@ struct CheckpointInfo {
     std::string model_fingerprint;  ///< fingerprint of model.safetensors; write_checkpoint sets it
     std::string started_from;       ///< fingerprint of the weights training began with
     std::string config;             ///< the resolved configuration, TOML
-    std::string precision;          ///< precision of the matrix products; empty in older files
+    std::string precision;          ///< precision of the matrix products
     nlohmann::json made = {};       ///< program, commit, host, job and time; written and not read
 };
 

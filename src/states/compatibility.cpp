@@ -11,9 +11,8 @@ namespace {
 void require_tokenizer(const FeatureSettings& settings, const std::filesystem::path& features_path,
                        const std::filesystem::path& folder) {
     const Tokenizer tokenizer(folder);
-    const bool same_vocabulary = settings.vocabulary == tokenizer.vocabulary();
-    if (settings.tokenizer.empty() ? same_vocabulary : settings.tokenizer == tokenizer.fingerprint()) return;
-    if (!same_vocabulary) {
+    if (settings.tokenizer == tokenizer.fingerprint()) return;
+    if (settings.vocabulary != tokenizer.vocabulary()) {
         fail(
             "{} was made with vocabulary {}, but {} has vocabulary {}; prepare the features again with "
             "--model {}",

@@ -9,8 +9,7 @@ namespace bv {
 
 /// Throws Error, which names both paths, unless the features of file `features_path` fit the model in
 /// `folder`: they must be made with the same tokenizer, and no sequence may have more tokens than the model
-/// has positions. Features files of older programs record only the vocabulary; for these only the
-/// vocabulary is compared.
+/// has positions.
 void require_fit(const Features& features, const std::filesystem::path& features_path,
                  const std::filesystem::path& folder, const BertConfig& config);
 

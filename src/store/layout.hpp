@@ -23,9 +23,11 @@ struct StoreInfo {
                                        ///< because EpochFraction belongs to a folder above this one
     std::string features;              ///< fingerprint of the features file
     std::string config;                ///< the resolved configuration of the run, TOML
-    std::string checkpoint_path = {};  ///< the folder of these weights; empty if not recorded
-    std::string features_path = {};    ///< the features file; empty if not recorded
-    std::int64_t batch_tokens = 0;  ///< largest number of tokens in a pass of the encoder; 0 = not recorded
+
+    // Only of stores: states that are computed when they are needed have no record of these.
+    std::string checkpoint_path = {};  ///< the folder of these weights
+    std::string features_path = {};    ///< the features file
+    std::int64_t batch_tokens = 0;     ///< largest number of tokens in a pass of the encoder, at least 1
 
     /// The number of states that stand before those of the layers: in the classification task 1, the pooled
     /// output, otherwise 0.

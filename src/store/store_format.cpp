@@ -1,10 +1,9 @@
 #include "store/store_format.hpp"
 
-#include <charconv>
 #include <initializer_list>
 #include <string>
 
-#include "config/command_line.hpp"
+#include "config/numbers.hpp"
 #include "core/error.hpp"
 
 namespace bv {
@@ -12,7 +11,6 @@ namespace {
 
 constexpr const char* kFormat = "bertvision-store";
 constexpr std::int64_t kVersion = 3;
-constexpr std::int64_t kOldestVersion = 2;  // its tables had no checksums
 constexpr const char* kStates = "states";
 constexpr const char* kRecords = "block_records";
 
@@ -71,22 +69,14 @@ bool is_permutation(const std::vector<std::int64_t>& order) {
     return true;
 }
 
-// Reads from which checkpoint and features the states were made. Older stores have that only in their
-// configuration, as texts.
+/// Reads from which checkpoint and features the states were made, and in which batches.
 void read_origin(const h5::Group& root, StoreInfo& info) {
-    if (root.has_attribute("batch_tokens")) {
-        info.checkpoint_path = root.read_text_attribute("checkpoint_path");
-        info.features_path = root.read_text_attribute("features_path");
-        info.batch_tokens = root.read_number_attribute("batch_tokens");
-    } else {
-        info.checkpoint_path = setting_in(info.config, "checkpoint").value_or("");
-        info.features_path = setting_in(info.config, "features").value_or("");
-        const std::string tokens = setting_in(info.config, "batch_tokens").value_or("0");
-        const char* end = tokens.data() + tokens.size();
-        if (std::from_chars(tokens.data(), end, info.batch_tokens).ptr != end) info.batch_tokens = -1;
-    }
-    if (info.batch_tokens < 0 || info.batch_tokens > static_cast<std::int64_t>(kLargestNumber)) {
-        fail("{}: it was made with a batch_tokens that is no number of tokens", root.place());
+    info.checkpoint_path = root.read_text_attribute("checkpoint_path");
+    info.features_path = root.read_text_attribute("features_path");
+    info.batch_tokens = root.read_number_attribute("batch_tokens");
+    constexpr auto kMost = static_cast<std::int64_t>(kLargestNumber);
+    if (info.batch_tokens < 1 || info.batch_tokens > kMost) {
+        fail("{}: batch_tokens is {}, expected 1 to {}", root.place(), info.batch_tokens, kMost);
     }
 }
 
@@ -152,9 +142,8 @@ StoreInfo read_info(const h5::File& file) {
         fail("{} is no embedding store: it has no attribute format = \"{}\"", file.path(), kFormat);
     }
     const std::int64_t version = root.read_number_attribute("version");
-    if (version < kOldestVersion || version > kVersion) {
-        fail("{} is a store of version {}, expected {} or {}", file.path(), version, kOldestVersion,
-             kVersion);
+    if (version != kVersion) {
+        fail("{} is a store of version {}; this program reads version {}", file.path(), version, kVersion);
     }
     StoreInfo info;
     const std::string task = root.read_text_attribute("task");

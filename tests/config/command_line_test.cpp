@@ -302,13 +302,5 @@ TEST_F(CommandLineTest, AnOptionOfWordsTakesThemFromFlagsAndKeysAndNamesThemInEr
     }
 }
 
-TEST_F(CommandLineTest, ASettingIsFoundInTheConfigurationOfAnOlderProgram) {
-    const std::string older = "[extract]\nbatch_tokens = '16'\ncheckpoint = 'a \"quoted\" name'\n";
-    EXPECT_EQ(setting_in(older, "checkpoint"), "a \"quoted\" name");
-    EXPECT_EQ(setting_in(older, "batch_tokens"), "16");
-    EXPECT_EQ(setting_in(older, "batch"), std::nullopt);
-    EXPECT_EQ(setting_in("no TOML", "batch"), std::nullopt);
-}
-
 }  // namespace
 }  // namespace bv

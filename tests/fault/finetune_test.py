@@ -147,7 +147,7 @@ def test_a_resumed_run_keeps_its_precision(recipe, tmp_path, precision, other):
     assert {bv.read_json(path)["precision"] for path in checkpoints} == {precision}
 
 
-def test_a_run_of_an_older_version_goes_on_without_a_recorded_precision(recipe, tmp_path):
+def test_a_run_whose_recipe_records_no_precision_is_refused(recipe, tmp_path):
     process = start(recipe, tmp_path, "--resume-every", 0)
     wait_for_step(process, tmp_path, 10)
     bv.tell_to_stop(process)
@@ -155,8 +155,9 @@ def test_a_run_of_an_older_version_goes_on_without_a_recorded_precision(recipe, 
     recorded = bv.read_json(tmp_path / "resume" / "recipe.json")
     assert recorded.pop("precision") == "float32"
     (tmp_path / "resume" / "recipe.json").write_text(json.dumps(recorded))
-    done = bv.run("bv_finetune", *recipe, "--output", tmp_path, "--resume", "must", ranks=2)
-    assert "resumed after" in done.stderr and "precision: float32 (--precision)" in done.stderr
+    for flags, words in ((recipe, 'precision null there, "float32" here'), (recipe[:-2], "recipe.json: key 'precision' is missing")):
+        refused = bv.run("bv_finetune", *flags, "--output", tmp_path, ranks=2, check=False)
+        assert refused.rc == 2 and words in bv.error_lines(refused.stderr)[0], refused.stderr
 
 
 def hung_lines(text):

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import subprocess
 
@@ -197,7 +198,7 @@ def test_programs_refuse_a_checkpoint_whose_tokenizer_changed(made, corpus, tmp_
     marker = bv.read_json(copy / "checkpoint.json")
     for key in ("files", "seal"):
         del marker[key]
-    (copy / "checkpoint.json").write_text(bv.json.dumps(marker), encoding="utf-8")  # as an older program writes it
+    (copy / "checkpoint.json").write_text(bv.json.dumps(marker), encoding="utf-8")  # as the message says
     bv.run(*command)
 
 
@@ -234,30 +235,28 @@ def test_a_store_with_damaged_tables_has_to_be_made_again(made, tmp_path):
         assert copy.read_bytes() == changed
 
 
-def as_before(path, target, version):
-    """A copy as the version before wrote it: metadata and arrays without checksums."""
-    with h5py.File(path, locking=False) as source, h5py.File(target, "w", libver="earliest") as file:
-        for name in source:
-            source.copy(name, file)
-        for name, value in source.attrs.items():
-            file.attrs.create(name, value, dtype=source.attrs.get_id(name).dtype)
-
-        def strip(_, item):
-            item.attrs.pop("crc32c", None)
-
-        file.visititems(strip)
-        if "version" in file.attrs:
-            file.attrs.modify("version", np.int64(version))
-        file["features"].attrs.modify("version", np.int64(1))
-    return target
+def of_version(kind, path, version):
+    """Gives a file or folder another version of its format, under the file's own checksums."""
+    if kind in ("features", "store"):
+        with h5py.File(path, "r+", locking=False) as file:
+            (file["features"] if kind == "features" else file).attrs.modify("version", np.int64(version))
+        return path
+    name, key = {"checkpoint": ("checkpoint.json", "format"), "head": ("head.json", "version")}[kind]
+    described = bv.read_json(path / name)
+    del described["seal"]
+    (path / name).write_text(bv.json.dumps(described | {key: version}), encoding="utf-8")
+    return path / name
 
 
-@pytest.mark.parametrize("kind, version", [("features", 1), ("store", 2)])
-def test_files_of_the_version_before_are_read(kind, version, made, probe, tmp_path):
-    older = as_before(made[kind], tmp_path / "older.h5", version)
-    with h5py.File(older) as file:
-        assert file["features"].attrs["version"] == 1 and "crc32c" not in file["features/ids"].attrs
-        assert kind == "features" or file.attrs["version"] == version
-    assert probe.read(kind, older) == probe.read(kind, made[kind])
-    if kind == "store":
-        bv.run("bv_store", "verify", older)
+@pytest.mark.parametrize("kind, wanted", [("features", 2), ("store", 3), ("checkpoint", 1), ("head", 2)])
+def test_files_of_another_version_are_refused_by_name(kind, wanted, made, probe, tmp_path):
+    for version in (wanted - 1, wanted, wanted + 1):
+        copy = copy_of(made[kind], tmp_path / str(version))
+        named = of_version(kind, copy, version)
+        status, text = probe.read(kind, copy)
+        if version == wanted:
+            assert (status, text) == probe.read(kind, made[kind])
+            continue
+        found, reads = text.split("; this program reads ")
+        assert status == "refused" and str(named) in found, text
+        assert re.search(rf"\b{version}\b", found.replace(str(named), "")) and re.search(rf"\b{wanted}$", reads), text

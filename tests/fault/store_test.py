@@ -90,15 +90,11 @@ def test_an_unfinished_store_is_finished_in_its_precision(flags, tmp_path, preci
     assert "is complete already" in bv.run("bv_extract", *automatic, "--store", path).stderr
 
 
-def test_a_store_of_an_older_program_knows_where_it_came_from(flags, features, tiny_model, undisturbed, tmp_path):
+def test_a_store_knows_where_it_came_from(flags, features, tiny_model, undisturbed, tmp_path):
     path = tmp_path / "store.h5"
     bv.run("bv_extract", *flags, "--store", path, "--batch-tokens", 500)
     with h5py.File(path, "r+", locking=False) as file:
         assert file.attrs["batch_tokens"] == 500
-        for name in ("checkpoint_path", "features_path", "batch_tokens"):
-            del file.attrs[name]
-        older = f"[extract]\nbatch_tokens = '500'\ncheckpoint = '{tiny_model}'\nfeatures = '{features}'\n"
-        file.attrs["config"] = np.bytes_(older)
         file["block_records"][3, 0] = 0
     shown = bv.run("bv_store", "info", path).stdout
     assert f"of {tiny_model}, weights" in shown and f"{features}, features" in shown
@@ -247,7 +243,7 @@ def with_nan(tensors):
 
 @pytest.mark.parametrize("change, words", [(without_pooler, "pooler"), (with_nan, "NaN")])
 def test_repair_refuses_weights_that_make_no_states_and_leaves_the_store(features, tiny_model, tmp_path, change, words):
-    """Such as an older program had let through: the store names the very weights."""
+    """The store names the very weights."""
     store = tmp_path / "store.h5"
     bv.run("bv_extract", "--checkpoint", tiny_model, "--features", features, "--task", "classification", "--store", store,
            "--device", "cpu", "--threads", 1)

@@ -21,5 +21,5 @@ void bv::fuzz::read(std::string_view input) {
     line.option("layers", wholes, "");
     const char* const words[]{"bv_finetune", "--config", path.c_str()};
     line.parse(3, words);
-    setting_in(line.resolved(), "batch");
+    line.resolved();
 }

@@ -13,5 +13,6 @@ void bv::fuzz::read(std::string_view input) {
         if (digits > 3) return;
     }
     write_files(input, {"head.json", "head.safetensors"});
+    fill_in_fingerprint("head.json", "head.safetensors");
     load_head(folder());
 }

@@ -83,6 +83,17 @@ TEST_F(HeadFile, ThatIsMissingOrBrokenIsNamed) {
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("'states' is missing")));
 }
 
+TEST_F(HeadFile, OfAnotherVersionIsRefusedByName) {
+    save_head(folder_, head_, 0, origin_);
+    change_description([](auto& json) {
+        json["version"] = 9;
+        json.erase("seal");
+    });
+    EXPECT_THAT([&] { load_head(folder_); },
+                testing::ThrowsMessage<Error>(AllOf(HasSubstr((folder_ / "head.json").string()),
+                                                    HasSubstr("version 9"), HasSubstr("reads version 2"))));
+}
+
 TEST_F(HeadFile, WithAChangedDescriptionIsRefused) {
     save_head(folder_, head_, 0, origin_);
     change_description([](auto& json) { json["epoch"] = "1"; });
@@ -105,8 +116,8 @@ TEST_F(HeadFile, OfAnotherShapeIsRefused) {
     write_file(folder_ / "head.safetensors", other);
     EXPECT_THAT([&] { load_head(folder_); },
                 testing::ThrowsMessage<Error>(AllOf(HasSubstr("head.safetensors"), HasSubstr("damaged"))));
-    change_description([](auto& json) {  // as an older program writes it
-        json.erase("tensors");
+    change_description([](auto& json) {
+        json["tensors"] = head_fingerprint(folder_);
         json.erase("seal");
     });
     EXPECT_THAT([&] { load_head(folder_); }, testing::ThrowsMessage<Error>(HasSubstr("1.adapter.weight")));

@@ -100,15 +100,6 @@ TEST_F(CheckpointTest, SaysWhatMadeItUnderTheSealAndInNoFingerprint) {
     EXPECT_EQ(write().model_fingerprint, written.model_fingerprint);
 }
 
-TEST_F(CheckpointTest, OlderOnesDoNotSayTheirPrecision) {
-    write();
-    auto json = nlohmann::json::parse(read_file(marker_));
-    for (const char* newer : {"precision", "seal"}) json.erase(newer);
-    write_file(marker_, json.dump());
-    EXPECT_EQ(read_checkpoint(folder_)->precision, "");
-    expect_refused([](auto& wrong) { wrong["precision"] = 16; }, {"'precision' is 16"});
-}
-
 TEST_F(CheckpointTest, ATrailingSlashNamesTheSameFolder) {
     folder_ += "/";
     write();
@@ -200,7 +191,7 @@ TEST_F(CheckpointTest, WithoutItsWeightsItIsNotThere) {
 
 TEST_F(CheckpointTest, EveryMissingKeyIsNamed) {
     for (const char* key : {"format", "epoch", "step", "steps_per_epoch", "seed", "task", "data_fingerprint",
-                            "model_fingerprint", "started_from", "config"}) {
+                            "model_fingerprint", "started_from", "config", "precision"}) {
         expect_refused([&](auto& json) { json.erase(key); }, {std::string("'") + key + "'", "missing"});
     }
 }
@@ -213,7 +204,8 @@ TEST_F(CheckpointTest, EveryWrongValueIsNamed) {
     expect_refused([](auto& json) { json["seed"] = "7"; }, {"'seed'", "\"7\""});
     expect_refused([](auto& json) { json["task"] = 1; }, {"'task'"});
     expect_refused([](auto& json) { json["task"] = "spam"; }, {"'task'", "'spam'", "span, classification"});
-    expect_refused([](auto& json) { json["format"] = 2; }, {"'format'", "2", "1"});
+    expect_refused([](auto& json) { json["precision"] = 16; }, {"'precision' is 16"});
+    expect_refused([](auto& json) { json["format"] = 2; }, {"'format' is 2", "this program reads 1"});
     expect_refused([](auto& json) { json = nlohmann::json::array(); }, {"object"});
 }
 
@@ -239,7 +231,7 @@ TEST_F(CheckpointTest, OtherWeightsAreRefusedAndWithoutTheMarkerTheyAreTaken) {
     require_weights(folder_, fingerprint("others"));
 }
 
-TEST_F(CheckpointTest, OneOfAnOlderProgramNamesNoFiles) {
+TEST_F(CheckpointTest, WithoutSealAndFingerprintsChangedFilesAreTaken) {
     write();
     auto json = nlohmann::json::parse(read_file(marker_));
     json.erase("seal");

@@ -82,6 +82,15 @@ def test_store_holds_what_transformers_computes(model, excerpts, peers, tmp_path
         assert (error <= 2e-5 + np.maximum(relative * np.abs(expected), step / 2)).all()
 
 
+def test_a_store_of_another_version_is_refused_by_name(tiny_model, made, tmp_path):
+    path = tmp_path / "store.h5"
+    extract(tiny_model, made, path)
+    with h5py.File(path, "r+", locking=False) as file:
+        file.attrs.modify("version", np.int64(2))
+    with pytest.raises(ValueError, match=f"^{path} is a store of version 2; this program reads version 3$"):
+        Store(path)
+
+
 def test_float8_takes_about_half_the_bytes_of_float16(model, excerpts, tmp_path):
     bytes_of = {}
     for dtype in ("float16", "float8"):

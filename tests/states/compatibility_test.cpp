@@ -37,14 +37,5 @@ TEST(RequireFit, the_error_says_what_differs) {
     BV_EXPECT_ERROR(require_fit(features, "features.h5", special.path(), {}), "features.h5", "added tokens");
 }
 
-TEST(RequireFit, features_of_older_files_know_their_vocabulary_alone) {
-    Features features = features_of(SmallModel({"a"}).tokenizer());
-    features.settings.tokenizer.clear();
-    const SmallModel cased({"a"}, R"({"do_lower_case": false})");
-    EXPECT_NO_THROW(require_fit(features, "features.h5", cased.path(), {}));
-    const SmallModel other({"b"});
-    BV_EXPECT_ERROR(require_fit(features, "features.h5", other.path(), {}), "has vocabulary");
-}
-
 }  // namespace
 }  // namespace bv

@@ -36,7 +36,8 @@ class StoreSourceTest : public testing::TestWithParam<Task> {
                  .dtype = DType::f32,
                  .layers = {0, 2, 5},
                  .hidden_size = 3,
-                 .features = features_.fingerprint()};
+                 .features = features_.fingerprint(),
+                 .batch_tokens = 4096};
         const StoreLayout layout = lay_out_states(info_, 6, features_, 1000);
         std::optional<OutputLock> lock;
         if (ranks_.is_root()) lock.emplace(OutputLock::of_file(path_));

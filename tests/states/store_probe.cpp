@@ -46,7 +46,8 @@ StoreInfo info_of(const Features& features) {
             .dtype = DType::f16,
             .layers = {0, 1, 2, 3, 4, 5, 6},
             .hidden_size = 384,
-            .features = features.fingerprint()};
+            .features = features.fingerprint(),
+            .batch_tokens = 4096};
 }
 
 /// A file's descriptor.

@@ -28,7 +28,10 @@ StoreInfo some_info(DType dtype = DType::f16, Task task = Task::span) {
             .precision = DType::f32,
             .epoch = "3/10",
             .features = "f00d",
-            .config = "[extract]\nbatch_tokens = 7\n"};
+            .config = "[extract]\nbatch_tokens = 7\n",
+            .checkpoint_path = "model",
+            .features_path = "train.h5",
+            .batch_tokens = 7};
 }
 
 StoreLayout some_layout() {
@@ -179,6 +182,9 @@ TEST_F(StoreTest, ReadsBackWhatRanksWrote) {
             EXPECT_EQ(store.info().epoch, info.epoch);
             EXPECT_EQ(store.info().features, info.features);
             EXPECT_EQ(store.info().config, info.config);
+            EXPECT_EQ(store.info().checkpoint_path, info.checkpoint_path);
+            EXPECT_EQ(store.info().features_path, info.features_path);
+            EXPECT_EQ(store.info().batch_tokens, info.batch_tokens);
             EXPECT_EQ(store.hidden_size(), kHidden);
             EXPECT_EQ(store.layout(), layout_);
             ASSERT_EQ(store.states(), info.states());

@@ -70,7 +70,7 @@ struct EarlierRun {
     bool finished = false;  ///< all wanted checkpoints exist, or the earlier run stopped early
     /// The state from which training can go on, or at which it stopped early. Only rank 0 has the tensors.
     std::optional<ResumeState> state;
-    std::string precision;  ///< of the earlier run's matrix products; empty if not recorded
+    std::string precision;  ///< of the unfinished run's matrix products; empty if there is none
 };
 
 /// Collective: rank 0 looks in `output` for a run of the same recipe, and all ranks return the result. `plan`

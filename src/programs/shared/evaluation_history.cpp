@@ -57,7 +57,7 @@ std::string scores_text(const Json& evaluation) {
 }
 
 std::string epoch_label(const Json& evaluation) {
-    const Json& epoch = evaluation.at("epoch");  // heads have a number; older programs wrote it as a text
+    const Json& epoch = evaluation.at("epoch");  // of heads a number, of fine-tuning a fraction as text
     if (epoch.is_number()) return std::to_string(epoch.get<std::int64_t>());
     return EpochFraction::parse(epoch.get<std::string>()).label();
 }

@@ -29,8 +29,8 @@ std::string objection_to(const std::filesystem::path& run, const std::filesystem
     either.update(here);
     std::string text;
     for (const auto& [key, any] : either.items()) {
-        // Older runs did not record the precision, and with auto this run takes the recorded one.
-        if (key == kPrecision && !(there.contains(key) && here.contains(key))) continue;
+        // With auto this run takes the recorded precision.
+        if (key == kPrecision && !here.contains(key)) continue;
         const Json earlier = there.value(key, Json());
         const Json present = here.value(key, Json());
         if (earlier != present) {
@@ -42,7 +42,7 @@ std::string objection_to(const std::filesystem::path& run, const std::filesystem
 }
 
 std::string recorded_precision(const std::filesystem::path& path) {
-    return JsonObject(path).get<std::string>(kPrecision, "");
+    return JsonObject(path).get<std::string>(kPrecision);
 }
 
 }  // namespace bv

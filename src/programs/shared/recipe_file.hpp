@@ -13,8 +13,8 @@ namespace bv {
 std::string objection_to(const std::filesystem::path& run, const std::filesystem::path& path,
                          const nlohmann::json& here);
 
-/// Local: returns the precision that the recipe in the file at `path` records; empty when it records none.
-/// Throws Error, which names the file, when it cannot be read.
+/// Local: returns the precision that the recipe in the file at `path` records. Throws Error, which names the
+/// file, when it cannot be read or records none.
 std::string recorded_precision(const std::filesystem::path& path);
 
 }  // namespace bv

@@ -21,12 +21,9 @@ std::string text_of(const OpenedStore& opened) {
     std::string text = fmt::format(
         "{}: an embedding store, {}\n", store.path().string(),
         missing == 0 ? "complete" : fmt::format("{} of {} blocks missing", missing, layout.blocks()));
-    text += fmt::format("  made from   epoch {} of {}, weights {}\n", info.epoch,
-                        info.checkpoint_path.empty() ? "an unknown checkpoint" : info.checkpoint_path,
+    text += fmt::format("  made from   epoch {} of {}, weights {}\n", info.epoch, info.checkpoint_path,
                         info.checkpoint);
-    text += fmt::format("              {}, features {}\n",
-                        info.features_path.empty() ? "an unknown features file" : info.features_path,
-                        info.features);
+    text += fmt::format("              {}, features {}\n", info.features_path, info.features);
     text += fmt::format("  task        {}, matrix products in {}\n", info.task, name_of(info.precision));
     text += fmt::format("  states      {}{} of width {} in {}\n", span ? "" : "pooled output and CLS of ",
                         fmt::format("layer{} {}", info.layers.size() == 1 ? "" : "s", list_text(info.layers)),

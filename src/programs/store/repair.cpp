@@ -82,8 +82,7 @@ void repair(const StoreToolOptions& options, const Communicator& ranks) {
     const Model model = load_maker(options, opened, ranks);
     const StoreInfo& info = opened->store.info();
     const StoreLayout& layout = opened->store.layout();
-    BlockMaker maker(opened->features, model, info, layout,
-                     info.batch_tokens > 0 ? info.batch_tokens : ExtractOptions().batch_tokens);
+    BlockMaker maker(opened->features, model, info, layout, info.batch_tokens);
     spdlog::info("{}: computing {} again", options.store.string(), unsound.text);
     ranks.root_only([&] { mark_missing(options.store, unsound.blocks); });  // the first change of the file
     StoreWriter writer(ranks, std::move(lock), options.store, info, layout, /*force=*/false,

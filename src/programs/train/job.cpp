@@ -167,8 +167,7 @@ std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& o
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         if (found[i][0]) continue;
         jobs[i].steps = found[i][1];
-        const auto precision = found[i][2].get<std::string>();  // empty if an older program wrote the recipe
-        if (jobs[i].steps > 0 && !precision.empty()) jobs[i].recipe.emplace("precision", precision);
+        if (jobs[i].steps > 0) jobs[i].recipe.emplace("precision", found[i][2]);
         left.push_back(std::move(jobs[i]));
     }
     return left;

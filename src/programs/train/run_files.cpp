@@ -149,10 +149,6 @@ void HeadFiles::remove_asides(const std::vector<std::int64_t>& kept) const {
 void HeadFiles::begin(const Json& recipe, const std::string& config, std::int64_t steps, const Json& lines,
                       std::int64_t best) {
     remove_file(folder_ / kMarker);
-    // A head of a later epoch goes first, with all its files: an older program wrote no records, and those of
-    // the later head would stay beside the earlier one. head.json is moved first and removed last, so it is
-    // in both folders only as long as a later head stands here.
-    if (is_there(aside(best) / kHeadFiles[0]) && is_there(folder_ / kHeadFiles[0])) remove_head();
     move_head(aside(best), folder_);
     remove_asides({});
     written_ = best;

@@ -84,7 +84,7 @@ void finish_head_states(const std::filesystem::path& output,
 struct EarlierHeadRun {
     bool finished = false;
     std::int64_t steps = 0;  ///< training steps done in the newest saved state
-    std::string precision;   ///< precision of the hidden states that it read; empty if unknown
+    std::string precision;   ///< of the states that an unfinished run read; empty if there is none
 };
 
 /// Local: looks for a training of the same recipe in `folder`. Throws Error when a training of another

@@ -41,7 +41,7 @@ std::vector<std::int64_t> Features::token_counts() const {
 std::string Features::fingerprint() const {
     Layout layout;
     layout.add(settings.vocabulary);
-    if (!settings.tokenizer.empty()) layout.add(settings.tokenizer);
+    layout.add(settings.tokenizer);
     layout.add(std::int64_t{settings.lower_case});
     layout.add(settings.max_tokens);
     layout.add(settings.max_question_tokens);

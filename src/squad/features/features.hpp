@@ -41,7 +41,7 @@ struct Words<LabelRule> {
 /// How features were made. Two features files fit together when these settings are equal.
 struct FeatureSettings {
     std::string vocabulary;  ///< fingerprint of the vocabulary (Tokenizer::vocabulary)
-    std::string tokenizer;   ///< fingerprint of all that decides how a text is cut; empty in older files
+    std::string tokenizer;   ///< fingerprint of all that decides how a text is cut
     bool lower_case = true;
     std::int64_t max_tokens = 386;
     std::int64_t max_question_tokens = 64;

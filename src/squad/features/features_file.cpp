@@ -13,7 +13,6 @@ namespace {
 constexpr const char* kGroup = "features";
 constexpr const char* kSchema = "bertvision-features";
 constexpr std::int64_t kVersion = 2;
-constexpr std::int64_t kOldestVersion = 1;  // its datasets had no checksums
 
 /// Calls `act(name, column)` for every packed column of `features`.
 template <class AnyFeatures, class Act>
@@ -183,7 +182,7 @@ void write_features_table(h5::Group& root, const Features& features) {
     table.write_attribute("version", kVersion);
     table.write_attribute("fingerprint", features.fingerprint());
     table.write_attribute("vocabulary", features.settings.vocabulary);
-    if (!features.settings.tokenizer.empty()) table.write_attribute("tokenizer", features.settings.tokenizer);
+    table.write_attribute("tokenizer", features.settings.tokenizer);
     table.write_attribute("lower_case", std::int64_t{features.settings.lower_case});
     table.write_attribute("max_tokens", features.settings.max_tokens);
     table.write_attribute("max_question_tokens", features.settings.max_question_tokens);
@@ -219,14 +218,13 @@ Features read_features(const std::filesystem::path& path, h5::File::Truncated tr
     const h5::Group table = root.open_group(kGroup);
     const std::string schema = table.read_text_attribute("schema");
     const std::int64_t version = table.read_number_attribute("version");
-    if (schema != kSchema || version < kOldestVersion || version > kVersion) {
-        fail("{}: schema {} version {}; this program reads {} version {} or {}", table.place(), schema,
-             version, kSchema, kOldestVersion, kVersion);
+    if (schema != kSchema || version != kVersion) {
+        fail("{}: schema {} version {}; this program reads {} version {}", table.place(), schema, version,
+             kSchema, kVersion);
     }
     Features features;
     features.settings.vocabulary = table.read_text_attribute("vocabulary");
-    if (table.has_attribute("tokenizer"))
-        features.settings.tokenizer = table.read_text_attribute("tokenizer");
+    features.settings.tokenizer = table.read_text_attribute("tokenizer");
     features.settings.lower_case = table.read_number_attribute("lower_case") != 0;
     features.settings.max_tokens = table.read_number_attribute("max_tokens");
     features.settings.max_question_tokens = table.read_number_attribute("max_question_tokens");

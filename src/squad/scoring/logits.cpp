@@ -27,8 +27,8 @@ std::string data_fingerprint(std::span<const float> start, std::span<const float
     return fingerprint(data_fingerprint(start) + data_fingerprint(end));
 }
 
-/// Throws Error if the file has a fingerprint of its logits and it is not `found`. Files of other or older
-/// programs have none.
+/// Throws Error if the file has a fingerprint of its logits and it is not `found`. Files of other programs
+/// may have none.
 void require_data(const SafetensorsFile& file, const std::string& found) {
     const auto promised = file.metadata().find(kData);
     if (promised == file.metadata().end() || promised->second == found) return;

@@ -203,26 +203,5 @@ TEST_F(HeadStatesTest, KilledAtAnyMomentTheBestHeadIsThatOfTheStateThatGoesOn) {
     }
 }
 
-/// An older program wrote no records. Those of a later head must not stand beside its head.
-TEST_F(HeadStatesTest, KilledAtAnyMomentABestHeadWithoutRecordsGetsThoseOfNoOther) {
-    const fs::path folder = output_ / "a/x";
-    bool killed = true;
-    for (int call = 1; killed; ++call) {
-        fs::remove_all(output_);
-        HeadFiles files(folder);
-        files.begin({}, "", 0, {}, 0);
-        write_best(files, 1);
-        fs::remove(folder / kQuestionRecords);
-        files.begin_state(1);
-        write_best(files, 2);
-        ASSERT_EQ(read_question_records(folder / kQuestionRecords).ids, std::vector<std::string>{"2"});
-        killed = killed_at(call, [&] { HeadFiles(folder).begin({}, "", 7, {}, 1); });
-        HeadFiles(folder).begin({}, "", 7, {}, 1);
-        ASSERT_EQ(epochs_of(folder), 1) << "killed at call " << call;
-        ASSERT_EQ(read_span_logits(folder / "logits.safetensors").start.front(), 1.0F);
-        ASSERT_FALSE(fs::exists(folder / kQuestionRecords)) << "killed at call " << call;
-    }
-}
-
 }  // namespace
 }  // namespace bv

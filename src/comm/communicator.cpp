@@ -54,7 +54,6 @@ Communicator::Communicator() {
     MPI_Comm host = MPI_COMM_NULL;
     check_mpi(MPI_Comm_split_type(handle_, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host),
               "MPI_Comm_split_type");
-    MPI_Comm_rank(host, &local_rank_);
     MPI_Comm_size(host, &local_size_);
     MPI_Comm_free(&host);
 }

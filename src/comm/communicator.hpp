@@ -42,11 +42,9 @@ class Communicator {
     Communicator(const Communicator&) = delete;
     Communicator& operator=(const Communicator&) = delete;
 
-    /// Local: this rank's number and the number of ranks, then the same two among the ranks of this host
-    /// alone.
+    /// Local: this rank's number, the number of ranks, and the number of ranks on this host.
     int rank() const { return rank_; }
     int size() const { return size_; }
-    int local_rank() const { return local_rank_; }
     int local_size() const { return local_size_; }
 
     /// Local: whether this is rank 0. It prints, and writes the files that all ranks share.
@@ -99,7 +97,6 @@ class Communicator {
     mutable std::vector<std::shared_ptr<void>> kept_;
     int rank_ = 0;
     int size_ = 1;
-    int local_rank_ = 0;
     int local_size_ = 1;
 };
 

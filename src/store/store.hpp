@@ -16,7 +16,7 @@ class File;
 }
 
 /// An embedding store, opened for reading by one process (no MPI). FORMAT.md of this folder describes the
-/// format. The group kFeaturesGroup of the same file holds the table of the features.
+/// format. The group "features" of the same file holds the table of the features.
 class Store {
   public:
     /// Which stores a reader accepts: only a complete one, or also a damaged one that can still be opened.
@@ -37,12 +37,9 @@ class Store {
     std::int64_t states() const { return info_.states(); }        ///< pooled output included
     std::int64_t features() const { return layout_.features(); }  ///< F
     std::int64_t rows() const { return layout_.rows(); }  ///< tokens (span) or features (classification)
-    std::int64_t hidden_size() const { return info_.hidden_size; }  ///< H
 
-    /// The bytes of all states, and the byte of the file at which they end. The file is shorter only if it is
-    /// truncated.
+    /// The bytes of all states. They stand at the end of the file.
     std::int64_t state_bytes() const { return states() * rows() * info_.row_bytes(); }
-    std::int64_t end() const { return offset_ + state_bytes(); }
 
     /// Reads the rows of `state` for targets.size() features: those at position `first` and the positions
     /// after it. The rows of each feature go to its own target, (rows of the feature, info().row_elements())
@@ -72,8 +69,5 @@ class Store {
     std::int64_t offset_ = 0;             // first byte of `states` in the file
     Descriptor descriptor_;
 };
-
-/// The group of a store that holds the table of its features, in the order of the features file.
-inline constexpr const char* kFeaturesGroup = "features";
 
 }  // namespace bv

@@ -23,7 +23,7 @@ void mark_missing(const std::filesystem::path& path, std::span<const std::int64_
 /// An embedding store that R ranks write through MPI-IO. Any rank may write any block.
 class StoreWriter {
   public:
-    /// A function that writes the table of the features as group kFeaturesGroup of `root`. Only rank 0 calls
+    /// A function that writes the table of the features as group "features" of `root`. Only rank 0 calls
     /// it.
     using WriteTable = std::function<void(h5::Group& root)>;
 

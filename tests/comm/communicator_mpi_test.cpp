@@ -15,7 +15,6 @@ TEST_F(CommunicatorTest, RanksAreNumberedAndShareThisHost) {
     EXPECT_LT(ranks_.rank(), ranks_.size());
     EXPECT_EQ(ranks_.is_root(), ranks_.rank() == 0);
     EXPECT_EQ(ranks_.local_size(), ranks_.size());
-    EXPECT_EQ(ranks_.local_rank(), ranks_.rank());
     EXPECT_EQ(ranks_.sum(std::int64_t{1}), ranks_.size());
 }
 

@@ -10,7 +10,7 @@ void check(cudaError_t code) {
     if (code != cudaSuccess) throw std::runtime_error(cudaGetErrorString(code));
 }
 
-/// Memory of one GPU a rank, and NCCL.
+/// Memory of one GPU a rank, and NCCL. All ranks of a test share a host.
 class Gpu {
   public:
     explicit Gpu(const Communicator& ranks) : collective_(on_own_gpu(ranks)) {}
@@ -45,8 +45,8 @@ class Gpu {
 
   private:
     static Collective& on_own_gpu(const Communicator& ranks) {
-        check(cudaSetDevice(ranks.local_rank()));
-        return make_collective(ranks, ranks.local_rank());
+        check(cudaSetDevice(ranks.rank()));
+        return make_collective(ranks, ranks.rank());
     }
 
     Collective& collective_;

@@ -80,7 +80,7 @@ std::vector<std::uint8_t> read_rows(const Store& store, std::int64_t state, std:
 }
 
 void write_table(h5::Group& root) {
-    root.create_group(kFeaturesGroup).write("ids", std::vector<std::int32_t>{4, 5, 6});
+    root.create_group("features").write("ids", std::vector<std::int32_t>{4, 5, 6});
 }
 
 /// All ranks of the job share a folder.
@@ -119,6 +119,8 @@ class StoreTest : public testing::Test {
         return taken;
     }
 
+    std::int64_t size() const { return static_cast<std::int64_t>(std::filesystem::file_size(path_)); }
+
     void flip(std::int64_t byte) {
         std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
         file.seekg(byte);
@@ -133,9 +135,9 @@ class StoreTest : public testing::Test {
         if (ranks_.is_root()) {
             // One byte of the last state of block 5, one of the first state of block 2.
             const Store store(path_);
-            flip(store.end() - store.state_bytes() +
-                 (2 * store.rows() + layout_.first_row(5)) * info.row_bytes());
-            flip(store.end() - store.state_bytes() + layout_.first_row(2) * info.row_bytes() + 3);
+            const std::int64_t begin = size() - store.state_bytes();
+            flip(begin + (2 * store.rows() + layout_.first_row(5)) * info.row_bytes());
+            flip(begin + layout_.first_row(2) * info.row_bytes() + 3);
         }
         ranks_.barrier();
         {
@@ -185,7 +187,7 @@ TEST_F(StoreTest, ReadsBackWhatRanksWrote) {
             EXPECT_EQ(store.info().checkpoint_path, info.checkpoint_path);
             EXPECT_EQ(store.info().features_path, info.features_path);
             EXPECT_EQ(store.info().batch_tokens, info.batch_tokens);
-            EXPECT_EQ(store.hidden_size(), kHidden);
+            EXPECT_EQ(store.info().hidden_size, kHidden);
             EXPECT_EQ(store.layout(), layout_);
             ASSERT_EQ(store.states(), info.states());
             for (std::int64_t s = 0; s < store.states(); ++s) {
@@ -223,12 +225,9 @@ TEST_F(StoreTest, WhatIsCutOffIsMended) {
     const StoreInfo info = some_info();
     write(info);
     if (ranks_.is_root()) {
-        const Store store(path_);
-        const auto end = static_cast<std::uintmax_t>(store.end());
         // The last state's rows of the last two blocks, except their first byte.
-        std::filesystem::resize_file(
-            path_,
-            end - static_cast<std::uintmax_t>((store.rows() - layout_.first_row(6)) * info.row_bytes()) + 1);
+        const std::int64_t cut = (layout_.rows() - layout_.first_row(6)) * info.row_bytes() - 1;
+        std::filesystem::resize_file(path_, static_cast<std::uintmax_t>(size() - cut));
     }
     ranks_.barrier();
     BV_EXPECT_ERROR(Store{path_}, path_.string(), "truncated");
@@ -246,7 +245,7 @@ TEST_F(StoreTest, WhatIsCutOffIsMended) {
 
 TEST_F(StoreTest, CarriesTheFeaturesTable) {
     write(some_info());
-    EXPECT_EQ(h5::File::open(path_).root().open_group(kFeaturesGroup).read<std::int32_t>("ids"),
+    EXPECT_EQ(h5::File::open(path_).root().open_group("features").read<std::int32_t>("ids"),
               (std::vector<std::int32_t>{4, 5, 6}));
 }
 

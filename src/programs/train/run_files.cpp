@@ -87,6 +87,16 @@ void carry_out(const Record& record, const std::set<std::string>& ours, const fs
     if (!left) remove_file(path);
 }
 
+/// Whether a run has finished here, and the head is still there unless it diverged.
+bool has_finished(const fs::path& folder) {
+    if (!is_there(folder / kMarker)) return false;
+    if (is_there(folder / kHeadFiles[0]) && is_there(folder / kHeadFiles[1])) return true;
+    if (read_json(folder / kMarker).contains("diverged")) return true;
+    spdlog::warn("{}: {} is there, but the head is not ({}, {}); it is trained again", folder.string(),
+                 kMarker, kHeadFiles[0], kHeadFiles[1]);
+    return false;
+}
+
 }  // namespace
 
 void write_head_states(const fs::path& output, const std::vector<HeadState>& states) {
@@ -182,16 +192,6 @@ void HeadFiles::finish(const nlohmann::ordered_json& metrics) const {
     write_file(folder_ / kMarker, metrics.dump(2) + "\n");
     remove_resume_states(folder_ / kStates);
     remove_asides({});
-}
-
-/// Whether a run has finished here, and the head is still there unless it diverged.
-bool has_finished(const fs::path& folder) {
-    if (!is_there(folder / kMarker)) return false;
-    if (is_there(folder / kHeadFiles[0]) && is_there(folder / kHeadFiles[1])) return true;
-    if (read_json(folder / kMarker).contains("diverged")) return true;
-    spdlog::warn("{}: {} is there, but the head is not ({}, {}); it is trained again", folder.string(),
-                 kMarker, kHeadFiles[0], kHeadFiles[1]);
-    return false;
 }
 
 EarlierHeadRun find_earlier_head_run(const fs::path& folder, const Json& recipe, bool force) {

@@ -7,9 +7,9 @@
 
 #include <unistd.h>
 
-#include "comm/hosts.hpp"
 #include "comm/mpi_call.hpp"
 #include "core/activity.hpp"
+#include "core/host_name.hpp"
 
 namespace bv {
 namespace {

@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <unistd.h>
+
+#include "core/host_name.hpp"
 
 namespace bv {
 namespace {
@@ -19,7 +20,7 @@ void add(std::string& list, const std::string& item) {
 }  // namespace
 
 Beat::Beat(const Activity& activity) : reports(activity.reports), waiting(activity.waiting) {
-    gethostname(host, sizeof(host) - 1);
+    host_name().copy(host, sizeof(host) - 1);
     activity.text.copy(doing, sizeof(doing) - 1);
 }
 

@@ -1,18 +1,10 @@
 #include "comm/hosts.hpp"
 
-#include <climits>
 #include <stdexcept>
-
-#include <unistd.h>
 
 #include "core/activity.hpp"
 
 namespace bv {
-
-std::string host_name() {
-    char name[HOST_NAME_MAX + 1] = "";
-    return gethostname(name, sizeof name) == 0 ? name : "?";
-}
 
 std::vector<int> hosts_of(const Communicator& ranks) {
     int lowest = ranks.rank();

@@ -1,14 +1,10 @@
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "comm/communicator.hpp"
 
 namespace bv {
-
-/// Local: the name of this host, for messages.
-std::string host_name();
 
 /// Collective: returns for each rank the lowest rank on the same host, so that all ranks of one host have
 /// the same number. Every rank gets the whole list, which has R elements. Throws std::runtime_error when

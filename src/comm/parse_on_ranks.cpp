@@ -3,8 +3,8 @@
 #include <sstream>
 #include <string>
 
-#include "comm/hosts.hpp"
 #include "core/error.hpp"
+#include "core/host_name.hpp"
 
 namespace bv {
 

@@ -9,9 +9,9 @@
 #include <dlfcn.h>
 #include <fmt/ranges.h>
 
-#include "comm/hosts.hpp"
 #include "config/command_line.hpp"
 #include "core/dtype.hpp"
+#include "core/host_name.hpp"
 #include "core/log.hpp"
 #include "device/cores.hpp"
 #include "device/gpus.hpp"

@@ -6,8 +6,8 @@
 
 #include <fmt/ranges.h>
 
-#include "comm/hosts.hpp"
 #include "core/error.hpp"
+#include "core/host_name.hpp"
 
 #ifdef BV_CUDA
 #include <stdexcept>

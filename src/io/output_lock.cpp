@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/error.hpp"
+#include "core/host_name.hpp"
 #include "core/log.hpp"
 
 namespace bv {
@@ -30,10 +31,8 @@ constexpr int kLooks = 10;
 constexpr std::chrono::milliseconds kPause{50};
 
 std::string description() {
-    std::array<char, 256> host{};
-    ::gethostname(host.data(), host.size() - 1);
     const char* job = std::getenv("SLURM_JOB_ID");
-    return fmt::format("host {} pid {} job {}\n", host.data(), ::getpid(), job != nullptr ? job : "none");
+    return fmt::format("host {} pid {} job {}\n", host_name(), ::getpid(), job != nullptr ? job : "none");
 }
 
 /// The text that the holder wrote. It is read by the descriptor, because the file may have lost its name

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "comm/hosts.hpp"
 #include "core/background.hpp"
 #include "core/error.hpp"
+#include "core/host_name.hpp"
 #include "core/log.hpp"
 #include "io/descriptor.hpp"
 #include "io/files.hpp"

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "comm/hosts.hpp"
+#include "core/host_name.hpp"
 #include "io/files.hpp"
 #include "programs/shared/version.hpp"
 

@@ -30,7 +30,7 @@ Progress::Progress(std::string what, std::string unit, std::int64_t total, bool 
       quiet_(quiet),
       before_(before),
       done_(before) {
-    if (!what_.empty()) report();
+    report();
 }
 
 void Progress::report() const {

@@ -1,12 +1,12 @@
 #include "states/feed.hpp"
 
-#include <chrono>
 #include <utility>
 
 #include <ATen/ATen.h>
 
 #include "core/activity.hpp"
 #include "core/error.hpp"
+#include "core/stopwatch.hpp"
 
 namespace bv {
 StateFeed::StateFeed(const StateSource& source, std::vector<FeatureBatches> groups, at::Device device)
@@ -37,10 +37,10 @@ void StateFeed::start_reading() {
 void StateFeed::upload() {
     while (read_.empty()) {
         BV_EXPECT(reading_.valid());
-        const auto began = std::chrono::steady_clock::now();
+        const Stopwatch clock;
         report_phase("reading states");
         std::vector<StateBatch> group = reading_.get();
-        seconds_waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        seconds_waited_ += clock.seconds();
         start_reading();
         read_.insert(read_.end(), std::make_move_iterator(group.begin()),
                      std::make_move_iterator(group.end()));

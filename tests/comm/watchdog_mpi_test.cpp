@@ -5,6 +5,7 @@
 
 #include "comm/communicator.hpp"
 #include "comm/watchdog.hpp"
+#include "core/stopwatch.hpp"
 
 // What a watchdog does to ranks that hang ends their processes: guard_test.py sees it from outside.
 
@@ -30,12 +31,8 @@ class Beats {
 
 class WatchdogTest : public testing::Test {
   protected:
-    double seconds_since_start() const {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
-    }
-
     const Communicator ranks_;
-    const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+    const Stopwatch clock_;
 };
 
 TEST_F(WatchdogTest, ItEndsAtOnceAndLeavesNoMessageBehind) {
@@ -43,7 +40,7 @@ TEST_F(WatchdogTest, ItEndsAtOnceAndLeavesNoMessageBehind) {
         const Watchdog watchdog;
         if (round % 2 == 0) ranks_.barrier();
     }
-    EXPECT_LT(seconds_since_start(), 20);
+    EXPECT_LT(clock_.seconds(), 20);
     ranks_.barrier();
     int come = 0;
     MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &come, MPI_STATUS_IGNORE);

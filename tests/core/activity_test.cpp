@@ -60,11 +60,5 @@ TEST(Activity, WorkIsReportedAgainAfterOtherWorkWithinIt) {
     EXPECT_EQ(activity().text, "fine-tuning: 0 of 60 steps");
 }
 
-TEST(Activity, AClockWithoutAPurposeReportsNothing) {
-    report_work("reading");
-    const Progress clock("", "", 0, /*quiet=*/true);
-    EXPECT_EQ(activity().text, "reading");
-}
-
 }  // namespace
 }  // namespace bv

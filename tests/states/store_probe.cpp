@@ -22,7 +22,7 @@
 #include "comm/sharding.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
-#include "core/progress.hpp"
+#include "core/stopwatch.hpp"
 #include "helpers/blank_features.hpp"
 #include "io/crc32c.hpp"
 #include "squad/features/features_file.hpp"
@@ -81,7 +81,7 @@ struct Transfer {
 /// Collective: the seconds that `work` takes the slowest rank.
 double timed(const Communicator& ranks, const std::function<void()>& work) {
     ranks.barrier();
-    const Progress clock("", "", 0, /*quiet=*/true);
+    const Stopwatch clock;
     work();
     return ranks.max(clock.seconds());
 }

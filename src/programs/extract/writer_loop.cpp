@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "core/progress.hpp"
 #include "core/stop_signal.hpp"
+#include "core/stopwatch.hpp"
 
 namespace bv {
 namespace {
@@ -38,7 +39,7 @@ Extraction extract_missing(StoreWriter& writer, BlockMaker& maker, const StoreLa
     const std::vector<std::int64_t> blocks = blocks_of_rank(writer, maker, layout, ranks);
     std::int64_t features = 0;
     for (const std::int64_t block : blocks) features += layout.positions_of(block);
-    const Progress clock("", "", 0, /*quiet=*/true);
+    const Stopwatch clock;
     Progress progress(
         ranks.size() == 1 ? "extracting" : fmt::format("extracting (rank {}'s share)", ranks.rank()),
         "features", features, !ranks.is_root());

@@ -15,7 +15,7 @@
 #include "bert/model.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
-#include "core/progress.hpp"
+#include "core/stopwatch.hpp"
 #include "io/descriptor.hpp"
 #include "io/paths.hpp"
 #include "states/task_states.hpp"
@@ -55,7 +55,7 @@ double rate_of(const std::function<void()>& work, at::Device device, const Commu
     work();  // the first call allocates
     finish();
     ranks.barrier();
-    const Progress clock("", "", 0, /*quiet=*/true);
+    const Stopwatch clock;
     std::int64_t done = 0;
     while (clock.seconds() < kSeconds) {
         work();
@@ -92,7 +92,7 @@ void measure_disk(const std::filesystem::path& folder, StudyRates& rates) {
     constexpr std::int64_t kPieces = 128;
     const ScratchFile file(folder / fmt::format("bv_plan-{}.tmp", ::getpid()));
     std::vector<char> piece(kPiece, 1);
-    const Progress writing("", "", 0, /*quiet=*/true);
+    const Stopwatch writing;
     for (std::int64_t i = 0; i < kPieces; ++i) {
         file.expect(::pwrite(file.descriptor(), piece.data(), kPiece, i * kPiece), kPiece);
     }
@@ -100,7 +100,7 @@ void measure_disk(const std::filesystem::path& folder, StudyRates& rates) {
     rates.written_bytes = static_cast<double>(kPiece * kPieces) / writing.seconds();
     ::posix_fadvise(file.descriptor(), 0, 0,
                     POSIX_FADV_DONTNEED);  // without it the pieces may come from memory
-    const Progress reading("", "", 0, /*quiet=*/true);
+    const Stopwatch reading;
     for (std::int64_t i = 0; i < kPieces; ++i) {
         file.expect(::pread(file.descriptor(), piece.data(), kPiece, i * kPiece), kPiece);
     }

@@ -1,7 +1,6 @@
 #include "programs/shared/precision.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <tuple>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "bert/attention/attention.hpp"
 #include "bert/linear.hpp"
 #include "core/log.hpp"
+#include "core/stopwatch.hpp"
 #include "optim/checkpoint.hpp"
 
 #ifdef BV_CUDA
@@ -50,10 +50,9 @@ class Products {
 
     /// Computes the products once. Keeps the shortest time of all calls.
     void run() {
-        const auto began = std::chrono::steady_clock::now();
+        const Stopwatch clock;
         linear(linear(x_, up_, up_bias_), down_, down_bias_);
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-        least_ = std::min(least_, took.count());
+        least_ = std::min(least_, clock.seconds());
     }
 
     double seconds() const { return least_; }
@@ -106,17 +105,17 @@ std::pair<at::ScalarType, std::string> choose_by_device(const Compute& compute, 
 
 ProductRates measure_products(const BertConfig& config, const Communicator& ranks) {
     const c10::NoGradGuard no_graph;
-    constexpr std::chrono::milliseconds kAtLeast{80};
+    constexpr double kAtLeast = 0.08;  // seconds
     Products wide(config, at::kFloat);
     Products narrow(config, at::kBFloat16);
     // The first calls are slower, so they do not count. All ranks measure together, because the ranks of a
     // host share caches and clock rates.
     for (Products* products : {&wide, &narrow}) products->run();
     ranks.barrier();
-    const auto end = std::chrono::steady_clock::now() + kAtLeast;
+    const Stopwatch clock;
     do {
         for (Products* products : {&wide, &narrow}) products->run();
-    } while (std::chrono::steady_clock::now() < end);
+    } while (clock.seconds() < kAtLeast);
     const double all = Products::operations(config) * ranks.size();
     return {all / ranks.sum(wide.seconds()), all / ranks.sum(narrow.seconds())};
 }

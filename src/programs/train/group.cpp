@@ -1,10 +1,11 @@
 #include "programs/train/group.hpp"
 
-#include <chrono>
 #include <limits>
 #include <numeric>
 #include <string>
 #include <utility>
+
+#include "core/stopwatch.hpp"
 
 namespace bv {
 namespace {
@@ -33,11 +34,11 @@ void HeadGroup::make_trainer() {
 
 void HeadGroup::step(SharedBatch& share, std::int64_t global_batch) {
     const StateBatch states = share.of(head(), first_state());
-    const auto began = std::chrono::steady_clock::now();
+    const Stopwatch clock;
     trainer_->step(states, global_batch);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
+    const double seconds = clock.seconds();
     for (Trainee& trainee : trainees_)
-        trainee.step_seconds += seconds.count() / static_cast<double>(trainees_.size());
+        trainee.step_seconds += seconds / static_cast<double>(trainees_.size());
 }
 
 void HeadGroup::clear_losses() {

@@ -2,13 +2,13 @@
 // Prints JSON: the number of questions, and the seconds of processor time and of the clock for each round.
 // tools/bench runs it.
 
-#include <chrono>
 #include <cstdlib>
 #include <ctime>
 #include <iostream>
 
 #include <nlohmann/json.hpp>
 
+#include "core/stopwatch.hpp"
 #include "squad/features/features_file.hpp"
 #include "squad/scoring/question_records.hpp"
 #include "squad/scoring/scores.hpp"
@@ -20,12 +20,11 @@ int main(int argc, char** argv) try {
     nlohmann::json found{{"questions", 0}, {"cpu_seconds", {}}, {"seconds", {}}};
     for (int round = 0; round < std::atoi(argv[3]); ++round) {
         const std::clock_t cpu = std::clock();
-        const auto began = std::chrono::steady_clock::now();
+        const bv::Stopwatch clock;
         const bv::SpanScores scores = bv::score_span(features, logits);
         const bv::QuestionRecords records = bv::records_of(features, scores);
         found["cpu_seconds"].push_back(static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC);
-        found["seconds"].push_back(
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+        found["seconds"].push_back(clock.seconds());
         found["questions"] = records.count();
         found["exact"] = scores.official["exact"];
         found["f1"] = scores.official["f1"];

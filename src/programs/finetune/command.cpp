@@ -20,6 +20,7 @@
 #include "programs/finetune/evaluation.hpp"
 #include "programs/finetune/recipe.hpp"
 #include "programs/finetune/trainer.hpp"
+#include "programs/shared/evaluation_history.hpp"
 #include "programs/shared/precision.hpp"
 #include "programs/shared/training_data.hpp"
 #include "squad/features/features_file.hpp"
@@ -92,7 +93,7 @@ void FinetuneOptions::declare_evaluation(CommandLine& line) {
     line.option("eval-metric", eval_metric,
                 "metric that decides which checkpoint is best and when --patience ends training: em, f1 or "
                 "best_f1 (span), accuracy or f1 (classification)")
-        .one_of({"em", "f1", "best_f1", "accuracy"});
+        .one_of(eval_metrics());
     line.option("patience", patience,
                 "stop early when this many checkpoints in a row have no better --eval-metric than the best "
                 "before them; 0 means never")

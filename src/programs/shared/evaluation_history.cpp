@@ -1,6 +1,8 @@
 #include "programs/shared/evaluation_history.hpp"
 
 #include <algorithm>
+#include <ranges>
+#include <string_view>
 #include <vector>
 
 #include <fmt/ranges.h>
@@ -14,9 +16,9 @@ namespace {
 using Json = nlohmann::json;
 
 struct Metric {
-    const char* name;   // as --eval-metric takes it
-    const char* label;  // in a sentence
-    const char* place;  // in an evaluation
+    std::string_view name;  // as --eval-metric takes it
+    const char* label;      // in a sentence
+    const char* place;      // in an evaluation
 };
 
 const std::vector<Metric>& metrics_of(Task task) {
@@ -30,12 +32,10 @@ const std::vector<Metric>& metrics_of(Task task) {
 
 const Metric& metric_named(Task task, const std::string& name) {
     const std::vector<Metric>& known = metrics_of(task);
-    const auto found =
-        std::find_if(known.begin(), known.end(), [&](const Metric& metric) { return metric.name == name; });
+    const auto found = std::ranges::find(known, name, &Metric::name);
     if (found == known.end()) {
-        std::string names;
-        for (const Metric& metric : known) names += std::string(names.empty() ? "" : ", ") + metric.name;
-        fail("--eval-metric is {}; for the {} task it must be one of {}", name, task, names);
+        fail("--eval-metric is {}; for the {} task it must be one of {}", name, task,
+             fmt::join(known | std::views::transform(&Metric::name), ", "));
     }
     return *found;
 }
@@ -63,6 +63,16 @@ std::string epoch_label(const Json& evaluation) {
 }
 
 }  // namespace
+
+std::vector<std::string> eval_metrics() {
+    std::vector<std::string> names;
+    for (const Task task : {Task::span, Task::classification}) {
+        for (const Metric& metric : metrics_of(task)) {
+            if (std::ranges::find(names, metric.name) == names.end()) names.emplace_back(metric.name);
+        }
+    }
+    return names;
+}
 
 EvaluationHistory::EvaluationHistory(Task task, const std::string& metric, std::int64_t patience)
     : metric_(metric),

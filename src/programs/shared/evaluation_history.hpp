@@ -2,12 +2,16 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "core/task.hpp"
 
 namespace bv {
+
+/// The metrics of all tasks, as --eval-metric takes them.
+std::vector<std::string> eval_metrics();
 
 /// The evaluations of a model or head in training, in order, judged by one metric. This object knows which
 /// was best, how much better the last one was than the one before, and whether it is time to stop. An

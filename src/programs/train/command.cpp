@@ -169,7 +169,7 @@ void TrainOptions::declare_training(CommandLine& line) {
     line.option("eval-metric", eval_metric,
                 "with held-out questions: metric that decides which epoch is best: em, f1 or best_f1 (span), "
                 "accuracy or f1 (classification)")
-        .one_of({"em", "f1", "best_f1", "accuracy"});
+        .one_of(eval_metrics());
     line.option("patience", patience,
                 "with held-out questions: the training of a head ends when this many epochs in a row have no "
                 "better "

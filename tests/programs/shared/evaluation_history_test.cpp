@@ -90,6 +90,10 @@ TEST(EvaluationHistory, GoesOnAfterTheEvaluationsOfAnEarlierRun) {
     EXPECT_TRUE(history.out_of_patience());
 }
 
+TEST(EvaluationHistory, EveryTaskHasItsMetricsAndEachIsNamedOnce) {
+    EXPECT_THAT(eval_metrics(), testing::ElementsAre("em", "f1", "best_f1", "accuracy"));
+}
+
 TEST(EvaluationHistory, AMetricOfTheOtherTaskIsRefusedByName) {
     BV_EXPECT_ERROR(EvaluationHistory(Task::classification, "best_f1", 0), "--eval-metric is best_f1",
                     "classification", "accuracy, f1");

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <memory>
 
+#include <fmt/ranges.h>
+
 #include "bert/batch.hpp"
 #include "core/error.hpp"
 #include "states/task_states.hpp"
@@ -29,7 +31,7 @@ std::vector<std::int64_t> StateSource::pick(const Layers& layers, StoreInfo& inf
     for (const std::int64_t layer : layers.value_or(all)) {
         const auto found = std::find(all.begin(), all.end(), layer);
         if (found == all.end())
-            fail("{} holds no states of layer {}; it has {}", name, layer, list_text(all));
+            fail("{} holds no states of layer {}; it has {}", name, layer, fmt::join(all, ", "));
         picked.push_back(before + (found - all.begin()));
     }
     if (layers) info.layers = *layers;

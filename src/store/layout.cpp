@@ -55,10 +55,4 @@ std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int6
     return std::max<std::int64_t>(1, fitting(block_bytes, info.row_bytes()));
 }
 
-std::string list_text(std::span<const std::int64_t> numbers) {
-    std::string text;
-    for (const std::int64_t number : numbers) text += (text.empty() ? "" : ", ") + std::to_string(number);
-    return text;
-}
-
 }  // namespace bv

@@ -93,7 +93,4 @@ inline constexpr std::int64_t kMostBlockFeatures = 128;
 std::int64_t features_per_block(const StoreInfo& info, std::span<const std::int64_t> rows_of,
                                 std::int64_t block_bytes);
 
-/// "0, 12, 24": numbers for messages.
-std::string list_text(std::span<const std::int64_t> numbers);
-
 }  // namespace bv

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -111,7 +112,7 @@ void Store::read(std::int64_t state, std::int64_t first, std::span<void* const> 
     const std::vector<std::int64_t> damaged = read_and_check(state, first, targets);
     if (damaged.empty()) return;
     fail("{} is damaged: state {} of block {} is not what was written; bv_store repair mends it",
-         path_.string(), state, list_text(damaged));
+         path_.string(), state, fmt::join(damaged, ", "));
 }
 
 bool Store::sound(std::int64_t block) const {

@@ -3,6 +3,8 @@
 #include <initializer_list>
 #include <string>
 
+#include <fmt/ranges.h>
+
 #include "config/numbers.hpp"
 #include "core/error.hpp"
 
@@ -45,8 +47,8 @@ void require_shape(const h5::File& file, const char* name, const h5::Handle& dat
                    const std::vector<std::int64_t>& expected) {
     const auto found = shape_of(dataset, file.path());
     if (found != expected) {
-        fail("{}:/{} has shape ({}), expected ({})", file.path(), name, list_text(found),
-             list_text(expected));
+        fail("{}:/{} has shape ({}), expected ({})", file.path(), name, fmt::join(found, ", "),
+             fmt::join(expected, ", "));
     }
 }
 

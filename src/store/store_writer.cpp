@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,7 +113,8 @@ void require_resumable(const std::filesystem::path& path, const StoreInfo& info,
     };
     agree("task", found.task, info.task);
     agree("dtype", name_of(found.dtype), name_of(info.dtype));
-    agree("layers", list_text(found.layers), list_text(info.layers));
+    agree("layers", fmt::format("{}", fmt::join(found.layers, ", ")),
+          fmt::format("{}", fmt::join(info.layers, ", ")));
     agree("hidden size", found.hidden_size, info.hidden_size);
     agree("checkpoint", found.checkpoint, info.checkpoint);
     agree("precision", name_of(found.precision), name_of(info.precision));

@@ -1,6 +1,8 @@
 #include <cstdint>
 #include <string>
 
+#include <fmt/ranges.h>
+
 #include "core/size_text.hpp"
 #include "core/standard_streams.hpp"
 #include "programs/store/actions.hpp"
@@ -25,9 +27,10 @@ std::string text_of(const OpenedStore& opened) {
                         info.checkpoint);
     text += fmt::format("              {}, features {}\n", info.features_path, info.features);
     text += fmt::format("  task        {}, matrix products in {}\n", info.task, name_of(info.precision));
-    text += fmt::format("  states      {}{} of width {} in {}\n", span ? "" : "pooled output and CLS of ",
-                        fmt::format("layer{} {}", info.layers.size() == 1 ? "" : "s", list_text(info.layers)),
-                        info.hidden_size, name_of(info.dtype));
+    text += fmt::format(
+        "  states      {}{} of width {} in {}\n", span ? "" : "pooled output and CLS of ",
+        fmt::format("layer{} {}", info.layers.size() == 1 ? "" : "s", fmt::join(info.layers, ", ")),
+        info.hidden_size, name_of(info.dtype));
     text += fmt::format(
         "  features    {}{}\n", store.features(),
         span ? fmt::format(", {} tokens, {:.1f} each", store.rows(),

@@ -20,11 +20,10 @@ DropoutStream DropoutPlan::stream(std::size_t b) const {
     constexpr double kSteps = 65536.0;
     // Below 65536, because a probability of 1 would have no scale.
     const auto threshold = static_cast<std::uint32_t>(std::min(std::lround(p * kSteps), 65535L));
-    return {static_cast<std::uint32_t>(key.seed),
-            static_cast<std::uint32_t>(key.seed >> 32),
-            static_cast<std::uint32_t>(sequences->examples[b]),
-            static_cast<std::uint32_t>(layer) << 8 | static_cast<std::uint32_t>(site),
-            static_cast<std::uint32_t>(key.step),
+    return {{static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32),
+             static_cast<std::uint32_t>(sequences->examples[b]),
+             static_cast<std::uint32_t>(layer) << 8 | static_cast<std::uint32_t>(site),
+             static_cast<std::uint32_t>(key.step)},
             threshold,
             static_cast<float>(kSteps / (kSteps - threshold))};
 }

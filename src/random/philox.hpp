@@ -24,12 +24,17 @@ inline constexpr int kPhiloxRounds = 10;
 inline constexpr std::int64_t kPhiloxLanes = 16;
 inline constexpr std::int64_t kPhiloxGroup = 128;
 
-/// The words of the law that do not depend on the element.
-struct DropoutStream {
-    std::uint32_t key0, key1;  ///< seed
-    std::uint32_t c1, c2, c3;  ///< example, layer and site, step
-    std::uint32_t threshold;   ///< an element is kept if its 16 bits are at least this number
-    float scale;               ///< 1 / keep probability
+/// A stream of random words: a key and three of the four words of the counter. The first word counts on.
+struct PhiloxStream {
+    std::uint32_t key0 = 0, key1 = 0;
+    std::uint32_t c1 = 0, c2 = 0, c3 = 0;
+};
+
+/// The parts of the dropout law that do not depend on the element. The key is the seed; the words of the
+/// counter are example, layer and site, and step.
+struct DropoutStream : PhiloxStream {
+    std::uint32_t threshold = 0;  ///< an element is kept if its 16 bits are at least this number
+    float scale = 1;              ///< 1 / keep probability
 };
 
 /// The four words of one counter.
@@ -38,7 +43,7 @@ struct PhiloxWords {
 };
 
 /// The words of counter (c0, c1, c2, c3) of `stream`.
-BV_HOST_DEVICE inline PhiloxWords philox(const DropoutStream& stream, std::uint32_t c0) {
+BV_HOST_DEVICE inline PhiloxWords philox(const PhiloxStream& stream, std::uint32_t c0) {
     std::uint32_t c1 = stream.c1;
     std::uint32_t c2 = stream.c2;
     std::uint32_t c3 = stream.c3;

@@ -30,13 +30,9 @@ std::vector<std::int64_t> passed_on(const std::vector<std::int64_t>& values, std
 /// A random number from 0 to `count` - 1 for this feature.
 std::int64_t drawn(std::uint64_t seed, std::int64_t feature, std::int64_t count) {
     const auto number = static_cast<std::uint64_t>(feature);
-    const DropoutStream stream{.key0 = static_cast<std::uint32_t>(seed),
-                               .key1 = static_cast<std::uint32_t>(seed >> 32),
-                               .c1 = static_cast<std::uint32_t>(number >> 32),
-                               .c2 = 0,
-                               .c3 = 0,
-                               .threshold = 0,
-                               .scale = 0};
+    const PhiloxStream stream{.key0 = static_cast<std::uint32_t>(seed),
+                              .key1 = static_cast<std::uint32_t>(seed >> 32),
+                              .c1 = static_cast<std::uint32_t>(number >> 32)};
     const std::uint64_t bits = philox(stream, static_cast<std::uint32_t>(number)).c[0];
     return static_cast<std::int64_t>(bits * static_cast<std::uint64_t>(count) >> 32);
 }

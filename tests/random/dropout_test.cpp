@@ -22,7 +22,7 @@ at::Tensor mask_of(std::int64_t count, double p, const DropoutKey& key, std::int
 
 TEST(Philox, GivesThePublishedVector) {
     // Random123's known answer for counter and key of digits of pi.
-    const DropoutStream stream{0xa4093822, 0x299f31d0, 0x85a308d3, 0x13198a2e, 0x03707344, 0, 1.0F};
+    const PhiloxStream stream{0xa4093822, 0x299f31d0, 0x85a308d3, 0x13198a2e, 0x03707344};
     const PhiloxWords drawn = philox(stream, 0x243f6a88);
     EXPECT_THAT(drawn.c, testing::ElementsAre(0xd16cfe09U, 0x94fdccebU, 0x5001e420U, 0x24126ea1U));
 }
@@ -33,7 +33,7 @@ TEST(Dropout, MaskIsTheDocumentedLaw) {
     const at::Tensor mask = mask_of(kCount, 0.1, key, 5);
     const std::uint32_t threshold = 6554;  // round(0.1 * 65536)
     for (std::int64_t i = 0; i < kCount; ++i) {
-        const DropoutStream stream{0x89ABCDEF, 0x01234567, 5, 3U << 8 | 1U, 77, threshold, 1.0F};
+        const PhiloxStream stream{0x89ABCDEF, 0x01234567, 5, 3U << 8 | 1U, 77};
         const PhiloxWords drawn = philox(stream, static_cast<std::uint32_t>(i / 128 * 16 + i % 16));
         const bool kept = half_word(drawn, static_cast<int>(i % 128 / 16)) >= threshold;
         ASSERT_FLOAT_EQ(mask[i].item<float>(), kept ? 65536.0F / (65536.0F - 6554.0F) : 0.0F)

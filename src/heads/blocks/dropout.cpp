@@ -40,13 +40,12 @@ at::Tensor Dropout::forward(const at::Tensor& x, const Pass& pass) const {
             const std::uint64_t seed = seeds_[static_cast<std::size_t>(plane / channels)];
             const auto b = static_cast<std::size_t>(part % sequences);
             const std::int64_t rows = pass.batch.packed->rows_of(b);
-            const DropoutStream stream{static_cast<std::uint32_t>(seed),
-                                       static_cast<std::uint32_t>(seed >> 32),
-                                       static_cast<std::uint32_t>(pass.batch.packed->examples[b]),
-                                       static_cast<std::uint32_t>(plane % channels),
-                                       static_cast<std::uint32_t>(*pass.step),
-                                       threshold_,
-                                       static_cast<float>(kSteps / (kSteps - threshold_))};
+            const DropoutStream stream{
+                {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32),
+                 static_cast<std::uint32_t>(pass.batch.packed->examples[b]),
+                 static_cast<std::uint32_t>(plane % channels), static_cast<std::uint32_t>(*pass.step)},
+                threshold_,
+                static_cast<float>(kSteps / (kSteps - threshold_))};
             float* to = values + (plane * pass.batch.rows() + pass.batch.packed->starts[b]) * shape_.width;
             const KeepBits drawn(stream, 0, rows * shape_.width);
             for (std::int64_t i = 0; i < rows * shape_.width; ++i) to[i] = drawn.kept(i) ? drawn.scale : 0.0F;

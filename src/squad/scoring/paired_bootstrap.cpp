@@ -72,9 +72,8 @@ std::vector<Sums> sums_of_contexts(const QuestionRecords& a, const QuestionRecor
 
 /// The sums over contexts that are drawn with replacement, as many as there are.
 Sums resample(const std::vector<Sums>& contexts, std::int64_t number) {
-    DropoutStream stream{};  // philox's counter and key
-    stream.key0 = static_cast<std::uint32_t>(kBootstrapSeed);
-    stream.c1 = static_cast<std::uint32_t>(number);
+    const PhiloxStream stream{.key0 = static_cast<std::uint32_t>(kBootstrapSeed),
+                              .c1 = static_cast<std::uint32_t>(number)};
     Sums drawn;
     for (std::size_t i = 0; i < contexts.size(); i += 4) {
         const PhiloxWords words = philox(stream, static_cast<std::uint32_t>(i / 4));

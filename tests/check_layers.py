@@ -31,7 +31,7 @@ ORDER = [
 LEVEL = {folder: level for level, folders in enumerate(ORDER) for folder in folders}
 # What all files of a folder must not include, whatever its place in the order: ranks, Torch.
 RANKS, TORCH = ["comm/", "mpi.h"], ["ATen", "c10", "torch"]
-FORBIDDEN = {"core": ["mpi.h"] + TORCH, "io": ["mpi.h"] + TORCH, "config": ["mpi.h"] + TORCH, "comm": TORCH, "store": TORCH,
+FORBIDDEN = {"core": ["mpi.h", "nlohmann"] + TORCH, "io": ["mpi.h"] + TORCH, "config": ["mpi.h"] + TORCH, "comm": TORCH, "store": TORCH,
              "tensor": RANKS, "random": RANKS, "squad": RANKS + TORCH, "bert": RANKS, "heads": RANKS}
 
 

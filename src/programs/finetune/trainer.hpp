@@ -11,7 +11,6 @@
 
 #include "bert/model.hpp"
 #include "comm/collective.hpp"
-#include "core/phase_clock.hpp"
 #include "core/stop_signal.hpp"
 #include "device/device.hpp"
 #include "optim/adam.hpp"
@@ -23,6 +22,7 @@
 #include "programs/finetune/batch_feed.hpp"
 #include "programs/finetune/command.hpp"
 #include "programs/finetune/evaluation.hpp"
+#include "programs/finetune/phase_clock.hpp"
 #include "programs/finetune/run_files.hpp"
 #include "programs/finetune/run_totals.hpp"
 #include "squad/features/features.hpp"

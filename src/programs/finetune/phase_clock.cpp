@@ -1,4 +1,4 @@
-#include "core/phase_clock.hpp"
+#include "programs/finetune/phase_clock.hpp"
 
 #include <algorithm>
 #include <utility>

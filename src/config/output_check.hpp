@@ -14,9 +14,9 @@ namespace bv {
 void require_no_special_file(const CLI::Option& option, bool force);
 
 /// Throws Error if `other` names the file of `output`, or one that programs write beside it (OUTPUT.toml,
-/// OUTPUT.partial, OUTPUT.lock). Files need not exist if both are outputs. `table` is given for --config: it
-/// may name OUTPUT.toml if that file has only this table, as the one that the program wrote there, because
-/// these settings are then written again.
+/// OUTPUT.partial, OUTPUT.lock). Files need not exist if both are outputs. `table` is given if
+/// `other` is --config. --config may name OUTPUT.toml if that file has only this table: this program wrote
+/// it, and writes the same settings again.
 void require_other_file(const CLI::Option& output, const CLI::Option& other, bool both_are_outputs,
                         const std::string& table = "");
 

@@ -6,7 +6,7 @@
 
 namespace bv {
 
-/// Element types of tensors in files and collectives. f8 is only in stores: bytes of e4m3, whose rows have a
+/// Element types of tensors in files. f8 is only in stores: bytes of e4m3, whose rows have a
 /// scale (tensor/float8.hpp).
 enum class DType { f64, f32, f16, bf16, i64, i32, u8, f8 };
 

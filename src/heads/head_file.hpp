@@ -17,10 +17,10 @@ struct HeadOrigin {
     std::string features;              ///< fingerprint of the features it was trained on
     std::uint64_t seed = 0;            ///< seed of initial values and dropout
     std::uint64_t data_seed = 0;       ///< seed of the order of its features
-    double held_out = 0;            ///< share (0 to 1) of the questions that judged it and did not train it
-    std::string held_out_features;  ///< fingerprint of the features that judged it, if they are no such share
-    double share = 1;               ///< share (0 to 1) of the other questions that it was trained on
-    bool shuffled_labels = false;   ///< a control: the labels that it was trained on are shuffled
+    double held_out = 0;  ///< share (0 to 1) of the training questions, held out to choose its epoch
+    std::string held_out_features;  ///< fingerprint of held-out features of a file of their own, or empty
+    double share = 1;  ///< share (0 to 1) of the other training questions, on which it was trained
+    bool shuffled_labels = false;  ///< a control: the labels that it was trained on are shuffled
     double learning_rate = 0;
     std::int64_t batch = 0;         ///< sequences of one step, on all ranks together
     std::int64_t epochs = 0;        ///< epochs for which the head was trained

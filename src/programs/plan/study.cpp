@@ -21,25 +21,6 @@
 namespace bv {
 namespace {
 
-/// The keys of [study].
-const std::vector<std::string> kKeys{"seed",
-                                     "seeds",
-                                     "tasks",
-                                     "states_at",
-                                     "span_heads",
-                                     "classification_heads",
-                                     "corpus_train",
-                                     "corpus_dev",
-                                     "hold_out",
-                                     "keep_stores",
-                                     "shares",
-                                     "layer_subsets",
-                                     "layer_atlas",
-                                     "shuffled_labels",
-                                     "mixed",
-                                     "span_ensembles",
-                                     "classification_ensembles"};
-
 /// The options that a program reads from its table in the study at `path`. `required` are the flags that the
 /// program requires and whose values the plan does not need: they get paths at which nothing can be.
 template <class Options>
@@ -131,7 +112,7 @@ std::function<std::int64_t(const std::int64_t&)> at_least_whole(std::int64_t lea
 }
 
 /// Reads the experiments of the study, whose epochs and heads are known already.
-void read_experiments(const StudyReader& table, Study& study) {
+void read_experiments(StudyReader& table, Study& study) {
     study.shares = table.list<double>("shares", [](const double& share) {
         if (!(share > 0 && share <= 1)) fail("found {}, expected a number above 0 and at most 1", share);
         return share;
@@ -154,7 +135,7 @@ void read_experiments(const StudyReader& table, Study& study) {
         [&](const std::string& text) { return ensemble_of(text, study.classification_heads); });
 }
 
-void read_table(const StudyReader& table, Study& study) {
+void read_table(StudyReader table, Study& study) {
     const auto tasks =
         table.list<std::string>("tasks", [](const std::string& task) { return parse<Task>(task); });
     if (!tasks.empty()) study.tasks = tasks;
@@ -177,6 +158,7 @@ void read_table(const StudyReader& table, Study& study) {
     table.one<std::int64_t>("corpus_train", study.corpus_train, at_least_whole(1));
     table.one<std::int64_t>("corpus_dev", study.corpus_dev, at_least_whole(1));
     read_experiments(table, study);
+    table.require_no_other_keys();
 }
 
 /// Throws Error if the study's [train] chooses states, questions or labels for all heads. The study chooses
@@ -231,8 +213,7 @@ Study read_study(const std::filesystem::path& path) {
     study.classification_head_epochs =
         heads.epochs > 0 ? heads.epochs : default_head_epochs(Task::classification);
     const toml::table all = parse_toml(read_file(path), file);
-    if (const toml::table* table = all["study"].as_table())
-        read_table(StudyReader(*table, file, kKeys), study);
+    if (const toml::table* table = all["study"].as_table()) read_table(StudyReader(*table, file), study);
     if (study.hold_out > 0 && heads.held_out > 0) {
         fail(
             "{}: [study] hold_out and [train] held_out are given; the heads of a study with hold_out are "

@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <sstream>
-#include <utility>
 
 #include "core/nearest.hpp"
 
 namespace bv {
 
-StudyReader::StudyReader(const toml::table& table, std::string file, const std::vector<std::string>& known)
-    : table_(table), file_(std::move(file)) {
-    for (const auto& [key, node] : table) {
+void StudyReader::require_no_other_keys() const {
+    for (const auto& [key, node] : table_) {
         const std::string name(key.str());
-        if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+        if (std::ranges::find(known_, name) != known_.end()) continue;
         fail("{}:{}: unknown key '{}' in [study]; the nearest known one is '{}'", file_,
-             key.source().begin.line, name, nearest(name, known));
+             key.source().begin.line, name, nearest(name, known_));
     }
 }
 

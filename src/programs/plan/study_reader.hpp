@@ -18,14 +18,17 @@ namespace bv {
 /// and the key.
 class StudyReader {
   public:
-    /// `table` must outlive this object. Throws Error when the table has a key that is not one of `known`;
-    /// the message also names the nearest known key.
-    StudyReader(const toml::table& table, std::string file, const std::vector<std::string>& known);
+    /// `table` must outlive this object.
+    StudyReader(const toml::table& table, std::string file) : table_(table), file_(std::move(file)) {}
+
+    /// Throws Error when the table has a key that was not read; the message also names the nearest key that
+    /// was.
+    void require_no_other_keys() const;
 
     /// Returns what `parse` makes of the values of `key`; an empty list when the key is missing. `parse` may
     /// throw Error to refuse a value. A value that is there twice is refused.
     template <class T, class Parse>
-    auto list(const std::string& key, const Parse& parse) const {
+    auto list(const std::string& key, const Parse& parse) {
         std::vector<decltype(parse(T()))> values;
         each<T>(key, [&](const T& value) {
             auto parsed = parse(value);
@@ -39,19 +42,19 @@ class StudyReader {
     /// Sets `value` to the value of `key`. Does nothing when the key is missing. `check` may throw Error to
     /// refuse the value.
     template <class T>
-    void one(const std::string& key, T& value, const std::function<void(const T&)>& check) const {
+    void one(const std::string& key, T& value, const std::function<void(const T&)>& check) {
         const auto take = [&](const T& found) {
             check(found);
             value = found;
         };
-        if (const toml::node* node = table_.get(key)) {
+        if (const toml::node* node = find(key)) {
             give<T>(key, *node, fmt::format("a {}", word_of<T>()), take);
         }
     }
 
     /// Sets `value` to the value of `key`, true or false. Does nothing when the key is missing.
-    void truth(const std::string& key, bool& value) const {
-        if (const toml::node* node = table_.get(key)) {
+    void truth(const std::string& key, bool& value) {
+        if (const toml::node* node = find(key)) {
             if (!node->is_boolean()) refuse(key, *node, "true or false");
             value = node->value_or(value);
         }
@@ -61,8 +64,8 @@ class StudyReader {
     /// Calls `take` for each value of `key`, which may be a list or one value. `take` may throw Error to
     /// refuse a value.
     template <class T>
-    void each(const std::string& key, const std::function<void(const T&)>& take) const {
-        const toml::node* node = table_.get(key);
+    void each(const std::string& key, const std::function<void(const T&)>& take) {
+        const toml::node* node = find(key);
         if (node == nullptr) return;
         const std::string wanted = fmt::format("a list of {}s", word_of<T>());
         if (const toml::array* array = node->as_array()) {
@@ -77,6 +80,12 @@ class StudyReader {
     static std::string word_of() {
         if constexpr (std::is_same_v<T, std::string>) return "string";
         return std::is_same_v<T, double> ? "number" : "whole number";
+    }
+
+    /// The value of `key`; null when it is missing.
+    const toml::node* find(const std::string& key) {
+        known_.push_back(key);
+        return table_.get(key);
     }
 
     std::string place(const std::string& key, const toml::node& node) const;
@@ -100,6 +109,7 @@ class StudyReader {
 
     const toml::table& table_;
     std::string file_;
+    std::vector<std::string> known_;  // the keys that were read
 };
 
 }  // namespace bv

@@ -24,7 +24,8 @@ std::string objection_to(const std::filesystem::path& run, const std::filesystem
         return fmt::format("the recipe of an earlier run is damaged: {}: expected a JSON object",
                            path.string());
     }
-    // A recipe lacks the keys of what it does not use, so a key of either can tell them apart.
+    // A recipe has no key for a setting that it does not use. So a key that only one recipe has is a
+    // difference too.
     Json either = there;
     either.update(here);
     std::string text;

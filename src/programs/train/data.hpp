@@ -32,8 +32,8 @@ class HeadData {
     /// that are trained on have shuffled labels (states/shuffled_labels.hpp).
     const StateSource& train() const { return shuffled_ ? *shuffled_ : *train_; }
 
-    /// The features of the questions that are held out: with --held-out those of `train` that the data seed
-    /// chooses, else those of a source of their own. Null without held-out questions.
+    /// With --held-out: the part of `train` that the data seed chooses. With --held-out-store or
+    /// --held-out-features: the features of that file. Null without held-out questions.
     const StateSource* held_out() const { return held_out_.get(); }
 
     const StateSource& dev() const { return *dev_; }

@@ -116,7 +116,7 @@ TEST_F(HeadFile, OfAnotherShapeIsRefused) {
     write_file(folder_ / "head.safetensors", other);
     EXPECT_THAT([&] { load_head(folder_); },
                 testing::ThrowsMessage<Error>(AllOf(HasSubstr("head.safetensors"), HasSubstr("damaged"))));
-    change_description([](auto& json) {
+    change_description([this](auto& json) {
         json["tensors"] = head_fingerprint(folder_);
         json.erase("seal");
     });

@@ -24,7 +24,7 @@ class FindEarlierRunTest : public testing::Test {
 
 TEST_F(FindEarlierRunTest, AllRanksKnowTheStateThatRank0AloneCanRead) {
     if (ranks_.is_root()) {
-        TuningFiles files(output_, "", {{"seed", 1}}, {});
+        TuningFiles files(output_, "", {{"seed", 1}, {"precision", "bfloat16"}}, {});
         files.begin(0);
         const at::Tensor values = at::arange(5.0F);
         files.write_state([&] { return ResumeState{7, R"({"tokens":5})", values, values, values, {}}; });
@@ -33,6 +33,7 @@ TEST_F(FindEarlierRunTest, AllRanksKnowTheStateThatRank0AloneCanRead) {
     const EarlierRun run = found(ResumeRule::must);
     EXPECT_FALSE(run.finished);
     ASSERT_TRUE(run.state);
+    EXPECT_EQ(run.precision, "bfloat16");
     EXPECT_EQ(run.state->step, 7);
     EXPECT_EQ(run.state->totals, R"({"tokens":5})");
     EXPECT_EQ(run.state->values.defined(), ranks_.is_root());

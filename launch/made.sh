@@ -6,11 +6,7 @@ finished_tuning() { [[ -e $1/metrics/finetune.jsonl ]] && tail -n 1 "$1/metrics/
 scored() { [[ -e $1/metrics.json ]]; }
 
 # The number of written blocks of a store, and the number of all its blocks: "3 8".
-store_blocks() {
-    $prefix "$python" -c 'import h5py, sys
-marks = h5py.File(sys.argv[1])["block_records"][:, 0] != 0
-print(marks.sum(), len(marks))' "$1"
-}
+store_blocks() { $prefix "$python" tools/read_store.py --blocks "$1"; }
 complete_store() {
     local blocks
     [[ -e $1 ]] && blocks=`store_blocks "$1"` && [[ ${blocks% *} == "${blocks#* }" ]]

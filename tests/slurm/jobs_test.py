@@ -105,11 +105,16 @@ def test_neither_a_crash_nor_a_stop_without_progress_is_requeued(cluster, tuning
 
 
 def test_an_extraction_cut_short_keeps_its_blocks_and_goes_on(cluster, tuning, programs, tmp_path):
-    """bv_extract is no program that saves on a signal: it dies, and the next finishes the store."""
+    """bv_extract ends between two blocks, with exit code 85. The next start finishes the store."""
     (tuning.output / "checkpoints" / "epoch-1").mkdir(parents=True)
     env = programs("bv_extract", f"""#!{sys.executable}
-import h5py, pathlib, sys, time
+import h5py, pathlib, signal, sys, time
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(85))
 with h5py.File(sys.argv[sys.argv.index("--store") + 1], "a") as file:
+    file.attrs.update(dict.fromkeys(("task", "dtype", "epoch", "checkpoint", "features_fingerprint", "config"), ""))
+    file.attrs.update(format="bertvision-store", version=3)
+    for name in ("layers", "starts", "original", "block_starts"):
+        file.require_dataset(name, (0,), "i8")
     marks = file.require_dataset("block_records", (2, 2), "u4")
     again = bool(marks[0, 0])
     marks[:, 0] = 1 if again else [1, 0]

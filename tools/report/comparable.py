@@ -28,7 +28,7 @@ def seed_differences(run, task, seed):
 
 
 def result_differences(result):
-    """The same of the questions that a result was scored on, and of how a head was trained."""
+    """(kind, words) of each difference in the questions that a result was scored on, and in the training of a head."""
     found = []
     total = (result.scores.get("reference" if result.task == "span" else "classification") or {}).get("total")
     wanted = PUBLISHED["data"]["dev_questions"]
@@ -94,7 +94,7 @@ def _features_differences(folder):
         found += [
             (DATA, f"{split} features with {key.replace('_', ' ')} {_text(prepared.get(key))}, not {value}")
             for key, value in PUBLISHED["features"].items()
-            if str(prepared.get(key)) != str(value)  # older programs wrote numbers as text
+            if prepared.get(key) != value
         ]
     return found
 

@@ -6,11 +6,7 @@ finished_tuning() { [[ -e $1/metrics/finetune.jsonl ]] && tail -n 1 "$1/metrics/
 scored() { [[ -e $1/metrics.json ]]; }
 
 # The number of written blocks of a store, and the number of all its blocks: "3 8".
-store_blocks() {
-    $prefix "$python" -c 'import h5py, sys
-marks = h5py.File(sys.argv[1])["block_records"][:, 0] != 0
-print(marks.sum(), len(marks))' "$1"
-}
+store_blocks() { $prefix "$python" tools/read_store.py --blocks "$1"; }
 complete_store() {
     local blocks
     [[ -e $1 ]] && blocks=`store_blocks "$1"` && [[ ${blocks% *} == "${blocks#* }" ]]
@@ -34,7 +30,7 @@ finished_head() { compgen -G "`head_scores "$@"`" >/dev/null; }
 # pattern of a comparison come, each after a tab, patterns of the folders of its heads: it is not made if one of them is a
 # worthless head.
 wanted_results() {
-    local task seed epoch head variant
+    local task seed epoch head variant output heads _
     local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"})
     variants+=(${study_layer_subsets[@]+"${study_layer_subsets[@]/#/-layers-}"})
     [[ ! $study_layer_atlas ]] || variants+=('-layer-[0-9][0-9]')
@@ -51,32 +47,38 @@ wanted_results() {
                 echo "$task/seed-$seed/evaluations/epoch-$epoch/metrics.json"
             done
             [[ $task != span ]] || echo "$task/seed-$seed/evaluations/never-none/metrics.json"
-            wanted_comparisons "$task" "$seed"
+            comparison_patterns "$task" "$seed" "$task/seed-$seed" ${study_states_at[@]+"${study_states_at[@]}"} |
+                while IFS=$'\t' read -r _ output _ _ heads; do echo "$output/metrics.json"$'\t'"$heads"; done
         done
     done
 }
 
-# The same of the comparisons of a task, see `comparisons`.
-wanted_comparisons() {
-    local task=$1 seed=$2 folder=$1/seed-$2 pair epoch head ensemble member members how
+# All comparisons of a task, with checkpoints at the given epochs. Each is a line of words with tabs between them: "mixed OUTPUT
+# HEAD EPOCH" scores a head on the states of another checkpoint; "ensemble OUTPUT HOW LOGITS,LOGITS" joins models. The rest of
+# the line has the folders of the heads that it needs. All paths lie in FOLDER, and have "*-seed-SEED" for the last folder of a head.
+comparison_patterns() {
+    local task=$1 seed=$2 folder=$3 own="*-seed-$2" epochs=" ${*:4} " pair epoch head ensemble member logits heads how
     local -n ensembles=study_$1_ensembles
     for pair in ${study_mixed[@]+"${study_mixed[@]}"}; do
         epoch=${pair%:*}
-        [[ " ${study_states_at[*]} " == *" $epoch "* ]] || continue
+        [[ $epochs == *" $epoch "* ]] || continue
         heads_of "$task" | while read -r head; do
             head=${head##*/} head=${head%.toml}
-            printf '%s\t' "$folder/evaluations/mixed/$head/epoch-$epoch-on-${pair#*:}/*-seed-$seed/metrics.json"
-            echo "$folder/heads/$head/epoch-$epoch/*-seed-$seed"
+            printf 'mixed\t%s\t' "$folder/evaluations/mixed/$head/epoch-$epoch-on-${pair#*:}/$own"
+            printf '%s\t%s\t%s\n' "$folder/heads/$head/epoch-$epoch/$own" "${pair#*:}" "$folder/heads/$head/epoch-$epoch/$own"
         done
     done
     for ensemble in ${ensembles[@]+"${ensembles[@]}"}; do
-        for epoch in ${study_states_at[@]+"${study_states_at[@]}"}; do
-            members=''
+        for epoch in $epochs; do
+            logits='' heads=''
             for member in ${ensemble//+/ }; do
-                [[ $member == BERT ]] || members+=$'\t'"$folder/heads/$member/epoch-$epoch/*-seed-$seed"
+                head=$folder/heads/$member/epoch-$epoch/$own
+                [[ $member == BERT ]] && head=$folder/evaluations/epoch-$epoch || heads+=$'\t'$head
+                logits+=${logits:+,}$head/logits.safetensors
             done
             for how in max mean; do
-                echo "$folder/evaluations/ensembles/$ensemble/epoch-$epoch/*-seed-$seed-$how/metrics.json$members"
+                printf 'ensemble\t%s\t' "$folder/evaluations/ensembles/$ensemble/epoch-$epoch/$own-$how"
+                printf '%s\t%s%s\n' "$how" "$logits" "$heads"
             done
         done
     done
@@ -141,39 +143,18 @@ served_store() {
 # nothing to score.
 worthless_head() { [[ -e $1/metrics.json && ! -e $1/head.json ]]; }
 
-# The comparisons that are scored when a task's heads are trained, one on each line, with tabs between the words. "mixed
-# OUTPUT HEAD EPOCH" names a head's folder and the checkpoint whose states it reads; the other kind is "ensemble OUTPUT HOW
-# LOGITS,LOGITS". The folder of a head that is not trained yet ends in a pattern that matches no file.
+# The comparisons to score when a task's heads are trained: the first four words of `comparison_patterns`, for each variant of
+# their heads. If a head is not trained yet, the pattern stays in the paths, and matches no file.
 comparisons() {
-    local task=$1 seed=$2 folder=$run/$1/seed-$2 pair epoch head place ensemble member logits how
-    local -n ensembles=study_$1_ensembles
-    for pair in ${study_mixed[@]+"${study_mixed[@]}"}; do
-        epoch=${pair%:*}
-        [[ " ${epochs[*]} " == *" $epoch "* ]] || continue
-        heads_of "$task" | while read -r head; do
-            head=${head##*/} head=${head%.toml}
-            for place in "$folder/heads/$head/epoch-$epoch/"*-seed-"$seed"; do
-                ! worthless_head "$place" || continue
-                printf '%s\t' mixed "$folder/evaluations/mixed/$head/epoch-$epoch-on-${pair#*:}/${place##*/}" "$place"
-                echo "${pair#*:}"
+    local task=$1 seed=$2 own="*-seed-$2" words place head filled
+    comparison_patterns "$task" "$seed" "$run/$task/seed-$seed" ${epochs[@]+"${epochs[@]}"} | while IFS=$'\t' read -ra words; do
+        for place in "${words[4]%/*}/"*-seed-"$seed"; do
+            place=${place##*/}
+            for head in "${words[@]:4}"; do
+                ! worthless_head "${head%/*}/$place" || continue 2
             done
-        done
-    done
-    for ensemble in ${ensembles[@]+"${ensembles[@]}"}; do
-        head=${ensemble#BERT+}
-        for epoch in ${epochs[@]+"${epochs[@]}"}; do
-            for place in "$folder/heads/${head%%+*}/epoch-$epoch/"*-seed-"$seed"; do
-                logits=''
-                for member in ${ensemble//+/ }; do
-                    ! worthless_head "$folder/heads/$member/epoch-$epoch/${place##*/}" || continue 2
-                    logits+=${logits:+,}$folder/heads/$member/epoch-$epoch/${place##*/}/logits.safetensors
-                done
-                logits=${logits/"heads/BERT/epoch-$epoch/${place##*/}"/"evaluations/epoch-$epoch"}
-                for how in max mean; do
-                    printf '%s\t' ensemble "$folder/evaluations/ensembles/$ensemble/epoch-$epoch/${place##*/}-$how" "$how"
-                    echo "$logits"
-                done
-            done
+            filled=("${words[@]//"$own"/"$place"}")
+            printf '%s\t%s\t%s\t%s\n' "${filled[@]:0:4}"
         done
     done
 }

@@ -55,8 +55,12 @@ while (($#)); do
     shift "$taken"
 done
 
+# A site file may use $(..), and `module load` does so too: meanwhile no trap may run (see road.sh). A signal that comes now is lost,
+# before anything is made that it could save.
+trap '' USR1 TERM
 # shellcheck source=slurm/site.sh
 . "${BV_SITE:-slurm/site.sh}"
+trap 'told=1' USR1 TERM
 use_build
 check_flags
 [[ ! ${SLURM_RESTART_COUNT:-} ]] || force='' # after a restart --force must not replace what the first start of this job made

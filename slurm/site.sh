@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Everything that is special to your cluster. Copy this file, fill in the copy, and source it before sbatch or slurm/study.sh:
 #   cp slurm/site.sh ~/site.sh && $EDITOR ~/site.sh && . ~/site.sh
-# The copy may have any name and stand in any folder that all nodes see. Jobs source it again, because they need its modules.
+# The copy may have any name and stand in any folder that all nodes see. Jobs source it again, because they need its modules. It may
+# use $(..), because a job ignores the stop signal while it sources this file.
 # If you change nothing, jobs run on CPUs of the default partition, and mpirun starts the ranks.
 BV_SITE=$(realpath "${BASH_SOURCE[0]}") && export BV_SITE
 

@@ -7,7 +7,8 @@
 
 It does not compare states and tables with their checksums; `bv_store verify` does.
 
-As a program, prints the content of a store in a few words: read_store.py FILE
+As a program, prints the content of a store in a few words: read_store.py FILE. With --blocks it prints two numbers: the blocks that
+are written, and all blocks.
 """
 
 import argparse
@@ -51,9 +52,14 @@ class Store:
         return len(self.original)
 
     @property
+    def written(self):
+        """(B) bool: whether each block is written. In a block that is not written the states mean nothing."""
+        return self.file["block_records"][:, 0] == 1
+
+    @property
     def complete(self):
-        """Whether all blocks are written. In a block that is not written the states mean nothing."""
-        return bool((self.file["block_records"][:, 0] == 1).all())
+        """Whether all blocks are written."""
+        return bool(self.written.all())
 
     def states(self, feature, state=slice(None)):
         """The states of a feature, by its index in the features file: (L, T, H); classification: (L + 1, 1, H), pooled
@@ -74,7 +80,12 @@ class Store:
 def main():
     parser = argparse.ArgumentParser(description="Says what is in an embedding store.")
     parser.add_argument("store")
-    store = Store(parser.parse_args().store)
+    parser.add_argument("--blocks", action="store_true", help="print the number of written blocks and the number of all blocks")
+    options = parser.parse_args()
+    store = Store(options.store)
+    if options.blocks:
+        print(store.written.sum(), len(store.written))
+        return
     states, rows, hidden = store.file["states"].shape
     if store.dtype == "float8":
         hidden -= 4

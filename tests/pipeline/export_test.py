@@ -168,6 +168,30 @@ def test_of_a_damaged_store_nothing_is_written(study, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["store.h5"]
 
 
+MADE = """
+. launch/made.sh
+prefix='' python=$0
+store_blocks "$1"
+complete_store "$1"
+"""
+
+
+def test_blocks_count_as_written_if_their_mark_is_1(study, tmp_path):
+    """To the launchers; the programs have the same rule (src/store/FORMAT.md)."""
+    store = tmp_path / "store.h5"
+    shutil.copy(study / "span-dev.h5", store)
+
+    def told():
+        return bv.run_command(["bash", "-c", MADE, sys.executable, store], cwd=bv.SOURCE, check=False)
+
+    blocks = len(Store(store).written)
+    assert (told().rc, told().stdout) == (0, f"{blocks} {blocks}\n")
+    with h5py.File(store, "r+") as file:
+        file["block_records"][0, 0] = 3
+    assert (told().rc, told().stdout) == (1, f"{blocks - 1} {blocks}\n")
+    assert bv.run("bv_store", "verify", store, check=False).rc == 2
+
+
 def test_states_that_were_never_written_are_not_read(study, tmp_path):
     store = tmp_path / "store.h5"
     shutil.copy(study / "span-dev.h5", store)

@@ -142,6 +142,23 @@ def test_scripts_with_traps_expand_nothing_that_a_signal_breaks(script):
     assert not [line for line in lines if re.search(r"\$\((?!\()|[<>]\(", line)]
 
 
+SITE = """
+(until [[ -e FOLDER/over ]]; do kill -USR1 $$ || exit; done) >/dev/null 2>&1 &
+for i in {1..300}; do X=$(echo a $(echo b) | cat); done
+touch FOLDER/over
+export BV_BIN=/absent
+"""
+
+
+def test_a_signal_while_a_job_reads_its_site_file_does_not_end_the_job(tmp_path):
+    """The site file of a user may use $(..), and the shell of the job has traps."""
+    (tmp_path / "site.sh").write_text(SITE.replace("FOLDER", str(tmp_path)))
+    env = {"SLURM_JOB_ID": "1", "BV_SITE": str(tmp_path / "site.sh"), "BV_HOME": str(bv.SOURCE)}
+    told = bv.run_command(["bash", bv.SOURCE / "slurm" / "finetune.sh"], env=env, check=False)
+    assert (tmp_path / "over").exists()
+    assert told.rc == 2 and bv.error_lines(told.stderr) == [told.stderr.strip()] and "/absent holds no programs" in told.stderr
+
+
 def test_help_teaches():
     result = bv.run_command([LAUNCHER, "--help"])
     assert "--ranks N" in result.stdout

@@ -1,8 +1,6 @@
 """What made a result, and results that do not go together."""
 
 import html
-import json
-import os
 import re
 import sys
 from datetime import UTC, datetime
@@ -46,19 +44,16 @@ def add_sources(run):
         checkpoint={"path": f"{elsewhere}/span/seed-1/checkpoints/epoch-1", "fingerprint": "c1c1"},
         features={"path": f"{elsewhere}/features/dev.h5", "fingerprint": "d1d1"},
     )
-    write_json(run / HEAD / "resume/recipe.json", {"features": "f1f1", "dev_features": "d1d1", "checkpoint": "c1c1"})
-    stores = "".join(f"{key} = '{elsewhere}/span/seed-1/stores/epoch-1-{split}.h5'\n" for key, split in (("store", "train"), ("dev_store", "dev")))
-    (run / HEAD / "config.toml").write_text(f"[train]\n{stores}", encoding="utf-8")
+    (run / HEAD / "config.toml").write_text("[train]\n", encoding="utf-8")
 
 
-def write_record(run, name, minutes, command, **about):
-    """A record of a start so many minutes before all results were made."""
-    moment = 1_800_000_000 - 60 * minutes
-    record = {"time": datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%dT%H:%M:%S%z"), "command": command, "commit": "abcd",
-              "ranks": [{"host": "n1"}, {"host": "n2"}, {"host": "n1"}], **about}
-    write_json(run / "jobs" / f"{name}.json", record)
-    for path in run.glob("*/seed-*/**/metrics.json"):
-        os.utime(path, (1_800_000_000, 1_800_000_000))
+def write_record(run, name, minutes):
+    """A record of a start so many minutes before the time of `minutes_before(0)`."""
+    write_json(run / "jobs" / f"{name}.json", minutes_before(minutes))
+
+
+def minutes_before(minutes):
+    return {"time": datetime.fromtimestamp(1_800_000_000 - 60 * minutes, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 def facts(run, place):
@@ -79,38 +74,6 @@ def test_an_evaluation_tells_its_checkpoint_and_features_though_the_run_moved(ru
     assert "commit" not in told and "host" not in told
 
 
-def test_a_head_tells_its_states_features_and_configuration(run):
-    add_sources(run)
-    told = facts(run, HEAD)
-    assert told["dev states"] == ("span/seed-1/stores/epoch-1-dev.h5",) * 2
-    assert told["training states"] == ("/scratch/old/study/span/seed-1/stores/epoch-1-train.h5", None)  # gone
-    assert told["training features"] == ("f1f1", "features/train.h5")
-    assert told["checkpoint"] == ("c1c1", "span/seed-1/checkpoints/epoch-1")
-    assert told["configuration"] == ("config.toml", f"{HEAD}/config.toml")
-
-
-def test_a_result_is_of_the_latest_start_of_its_stage_task_seed_and_epoch(run):
-    add_sources(run)
-    output = ["--output", "/old/study/span/seed-1/evaluations/epoch-0"]
-    write_record(run, "eval-7", 9, ["bv_eval", *output], commit="early")
-    write_record(run, "eval-8", 5, ["bv_eval", *output], changed_files=["src/a.cpp"])
-    write_record(run, "eval-9", 4, ["bv_eval", "--output", "/old/study/span/seed-11/evaluations/epoch-0"], commit="other")
-    write_record(run, "eval-10", -5, ["bv_eval", *output], commit="later")
-    for epoch in ("0.3", "1"):
-        write_record(run, f"train-3_{epoch}", 7, ["bv_train", "--store", f"/old/study/span/seed-1/stores/epoch-{epoch}-train.h5"], commit=epoch)
-    told = facts(run, EVALUATION)
-    assert told["commit"] == ("abcd, 1 file changed", "jobs/eval-8.json")
-    assert told["job"][0].startswith("eval-8, 2027-") and told["host"][0] == "n1, n2"
-    assert facts(run, HEAD)["commit"] == ("1", "jobs/train-3_1.json")
-
-
-def test_a_start_of_debug_stands_behind_all_that_was_made_after_it(run):
-    write_record(run, "debug-20270115-080000", 3, ["bv_plan"])
-    assert facts(run, EVALUATION)["commit"] == facts(run, HEAD)["commit"] == ("abcd", "jobs/debug-20270115-080000.json")
-
-
-# --- What newer programs write themselves ---
-
 MADE = {"program": "bv_train", "version": "0.9", "commit": "beef", "host": "n7", "job": "41_2", "time": "2026-01-31T12:00:00Z"}
 
 
@@ -119,9 +82,9 @@ def source(place, fingerprint):
 
 
 def add_made(run):
-    """A head that tells everything itself, and files that an older program would need."""
+    """A head as bv_train writes it in a job."""
     add_sources(run)
-    write_record(run, "train-41_2", 7, ["bv_train", "--store", "/old/study/span/seed-1/stores/epoch-1-train.h5"], commit="of the record")
+    write_json(run / "jobs/train-41_2.json", {"time": "2026-01-31T11:53:00Z", "commit": "of the record"})
     edit(
         run / HEAD / "metrics.json",
         made=MADE,
@@ -133,7 +96,7 @@ def add_made(run):
     )
 
 
-def test_a_head_that_tells_what_made_it_needs_no_record_and_no_recipe(run):
+def test_a_head_tells_its_states_features_configuration_and_job(run):
     add_made(run)
     told = facts(run, HEAD)
     assert told["training states"] == ("/scratch/old/study/span/seed-1/stores/epoch-1-train.h5 (a1a1)", None)
@@ -144,6 +107,7 @@ def test_a_head_that_tells_what_made_it_needs_no_record_and_no_recipe(run):
     assert told["made by"] == ("bv_train 0.9, 2026-01-31T12:00:00Z", None)
     assert (told["commit"], told["host"]) == (("beef", None), ("n7", None))
     assert told["job"] == ("41_2", "jobs/train-41_2.json")
+    assert told["configuration"] == ("config.toml", f"{HEAD}/config.toml")
 
 
 def test_a_head_on_states_of_a_checkpoint_has_no_store_and_a_program_outside_a_job_no_job(run):
@@ -183,11 +147,9 @@ def test_a_bad_member_is_named_once_and_on_the_page_and_costs_no_other_link(run)
     path = run / "span/seed-1/checkpoints/epoch-1/checkpoint.json"
     edit(path, made=MADE | {"time": "noon"})
     edit(run / EVALUATION / "metrics.json", made="me")
-    write_record(run, "debug-20270115-080000", 3, ["bv_plan"])
     told = facts(run, EVALUATION)
     assert told["fine-tuning"][0] == "seed 1, step 21, of model 0a0a, features f1f1"
     assert told["checkpoint"][1] == "span/seed-1/checkpoints/epoch-1" and told["precision"] == ("float32", None)
-    assert told["job"][1] == "jobs/debug-20270115-080000.json"  # as of an older result
     page, said = page_and_errors(run)
     assert said == [f"error: report: {run / EVALUATION / 'metrics.json'}: 'made' should be an object with texts program, version, commit, "
                     "host, time and, in a job, job; is 'me'",
@@ -202,20 +164,16 @@ def page_and_errors(run):
 
 
 def test_a_record_without_a_time_is_an_error_that_names_it_and_costs_no_other_record(run):
-    write_record(run, "eval-8", 5, ["bv_eval", "--output", "/old/study/span/seed-1/evaluations/epoch-0"])
+    write_record(run, "eval-8", 5)
     write_json(run / "jobs/eval-7.json", {"time": "yesterday"})
     found = read_run(run)
     assert [record[-1].name for record in job_records(found)] == ["eval-8.json"]
     assert found.wrong == [f"{run / 'jobs/eval-7.json'}: 'time' should be such as \"2026-01-31T12:00:00+0000\", is 'yesterday'"]
 
 
-def minutes_before(minutes):
-    return {"time": datetime.fromtimestamp(1_800_000_000 - 60 * minutes, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-
-
 def test_a_job_that_was_started_again_is_its_latest_start_before_the_result(run):
     for name, minutes in (("eval-41", 9), ("eval-41-restart-1", 5), ("eval-41-restart-2", 1), ("eval-410-restart-1", 4), ("eval-9", 4)):
-        write_record(run, name, minutes, ["bv_eval"])
+        write_record(run, name, minutes)
     for minutes, record in ((10, "eval-41"), (9, "eval-41"), (6, "eval-41"), (3, "eval-41-restart-1"), (0, "eval-41-restart-2")):
         edit(run / EVALUATION / "metrics.json", made=MADE | {"job": "41"} | minutes_before(minutes))
         assert facts(run, EVALUATION)["job"] == ("41", f"jobs/{record}.json")
@@ -223,7 +181,7 @@ def test_a_job_that_was_started_again_is_its_latest_start_before_the_result(run)
 
 def test_a_result_of_no_job_tells_the_start_of_debug_before_it(run):
     for name, minutes in (("debug-1", 9), ("debug-2", 5), ("eval-7", 4)):
-        write_record(run, name, minutes, ["bv_plan"])
+        write_record(run, name, minutes)
     made = {key: value for key, value in MADE.items() if key != "job"}
     for minutes, record in ((10, None), (6, "debug-1"), (1, "debug-2")):
         edit(run / EVALUATION / "metrics.json", made=made | minutes_before(minutes))
@@ -252,7 +210,7 @@ def mix_features(run):
     """Two evaluations are of some features, a head is of others; all else tells none."""
     for epoch in ("0.3", "1"):
         edit(run / f"span/seed-1/evaluations/epoch-{epoch}/metrics.json", features=of_features("d1d1"))
-    write_json(run / HEAD / "resume/recipe.json", {"dev_features": "d2d2"})
+    edit(run / HEAD / "metrics.json", features=of_features("d2d2"))
     return run / HEAD / "metrics.json", run / "span/seed-1/evaluations/epoch-0.3/metrics.json"
 
 
@@ -297,11 +255,3 @@ def test_tasks_may_differ_and_so_may_thresholds_that_were_chosen_for_each_model(
         answers = {"n_best": 20, "max_answer_tokens": 30, "null_threshold": threshold, "null_threshold_from": "held-out.json"}
         edit(run / f"span/seed-1/evaluations/epoch-{epoch}/metrics.json", answers=answers)
     assert "Not to be compared" not in page_of(run)
-
-
-def test_a_malformed_recipe_of_a_head_is_an_error_that_names_it(run):
-    path = run / HEAD / "resume/recipe.json"
-    path.parent.mkdir()
-    path.write_text(json.dumps([]), encoding="utf-8")
-    refused = refusal_of(run)
-    assert refused.rc == 2 and f"{path}: should hold an object" in refused.stderr

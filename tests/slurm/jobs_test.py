@@ -110,6 +110,10 @@ def test_an_extraction_cut_short_keeps_its_blocks_and_goes_on(cluster, tuning, p
     env = programs("bv_extract", f"""#!{sys.executable}
 import h5py, pathlib, sys, time
 with h5py.File(sys.argv[sys.argv.index("--store") + 1], "a") as file:
+    file.attrs.update(dict.fromkeys(("task", "dtype", "epoch", "checkpoint", "features_fingerprint", "config"), ""))
+    file.attrs.update(format="bertvision-store", version=3)
+    for name in ("layers", "starts", "original", "block_starts"):
+        file.require_dataset(name, (0,), "i8")
     marks = file.require_dataset("block_records", (2, 2), "u4")
     again = bool(marks[0, 0])
     marks[:, 0] = 1 if again else [1, 0]

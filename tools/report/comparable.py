@@ -94,7 +94,7 @@ def _features_differences(folder):
         found += [
             (DATA, f"{split} features with {key.replace('_', ' ')} {_text(prepared.get(key))}, not {value}")
             for key, value in PUBLISHED["features"].items()
-            if str(prepared.get(key)) != str(value)  # older programs wrote numbers as text
+            if prepared.get(key) != value
         ]
     return found
 

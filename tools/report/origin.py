@@ -1,7 +1,6 @@
 """What made a result: store, checkpoint, features, configuration, commit, job, host; and whether results go together."""
 
 import re
-import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,8 +30,9 @@ def origin_of(run, result, records):
     """The chain of Facts behind a result, as far as files tell; `records` are those of `job_records`. A malformed file or member
     costs no other link; the run names it."""
     made = next(iter(run.attempt(_made_in, result.scores, result.files[0])), None)
-    parts = [(_sources, run, result), (_logits, run, result), (_older_sources, run, result), (_fine_tuning, run, result), (_settings, result)]
-    parts.append((_facts_of_made, made, records) if made else (_facts_of_record, result, records))
+    parts = [(_sources, run, result), (_logits, run, result), (_fine_tuning, run, result), (_settings, result)]
+    if made:
+        parts.append((_facts_of_made, made, records))
     return [fact for part in parts for facts in run.attempt(*part) for fact in facts]
 
 
@@ -45,7 +45,7 @@ def _settings(result):
 
 
 def _made_in(fields, path):
-    """What the program wrote of itself into a metrics.json or checkpoint.json; None where an older one did not."""
+    """The member `made` of a metrics.json or checkpoint.json; None for an evaluation in training: checkpoint.json tells its."""
     made = fields.get("made")
     if made is None:
         return None
@@ -62,7 +62,8 @@ def _facts_of_made(made, records):
     if made.get("job"):
         yield Fact("job", made["job"], start and start[-1])
     elif start:
-        yield Fact("job", _start_text(start), start[-1])
+        _, _, record, file = start
+        yield Fact("job", f"{file.stem}, {record['time']}", file)
     yield Fact("host", made["host"])
 
 
@@ -131,19 +132,6 @@ def _checkpoint_of(run, result):
     return run.folder / result.task / f"seed-{result.seed}" / "checkpoints" / f"epoch-{_folder_label(result.epoch)}"
 
 
-def _older_sources(run, result):
-    """The same of a head that an older program trained, by its recipe and configuration."""
-    recipe = None if _tells_training(result) else head_recipe(result)
-    if recipe is not None:
-        configuration = _configuration(result.files[0].with_name("config.toml"), "train")
-        for key, what in (("store", "training states"), ("dev_store", "dev states"), ("checkpoint", "states of checkpoint")):
-            if configuration.get(key):
-                yield _source(run, what, configuration[key], None)
-        yield Fact("training features", str(recipe.get("features", "unknown")), _existing(run.folder / "features" / "train.h5"))
-        yield Fact("dev features", str(recipe.get("dev_features", "unknown")), _existing(run.folder / "features" / "dev.h5"))
-        yield Fact("checkpoint", str(recipe.get("checkpoint", "unknown")), _existing(_checkpoint_of(run, result)))
-
-
 def _fine_tuning(run, result):
     description = _checkpoint_of(run, result) / "checkpoint.json"
     if result.epoch is not None and description.is_file():
@@ -154,12 +142,6 @@ def _fine_tuning(run, result):
         if made:
             text += f"; made by {made['program']} {made['version']}, commit {made['commit']}, on {made['host']}, {made['time']}"
         yield Fact("fine-tuning", text, description)
-
-
-def head_recipe(result):
-    """What a head was trained and scored on; None for what is no head, or one that an older program trained."""
-    path = result.files[0].parent / "resume" / "recipe.json"
-    return read_json(path) if path.is_file() else None
 
 
 def _folder_label(epoch):
@@ -183,65 +165,11 @@ def _in_run(folder, path):
     return None
 
 
-def _existing(path):
-    return path if path.exists() else None
-
-
-def _configuration(path, table):
-    if not path.is_file():
-        return {}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8")).get(table, {})
-    except (ValueError, OSError) as wrong:
-        raise RunError(f"{path}: no TOML: {wrong}") from wrong
-
-
-def _record_of(result, records):
-    """The start that made a result: the latest before it of those of its stage, task, seed and, for heads, epoch."""
-    made = result.files[0].stat().st_mtime + SECOND
-    stage = "train" if head_recipe(result) is not None else "eval"
-    fitting = [one for one in records if one[0] <= made and (one[1] == "debug" or _is_of(one, stage, result))]
-    return fitting[-1] if fitting else None
-
-
-def _is_of(one, stage, result):
-    _, of_stage, record, _ = one
-    words = " ".join(str(word) for word in record.get("command") or [])
-    place = f"/{result.task}/seed-{result.seed}"
-    epochs = re.findall(re.escape(place) + r"/stores/epoch-(\S+)-(?:train|dev)\.h5", words)
-    return (
-        of_stage == stage
-        and re.search(re.escape(place) + r"(/|\s|$)", words) is not None
-        and (stage != "train" or not epochs or _folder_label(result.epoch) in epochs)
-    )
-
-
-def _start_text(one):
-    return f"{one[-1].stem}, {one[2]['time']}"
-
-
-def _facts_of_record(result, records):
-    """Of a result that does not tell what made it."""
-    one = _record_of(result, records)
-    if one is None:
-        return
-    _, _, record, file = one
-    hosts = list(dict.fromkeys(str(rank.get("host")) for rank in record.get("ranks") or []))
-    changed = record.get("changed_files") or []
-    commit = record.get("commit") or "unknown"
-    if changed:
-        commit += f", {len(changed)} file{'s' * (len(changed) > 1)} changed"
-    yield Fact("commit", commit, file)
-    yield Fact("job", _start_text(one), file)
-    if hosts:
-        yield Fact("host", ", ".join(hosts), file)
-
-
 # --- Whether results go together ---
 
 
 def _features_of(result):
-    return result.dev_features.get("fingerprint") or (head_recipe(result) or {}).get("dev_features")
+    return result.dev_features.get("fingerprint")
 
 
 def _total_of(result):

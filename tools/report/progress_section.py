@@ -4,8 +4,6 @@ from marks import colored, quantity, specification, without_shape
 from page_parts import Column, Figure, Row, Table, words
 from progress import series_of, under_way
 
-AXES = {"tokens_per_second": "tokens a second", "loss": "loss", "learning_rate": "learning rate"}
-
 
 def add_progress(report):
     run = report.run

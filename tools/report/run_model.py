@@ -128,6 +128,8 @@ class Run:
 
 
 def label_of(epoch):
-    """0.3, 1, or 1/3 where no decimal is exact."""
-    decimal = f"{float(epoch):.10g}"
-    return decimal if Fraction(decimal) == epoch else str(epoch)
+    """0.3 or 1; 1/3 if nine decimals are not exact. Folder names have the same label, with "_" for "/" (src/optim/epoch.cpp)."""
+    if 10**9 % epoch.denominator:
+        return str(epoch)
+    whole, part = divmod(int(epoch * 10**9), 10**9)
+    return f"{whole}.{part:09}".rstrip("0").rstrip(".")

@@ -136,8 +136,6 @@ finish() {
         state=`squeue --noheader --jobs="$job" --format=%T 2>/dev/null` || true
         if ((code == 85)); then
             why='told to stop'
-        elif ((code == 128 + 10)) && [[ $told ]]; then # a program that saves no state; what it has made remains
-            why='told to stop'
         elif [[ $state == RUNNING ]] && lost_node; then
             why='a node is lost'
         fi

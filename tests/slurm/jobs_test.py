@@ -105,10 +105,11 @@ def test_neither_a_crash_nor_a_stop_without_progress_is_requeued(cluster, tuning
 
 
 def test_an_extraction_cut_short_keeps_its_blocks_and_goes_on(cluster, tuning, programs, tmp_path):
-    """bv_extract is no program that saves on a signal: it dies, and the next finishes the store."""
+    """bv_extract ends between two blocks, with exit code 85. The next start finishes the store."""
     (tuning.output / "checkpoints" / "epoch-1").mkdir(parents=True)
     env = programs("bv_extract", f"""#!{sys.executable}
-import h5py, pathlib, sys, time
+import h5py, pathlib, signal, sys, time
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(85))
 with h5py.File(sys.argv[sys.argv.index("--store") + 1], "a") as file:
     file.attrs.update(dict.fromkeys(("task", "dtype", "epoch", "checkpoint", "features_fingerprint", "config"), ""))
     file.attrs.update(format="bertvision-store", version=3)

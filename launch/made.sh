@@ -5,6 +5,22 @@ exists() { [[ -e $1 ]]; }
 finished_tuning() { [[ -e $1/metrics/finetune.jsonl ]] && tail -n 1 "$1/metrics/finetune.jsonl" | grep -q '"done":true'; }
 scored() { [[ -e $1/metrics.json ]]; }
 
+# The name of the last checkpoint of the study that has scores in a folder "evaluations"; nothing if none has.
+last_scored() {
+    local epoch last=''
+    for epoch in "${study_checkpoints[@]}"; do # in the order of training
+        ! scored "$1/epoch-$epoch" || last=epoch-$epoch
+    done
+    echo "$last"
+}
+
+# Whether evaluations/never-none has scores, and they are those of the last checkpoint.
+scored_never_none() {
+    local last
+    last=`last_scored "${1%/*}"`
+    scored "$1" && grep -qF "/evaluations/$last/logits.safetensors\"" "$1/metrics.json"
+}
+
 # The number of written blocks of a store, and the number of all its blocks: "3 8".
 store_blocks() { $prefix "$python" tools/read_store.py --blocks "$1"; }
 complete_store() {

@@ -185,8 +185,17 @@ score_with_threshold() {
         --threshold-from "$folder/held-out/$epoch" --output "$folder/evaluations/held-out-threshold/$epoch"
 }
 
+# Scores the best spans of the last checkpoint as if it never answered "none".
+score_never_none() {
+    local evaluations=$1/evaluations last
+    last=`last_scored "$evaluations"`
+    [[ ! $last ]] || once scored_never_none "$evaluations/never-none" alone bv_eval --config "$config" \
+        --logits "$evaluations/$last/logits.safetensors" --features "$run/features/dev.h5" --null-threshold 1e9 \
+        --output "$evaluations/never-none"
+}
+
 stage_eval() {
-    local task seed folder checkpoint output last
+    local task seed folder checkpoint output
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do
             folder=$run/$task/seed-$seed
@@ -197,13 +206,7 @@ stage_eval() {
                     --features "$run/features/dev.h5" --output "$output"
                 ! chooses_thresholds "$task" || score_with_threshold "$folder" "$checkpoint"
             done
-            # Scores the best spans of the last checkpoint as if it never answered "none".
-            if [[ $task == span ]]; then
-                last=`printf '%s\n' "$folder"/evaluations/epoch-* | sort -V | tail -n 1`
-                once scored "$folder/evaluations/never-none" alone bv_eval --config "$config" \
-                    --logits "$last/logits.safetensors" --features "$run/features/dev.h5" --null-threshold 1e9 \
-                    --output "$folder/evaluations/never-none"
-            fi
+            [[ $task != span ]] || score_never_none "$folder"
             score_comparisons "$task" "$seed"
         done
     done

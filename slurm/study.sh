@@ -187,7 +187,7 @@ all_scored() {
         scored "$folder/evaluations/${checkpoint##*/}" || return
         ! chooses_thresholds "$task" || scored "$folder/evaluations/held-out-threshold/${checkpoint##*/}" || return
     done
-    [[ $task != span ]] || scored "$folder/evaluations/never-none" || return
+    [[ $task != span ]] || scored_never_none "$folder/evaluations/never-none" || return
     compared "$task" "$seed"
 }
 

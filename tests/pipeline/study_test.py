@@ -167,6 +167,24 @@ def test_what_is_made_is_left_alone_and_what_is_missing_is_made(study):
     assert study.made("evaluations").keys() == evaluations.keys()
 
 
+def test_never_none_is_scored_from_the_checkpoint_that_was_made_last(study):
+    def add(epoch):
+        for folder in ("checkpoints", "evaluations"):
+            shutil.copytree(study.seed / folder / "epoch-1", study.seed / folder / f"epoch-{epoch}")
+
+    def source(checkpoints):
+        study.config.write_text(re.sub("checkpoints = .*", f'checkpoints = "{checkpoints}"', study.config.read_text()))
+        study.make("eval")
+        (logits,) = bv.read_json(study.seed / "evaluations/never-none/metrics.json")["logits"]
+        return logits["path"].removeprefix(f"{study.seed}/evaluations/")
+
+    add("1_3")  # a third of an epoch; as a word it comes after epoch-1
+    shutil.rmtree(study.seed / "evaluations" / "never-none")
+    assert source("1/3,0.5,1") == "epoch-1/logits.safetensors"
+    add("4_3")
+    assert source("1/3,0.5,1,4/3") == "epoch-4_3/logits.safetensors"
+
+
 def test_controls_are_one_more_training_of_the_heads_and_the_probes_that_lack_them(tmp_path, tiny_model):
     study = Study(tmp_path, tiny_model, change=("layer_atlas = true", "layer_atlas = true\nshuffled_labels = true"))
     checkpoint = study.seed / "checkpoints" / "epoch-1"

@@ -58,7 +58,7 @@ alone() {
 stage_prepare() {
     if [[ ! $squad ]]; then
         train_text=$run/corpus/train.json dev_text=$run/corpus/dev.json
-        exists "$dev_text" || $prefix "$python" tools/make_corpus.py --output "$run/corpus" \
+        [[ -e $dev_text ]] || $prefix "$python" tools/make_corpus.py --output "$run/corpus" \
             --train "$study_corpus_train" --dev "$study_corpus_dev" --seed "$study_seed"
     fi
     local prepare=(alone bv_prepare --config "$config" --model "$model") aside=()
@@ -162,7 +162,7 @@ score_comparisons() {
         files=("$first/metrics.json")
         [[ $kind == mixed ]] || IFS=, read -ra files <<<"$second"
         for file in "${files[@]}"; do
-            exists "$file" || { say "left out, because $file is not made: $output" && continue 2; }
+            [[ -e $file ]] || { say "left out, because $file is not made: $output" && continue 2; }
         done
         case $kind in
             mixed) score_mixed "$folder" "$output" "$first" "$second" ;;

@@ -258,9 +258,10 @@ how_far() {
     case $1 in
         prepare)
             count=`count_files "$run/features" '*.h5'`
-            echo "$count features files" && return
+            echo "$count features files"
+            return 0 # in the trap of an ending job, `return` alone gives the exit code of the job
             ;;
-        report) return ;;
+        report) return 0 ;;
     esac
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do

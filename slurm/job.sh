@@ -101,12 +101,17 @@ active() {
 }
 
 claim() {
-    local link=$1.job owner left=''
+    local link=$1.job owner left='' why tries=0
     mkdir -p "${link%/*}"
     while true; do
-        ln -s "$job" "$link" 2>/dev/null || true
+        why=`ln -s "$job" "$link" 2>&1` || true
         [[ -w ${link%/*} ]] || fail "no right to write to ${link%/*}"
-        owner=`readlink "$link"` || continue # its job has just ended
+        if ! owner=`readlink "$link"`; then # the link's job has just ended, or no link can be made, as on a full disk
+            [[ ! $told ]] || exit 85
+            ((++tries < 5)) || fail "$why"
+            sleep 1
+            continue
+        fi
         if [[ $owner == "$job" ]]; then
             [[ $left ]] || break
             sleep 1 # another job may be claiming the same unfinished output

@@ -1,15 +1,19 @@
 # shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2154,SC2086
 # Finds out which results of a study are made, and which are missing. road.sh sources it.
 
-exists() { [[ -e $1 ]]; }
-finished_tuning() { [[ -e $1/metrics/finetune.jsonl ]] && tail -n 1 "$1/metrics/finetune.jsonl" | grep -q '"done":true'; }
-scored() { [[ -e $1/metrics.json ]]; }
+# Whether a file is there, and --force does not ask to make it again. What a job has made since its first start is newer than
+# $forced_at, and stays if Slurm starts the job again.
+exists() { [[ -e $1 && (! $force || ($forced_at && $1 -nt $forced_at)) ]]; }
+finished_tuning() {
+    exists "$1/metrics/finetune.jsonl" && tail -n 1 "$1/metrics/finetune.jsonl" | grep -q '"done":true'
+}
+scored() { exists "$1/metrics.json"; }
 
 # The name of the last checkpoint of the study that has scores in a folder "evaluations"; nothing if none has.
 last_scored() {
     local epoch last=''
     for epoch in "${study_checkpoints[@]}"; do # in the order of training
-        ! scored "$1/epoch-$epoch" || last=epoch-$epoch
+        [[ ! -e $1/epoch-$epoch/metrics.json ]] || last=epoch-$epoch
     done
     echo "$last"
 }
@@ -94,7 +98,7 @@ finished_head() {
     for pattern in "${patterns[@]}"; do
         count=0
         for place in "$folder"/$pattern; do # no pattern in the folder's own name
-            [[ ! -e $place ]] || count=$((count + 1))
+            ! exists "$place" || count=$((count + 1))
         done
         ((count >= wanted)) || return 1
     done
@@ -161,12 +165,12 @@ comparison_patterns() {
     done
 }
 
-# The heads for which at least one of the given variants is not trained yet, one on each line; with --force all heads.
+# The heads for which at least one of the given variants is not trained yet, one on each line.
 missing_heads() {
     local task=$1 seed=$2 epoch=$3 head variant
     trained_heads "$task" "$4" | while read -r head; do
         for variant in "${@:4}"; do
-            [[ ! $force ]] && finished_head "$run/$task/seed-$seed" "$head" "$epoch" "$seed" "$variant" && continue
+            finished_head "$run/$task/seed-$seed" "$head" "$epoch" "$seed" "$variant" && continue
             echo "$head"
             break
         done

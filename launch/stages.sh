@@ -7,12 +7,13 @@ claim() { :; }
 release() { :; }
 
 # once DONE OUTPUT COMMAND...: runs COMMAND, which makes OUTPUT, unless the test DONE succeeds for it. Unfinished output of an
-# interrupted run is replaced, or finished if the program can resume; with --force everything is replaced.
+# interrupted run is replaced, or finished if the program can resume. Programs that can resume do so with --force too: it
+# replaces only what is finished.
 once() {
     local done_test=$1 output=$2 flags=()
     shift 2
     claim "$output"
-    if [[ ! $force ]] && "$done_test" "$output"; then
+    if "$done_test" "$output"; then
         say "made: $output"
     else
         if [[ -e $output ]] && [[ $force || ! ${resumes:-} ]]; then flags=(--force); fi
@@ -65,7 +66,7 @@ stage_prepare() {
     if [[ $study_hold_out ]]; then
         aside=(--hold-out "$study_hold_out" --hold-out-output "$run/features/held-out.h5")
         # bv_prepare writes train.h5 last. A held-out file without it is left from a run that was killed between the two.
-        [[ $force || ! -e $run/features/held-out.h5 ]] || aside+=(--force)
+        [[ -e $run/features/train.h5 || ! -e $run/features/held-out.h5 ]] || aside+=(--force)
     fi
     once exists "$run/features/train.h5" \
         "${prepare[@]}" --squad "$train_text" --output "$run/features/train.h5" ${aside[@]+"${aside[@]}"}
@@ -89,7 +90,7 @@ stage_finetune() {
 stage_extract() {
     local task seed epoch split folder store
     # shellcheck disable=SC2317,SC2329  # `once` calls it
-    served() { served_store "$task" "$seed" "$epoch" "$split"; }
+    served() { [[ ! $force ]] || exists "$store" && served_store "$task" "$seed" "$epoch" "$split"; }
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do
             folder=$run/$task/seed-$seed

@@ -7,6 +7,7 @@ told=''
 trap 'told=1' USR1 TERM
 here=$PWD
 me=slurm/$script
+unset CDPATH # with it `cd` may go elsewhere
 cd "$home"
 . launch/road.sh
 . launch/stages.sh
@@ -63,12 +64,16 @@ trap '' USR1 TERM
 trap 'told=1' USR1 TERM
 use_build
 check_flags
-[[ ! ${SLURM_RESTART_COUNT:-} ]] || force='' # after a restart --force must not replace what the first start of this job made
 read_study
 
 # For scontrol the plain id of an array's last task means the whole array.
 job=$SLURM_JOB_ID
 [[ ! ${SLURM_ARRAY_TASK_ID:-} ]] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+
+if [[ $force ]]; then # the time of this file is that of the job's first start
+    forced_at=$run/jobs/force-$job
+    [[ ${SLURM_RESTART_COUNT:-} && -e $forced_at ]] || { mkdir -p "$run/jobs" && touch "$forced_at"; }
+fi
 
 # Reduces each list to the value that belongs to this array task.
 pick() {
@@ -163,6 +168,7 @@ finish() {
         owner=`readlink "$link" 2>/dev/null` || continue
         [[ $owner != "$job" ]] || rm -f "$link"
     done
+    ((code)) || rm -f ${forced_at:+"$forced_at"}
     exit "$code"
 }
 

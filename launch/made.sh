@@ -4,8 +4,17 @@
 # Whether a file is there, and --force does not ask to make it again. What a job has made since its first start is newer than
 # $forced_at, and stays if Slurm starts the job again.
 exists() { [[ -e $1 && (! $force || ($forced_at && $1 -nt $forced_at)) ]]; }
+
+# Whether a fine-tuning has made all checkpoints of the study, or has ended earlier by --patience.
 finished_tuning() {
-    exists "$1/metrics/finetune.jsonl" && tail -n 1 "$1/metrics/finetune.jsonl" | grep -q '"done":true'
+    local last epoch
+    exists "$1/metrics/finetune.jsonl" || return 1
+    last=`tail -n 1 "$1/metrics/finetune.jsonl"`
+    [[ $last == *'"done":true'* ]] || return 1
+    [[ $last != *'"stopped_early":true'* ]] || return 0
+    for epoch in "${study_checkpoints[@]}"; do
+        [[ -e $1/checkpoints/epoch-$epoch/checkpoint.json ]] || return 1
+    done
 }
 scored() { exists "$1/metrics.json"; }
 

@@ -65,3 +65,21 @@ def test_a_head_of_each_layer_is_made_when_all_layers_have_one(tmp_path, tiny_mo
     assert compared == [f"{study.seed}/evaluations/mixed/mine/epoch-0.5-on-1/lr-0.001-seed-1-layer-{layer:02}" for layer in range(3)]
     shutil.rmtree(study.seed / "heads/mine/epoch-1/lr-0.001-seed-1-layer-01")
     assert study.missing() == [(str(mine),)]
+
+
+def test_a_fine_tuning_is_made_when_it_has_each_checkpoint_or_has_stopped_early(tmp_path, tiny_model):
+    study = Study(tmp_path, tiny_model)
+    log = study.seed / "metrics" / "finetune.jsonl"
+    log.parent.mkdir(parents=True)
+
+    def made(*checkpoints, last='"done":true'):
+        for epoch in checkpoints:
+            (study.seed / "checkpoints" / f"epoch-{epoch}").mkdir(parents=True)
+            (study.seed / "checkpoints" / f"epoch-{epoch}" / "checkpoint.json").write_text("{}")
+        log.write_text(f'{{"loss":1,"step":1}}\n{{{last}}}\n')
+        return study.said('! finished_tuning "$run/span/seed-1" || echo made') == [("made",)]
+
+    assert not made("0.5")
+    assert made(last='"done":true,"stopped_early":true')
+    assert not made("1", last='"loss":1,"step":2')
+    assert made(last='"done":true,"stopped_early":false')

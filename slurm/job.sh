@@ -59,8 +59,7 @@ done
 # A site file may use $(..), and `module load` does so too: meanwhile no trap may run (see road.sh). A signal that comes now is lost,
 # before anything is made that it could save.
 trap '' USR1 TERM
-# shellcheck source=slurm/site.sh
-. "${BV_SITE:-slurm/site.sh}"
+. slurm/use_site.sh
 trap 'told=1' USR1 TERM
 use_build
 check_flags
@@ -185,8 +184,8 @@ fi
 per_node=$(((ranks + nodes - 1) / nodes))
 threads=${SLURM_CPUS_PER_TASK:-$((SLURM_CPUS_ON_NODE / per_node))}
 if [[ $launcher == mpirun ]]; then # mpirun counts cores, Slurm counts hardware threads
-    per_core=`lscpu | sed -n 's/^Thread(s) per core: *//p'`
-    threads=$((threads / per_core))
+    per_core=`LC_ALL=C lscpu | sed -n 's/^Thread(s) per core: *//p'` || true
+    threads=$((threads / ${per_core:-1}))
 fi
 ((threads > 0)) || threads=1
 launch_flags=(--launcher "$launcher" --threads "$threads" ${BV_LAUNCHER_FLAGS:-})

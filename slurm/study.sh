@@ -67,8 +67,7 @@ while (($#)); do
     esac
 done
 command -v sbatch >/dev/null || fail "there is no sbatch here; launch/debug.sh runs a study without Slurm"
-# shellcheck source=slurm/site.sh
-. "${BV_SITE:-slurm/site.sh}"
+. slurm/use_site.sh
 use_build
 check_flags
 read_study

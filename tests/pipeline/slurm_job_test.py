@@ -92,3 +92,19 @@ echo '{{"done":true}}' >"$2/metrics/finetune.jsonl"
     assert asked(0, "--force", SLURM_RESTART_COUNT="1") == [("seed-2", True)]
     assert asked(0, "--force", SLURM_RESTART_COUNT="") == [("seed-1", True), ("seed-2", True)]
     assert not list((job.run / "jobs").glob("force-*"))
+
+
+def test_a_site_file_may_end_in_a_test_that_fails_and_lscpu_may_speak_another_language(job):
+    job.stand_in("lscpu", '[[ ${LC_ALL:-} == C ]] && echo "Thread(s) per core:  1" || echo "Thread(s) pro Kern:  1"')
+    job.site("export NOTHING=$NOT_SET_ANYWHERE\n[[ -d /nowhere ]] && export NOTHING=1")
+    job.start("prepare.sh", env={"LC_ALL": "de_DE.UTF-8"})
+    assert (job.run / "features" / "train.h5").exists()
+    missing = job.start("prepare.sh", check=False, env={"BV_SITE": "/nowhere/site.sh"})
+    assert missing.rc == 2 and "error: slurm/prepare.sh: BV_SITE: cannot read /nowhere/site.sh" in missing.stderr
+
+
+@pytest.mark.parametrize("chosen", ["mpirun", "srun"])
+def test_the_site_file_keeps_a_launcher_that_is_chosen_already(chosen):
+    said = bv.run_command(["bash", "-c", '. slurm/site.sh && echo "$BV_LAUNCHER"'], cwd=bv.SOURCE,
+                          env={"BV_LAUNCHER": chosen if chosen == "srun" else ""})
+    assert said.stdout == f"{chosen}\n"

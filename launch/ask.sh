@@ -22,9 +22,9 @@ An empty line keeps the last context.
   --task TASK           span finds the answer; classification says whether there is one [span, if RUN has it]
   --seed S              the fine-tuning with this seed [the first one]
   --epoch E             the checkpoint at this epoch, such as 0.3 or 1 [the last one that is evaluated]
-  --heads A,B           these heads over the checkpoint; none for BERT alone [the best three by F1, of those that read all
-                        hidden states and were trained on all questions]. Of a head that was only trained in other variants
-                        (--share, --layers of bv_train), the one with the best F1 answers, and its name is shown
+  --heads A,B           these heads over the checkpoint; none for BERT alone [the three heads with the best F1 among all that
+                        read all hidden states and were trained on all questions]. If a head was trained only in other
+                        variants (--share, --layers of bv_train), its variant with the best F1 answers, and its name is shown
   --json                prints one JSON object for each question, and nothing else. It has what bv_eval --serve gives, and
                         question, context, gold (with --id), checkpoint and seconds
 

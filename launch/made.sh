@@ -113,9 +113,9 @@ finished_head() {
     done
 }
 
-# What the whole study makes: a pattern below RUN on each line. The tools that watch a run read it in RUN/wanted.txt. After the
-# pattern of a comparison come, each after a tab, patterns of the folders of its heads: it is not made if one of them is a
-# worthless head.
+# Prints all results of the study, one pattern below RUN on each line. Tools that watch a run read them in RUN/wanted.txt. A line
+# about a comparison also has patterns of its heads' folders, separated by tabs: if one of these heads is worthless, the comparison
+# is not made.
 wanted_results() {
     local task seed epoch head variant rate output heads _
     local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"})

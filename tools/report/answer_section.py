@@ -107,7 +107,7 @@ def compared(run, task, evidence, measure, best):
 
 
 def too_few_paragraphs(evidence, measure, head, bert):
-    """The scores alone, where nothing can be said of how sure a difference is."""
+    """The scores alone, if nothing can be said about how sure a difference is."""
     ours, other = evidence.pair_of_scores(head, bert, measure)
     return (
         f"The best of all heads, {head.name} over epoch-{label_of(head.group.epoch)} states, has {MEASURES[measure]} {ours:.1f}, and BERT "
@@ -135,7 +135,7 @@ def comparable(heads, told, score, measure):
 
 
 def verdict_of(difference, corrected, heads):
-    """What is said of a difference. "Better" is one of many that were looked at: it must hold after Holm's correction."""
+    """The words for a difference. Many heads were compared, so "better" must hold after Holm's correction."""
     if difference.verdict != BETTER:
         return difference.verdict
     holds = "also" if corrected < LEVEL else "but not"
@@ -157,7 +157,7 @@ def claim(run, task, evidence, measure, compared_pair):
 
 
 def plain_sentences(run, task):
-    """Without records of questions: the scores alone, and that nothing tells how sure they are."""
+    """The sentences if there are no records of questions: the scores alone, and that nothing tells how sure they are."""
     key = measure_of(task)
     berts = [group for group in grouped([one for one in run.berts if one.task == task]) if group.main(key) is not None]
     heads = [group for group in grouped(run.plain_heads(task)) if group.main(key) is not None]

@@ -65,7 +65,7 @@ def trivial_rows(task, of_none, majority):
 
 
 def add_gains(report, task, in_training):
-    """What each fraction of an epoch bought, by the evaluations in training."""
+    """The gain in each fraction of an epoch, by the evaluations in training."""
     if not in_training:
         return
     chosen = [place for place, (title, _, _) in enumerate(SCORES[task]) if title in ("EM", "accuracy", "F1", "best F1")]
@@ -83,8 +83,8 @@ def add_gains(report, task, in_training):
         task,
         Table(
             f"{task}-gains",
-            "What each fraction of an epoch bought",
-            "What each fraction of an epoch bought, by the evaluations in training. Rank-hours are hours of training, without "
+            "Gain in each fraction of an epoch",
+            "The gain in each fraction of an epoch, by the evaluations in training. Rank-hours are hours of training, without "
             "evaluation, times ranks (GPUs, where there are any); gains are over the checkpoint before.",
             [
                 EPOCH,

@@ -23,7 +23,7 @@ def confidence_of(records, threshold=None):
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """The reliability diagram: B bins of confidence, all of one width, and what is in them."""
+    """The reliability diagram: B bins of confidence, all of one width, and their contents."""
 
     edges: np.ndarray  # (B + 1), from 0 to 1
     counts: np.ndarray  # (B) questions

@@ -171,7 +171,7 @@ def _as_number(label):
 
 
 def answers_kinds(groups):
-    """F1 of questions without an answer against that of questions with one: who wins by saying "none"."""
+    """F1 of questions without an answer against F1 of questions with an answer: it shows who wins by saying "none"."""
     rows = []
     for group in groups:
         has, none = group.main("HasAns_f1"), group.main("NoAns_f1")

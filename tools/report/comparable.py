@@ -28,7 +28,7 @@ def seed_differences(run, task, seed):
 
 
 def result_differences(result):
-    """The same of the questions that a result was scored on, and of how a head was trained."""
+    """(kind, words) of each difference in the questions that a result was scored on, and in the training of a head."""
     found = []
     total = (result.scores.get("reference" if result.task == "span" else "classification") or {}).get("total")
     wanted = PUBLISHED["data"]["dev_questions"]

@@ -1,4 +1,4 @@
-"""The control on shuffled labels: what a head scores less if its training labels were permuted among the questions."""
+"""The control on shuffled labels: how much lower a head scores if its training labels were permuted among the questions."""
 
 import re
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Pair:
 
     @property
     def recipe(self):
-        """What sets the head apart from the others of its name, but for the layer of an atlas."""
+        """The properties by which the head differs from other heads of its name; the layer of an atlas is none of them."""
         recipe = recipe_of(self.head)
         return re.sub(r"-layer-\d+", "", recipe) if self.head.each_layer else recipe
 
@@ -76,7 +76,7 @@ def recipes_of(pairs):
 
 
 def about_control(control):
-    """What makes a control, or one of its seeds, another than the head that it stands beside."""
+    """Words for the way in which a control, or one of its seeds, differs from the head beside it."""
     return "".join(
         [f" (its control {told}; its best epoch before)" for told in dict.fromkeys(one.diverged for one in control.results) if told]
         + [f" [its control: {told}]" for told in dict.fromkeys(one.mark for one in control.results) if told]
@@ -84,7 +84,7 @@ def about_control(control):
 
 
 def table(name, title, pairs, differences):
-    """A row a pair; under it those of the seeds. An interval stands where there are records of the questions."""
+    """A row for each pair, and under it a row for each seed. There are intervals if there are records of the questions."""
     task, recipes = pairs[0].head.task, recipes_of(pairs)
     key, score = measure_of(task), MEASURES[measure_of(task)]
     layered = pairs[0].head.each_layer
@@ -132,8 +132,8 @@ def add_atlas(report, task, pairs, differences):
             for kind, values in zip(kinds, ((own,) * 3, (other,) * 3, gain)):
                 rows.append({**told, "kind": kind} | dict(zip(("value", "low", "high"), values)))
         caption = (
-            f"What a {name.replace('_', ' ')} on each hidden state scores, what it scores when it was trained on shuffled labels, and the "
-            "selectivity: the difference of both. 0 is the embedding output."
+            f"The score of a {name.replace('_', ' ')} on each hidden state, its score after training on shuffled labels, and the "
+            "selectivity, which is the difference of both. 0 is the embedding output."
             + (intervals_text([pair.head for pair in pairs], "Upright lines are") if any(differences) else "")
         )
         own_name = f"{task}-atlas-control" + (f"-{place + 1}" if place else "")

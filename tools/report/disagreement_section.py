@@ -35,7 +35,7 @@ def add_disagreements(report, evidence):
 
 
 def listed(evidence):
-    """Every disagreement about BERT's last checkpoint and the best head; the explorer finds those of the others."""
+    """Every disagreement about BERT's last checkpoint and the best head; the explorer has the disagreements about all other systems."""
     chosen = evidence.berts[-1:] + sorted(evidence.heads, key=evidence.score)[-1:]
     rows = []
     for system in chosen:
@@ -46,8 +46,8 @@ def listed(evidence):
             cells = [system.name, epoch_cell(system.group.epoch), one.word, right, one.official or "none", reference]
             rows.append(Row([*cells, " / ".join(one.golds) or "none", one.id], "", [result]))
     caption = (
-        f"Every disagreement about BERT's last checkpoint and about the best head; of {len(rows)} the first {min(SHOWN, len(rows))} stand "
-        "here, report.json has all, and the explorer finds those of every system."
+        f"Every disagreement about BERT's last checkpoint and about the best head: the first {min(SHOWN, len(rows))} of {len(rows)}. "
+        "report.json has all of them, and the explorer has the disagreements about every system."
     )
     titles = ("model", "epoch", "reason", "right by", "official answer", "reference answer", "gold answers", "question")
     return Table(

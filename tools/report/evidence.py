@@ -1,4 +1,4 @@
-"""What is known of every single question: the records of BERT at its checkpoints and of heads, on the same questions."""
+"""Records of every single question, for BERT at its checkpoints and for heads, on the same questions."""
 
 from collections import Counter
 from functools import cached_property
@@ -46,11 +46,11 @@ class Evidence:
         self._bootstraps, self._paired = {}, {}
 
     def _thresholds_for_all(self):
-        """Those chosen on held-out questions only where every system has one: else some would be favoured."""
+        """Thresholds that were chosen on held-out questions are used only if every system has one. Otherwise some would be favoured."""
         without = [one for one in self.systems if None in one.thresholds.values()]
         if self.task == "span" and without and len(without) < len(self.systems):
             self.run.missing.append(
-                f"The thresholds are those of the evaluations: {len(without)} of {len(self.systems)} systems of the span task have no "
+                f"Each system has the threshold of its evaluation: {len(without)} of {len(self.systems)} systems of the span task have no "
                 "scores on held-out questions."
             )
         if without:
@@ -70,7 +70,7 @@ class Evidence:
         return found, absent
 
     def _of_same_questions(self, found):
-        """Those of the features and questions that most are of; the others are named."""
+        """The records with the features and questions that most records have; the others are named in the run."""
         kept = {}
         for file, one in found.items():
             place = one.path.relative_to(self.run.folder)
@@ -83,7 +83,7 @@ class Evidence:
         return kept
 
     def _mismatch(self, one):
-        """In what the questions of records differ from those of most, as words."""
+        """Words for the way in which the questions of records differ from the questions of most records."""
         if one.features != self._features:
             return f"features {one.features}, not {self._features}"
         return f"{len(one)} questions, not {len(self.ids)}" if len(one) != len(self.ids) else "other ids"
@@ -109,13 +109,13 @@ class Evidence:
         return [difference(_files_of(own), _files_of(other)) for own, other in pairs]
 
     def _parts_as_given(self, results, measure):
-        """By seed of fine-tuning: numerators and denominators of the answers as given, of the results that have records."""
+        """Numerators and denominators of the answers as given, for results that have records, by seed of fine-tuning."""
         known = [(result, self.records_of(result)) for result in results]
         return by_seed((result, parts_of(one, None, measure)) for result, one in known if one is not None)
 
     def records_of(self, result):
-        """None where there are none, which is named. Those of results that are none of the systems are not kept: a layer atlas has
-        hundreds."""
+        """The records of a result; None if it has none, and then it is named later. Only records of systems are kept in memory,
+        because a layer atlas has hundreds of other results."""
         file = result.files[0]
         if file in self._known:
             return self._known[file]
@@ -155,12 +155,12 @@ class Evidence:
 
     @property
     def drawn_over(self):
-        """What the bootstrap draws, as captions say it."""
+        """Words of captions: the bootstrap draws questions, and seeds if there are several."""
         return "questions and seeds" if any(len(system.seeds) > 1 for system in self.systems) else "questions"
 
     @property
     def pairs_text(self):
-        """What captions say of differences where not all systems have the same seeds, or where the questions are too few."""
+        """Words of captions if systems have different seeds, or if the paragraphs are too few."""
         text = ""
         if any(one.seeds != self.systems[0].seeds for one in self.systems):
             text += " Two models are compared under the seeds that both have."
@@ -180,12 +180,12 @@ class Evidence:
 
     @property
     def thresholds_text(self):
-        """What captions say of the systems' thresholds where they are not those of the answers as given."""
+        """Words of captions if the answers as given had other thresholds than the systems have."""
         return " At thresholds chosen on held-out questions." if self.held_out else ""
 
     @cached_property
     def trivial(self):
-        """What the best answer that looks at nothing scores, percent: "none" to every question, or the more frequent class."""
+        """The score, in percent, of the best answer that looks at nothing: "none" to every question, or the more frequent class."""
         impossible = float((~self.first["answerable"]).mean())
         return 100 * (impossible if self.task == "span" else max(impossible, 1 - impossible))
 
@@ -200,8 +200,8 @@ class Evidence:
 
     @cached_property
     def judged(self):
-        """The measure by which heads are judged against BERT: that of the task, or in the span task, where BERT is no better than
-        "none" to every question, the one over the questions that have an answer."""
+        """The measure by which heads are judged against BERT: the measure of the task. But if BERT in the span task is no better than
+        "none" to every question, only questions with an answer count."""
         return "answered" if self.task == "span" and self.bert_is_trivial else measure_of(self.task)
 
     def bert_at(self, epoch):
@@ -223,7 +223,7 @@ class Evidence:
         return self.bootstrap(measure).interval(self.systems.index(system))
 
     def _under(self, seeds, measure):
-        """The systems that have all those seeds, and their Bootstrap under these seeds alone."""
+        """The systems that have all these seeds, and their Bootstrap under these seeds alone."""
         if (seeds, measure) not in self._paired:
             systems = [one for one in self.systems if seeds <= one.seeds]
             if all(one.seeds == seeds for one in self.systems):

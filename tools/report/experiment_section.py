@@ -30,20 +30,20 @@ def add_experiments(report, task, berts, evidence):
 
 
 def mean_f1(one, of):
-    """F1, over seeds, of what `of` finds for each member; None where it finds none."""
+    """`of` finds a result for each member: the F1 of these results, over seeds; None if it finds no result."""
     found = [of(member) for member in members(one)]
     return spread([other.main.get("f1") for other in found if other])
 
 
 def with_plain(some, plain, own):
-    """These heads and the plain ones of the same checkpoints, names and seeds, in that order and then in that of `own`."""
+    """The heads `own`, and the plain heads with the same checkpoints, names and seeds, sorted by these, and then in the order of `own`."""
     wanted = {(head.epoch, head.name, head.seed) for head in some}
     both = some + [head for head in plain if (head.epoch, head.name, head.seed) in wanted]
     return grouped(sorted(both, key=lambda head: (head.epoch, head.name, own(head), head.seed)))
 
 
 def whole_of(plain):
-    """What finds the head of the same recipe that read all hidden states and was trained on all questions."""
+    """Returns a function that finds the head of the same recipe which read all hidden states and was trained on all questions."""
     known = {}
     for head in plain:
         known.setdefault((head.epoch, head.dev_epoch, head.name, head.seed), []).append(head)
@@ -56,7 +56,7 @@ def whole_of(plain):
 
 
 def bert_of(berts):
-    """What finds BERT at the checkpoint of a result, under its seed; of BERT itself there is none."""
+    """Returns a function that finds BERT at the checkpoint of a result, under its seed; for BERT itself it finds None."""
     known = {(bert.epoch, bert.seed): bert for bert in berts}
     return lambda one: None if one.name == "BERT" else known.get((one.epoch, one.seed))
 
@@ -83,8 +83,8 @@ def add_mixed(report, task, mixed, plain, evidence):
     table = score_table(
         f"{task}-mixed",
         "Heads on states of another checkpoint",
-        "Mixed: heads trained on states of one checkpoint, scored on dev states of another. Beside their F1: that of the same "
-        f"head where it was trained, and of one trained where it was scored. {MEANINGS[task]}{paired.caption}",
+        "Mixed: heads trained on states of one checkpoint, scored on dev states of another. Beside their F1: the F1 of the same "
+        f"head where it was trained, and the F1 of a head that was trained where this one is scored. {MEANINGS[task]}{paired.caption}",
         task,
         groups,
         [
@@ -111,8 +111,8 @@ def add_mixed(report, task, mixed, plain, evidence):
             if value:
                 rows.append({**told, "kind": kind, "value": value.mean})
     caption = (
-        "F1 of heads that are scored on states of another checkpoint than they were trained on. Before a head's name stand the epoch "
-        "of the states that it was trained on and that of the states that it is scored on."
+        "F1 of heads that are scored on states of another checkpoint than they were trained on. Two epochs stand before a head's name: "
+        "first of the states that it was trained on, then of the states that it is scored on."
     )
     _add(report, task, table, charts.mixed(rows) if rows else None, caption)
 
@@ -150,7 +150,7 @@ def add_shares(report, task, shares, plain, evidence):
 
 
 def best_members(groups):
-    """What finds the best of an ensemble's models: the same for all seeds, the best in their mean."""
+    """Returns a function that finds the best of an ensemble's models. It is the same model for all seeds: the best in their mean."""
     found = {}
     for group in groups:
         sums = [sum(member.main.get("f1", 0) for member in same) for same in zip(*(one.members for one in group.results))]
@@ -296,7 +296,7 @@ def add_layer_subsets(report, task, subsets, plain, evidence):
 
 
 def last_of(probes):
-    """What finds the probe of the last hidden state, which is what BERT's own head reads; of this one there is none."""
+    """Returns a function that finds the probe of the last hidden state, which BERT's own head reads; for this probe it finds None."""
     def key(probe):
         return probe.epoch, probe.dev_epoch, probe.name, probe.seed, re.sub(r"-layer-\d+", "", probe.variant)
 
@@ -312,7 +312,7 @@ def add_atlas(report, task, probes, evidence):
     for place, name in enumerate(sorted({probe.name for probe in probes if probe.main})):
         groups = grouped([probe for probe in probes if probe.name == name and probe.main])
         caption = (
-            f"What each hidden state tells by itself at each checkpoint: a {name.replace('_', ' ')} on it alone, percent (mean of "
+            f"Each hidden state by itself at each checkpoint: the score of a {name.replace('_', ' ')} on it alone, percent (mean of "
             "the seeds). 0 is the embedding output."
         )
         own = f"{task}-atlas-{place + 1}" if place else f"{task}-atlas"  # names of files hold no text of the data

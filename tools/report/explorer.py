@@ -1,4 +1,4 @@
-"""The data of the explorer of learning history, packed for the page: what each system answered to each question.
+"""The data of the explorer of learning history, packed for the page: the answer of each system to each question.
 
 Q questions, S systems. Spans of characters that any system answered are listed once a question; a system's answer is its
 number in that list. Arrays are written question by question: the systems' answers to one question are much alike, and so take
@@ -23,7 +23,7 @@ def packed_json(value):
 
 
 def pack_arrays(arrays):
-    """(What is where, the packed bytes). The widest elements come first, so that every array starts at a multiple of its
+    """(The place of each array, the packed bytes). The widest elements come first, so that every array starts at a multiple of its
     element's size."""
     ordered = sorted(arrays.items(), key=lambda item: -item[1].dtype.itemsize)
     places, offset = [], 0

@@ -21,11 +21,11 @@ class Shown:
     epoch: str  # of the states that it reads
     bert: bool
     records: object
-    threshold: float | None  # None: that of the answers as given
+    threshold: float | None  # None: the threshold of the answers as given
 
 
 def shown_of(evidence, seed):
-    """What the explorer shows of a seed: BERT, the heads over all states, heads on states of another checkpoint, ensembles."""
+    """The systems that the explorer shows for a seed: BERT, heads over all states, heads on states of another checkpoint, ensembles."""
     run, task, shown, variants = evidence.run, evidence.task, [], []
 
     def add(result, records, name, epoch, threshold=None):
@@ -49,7 +49,7 @@ def shown_of(evidence, seed):
 
 
 def add_explorers(report, evidences, wanted=None):
-    """Of each task the seed `wanted`, or else its first; then the others while there is room."""
+    """The seed `wanted` of each task, or else its first seed; then other seeds while there is room."""
     evidences = [one for one in evidences if one.systems and one.texts is not None]
     texts, packed, left_out = report.explorers["texts"], {}, []
     for evidence in evidences:
@@ -80,6 +80,6 @@ def add_explorers(report, evidences, wanted=None):
 
 
 def seeds_of(evidence, wanted):
-    """Those that have records of BERT, or of any system where BERT has none; the wanted one first."""
+    """The seeds with records of BERT, or, if BERT has no records, of any system; the wanted seed first."""
     seeds = dict.fromkeys(result.seed for system in evidence.berts or evidence.systems for result in system.results)
     return sorted(seeds, key=lambda seed: seed != wanted)

@@ -17,7 +17,7 @@ class Group:
         self.results = results
         self.first = results[0]
 
-    def __getattr__(self, name):  # name, epoch, parameters and the like are those of every member
+    def __getattr__(self, name):  # name, epoch, parameters and the like: all members have the same
         return getattr(self.first, name)
 
     @property
@@ -66,7 +66,7 @@ def spread(values):
 
 
 def recipe_of(result):
-    """The variant without what only says the seed."""
+    """The variant without the words for the seed."""
     return re.sub(SEED, "", result.variant)
 
 

@@ -1,4 +1,4 @@
-"""What the training of heads cost: its speed, the time in which it waited for states, and the time of each head's own steps."""
+"""The cost of training heads: the speed, the time spent waiting for states, and the time of each head's own steps."""
 
 from fractions import Fraction
 

@@ -23,7 +23,7 @@ def heads_beside_bert(berts, heads):
 
 
 def add_heads(report, task, berts, heads, evidence):
-    """`berts` and `heads` of one task; `evidence` is what is known of its questions."""
+    """`berts` and `heads` of one task; `evidence` has the records of its questions."""
     if not heads:
         report.missing.append(f"No head of the {task} task has been trained.")
         return
@@ -66,7 +66,7 @@ def add_heads(report, task, berts, heads, evidence):
     answered = charts.answers_kinds(scored) if task == "span" else None
     if answered:
         caption = (
-            "F1 of the questions with an answer against that of the questions without one. A model that says “none” more often "
+            "F1 of the questions with an answer against F1 of the questions without one. A model that says “none” more often "
             "moves to the right and down."
         )
         report.figure(task, Figure("span-answer-kinds", "Has-answer and no-answer", caption, answered, name))
@@ -114,7 +114,7 @@ def largest_state(head, learned):
 
 
 def add_layer_weights(report, task, heads):
-    """What learned poolings learned."""
+    """The weights of learned poolings."""
     pooled = [head for head in heads if head.layer_weights]
     if not pooled:
         return

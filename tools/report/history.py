@@ -1,4 +1,4 @@
-"""What became of each question over a system's checkpoints, and the words that separate right answers from wrong ones.
+"""The fate of each question over a system's checkpoints, and the words that separate right answers from wrong ones.
 
 `right` (E, Q) is bool: whether the answer to each of Q questions is right at each of E checkpoints, in their order.
 """
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# What became of a question, as an index into these words.
+# The fate of a question is an index into these words.
 FATES = ["always right", "learned", "forgotten", "never learned"]
 ALWAYS, LEARNED, FORGOTTEN, NEVER = range(4)
 
-# What became of a question after its first right answer, as an index into these words.
+# The fate of a question after its first right answer is an index into these words.
 AFTERWARDS = ["never forgotten", "forgotten and learned again", "forgotten, wrong at the last", "never right"]
 
 PRIOR = 500.0  # words that are taken as seen before, in the frequencies of all questions
@@ -20,7 +20,7 @@ PRIOR = 500.0  # words that are taken as seen before, in the frequencies of all 
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """After Toneva et al. 2019. Checkpoints are indices, -1 = at none."""
+    """The learning history of questions, by the terms of Toneva et al. 2019. Checkpoints are indices; -1 means no checkpoint."""
 
     fate: np.ndarray  # (Q) index into FATES. Learned: wrong before, right at the last; forgotten: right before, wrong at the last
     forgetting_events: np.ndarray  # (Q) how often right turned to wrong
@@ -52,8 +52,8 @@ def history_of(right):
 
 
 def learning_order(history):
-    """(4, E + 1) questions by what became of them (an index into AFTERWARDS) and by the first checkpoint whose answer is right; those
-    that are never right stand behind the last checkpoint."""
+    """(4, E + 1): the number of questions by their fate (an index into AFTERWARDS) and by the first checkpoint whose answer is right.
+    The last column counts questions that are never right."""
     kind = np.select([history.fate == NEVER, history.forgetting_events == 0, history.right_from >= 0], [3, 0, 1], 2)
     counts = np.zeros((len(AFTERWARDS), len(history.learned) + 1), np.int64)
     np.add.at(counts, (kind, history.first_right), 1)  # -1 is the last place

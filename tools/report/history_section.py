@@ -1,4 +1,4 @@
-"""Learning history: what became of questions over BERT's checkpoints and over heads' checkpoints, the words that separate right
+"""Learning history: the fate of questions over BERT's checkpoints and over heads' checkpoints, the words that separate right
 from wrong, and the contexts of questions that one model alone gets right."""
 
 import experiment_charts
@@ -56,7 +56,7 @@ def add_fates(report, evidence):
         results = [system.of_seed(seed) for system in systems]
         rows.append(Row([model, epochs, *counts, events, agreement], "bert" if model == "BERT" else "", results))
     caption = (
-        "What became of the questions over a model's checkpoints. Learned: wrong before, right at the last; forgotten: right before, "
+        "The fate of the questions over a model's checkpoints. Learned: wrong before, right at the last; forgotten: right before, "
         "wrong at the last. A forgetting event is a turn from right to wrong (Toneva et al. 2019). Agreement: Spearman's correlation "
         "of the order in which a head and BERT learn the questions, over the head's checkpoints. Where there are several seeds, the first "
         "that all checkpoints of the model have."
@@ -89,7 +89,7 @@ def learning_figure(evidence, table):
         for first, count in zip([*labels, "never"], counts)
     ]
     caption = (
-        "What BERT learned and forgot of the questions between one checkpoint and the next; and the order in which it learned them: the "
+        "The questions that BERT learned and forgot between one checkpoint and the next; and the order in which it learned them: the "
         "first checkpoint whose answer to a question is right, and whether later checkpoints forgot it. Where there are several seeds, "
         "the first that all checkpoints have."
     )
@@ -98,7 +98,7 @@ def learning_figure(evidence, table):
 
 
 def add_words(report, evidence):
-    """Of BERT and the best head at each checkpoint; the last BERT has a figure."""
+    """The words that separate right from wrong answers of BERT and of the best head, at each checkpoint; a figure for the last BERT."""
     task, name = evidence.task, f"{evidence.task}-words"
     places = evidence.texts.places(evidence.ids)
     questions = [evidence.texts.questions[place] for place in places]
@@ -140,7 +140,7 @@ def add_words(report, evidence):
 
 
 def add_context_lengths(report, evidence):
-    """Of questions that a head gets right and BERT, at the same checkpoint, does not, and the other way round."""
+    """The contexts of questions that a head gets right and BERT, at the same checkpoint, gets wrong, and the other way round."""
     task, name = evidence.task, f"{evidence.task}-context-lengths"
     places = evidence.texts.places(evidence.ids)
     lengths = evidence.texts.context_pieces[evidence.texts.context_of[places]]

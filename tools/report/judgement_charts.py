@@ -87,7 +87,7 @@ def risk_coverage(rows):
 
 
 def learning(changes, firsts, kinds, afterwards):
-    """Two panels: `changes`, what was learned and forgotten between checkpoints (epoch, kind of `kinds`, count, value), and `firsts`,
+    """Two panels: `changes`, the questions learned and forgotten between checkpoints (epoch, kind of `kinds`, count, value), and `firsts`,
     when questions were first right (first, kind of `afterwards`, count)."""
     changed = _stacked(changes, "epoch", "value", kinds, [BLUE, GREEN, VERMILLION])
     changed["encoding"]["y"]["title"] = "questions (forgotten ones below 0)"
@@ -102,7 +102,7 @@ def learning(changes, firsts, kinds, afterwards):
 
 
 def _stacked(rows, place, value, kinds, colors):
-    """A panel of bars over checkpoints, of those rows that have this `place`."""
+    """A panel of bars over checkpoints, of the rows that have this `place`."""
     places = list(dict.fromkeys(row[place] for row in rows))
     axis = {"labelAngle": 0, "labelOverlap": "greedy"}
     return {

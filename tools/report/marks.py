@@ -1,4 +1,4 @@
-"""What all figures have in common: colours, letters, hovering, zooming, choosing. Figures are Vega-Lite as plain objects."""
+"""The common part of all figures: colours, letters, hovering, zooming, choosing. Figures are Vega-Lite as plain objects."""
 
 from run_model import label_of
 
@@ -18,7 +18,7 @@ COLORS = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY]
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
 FONT = "Helvetica, Arial, sans-serif"
 
-# What stands on paper; the page has a light and a dark one of its own (templates/figures.js).
+# The style of drawings for paper; the page has a light and a dark one of its own (templates/figures.js).
 PRINT = {
     "font": FONT,
     "background": "white",
@@ -82,7 +82,7 @@ def specification(rows, body, *, width=None, height=None):
     return spec
 
 
-# How an axis writes its numbers. Without a precision Vega takes that of the step between two ticks, and writes 10 as "1e+1".
+# How an axis writes its numbers. Without a precision Vega takes the precision of the step between two ticks, and writes 10 as "1e+1".
 NUMBER = ".6~g"
 
 
@@ -116,12 +116,12 @@ def colored(field, values, title=None, colors=COLORS):
 
 
 def without_shape(encoding):
-    """For marks that have none."""
+    """The encoding for marks that have no shape."""
     return {channel: value for channel, value in encoding.items() if channel != "shape"}
 
 
 def hover(*fields, digits=".2f"):
-    """What stands beside the pointer: (field, title), numbers by `digits`."""
+    """The fields that a figure shows beside the pointer: (field, title), numbers by `digits`."""
     tips = []
     for field, title in fields:
         tip = {"field": field, "title": title}
@@ -136,7 +136,7 @@ def epochs_of(results):
 
 
 def about(group, **more):
-    """What rows of figures tell of a result or a group."""
+    """The members that rows of figures have for a result or a group."""
     return {"model": group.name.replace("_", " "), "epoch": label_of(group.epoch), **more}
 
 

@@ -1,4 +1,4 @@
-"""What made a result: store, checkpoint, features, configuration, commit, job, host; and whether results go together."""
+"""The origin of a result: store, checkpoint, features, configuration, commit, job, host; and whether results go together."""
 
 import re
 from collections import Counter
@@ -27,7 +27,7 @@ class Fact:
 
 
 def origin_of(run, result, records):
-    """The chain of Facts behind a result, as far as files tell; `records` are those of `job_records`. A malformed file or member
+    """The chain of Facts behind a result, as far as files tell; `records` come from `job_records`. A malformed file or member
     costs no other link; the run names it."""
     made = next(iter(run.attempt(_made_in, result.scores, result.files[0])), None)
     parts = [(_sources, run, result), (_logits, run, result), (_fine_tuning, run, result), (_settings, result)]
@@ -45,7 +45,7 @@ def _settings(result):
 
 
 def _made_in(fields, path):
-    """The member `made` of a metrics.json or checkpoint.json; None for an evaluation in training: checkpoint.json tells its."""
+    """The member `made` of a metrics.json or checkpoint.json. An evaluation in training has none: its checkpoint.json has one."""
     made = fields.get("made")
     if made is None:
         return None
@@ -68,8 +68,8 @@ def _facts_of_made(made, records):
 
 
 def _start_of(made, records):
-    """The record of the start that made a result: the latest before it of those of its job, which Slurm may have put back into
-    the queue and started again, or of launch/debug.sh where it was made in no job."""
+    """The record of the start that made a result. A job may start several times: its latest start before the result counts. A result
+    made outside a job belongs to the latest start of launch/debug.sh before it."""
     if made.get("job"):
         own = [one for one in records if re.fullmatch(rf"[^-]+-{re.escape(made['job'])}(-restart-\d+)?", one[-1].stem)]
     else:
@@ -88,7 +88,7 @@ def _seconds_of(fields, named):
 
 
 def job_records(run):
-    """What launch/preflight.py recorded of each start, the latest last: (seconds since 1970, stage, record, file)."""
+    """The records of launch/preflight.py, one for each start, the latest last: (seconds since 1970, stage, record, file)."""
     found = [record for path in sorted(run.folder.glob("jobs/*.json")) for record in run.attempt(_job_record, path)]
     return sorted(found, key=lambda one: one[0])
 

@@ -1,4 +1,4 @@
-"""What the page is made of: sections of text, tables and figures, before they are HTML, files or JSON."""
+"""The parts of the page: sections of text, tables and figures, before they are HTML, files or JSON."""
 
 from dataclasses import dataclass, field
 
@@ -65,7 +65,7 @@ class Table:
     columns: list[Column]
     rows: list[Row]
     shown: int | None = None  # rows on the page, where the files have more
-    on_page: str = ""  # what the caption says on the page alone
+    on_page: str = ""  # words that follow the caption on the page alone
     folded: bool = False  # on the page a reader opens it first
 
 
@@ -97,7 +97,7 @@ class Section:
     parts: list[Part] = field(default_factory=list)
 
     def named(self, title, task=""):
-        """The part of that title; made where there is none."""
+        """The part with this title; it is made if there is none."""
         for part in self.parts:
             if part.title == title:
                 return part
@@ -135,7 +135,7 @@ def cell_text(cell, column):
 
 
 def sort_value(cell):
-    """What a cell is sorted by."""
+    """The value by which a cell is sorted."""
     if isinstance(cell, Spread):
         return cell.mean
     if isinstance(cell, Difference):

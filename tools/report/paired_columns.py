@@ -15,8 +15,8 @@ def f1_of(result):
 
 
 class PairedColumns:
-    """The columns of differences of one table. `groups` are those of its rows; `score` gives the score that is compared, of which
-    `measure` is the name in Evidence."""
+    """The columns of differences of one table, whose rows are `groups`. `score` gives the score that is compared; Evidence calls it
+    `measure`."""
 
     def __init__(self, evidence, groups, score=f1_of, measure="f1"):
         self.evidence, self.groups, self.score, self.measure = evidence, groups, score, measure
@@ -44,5 +44,5 @@ class PairedColumns:
 
     @property
     def caption(self):
-        """What the table's caption says of the intervals."""
+        """Words about the intervals for the table's caption."""
         return intervals_text(self.groups) if self._told else ""

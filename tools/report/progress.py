@@ -11,7 +11,7 @@ from run_files import is_number, read_json, read_json_lines, read_text
 MOST_POINTS = 400  # of a series on a page
 RECENT = 50  # steps that tell the speed
 WATCH_SECONDS = 10.0
-QUIET_SECONDS = 120  # after which the silence of what is under way is worth a word
+QUIET_SECONDS = 120  # silence of a program for so long is worth a word
 WATCHED = ("*.toml", "wanted.txt", "features/*.toml", "*/seed-*/metrics/*.jsonl", "*/seed-*/checkpoints/*/checkpoint.json",
            "*/seed-*/heads/*/*/*/metrics.json*", "*/seed-*/evaluations/**/metrics.json")
 
@@ -82,7 +82,7 @@ class HeadTraining:
 
     @property
     def waiting_share(self):
-        """Of the time, from 0 to 1, in which a rank waited for states."""
+        """The share of the time, from 0 to 1, in which a rank waited for states."""
         return sum(line["waiting_share"] * line["seconds"] for line in self.passes) / sum(line["seconds"] for line in self.passes)
 
 
@@ -106,8 +106,8 @@ def _tells_speed(line):
 
 
 def under_way(run_folder, now=None):
-    """What has begun and has not ended: {"what", "done", "of", "unit", "speed", "seconds_left", "quiet_seconds", "text"} each. None
-    stands for a number that no file tells."""
+    """The work that has begun and has not ended: a {"what", "done", "of", "unit", "speed", "seconds_left", "quiet_seconds", "text"}
+    for each piece. A number that no file tells is None."""
     now = time.time() if now is None else now
     items = []
     for seed in sorted(run_folder.glob("*/seed-*")):
@@ -117,13 +117,13 @@ def under_way(run_folder, now=None):
 
 
 def is_done(run_folder):
-    """Whether all that a run's folder says is to come is there: of what was begun, and of what the study wants."""
+    """Whether all work that was begun in a run's folder has ended, and all results that the study wants are there."""
     seeds = sorted(run_folder.glob("*/seed-*"))
     return bool(seeds) and not _absent(run_folder) and all(_seed_done(seed) for seed in seeds)
 
 
 def changes(run_folder):
-    """What tells whether any of the files that the page is made from changed."""
+    """Time and size of each file from which the page is made; a difference means that the page is old."""
     return {
         path: (status.st_mtime_ns, status.st_size)
         for pattern in WATCHED
@@ -209,8 +209,8 @@ def _seed_done(seed):
 
 
 def _absent(run_folder):
-    """Whether a result is not there that the launcher wrote into RUN/wanted.txt when it began: on each line its pattern and, of a
-    comparison, those of the folders of its heads (launch/made.sh)."""
+    """Whether one of the results that RUN/wanted.txt lists is missing. The launcher wrote this file: on each line the pattern of a result
+    and, if this is a comparison, patterns of its heads' folders (launch/made.sh)."""
     path = run_folder / "wanted.txt"
     lines = [line.split("\t") for line in read_text(path).splitlines()] if path.is_file() else []
     return any(

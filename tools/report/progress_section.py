@@ -1,4 +1,4 @@
-"""How far the run is, what fine-tuning cost, and its metrics over its steps."""
+"""The progress of the run, the cost of fine-tuning, and its metrics over its steps."""
 
 from marks import colored, quantity, specification, without_shape
 from page_parts import Column, Figure, Row, Table, words
@@ -18,7 +18,7 @@ def add_progress(report):
             for step, value in points
         ]
         if rows:
-            caption = "What fine-tuning wrote of its steps: losses, speed, and the share of time of each phase."
+            caption = "The steps of fine-tuning: losses, speed, and the share of time of each phase."
             figure = Figure("progress", "Fine-tuning over its steps", caption, curves(rows))
             report.cost.named("Fine-tuning").figures.append(figure)
     add_times(report)

@@ -1,4 +1,4 @@
-"""The entry of the page that a row's link "files" leads to: a result's files, and the chain of what made it (origin.py)."""
+"""The entry of the page that a row's link "files" leads to: a result's files, and its origin (origin.py)."""
 
 import os
 from urllib.parse import quote

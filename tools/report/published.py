@@ -29,7 +29,7 @@ class Figure:
     task: str
     model: str
     epoch: str  # of fine-tuning
-    detail: str  # what else tells it from others: the head's own epoch, the share of the questions
+    detail: str  # the other difference to similar figures: the head's own epoch, or the share of the questions
     metric: str
     published: float
     ours: float | None = None  # mean over the seeds
@@ -108,7 +108,7 @@ def _figures(run):
 
 
 def _judge(run, figure, found, differing):
-    """`found`: results of this kind and their scores. Those of seeds that are comparable count."""
+    """`found`: results of this kind and their scores. Only results of comparable seeds count."""
     found = [(result, score) for result, score in found if is_number(score)]
     why = {}
     for result, _ in found:
@@ -209,7 +209,7 @@ def _berts(run, task, epoch):
 
 
 def _heads(run, task, name, epoch, share=1.0):
-    """Ours of a published head: over all hidden states of the checkpoint that it was trained on, of one recipe a seed."""
+    """Our results for a published head: over all hidden states of the checkpoint that it was trained on; one recipe for each seed."""
     layers = run.all_layers(task)
     found, alike = {}, []
     for head in run.heads:
@@ -226,7 +226,7 @@ def _heads(run, task, name, epoch, share=1.0):
 
 
 def _best_ensembles(run, epoch):
-    """BERT and one head by the maximum of their softmaxes; of all heads that which is best by F1, as the paper names none."""
+    """BERT and one head by the maximum of their softmaxes; the head with the best F1, because the paper names no head."""
     pairs = {}
     for one in run.ensembles:
         names = [member.name for member in one.members]

@@ -1,4 +1,4 @@
-"""Reads questions.safetensors: what one evaluation of a model found for each question.
+"""Reads questions.safetensors: the findings of one evaluation of a model for each question.
 
 bv_eval and bv_train write such a file beside each metrics.json (src/squad/scoring/question_records.hpp says what its columns
 mean). Q is the number of questions, in the order of the features.
@@ -16,7 +16,7 @@ NAME = "questions.safetensors"
 VERSION = "1"
 CLASSIFICATION_THRESHOLD = 0.5  # on the probability of "none"
 
-# Columns that must be there, by task; those of LABELLED only where the features have gold answers ("answerable" tells).
+# Columns that must be there, by task; columns of LABELLED only if the features have gold answers (then there is "answerable").
 NUMBERS = {
     "span": (
         ["context", "window", "begin", "end", "second_begin", "second_end"]
@@ -63,8 +63,8 @@ class QuestionRecords:
 
     @cached_property
     def null_odds(self):
-        """(Q) float32, what speaks for "none", to be compared with a threshold: for span the score of "none" less that of the
-        best span (a difference of logits), for classification the probability of "none"."""
+        """(Q) float32, the evidence for "none", which is compared with a threshold. For span: the score of "none" minus the score of
+        the best span (a difference of logits). For classification: the probability of "none"."""
         return self["null_odds"] if self.task == "span" else self["none_probability"]
 
     def says_none(self, threshold=None):
@@ -160,7 +160,7 @@ def _decoded(data, width):
 
 
 def _type_of(name):
-    """Of a column in the file, as src/squad/scoring/question_records.hpp has it."""
+    """The type of a column in the file, as in src/squad/scoring/question_records.hpp."""
     if name in WHOLE:
         return np.int32
     return np.uint8 if name in FLAGS or name == "disagreement" else np.float32

@@ -50,8 +50,8 @@ class QuestionTexts:
 
 
 def read_texts(path, fingerprint=None):
-    """The texts of a features file or store. `fingerprint`: that of the features that they must be of. Throws RunError naming
-    the file where it cannot be read, is no features file, or is of other features."""
+    """The texts of a features file or store. If `fingerprint` is given, the features must have it. Throws RunError that names the file
+    if it cannot be read, is no features file, or has other features."""
     try:
         with h5py.File(path) as file:
             if "features" not in file:
@@ -62,8 +62,8 @@ def read_texts(path, fingerprint=None):
 
 
 def find_features(folder, fingerprint, named=()):
-    """The features file of a run that has this fingerprint: one of those that its metrics name, or one in RUN/features (a run
-    may have been moved, and heads name none). None where there is none."""
+    """The features file of a run that has this fingerprint: a file that the run's metrics name, or a file in RUN/features, because a
+    run may have been moved. None if there is no such file."""
     for path in [*map(Path, named), *sorted(Path(folder).glob("features/*.h5"))]:
         try:
             with h5py.File(path) as file:

@@ -29,7 +29,7 @@ except ModuleNotFoundError as missing:
 def make(options, files):
     """Makes the page, with the folder `files` or without; names malformed files, and says whether there were none."""
     found = read_run(options.run)
-    # Of a run that a launcher began the page says what is missing, even if nothing has been made yet.
+    # If a launcher began the run, the page names missing results, even if nothing has been made yet.
     begun = (options.run / "study.toml").exists() or any(seed_folders(options.run, task) for task in TASKS)
     if options.watch is None and not begun:
         raise RunError(f"{options.run} holds no results of a study; expected {' or '.join(f'{task}/seed-<s>/' for task in TASKS)} in it")
@@ -44,8 +44,8 @@ def make(options, files):
 
 
 def watch(options):
-    """Makes the page again whenever what it is made from changed, until the run is done. A file that is not what it should be
-    is named, and may be mended meanwhile."""
+    """Makes the page again whenever one of its sources changed, until the run is done. A malformed file is named, and may be mended
+    meanwhile."""
     run, seen, done = options.run, None, False
     while not done:
         found = changes(run)

@@ -13,18 +13,18 @@ def epoch_cell(epoch):
 
 
 def name_of(result, own=""):
-    """A result's name as tables have it, with what sets it apart."""
+    """A result's name in tables, with the properties that set it apart."""
     name = result.name.replace("_", " ") + own
     name += f" ({result.diverged}; its best epoch before)" if result.diverged else ""
     return f"{name} [{result.mark}]" if result.mark else name
 
 
-FIRST = 2  # scores that stand before what is told of them; EM and F1
+FIRST = 2  # the first scores are EM and F1; cells about them follow
 
 
 def rows_of(groups, before, beside=lambda one: []):
-    """A row a group. `before` gives the cells of a group or of one result that stand before the scores, and `beside` those that stand
-    behind the first of them."""
+    """A row for each group. For a group or one result, `before` gives the cells before the scores, and `beside` the cells after the
+    first scores (EM and F1)."""
     rows, heads = [], any(group.name != "BERT" for group in groups)
 
     def cells(one):
@@ -45,7 +45,7 @@ def rows_of(groups, before, beside=lambda one: []):
 
 
 def score_table(name, title, caption, task, groups, own, beside=()):
-    """A table of results. `own` are its own columns before the scores, and `beside` those behind the first of them, F1: (column, the cell
+    """A table of results. `own` are its own columns before the scores, and `beside` its columns after the first scores: (column, the cell
     of a group or of one result)."""
     scores = score_columns(task)
     return Table(

@@ -1,4 +1,4 @@
-"""The files of a run, read with care: what is malformed is an error that names it."""
+"""The files of a run, read with care: a malformed file is an error that names it."""
 
 import json
 import math
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 class RunError(Exception):
-    """A run's file is not what it should be; the message names it."""
+    """A file of a run is malformed or missing; the message names it."""
 
 
 def read_json(path):
@@ -32,8 +32,8 @@ class JsonLines:
         self.number, self._offset, self._last = 0, 0, b""  # of the lines that were read, and the last of them
 
     def read(self):
-        """The objects of the lines since the last look: of all lines where the file was written anew (`number` is that of
-        the last line). A last line still being written is left out."""
+        """The objects of the lines since the last look; of all lines if the file was written anew. `number` is the number of the last
+        line. A last line still being written is left out."""
         try:
             with open(self.path, "rb") as file:
                 file.seek(self._offset - len(self._last))

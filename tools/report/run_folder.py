@@ -246,7 +246,7 @@ def _read_ensemble(path, task, seed, run):
             raise RunError(f"{path}: 'logits' names {logits['path']}, which belongs to no result of this run")
         members.append(member)
     if len(members) < 2 or len({member.epoch for member in members}) > 1:
-        raise RunError(f"{path}: 'logits' should name those of several models over one checkpoint")
+        raise RunError(f"{path}: 'logits' should name logits of several models over one checkpoint")
     name = " + ".join(member.name.replace("_", " ") for member in members)
     return Result(
         task,

@@ -1,4 +1,4 @@
-"""What a run has: results of models and heads, and what fine-tuning took. run_folder.py reads it from the run's folder."""
+"""The content of a run: results of models and heads, and the cost of fine-tuning. run_folder.py reads it from the run's folder."""
 
 import inspect
 from dataclasses import dataclass, field
@@ -97,11 +97,11 @@ class Run:
 
     @property
     def results(self):
-        """All that were scored on the dev questions."""
+        """All results that were scored on the dev questions."""
         return [*self.berts, *self.heads, *self.controls, *self.mixed, *self.ensembles]
 
     def attempt(self, read, *arguments):
-        """[what `read` gives]; [] where a file is malformed, which is named in `wrong`, once: one file does not cost the others."""
+        """[the result of `read`]; [] if a file is malformed. It is named in `wrong`, once, and the other files are still read."""
         try:
             return [list(made) if inspect.isgenerator(made := read(*arguments)) else made]
         except RunError as wrong:

@@ -1,4 +1,4 @@
-"""Puts the report together from what a run has."""
+"""Puts the report together from the content of a run."""
 
 import platform
 

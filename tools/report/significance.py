@@ -40,12 +40,12 @@ class Difference:
 
     @property
     def verdict(self):
-        """Of this comparison alone."""
+        """The verdict of this comparison alone."""
         return SAME if self.few else verdict(self.value, (self.low, self.high))
 
     @property
     def sure_verdict(self):
-        """The same, where it also holds after the correction for all comparisons."""
+        """The verdict if it also holds after the correction for all comparisons; else SAME."""
         return self.verdict if self.corrected < 1 - LEVEL else SAME
 
 
@@ -172,8 +172,8 @@ def _interval(draws, level):
 
 
 def _p_values(draws, values):
-    """(n), from draws (n, R) of differences `values` (n): twice the share of resamples on the other side of 0. Where fewer than
-    RESOLVED lie there, the tail is that of a normal distribution with the draws' spread: corrections for hundreds of
+    """(n), from draws (n, R) of differences `values` (n): twice the share of resamples on the other side of 0. If fewer than
+    RESOLVED lie there, p is the tail of a normal distribution with the draws' spread: corrections for hundreds of
     comparisons need smaller p values than resamples can tell."""
     beyond = np.minimum((draws <= 0).sum(axis=1), (draws >= 0).sum(axis=1))
     shares = np.minimum(1.0, 2 * (beyond + 1) / (draws.shape[1] + 1))
@@ -194,7 +194,7 @@ def holm(p):
 
 
 def benjamini_hochberg(p):
-    """(n): p values corrected by Benjamini and Hochberg (1995): of those below 0.05, at most 5 % are expected to be wrong."""
+    """(n): p values corrected by Benjamini and Hochberg (1995): of all results below 0.05, at most 5 % are expected to be wrong."""
     return _in_order(p, lambda ordered: np.minimum.accumulate(
         (ordered * len(ordered) / np.arange(1, len(ordered) + 1))[::-1])[::-1])
 

@@ -12,12 +12,12 @@ LEVEL = 0.05
 
 
 def shown(difference):
-    """As a cell; None where there is no difference."""
+    """The cell of a difference; None if there is no difference."""
     return difference and Difference(difference.value, difference.low, difference.high, difference.verdict)
 
 
 def intervals_text(groups, begin="In brackets stand"):
-    """What captions say of intervals that groups of results have; `begin` are the words before "95 % intervals"."""
+    """Words of captions about the intervals of groups of results; `begin` are the words before "95 % intervals"."""
     seeds = " and seeds" if any(len(seeds_of(group.results)) > 1 for group in groups) else ""
     return f" {begin} 95 % intervals over questions{seeds}, each by itself: not corrected for the number of comparisons."
 
@@ -39,14 +39,14 @@ def versus_columns(evidence):
 
 
 def versus_text(evidence):
-    """What the captions of these tables say of that column."""
+    """Words about this column for the captions of its tables."""
     if not evidence.berts:
         return ""
     if not evidence.held_out:
         return evidence.pairs_text
     return evidence.pairs_text + (
         " The differences to BERT are at thresholds that were chosen on held-out questions; the scores beside them are of the answers "
-        "as given, so that a difference is not that of these scores."
+        "as given, so that these scores have another difference."
     )
 
 

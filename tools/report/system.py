@@ -1,4 +1,4 @@
-"""One model under its seeds, on the same questions as all others, and what its scores are made of."""
+"""One model under its seeds, on the same questions as all others, and the parts of its scores."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,7 @@ def measure_of(task):
 
 
 def parts_of(records, threshold, measure):
-    """Numerators and denominators of a score, (Q) each. Measures: those of MEASURES, and EITHER."""
+    """Numerators and denominators of a score, (Q) each. `measure` is a key of MEASURES, or EITHER."""
     if measure == "exact":
         return records.correct(threshold).astype(np.float64), np.ones(len(records))
     if measure == EITHER:
@@ -29,8 +29,8 @@ def parts_of(records, threshold, measure):
 
 
 def by_seed(parts):
-    """By seed of fine-tuning: numerators and denominators, (H, Q) each, of its H results. `parts`: those of each result, (Q) each, as
-    (result, (numerators, denominators))."""
+    """By seed of fine-tuning: numerators and denominators, (H, Q) each, of its H results. `parts` has (result, (numerators,
+    denominators)) of each result, (Q) each."""
     found = {}
     for result, pair in parts:
         found.setdefault(result.seed, []).append(pair)
@@ -39,8 +39,8 @@ def by_seed(parts):
 
 @dataclass(eq=False)
 class System:
-    """One model under its seeds. `records` and `thresholds` by `seed_text` of the results; a threshold of None is that of the answers
-    as given."""
+    """One model under its seeds. `records` and `thresholds` by `seed_text` of the results; a threshold of None stands for the threshold of
+    the answers as given."""
 
     group: object
     name: str
@@ -94,7 +94,7 @@ class System:
         return self.records[own].correct(self.thresholds[own])
 
     def parts(self, measure):
-        """By seed of fine-tuning: numerators and denominators of a score (`by_seed`)."""
+        """Numerators and denominators of a score, by seed of fine-tuning (`by_seed`)."""
         return by_seed(
             (one, parts_of(self.records[one.seed_text], self.thresholds[one.seed_text], measure)) for one in self.results
         )
@@ -106,8 +106,8 @@ def common_seed(systems):
 
 
 def names_of(groups):
-    """The name of each group as people read it. It also says the recipe where heads of that name have several, and the checkpoint
-    on whose states a head was scored where it is not that of its training."""
+    """The name of each group as people read it. It also says the recipe if heads of this name have several, and the checkpoint on
+    whose states a head was scored if it was trained on another one."""
     recipes = {}
     for group in groups:
         recipes.setdefault(group.name, set()).add(recipe_of(group))

@@ -1,5 +1,5 @@
-"""Both thresholds side by side: the one that scores are stated with, and the best on dev, which is an optimistic bound; precision
-and recall; what null odds look like."""
+"""Two thresholds side by side: the one that the scores have, and the best on dev, which is an optimistic bound; precision and recall;
+histograms of null odds."""
 
 import judgement_charts as charts
 import numpy as np
@@ -90,7 +90,7 @@ def best_threshold_cell(values):
 
 
 def cells_of(told):
-    """The cells behind the seed, of what `figures_of` tells of one seed or several."""
+    """The cells behind the seed. `told` has the result of `figures_of` for each seed."""
     thresholds, exact, f1, best, *others = zip(*told)
     return [*threshold_cells(thresholds), spread(exact), spread(f1), best_threshold_cell(best), *map(spread, others)]
 

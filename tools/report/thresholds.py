@@ -1,8 +1,8 @@
 """Thresholds on the score of "none": which one is used, what the best one would give, and precision against recall.
 
-All functions take arrays over Q questions. `null_odds` (Q) is what speaks for "none", in any unit; `right` (Q), from 0 to 1, is
-how right the best span is (EM or F1), never "none"; `answerable` (Q) is bool. The best threshold and the average precisions are
-those of the official script evaluate-v2.0.py (Rajpurkar, Jia and Liang 2018), as fractions rather than percent.
+All functions take arrays over Q questions. `null_odds` (Q) is the evidence for "none", in any unit; `right` (Q), from 0 to 1, is
+how right the best span is (EM or F1), never "none"; `answerable` (Q) is bool. The best threshold and the average precisions
+follow the official script evaluate-v2.0.py (Rajpurkar, Jia and Liang 2018), as fractions rather than percent.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Headline:
     """The threshold that a system's scores are stated with, and the bound beside it. Scores are from 0 to 1."""
 
     threshold: float  # the answer is "none" above it; minus infinity: always "none"
-    source: str  # "held-out": chosen on held-out training questions; "as given": that of the evaluation
+    source: str  # "held-out": chosen on held-out training questions; "as given": the threshold of the evaluation
     exact: float
     f1: float
     best_threshold: float  # the best for F1 on these very questions: an optimistic bound, no result
@@ -35,9 +35,9 @@ def headline(records, held_out=None):
 
 
 def held_out_scores(result, in_training, features):
-    """The object `official` of a result of the run (run_model.Result) on held-out questions, None where there is none. A head's
-    stands in its metrics; BERT's is its evaluation in training (`in_training`: those of the run), unless that was done on the
-    questions with the fingerprint `features`, those of the report."""
+    """The object `official` of a result of the run (run_model.Result) on held-out questions, None if there is none. A head has
+    these scores in its metrics.json. For BERT they are the scores of its evaluation in training (one of `in_training`), unless that
+    evaluation used the report's own questions, which have the fingerprint `features`."""
     if result.name != "BERT":
         return (result.scores.get("held_out") or {}).get("official")
     for other in in_training:

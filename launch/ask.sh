@@ -2,7 +2,7 @@
 # Asks the BERT and the heads of a run questions of one's own.
 set -euo pipefail
 here=$PWD
-cd "$(dirname "$0")/.."
+cd "$(dirname "$(realpath "$0")")/.."
 . launch/road.sh
 
 usage() {

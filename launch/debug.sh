@@ -5,8 +5,8 @@ set -euo pipefail
 told=''
 trap 'told=1' USR1
 here=$PWD
-folder=`dirname "$0"`
-cd "$folder/.."
+me_at=`realpath "$0"`
+cd "${me_at%/*}/.."
 . launch/road.sh
 . launch/stages.sh
 
@@ -84,6 +84,7 @@ for rank in $gdb $sanitizer; do
 done
 
 prefix=''
+name_from_here
 if [[ ${BV_BIN:-} ]]; then
     bin=$BV_BIN
     python=${BV_PYTHON:-}

@@ -1,9 +1,38 @@
 # shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2154,SC2086
 # Finds out which results of a study are made, and which are missing. road.sh sources it.
 
-exists() { [[ -e $1 ]]; }
-finished_tuning() { [[ -e $1/metrics/finetune.jsonl ]] && tail -n 1 "$1/metrics/finetune.jsonl" | grep -q '"done":true'; }
-scored() { [[ -e $1/metrics.json ]]; }
+# Whether a file is there, and --force does not ask to make it again. What a job has made since its first start is newer than
+# $forced_at, and stays if Slurm starts the job again.
+exists() { [[ -e $1 && (! $force || ($forced_at && $1 -nt $forced_at)) ]]; }
+
+# Whether a fine-tuning has made all checkpoints of the study, or has ended earlier by --patience.
+finished_tuning() {
+    local last epoch
+    exists "$1/metrics/finetune.jsonl" || return 1
+    last=`tail -n 1 "$1/metrics/finetune.jsonl"`
+    [[ $last == *'"done":true'* ]] || return 1
+    [[ $last != *'"stopped_early":true'* ]] || return 0
+    for epoch in "${study_checkpoints[@]}"; do
+        [[ -e $1/checkpoints/epoch-$epoch/checkpoint.json ]] || return 1
+    done
+}
+scored() { exists "$1/metrics.json"; }
+
+# The name of the last checkpoint of the study that has scores in a folder "evaluations"; nothing if none has.
+last_scored() {
+    local epoch last=''
+    for epoch in "${study_checkpoints[@]}"; do # in the order of training
+        [[ ! -e $1/epoch-$epoch/metrics.json ]] || last=epoch-$epoch
+    done
+    echo "$last"
+}
+
+# Whether evaluations/never-none has scores, and they are those of the last checkpoint.
+scored_never_none() {
+    local last
+    last=`last_scored "${1%/*}"`
+    scored "$1" && grep -qF "/evaluations/$last/logits.safetensors\"" "$1/metrics.json"
+}
 
 # The number of written blocks of a store, and the number of all its blocks: "3 8".
 store_blocks() { $prefix "$python" tools/read_store.py --blocks "$1"; }
@@ -18,56 +47,117 @@ heads_of() {
     ((${#list[@]} == 0)) || printf '%s\n' "${list[@]}"
 }
 
-# A pattern that matches the scores of a trained head, in a variant ("-share-0.1", "-shuffled-labels") or without one ("").
-# The head may be given as a file.
-head_scores() {
-    local folder=$1 head=${2##*/} epoch=$3 seed=$4 variant=$5
-    echo "$folder/heads/${head%.toml}/epoch-$epoch/*-seed-$seed$variant/metrics.json"
+# Whether each hidden state gets a head of its own, as that of a probe. The head may be given as a file.
+each_layer() {
+    local file=$1 line
+    [[ $file == *.toml ]] || file=configs/heads/$file.toml
+    [[ -e $file ]] || return 1
+    while read -r line || [[ $line ]]; do
+        [[ ! $line =~ ^\ *each_layer\ *=\ *true ]] || return 0
+    done <"$file"
+    return 1
 }
-finished_head() { compgen -G "`head_scores "$@"`" >/dev/null; }
+
+# The heads that a study trains in a variant ("-share-0.1", "-layers-0,2", "-shuffled-labels") or without one (""). The layer atlas
+# is one more head. A layer's own head is the same in each choice of layers.
+trained_heads() {
+    local variant=$2 head name probe=''
+    local -n list=study_$1_heads
+    [[ ! $study_layer_atlas || ($variant && $variant != -shuffled-labels) ]] || probe=$1_probe
+    for head in ${list[@]+"${list[@]}"}; do
+        name=${head##*/}
+        [[ ${name%.toml} != "$probe" ]] || probe=''
+        if [[ $variant == -layers-* ]] && each_layer "$head"; then continue; fi
+        echo "$head"
+    done
+    [[ ! $probe ]] || echo "$probe"
+}
+
+# The last folder of a head, which names a learning rate, the seed and the variant. It is a pattern if each layer has a head.
+head_folder() {
+    local head=$1 rate=$2 seed=$3 variant=$4 layer=''
+    ! each_layer "$head" || layer='-layer-[0-9][0-9]'
+    echo "lr-$rate-seed-$seed$layer$variant"
+}
+
+# Patterns that match the scores of a trained head in a variant, one for each learning rate of the study.
+head_scores() {
+    local folder=$1 head=$2 epoch=$3 seed=$4 variant=$5 name=${2##*/} rate
+    for rate in "${study_learning_rates[@]}"; do
+        echo "$folder/heads/${name%.toml}/epoch-$epoch/`head_folder "$head" "$rate" "$seed" "$variant"`/metrics.json"
+    done
+}
+
+# The number of hidden states in the stores of a checkpoint.
+stored_layers() {
+    local folder=$1 epoch=$2 layers
+    if [[ $study_stored_layers ]]; then
+        echo "$study_stored_layers"
+    else
+        layers=`sed -nE 's/.*"num_hidden_layers": *([0-9]*).*/\1/p' "$folder/checkpoints/epoch-$epoch/config.json" 2>/dev/null` || true
+        echo $((${layers:-0} + 1)) # the embedding output is one
+    fi
+}
+
+# Whether a head is trained in a variant: with each learning rate and, if each layer has a head, for each layer.
+finished_head() {
+    local folder=$1 head=$2 epoch=$3 patterns pattern place count wanted=1
+    ! each_layer "$head" || wanted=`stored_layers "$folder" "$epoch"`
+    head_scores . "${@:2}" | mapfile -t patterns
+    for pattern in "${patterns[@]}"; do
+        count=0
+        for place in "$folder"/$pattern; do # no pattern in the folder's own name
+            ! exists "$place" || count=$((count + 1))
+        done
+        ((count >= wanted)) || return 1
+    done
+}
 
 # Prints all results of the study, one pattern below RUN on each line. Tools that watch a run read them in RUN/wanted.txt. A line
 # about a comparison also has patterns of its heads' folders, separated by tabs: if one of these heads is worthless, the comparison
 # is not made.
 wanted_results() {
-    local task seed epoch head variant output heads _
+    local task seed epoch head variant rate output heads _
     local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"})
     variants+=(${study_layer_subsets[@]+"${study_layer_subsets[@]/#/-layers-}"})
-    [[ ! $study_layer_atlas ]] || variants+=('-layer-[0-9][0-9]')
     [[ ! $study_shuffled_labels ]] || variants+=(-shuffled-labels)
-    [[ ! $study_shuffled_labels || ! $study_layer_atlas ]] || variants+=('-layer-[0-9][0-9]-shuffled-labels')
     for task in "${study_tasks[@]}"; do
         for seed in "${study_seeds[@]}"; do
             echo "$task/seed-$seed/metrics/finetune.jsonl"
             for epoch in ${study_states_at[@]+"${study_states_at[@]}"}; do
                 for variant in "${variants[@]}"; do
-                    if [[ $variant == -layer-* ]]; then echo "${task}_probe"; else heads_of "$task"; fi |
+                    trained_heads "$task" "$variant" |
                         while read -r head; do head_scores "$task/seed-$seed" "$head" "$epoch" "$seed" "$variant"; done
                 done
                 echo "$task/seed-$seed/evaluations/epoch-$epoch/metrics.json"
             done
             [[ $task != span ]] || echo "$task/seed-$seed/evaluations/never-none/metrics.json"
-            comparison_patterns "$task" "$seed" "$task/seed-$seed" ${study_states_at[@]+"${study_states_at[@]}"} |
-                while IFS=$'\t' read -r _ output _ _ heads; do echo "$output/metrics.json"$'\t'"$heads"; done
+            for rate in "${study_learning_rates[@]}"; do
+                comparison_patterns "$task" "$seed" "$task/seed-$seed" "$rate" ${study_states_at[@]+"${study_states_at[@]}"} |
+                    while IFS=$'\t' read -r _ output _ _ heads; do echo "$output/metrics.json"$'\t'"$heads"; done
+            done
         done
     done
 }
 
-# All comparisons of a task, with checkpoints at the given epochs. Each is a line of words with tabs between them: "mixed OUTPUT
-# HEAD EPOCH" scores a head on the states of another checkpoint; "ensemble OUTPUT HOW LOGITS,LOGITS" joins models. The rest of
-# the line has the folders of the heads that it needs. All paths lie in FOLDER, and have "*-seed-SEED" for the last folder of a head.
+# All comparisons of a task with a learning rate and with checkpoints at the given epochs. Each is a line of words with tabs between
+# them: "mixed OUTPUT HEAD EPOCH" scores a head on the states of another checkpoint; "ensemble OUTPUT HOW LOGITS,LOGITS" joins
+# models. The rest of the line has the folders of the heads that it needs. All paths lie in FOLDER. OUTPUT and the folders of heads
+# end in a name of `head_folder`.
 comparison_patterns() {
-    local task=$1 seed=$2 folder=$3 own="*-seed-$2" epochs=" ${*:4} " pair epoch head ensemble member logits heads how
+    local task=$1 seed=$2 folder=$3 rate=$4 epochs=" ${*:5} " own pair epoch head ensemble member logits heads how
     local -n ensembles=study_$1_ensembles
     for pair in ${study_mixed[@]+"${study_mixed[@]}"}; do
         epoch=${pair%:*}
         [[ $epochs == *" $epoch "* ]] || continue
         heads_of "$task" | while read -r head; do
+            own=`head_folder "$head" "$rate" "$seed" ''`
             head=${head##*/} head=${head%.toml}
             printf 'mixed\t%s\t' "$folder/evaluations/mixed/$head/epoch-$epoch-on-${pair#*:}/$own"
             printf '%s\t%s\t%s\n' "$folder/heads/$head/epoch-$epoch/$own" "${pair#*:}" "$folder/heads/$head/epoch-$epoch/$own"
         done
     done
+    own=lr-$rate-seed-$seed
     for ensemble in ${ensembles[@]+"${ensembles[@]}"}; do
         for epoch in $epochs; do
             logits='' heads=''
@@ -84,39 +174,25 @@ comparison_patterns() {
     done
 }
 
-# The heads for which at least one of the given variants is not trained yet, one on each line; with --force all heads.
+# The heads for which at least one of the given variants is not trained yet, one on each line.
 missing_heads() {
     local task=$1 seed=$2 epoch=$3 head variant
-    heads_of "$task" | while read -r head; do
+    trained_heads "$task" "$4" | while read -r head; do
         for variant in "${@:4}"; do
-            [[ ! $force ]] && finished_head "$run/$task/seed-$seed" "$head" "$epoch" "$seed" "$variant" && continue
+            finished_head "$run/$task/seed-$seed" "$head" "$epoch" "$seed" "$variant" && continue
             echo "$head"
             break
         done
     done
 }
 
-# The head of the layer atlas, if the study wants it and the probe of at least one layer is not trained yet; in the given variant
-# ("-shuffled-labels") or without one ("").
-missing_probe() {
-    local task=$1 seed=$2 epoch=$3 variant=$4 layers=$study_stored_layers folder=$run/$1/seed-$2 made
-    [[ $study_layer_atlas ]] || return 0
-    made=`find "$folder/heads/${task}_probe/epoch-$epoch" -regextype posix-extended \
-        -regex ".*-seed-$seed-layer-[0-9]+$variant/metrics\.json" 2>/dev/null | wc -l` || true
-    if ((made > 0)) && [[ ! $layers ]]; then
-        layers=`sed -nE 's/.*"num_hidden_layers": *([0-9]*).*/\1/p' "$folder/checkpoints/epoch-$epoch/config.json"`
-        layers=$((layers + 1)) # the embedding output is one
-    fi
-    if [[ $force ]] || ((made == 0 || made < layers)); then echo "${task}_probe"; fi
-}
-
 # The runs of bv_train that still need the states of a checkpoint, one on each line: the heads and, after a tab, more flags.
 missing_trainings() {
     local heads subset shares
-    heads=`{ missing_heads "$@" ''; missing_probe "$@" ''; } | paste -sd, -`
+    heads=`missing_heads "$@" '' | paste -sd, -`
     [[ ! $heads ]] || echo "$heads"
     if [[ $study_shuffled_labels ]]; then
-        heads=`{ missing_heads "$@" -shuffled-labels; missing_probe "$@" -shuffled-labels; } | paste -sd, -`
+        heads=`missing_heads "$@" -shuffled-labels | paste -sd, -`
         [[ ! $heads ]] || echo "$heads"$'\t'--shuffle-labels
     fi
     if ((${#study_shares[@]})); then
@@ -143,12 +219,15 @@ served_store() {
 # nothing to score.
 worthless_head() { [[ -e $1/metrics.json && ! -e $1/head.json ]]; }
 
-# The comparisons to score when a task's heads are trained: the first four words of `comparison_patterns`, for each variant of
-# their heads. If a head is not trained yet, the pattern stays in the paths, and matches no file.
+# The comparisons to score when a task's heads are trained: the first four words of `comparison_patterns`, for each learning rate and
+# each layer that has a head. If no layer's head is trained yet, the pattern stays in the paths, and matches no file.
 comparisons() {
-    local task=$1 seed=$2 own="*-seed-$2" words place head filled
-    comparison_patterns "$task" "$seed" "$run/$task/seed-$seed" ${epochs[@]+"${epochs[@]}"} | while IFS=$'\t' read -ra words; do
-        for place in "${words[4]%/*}/"*-seed-"$seed"; do
+    local task=$1 seed=$2 rate own words place head filled
+    for rate in "${study_learning_rates[@]}"; do
+        comparison_patterns "$task" "$seed" "$run/$task/seed-$seed" "$rate" ${epochs[@]+"${epochs[@]}"}
+    done | while IFS=$'\t' read -ra words; do
+        own=${words[4]##*/}
+        for place in "${words[4]%/*}/"$own; do
             place=${place##*/}
             for head in "${words[@]:4}"; do
                 ! worthless_head "${head%/*}/$place" || continue 2
@@ -175,7 +254,7 @@ heads_hold_out() {
     local without
     holds_out || return 1
     [[ ! $force ]] || return 0
-    without=`find "$run" -path '*/heads/*' '(' -name head.json -o -name recipe.json ')' \
+    without=`find "$run"/*/seed-*/heads '(' -name head.json -o -name recipe.json ')' \
         -exec grep -LE '"held_out_features": ?"[0-9a-f]' {} + 2>/dev/null | head -n 1` || true
     [[ ! $without ]]
 }
@@ -192,9 +271,10 @@ how_far() {
     case $1 in
         prepare)
             count=`count_files "$run/features" '*.h5'`
-            echo "$count features files" && return
+            echo "$count features files"
+            return 0 # in the trap of an ending job, `return` alone gives the exit code of the job
             ;;
-        report) return ;;
+        report) return 0 ;;
     esac
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do

@@ -18,7 +18,7 @@ fail() {
 say() { echo "== $*"; }
 
 # The variables that flags set. A list is empty if the study decides.
-squad='' model='' config=configs/debug.toml ranks='' run='' force=''
+squad='' model='' config=configs/debug.toml ranks='' run='' force='' forced_at=''
 tasks=() seeds=() epochs=() splits=()
 
 road_flags() {
@@ -90,8 +90,15 @@ check_flags() {
     [[ $train_text ]] || fail "$squad holds neither train.json and dev.json nor train-v2.0.json and dev-v2.0.json"
 }
 
+# BV_BIN and BV_PYTHON may be relative to the caller's folder $here. A Python without a slash is found on PATH.
+name_from_here() {
+    [[ ! ${BV_BIN:-} || $BV_BIN == /* ]] || BV_BIN=$here/$BV_BIN
+    [[ ${BV_PYTHON:-} != */* || $BV_PYTHON == /* ]] || BV_PYTHON=$here/$BV_PYTHON
+}
+
 # Uses the programs and the Python that the site or an earlier build provides.
 use_build() {
+    name_from_here
     prefix=${BV_PREFIX:-}
     bin=${BV_BIN:-build/release/bin}
     python=${BV_PYTHON:-}

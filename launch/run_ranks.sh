@@ -102,8 +102,9 @@ without_banners() {
 given_files() {
     local word
     for word in "$@"; do
+        word=${word#--*=} # --output=FOLDER
         if [[ $word == */* ]]; then
-            while [[ ! -e $word ]]; do word=$(dirname "$word"); done
+            while [[ ! -e $word ]]; do word=$(dirname -- "$word"); done
         fi
         [[ ! -e $word ]] || echo "$word"
     done | sort -u

@@ -7,12 +7,13 @@ claim() { :; }
 release() { :; }
 
 # once DONE OUTPUT COMMAND...: runs COMMAND, which makes OUTPUT, unless the test DONE succeeds for it. Unfinished output of an
-# interrupted run is replaced, or finished if the program can resume; with --force everything is replaced.
+# interrupted run is replaced, or finished if the program can resume. Programs that can resume do so with --force too: it
+# replaces only what is finished.
 once() {
     local done_test=$1 output=$2 flags=()
     shift 2
     claim "$output"
-    if [[ ! $force ]] && "$done_test" "$output"; then
+    if "$done_test" "$output"; then
         say "made: $output"
     else
         if [[ -e $output ]] && [[ $force || ! ${resumes:-} ]]; then flags=(--force); fi
@@ -58,14 +59,14 @@ alone() {
 stage_prepare() {
     if [[ ! $squad ]]; then
         train_text=$run/corpus/train.json dev_text=$run/corpus/dev.json
-        exists "$dev_text" || $prefix "$python" tools/make_corpus.py --output "$run/corpus" \
+        [[ -e $dev_text ]] || $prefix "$python" tools/make_corpus.py --output "$run/corpus" \
             --train "$study_corpus_train" --dev "$study_corpus_dev" --seed "$study_seed"
     fi
     local prepare=(alone bv_prepare --config "$config" --model "$model") aside=()
     if [[ $study_hold_out ]]; then
         aside=(--hold-out "$study_hold_out" --hold-out-output "$run/features/held-out.h5")
         # bv_prepare writes train.h5 last. A held-out file without it is left from a run that was killed between the two.
-        [[ $force || ! -e $run/features/held-out.h5 ]] || aside+=(--force)
+        [[ -e $run/features/train.h5 || ! -e $run/features/held-out.h5 ]] || aside+=(--force)
     fi
     once exists "$run/features/train.h5" \
         "${prepare[@]}" --squad "$train_text" --output "$run/features/train.h5" ${aside[@]+"${aside[@]}"}
@@ -89,7 +90,7 @@ stage_finetune() {
 stage_extract() {
     local task seed epoch split folder store
     # shellcheck disable=SC2317,SC2329  # `once` calls it
-    served() { served_store "$task" "$seed" "$epoch" "$split"; }
+    served() { [[ ! $force ]] || exists "$store" && served_store "$task" "$seed" "$epoch" "$split"; }
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do
             folder=$run/$task/seed-$seed
@@ -162,7 +163,7 @@ score_comparisons() {
         files=("$first/metrics.json")
         [[ $kind == mixed ]] || IFS=, read -ra files <<<"$second"
         for file in "${files[@]}"; do
-            exists "$file" || { say "left out, because $file is not made: $output" && continue 2; }
+            [[ -e $file ]] || { say "left out, because $file is not made: $output" && continue 2; }
         done
         case $kind in
             mixed) score_mixed "$folder" "$output" "$first" "$second" ;;
@@ -185,8 +186,17 @@ score_with_threshold() {
         --threshold-from "$folder/held-out/$epoch" --output "$folder/evaluations/held-out-threshold/$epoch"
 }
 
+# Scores the best spans of the last checkpoint as if it never answered "none".
+score_never_none() {
+    local evaluations=$1/evaluations last
+    last=`last_scored "$evaluations"`
+    [[ ! $last ]] || once scored_never_none "$evaluations/never-none" alone bv_eval --config "$config" \
+        --logits "$evaluations/$last/logits.safetensors" --features "$run/features/dev.h5" --null-threshold 1e9 \
+        --output "$evaluations/never-none"
+}
+
 stage_eval() {
-    local task seed folder checkpoint output last
+    local task seed folder checkpoint output
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do
             folder=$run/$task/seed-$seed
@@ -197,13 +207,7 @@ stage_eval() {
                     --features "$run/features/dev.h5" --output "$output"
                 ! chooses_thresholds "$task" || score_with_threshold "$folder" "$checkpoint"
             done
-            # Scores the best spans of the last checkpoint as if it never answered "none".
-            if [[ $task == span ]]; then
-                last=`printf '%s\n' "$folder"/evaluations/epoch-* | sort -V | tail -n 1`
-                once scored "$folder/evaluations/never-none" alone bv_eval --config "$config" \
-                    --logits "$last/logits.safetensors" --features "$run/features/dev.h5" --null-threshold 1e9 \
-                    --output "$folder/evaluations/never-none"
-            fi
+            [[ $task != span ]] || score_never_none "$folder"
             score_comparisons "$task" "$seed"
         done
     done

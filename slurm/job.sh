@@ -7,6 +7,7 @@ told=''
 trap 'told=1' USR1 TERM
 here=$PWD
 me=slurm/$script
+unset CDPATH # with it `cd` may go elsewhere
 cd "$home"
 . launch/road.sh
 . launch/stages.sh
@@ -58,17 +59,20 @@ done
 # A site file may use $(..), and `module load` does so too: meanwhile no trap may run (see road.sh). A signal that comes now is lost,
 # before anything is made that it could save.
 trap '' USR1 TERM
-# shellcheck source=slurm/site.sh
-. "${BV_SITE:-slurm/site.sh}"
+. slurm/use_site.sh
 trap 'told=1' USR1 TERM
 use_build
 check_flags
-[[ ! ${SLURM_RESTART_COUNT:-} ]] || force='' # after a restart --force must not replace what the first start of this job made
 read_study
 
 # For scontrol the plain id of an array's last task means the whole array.
 job=$SLURM_JOB_ID
 [[ ! ${SLURM_ARRAY_TASK_ID:-} ]] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+
+if [[ $force ]]; then # the time of this file is that of the job's first start
+    forced_at=$run/jobs/force-$job
+    [[ ${SLURM_RESTART_COUNT:-} && -e $forced_at ]] || { mkdir -p "$run/jobs" && touch "$forced_at"; }
+fi
 
 # Reduces each list to the value that belongs to this array task.
 pick() {
@@ -101,12 +105,17 @@ active() {
 }
 
 claim() {
-    local link=$1.job owner left=''
+    local link=$1.job owner left='' why tries=0
     mkdir -p "${link%/*}"
     while true; do
-        ln -s "$job" "$link" 2>/dev/null || true
+        why=`ln -s "$job" "$link" 2>&1` || true
         [[ -w ${link%/*} ]] || fail "no right to write to ${link%/*}"
-        owner=`readlink "$link"` || continue # its job has just ended
+        if ! owner=`readlink "$link"`; then # the link's job has just ended, or no link can be made, as on a full disk
+            [[ ! $told ]] || exit 85
+            ((++tries < 5)) || fail "$why"
+            sleep 1
+            continue
+        fi
         if [[ $owner == "$job" ]]; then
             [[ $left ]] || break
             sleep 1 # another job may be claiming the same unfinished output
@@ -158,6 +167,7 @@ finish() {
         owner=`readlink "$link" 2>/dev/null` || continue
         [[ $owner != "$job" ]] || rm -f "$link"
     done
+    ((code)) || rm -f ${forced_at:+"$forced_at"}
     exit "$code"
 }
 
@@ -174,8 +184,8 @@ fi
 per_node=$(((ranks + nodes - 1) / nodes))
 threads=${SLURM_CPUS_PER_TASK:-$((SLURM_CPUS_ON_NODE / per_node))}
 if [[ $launcher == mpirun ]]; then # mpirun counts cores, Slurm counts hardware threads
-    per_core=`lscpu | sed -n 's/^Thread(s) per core: *//p'`
-    threads=$((threads / per_core))
+    per_core=`LC_ALL=C lscpu | sed -n 's/^Thread(s) per core: *//p'` || true
+    threads=$((threads / ${per_core:-1}))
 fi
 ((threads > 0)) || threads=1
 launch_flags=(--launcher "$launcher" --threads "$threads" ${BV_LAUNCHER_FLAGS:-})

@@ -36,7 +36,7 @@ BV_SITE=$(realpath "${BASH_SOURCE[0]}") && export BV_SITE
 
 # --- How ranks start: by mpirun, or by srun if Slurm and MPI have PMIx versions that fit each other (srun --mpi=list). If
 # Slurm itself preempts a job, ranks of srun save a state first; ranks of mpirun later go on from their last saved state. ---
-export BV_LAUNCHER=mpirun
+export BV_LAUNCHER=${BV_LAUNCHER:-mpirun}
 # export BV_LAUNCHER_FLAGS="--mca coll ^hcoll"
 
 # --- The network, if the automatic choice is wrong (ip -brief address; ucx_info -d) ---

@@ -3,7 +3,7 @@
 # Submits a whole study as one graph of jobs. If it runs again, it submits only the missing jobs.
 set -euo pipefail
 here=$PWD
-cd "$(dirname "$0")/.."
+cd "$(dirname "$(realpath "$0")")/.."
 # shellcheck disable=SC2034  # road.sh reads it
 me=slurm/study.sh
 . launch/road.sh
@@ -67,8 +67,7 @@ while (($#)); do
     esac
 done
 command -v sbatch >/dev/null || fail "there is no sbatch here; launch/debug.sh runs a study without Slurm"
-# shellcheck source=slurm/site.sh
-. "${BV_SITE:-slurm/site.sh}"
+. slurm/use_site.sh
 use_build
 check_flags
 read_study
@@ -79,11 +78,12 @@ export BV_HOME=$PWD
 
 # For each unit and array index ("finetune span 1", "extract span 1 3") the job that makes it. A job's comment is its unit.
 declare -A queued=()
+queue=$(squeue --me --noheader --array --format='%i|%K|%k') || fail "squeue failed, so the jobs in the queue are unknown; nothing is submitted"
 while IFS='|' read -r id index comment; do
     [[ $comment == "$run: "* ]] || continue
     [[ $index =~ ^[0-9]+$ ]] || index=''
     queued[${comment#"$run: "}${index:+ $index}]=$id
-done < <(squeue --me --noheader --array --format='%i|%K|%k')
+done <<<"$queue"
 
 if [[ ! $dry_run ]]; then
     check_inputs
@@ -187,7 +187,7 @@ all_scored() {
         scored "$folder/evaluations/${checkpoint##*/}" || return
         ! chooses_thresholds "$task" || scored "$folder/evaluations/held-out-threshold/${checkpoint##*/}" || return
     done
-    [[ $task != span ]] || scored "$folder/evaluations/never-none" || return
+    [[ $task != span ]] || scored_never_none "$folder/evaluations/never-none" || return
     compared "$task" "$seed"
 }
 

@@ -3,7 +3,7 @@
 # packages.
 set -euo pipefail
 here=$PWD
-cd "$(dirname "$0")/.."
+cd "$(dirname "$(realpath "$0")")/.."
 
 usage() {
     cat <<'END'

@@ -2,7 +2,7 @@
 # Installs everything that the project needs and that is missing. Its last line, alone on standard output, is the folder of
 # the Python environment.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$(realpath "$0")")/.."
 
 usage() {
     cat <<'EOF'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks C++ (clang-format, clang-tidy), Python (ruff) and shell scripts (shellcheck).
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$(realpath "$0")")/.."
 
 usage() {
     cat <<'EOF'

@@ -193,3 +193,23 @@ def test_mistakes_of_use_are_one_line_and_exit_code_2(args, complaint):
     assert result.rc == 2
     assert result.stderr.startswith("error: run_ranks.sh: ") and complaint in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("script", ["launch/debug.sh", "launch/ask.sh", "slurm/study.sh", "slurm/prepare.sh", "tools/build.sh", "tools/install.sh"])
+def test_a_script_finds_its_folder_whatever_cdpath_is(script):
+    helped = bv.run_command([script, "--help"], cwd=bv.SOURCE, env={"CDPATH": str(bv.SOURCE)})
+    assert helped.stdout.startswith("Usage: ") and not helped.stderr
+
+
+def test_scripts_start_through_a_link_and_programs_may_be_named_from_the_callers_folder(tmp_path):
+    (tmp_path / "debug").symlink_to(bv.SOURCE / "launch" / "debug.sh")
+    assert bv.run_command([tmp_path / "debug", "--help"], cwd=tmp_path).stdout.startswith("Usage: launch/debug.sh")
+    (tmp_path / "programs").symlink_to(bv.BIN)
+    (tmp_path / "ask").symlink_to(bv.SOURCE / "launch" / "ask.sh")
+    said = bv.run_command([tmp_path / "ask", "run"], cwd=tmp_path, env={"BV_BIN": "programs", "BV_PYTHON": "echo"})
+    assert said.stdout.split() == ["launch/ask.py", f"{tmp_path}/programs/bv_eval", str(tmp_path), "run"]
+
+
+def test_the_file_of_a_flag_with_an_equals_sign_is_checked_on_every_rank(tmp_path):
+    given = launch("--preflight", "--record", tmp_path / "record.json", "--", "true", f"--output={tmp_path}/new/place", check=True)
+    assert "dirname" not in given.stderr and "does not see" not in given.stdout + given.stderr

@@ -93,6 +93,15 @@ def test_a_text_that_cannot_be_prepared_ends_before_anything_is_submitted(tmp_pa
     assert "sbatch" not in refused.stdout
 
 
+def test_nothing_is_submitted_if_the_queue_is_unknown(tmp_path, tiny_model):
+    submission = Submission(tmp_path, tiny_model)
+    (tmp_path / "squeue").write_text("#!/usr/bin/env bash\necho 'Unable to contact slurm controller' >&2\nexit 1\n")
+    refused = bv.run_command(submission.command, check=False, env={
+        "PATH": f"{tmp_path}:{os.environ['PATH']}", "BV_SITE": str(tmp_path / "site.sh"), "SLURM_JOB_ID": ""})
+    assert refused.rc == 2 and "error: slurm/study.sh: squeue failed" in refused.stderr
+    assert not submission.run.exists() and not (tmp_path / "submitted").exists()
+
+
 @pytest.mark.parametrize("site, flags, ranks", [
     ("", "", "1 rank"),
     ("export BV_RANKS_PER_NODE=2", "-N 3", "6 ranks"),

@@ -8,40 +8,8 @@ import sys
 
 import bv
 import pytest
+from small_study import SCRIPT, Study
 from synthetic_run import page_of
-
-SCRIPT = """
-set -euo pipefail
-. launch/road.sh
-. launch/stages.sh
-while (($#)) && read_flag "$PWD" "$@"; do shift "$taken"; done
-use_build
-check_flags
-read_study
-if [[ $study_keep_stores ]]; then all=(prepare finetune extract train eval); else all=(prepare finetune extract_and_train eval); fi
-(($#)) || set -- "${all[@]}"
-for stage in "$@"; do "stage_$stage"; done
-"""
-MISSING = SCRIPT.partition("if [[ $study_keep_stores")[0] + "missing_trainings span 1 1\n"
-STUDY = """
-[study]
-corpus_train = 24
-corpus_dev = 12
-tasks = {tasks}
-states_at = ["0.5", "1"]
-span_heads = ["learned_pooling", "average_pooling"]
-classification_heads = ["tenney_small", "adapter_pooler_mean"]
-keep_stores = {keep_stores}
-shares = [0.5, 1]
-layer_subsets = ["0,2"]
-layer_atlas = true
-mixed = ["0.5:1"]
-span_ensembles = ["learned_pooling+BERT", "average_pooling+learned_pooling"]
-classification_ensembles = ["tenney_small+BERT", "adapter_pooler_mean+tenney_small"]
-[finetune]
-checkpoints = "0.5,1"
-batch = 8
-"""
 
 
 def heads_of(first, second, probe):
@@ -64,33 +32,6 @@ HEADS = {"span": heads_of("learned_pooling", "average_pooling", "span_probe"),
          "classification": heads_of("tenney_small", "adapter_pooler_mean", "classification_probe")}
 EVALUATIONS = {"span": evaluations_of("learned_pooling", "average_pooling", ["never-none"]),
                "classification": evaluations_of("tenney_small", "adapter_pooler_mean", [])}
-
-
-class Study:
-    """A study of the tiny model in a folder of its own."""
-
-    def __init__(self, folder, model, keep_stores="true", tasks='["span"]', change=("", "")):
-        self.run = folder / "run"
-        self.config = folder / "study.toml"
-        self.config.write_text(STUDY.format(keep_stores=keep_stores, tasks=tasks).replace(*change))
-        self.model = model
-        self.seed = self.run / "span" / "seed-1"
-
-    def make(self, *stages, check=True, env=None):
-        return bv.run_command(["bash", "-c", SCRIPT, "study", "--config", self.config, "--model", self.model, "--run", self.run,
-                               "--ranks", 1, *stages], check=check, timeout=300, cwd=bv.SOURCE,
-                              env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": "", **(env or {})})
-
-    def missing(self):
-        """The runs of bv_train that the heads of epoch 1 still need: their heads and flags."""
-        done = bv.run_command(["bash", "-c", MISSING, "study", "--config", self.config, "--model", self.model, "--run", self.run],
-                              cwd=bv.SOURCE, env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": ""})
-        return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
-
-    def made(self, folder, task="span"):
-        """The results in one of the run's folders, by place, with the time they were made."""
-        root = self.run / task / "seed-1" / folder
-        return {str(path.parent.relative_to(root)): path.stat().st_mtime_ns for path in root.rglob("metrics.json")}
 
 
 @pytest.fixture(scope="module")
@@ -167,27 +108,22 @@ def test_what_is_made_is_left_alone_and_what_is_missing_is_made(study):
     assert study.made("evaluations").keys() == evaluations.keys()
 
 
-def test_controls_are_one_more_training_of_the_heads_and_the_probes_that_lack_them(tmp_path, tiny_model):
-    study = Study(tmp_path, tiny_model, change=("layer_atlas = true", "layer_atlas = true\nshuffled_labels = true"))
-    checkpoint = study.seed / "checkpoints" / "epoch-1"
-    checkpoint.mkdir(parents=True)
-    shutil.copy(tiny_model / "config.json", checkpoint)
-    heads, probe = ["learned_pooling", "average_pooling"], "span_probe"
-    others = [(",".join(heads), "--share 0.5"), (",".join(heads), "--layers 0,2")]
-    every = ",".join([*heads, probe])
-    assert study.missing() == [(every,), (every, "--shuffle-labels"), *others]
+def test_never_none_is_scored_from_the_checkpoint_that_was_made_last(study):
+    def add(epoch):
+        for folder in ("checkpoints", "evaluations"):
+            shutil.copytree(study.seed / folder / "epoch-1", study.seed / folder / f"epoch-{epoch}")
 
-    def train(variant):
-        for place in [f"{head}/epoch-1/lr-0.001-seed-1{variant}" for head in heads] + [
-                f"{probe}/epoch-1/lr-0.001-seed-1-layer-{layer:02}{variant}" for layer in range(3)]:
-            (study.seed / "heads" / place).mkdir(parents=True)
-            (study.seed / "heads" / place / "metrics.json").write_text("{}")
+    def source(checkpoints):
+        study.config.write_text(re.sub("checkpoints = .*", f'checkpoints = "{checkpoints}"', study.config.read_text()))
+        study.make("eval")
+        (logits,) = bv.read_json(study.seed / "evaluations/never-none/metrics.json")["logits"]
+        return logits["path"].removeprefix(f"{study.seed}/evaluations/")
 
-    train("-shuffled-labels")
-    assert study.missing() == [(every,), *others]  # a control is not the head itself
-    (study.seed / "heads" / probe / "epoch-1/lr-0.001-seed-1-layer-01-shuffled-labels/metrics.json").unlink()
-    train("")
-    assert study.missing() == [(probe, "--shuffle-labels"), *others]
+    add("1_3")  # a third of an epoch; as a word it comes after epoch-1
+    shutil.rmtree(study.seed / "evaluations" / "never-none")
+    assert source("1/3,0.5,1") == "epoch-1/logits.safetensors"
+    add("4_3")
+    assert source("1/3,0.5,1,4/3") == "epoch-4_3/logits.safetensors"
 
 
 def test_a_study_that_keeps_no_stores_makes_the_same(tmp_path, tiny_model, finished):

@@ -2,6 +2,7 @@
 # Checks a machine with GPUs by one command, from the repository or from a bundle (tools/bundle.sh).
 set -euo pipefail
 here=${BASH_SOURCE[0]%"${BASH_SOURCE[0]##*/}"}
+unset CDPATH # with it `cd` may go elsewhere, and prints where
 root=$(cd "${here:-.}/../.." && pwd)
 
 usage() {

@@ -35,6 +35,7 @@ fail() {
 }
 
 here=${BASH_SOURCE[0]%"${BASH_SOURCE[0]##*/}"}
+unset CDPATH # with it `cd` may go elsewhere, and prints where
 here=$(cd -- "${here:-.}" && pwd -P)
 
 python='' ranks='' flags=()

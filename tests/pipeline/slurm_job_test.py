@@ -1,0 +1,110 @@
+"""The jobs of slurm/ without a Slurm: its commands are stand-ins, and the environment is that of a job on one node."""
+
+import os
+import sys
+
+import bv
+import pytest
+
+STUDY = """
+[study]
+seeds = [1, 2]
+tasks = ["span"]
+corpus_train = 24
+corpus_dev = 12
+[finetune]
+checkpoints = "1"
+"""
+
+
+class Job:
+    """Runs one job in a folder. `programs` has scripts in the place of Slurm's commands, and of others."""
+
+    def __init__(self, folder, model):
+        self.folder, self.run = folder, folder / "run"
+        self.stand_in("squeue", "true")
+        (folder / "study.toml").write_text(STUDY)
+        self.site("")
+        self.flags = ["--config", folder / "study.toml", "--model", model, "--run", self.run]
+
+    def stand_in(self, command, script, place="commands"):
+        (self.folder / place).mkdir(exist_ok=True)
+        (self.folder / place / command).write_text(f"#!/usr/bin/env bash\n{script}\n")
+        (self.folder / place / command).chmod(0o755)
+
+    def programs(self, name, script):
+        """Puts a script in the place of one of our programs."""
+        self.stand_in(name, script, "programs")
+        for program in bv.BIN.glob("bv_*"):
+            if not (self.folder / "programs" / program.name).exists():
+                (self.folder / "programs" / program.name).symlink_to(program)
+        self.site(f"export BV_BIN={self.folder}/programs")
+
+    def site(self, lines):
+        (self.folder / "site.sh").write_text(f"export BV_BIN={bv.BIN} BV_PYTHON={sys.executable}\n{lines}\n")
+
+    def start(self, script, *flags, check=True, env=None):
+        return bv.run_command(["bash", bv.SOURCE / "slurm" / script, *self.flags, *flags], check=check, env={
+            "PATH": f"{self.folder / 'commands'}:{os.environ['PATH']}", "BV_SITE": str(self.folder / "site.sh"), "BV_HOME": str(bv.SOURCE),
+            "SLURM_JOB_ID": "77", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "n1", "SLURM_CPUS_ON_NODE": "2", "SLURM_NTASKS": "1",
+            **(env or {})})
+
+
+@pytest.fixture
+def job(tmp_path, tiny_model):
+    return Job(tmp_path, tiny_model)
+
+
+def test_a_job_ends_if_it_cannot_claim_its_output(job):
+    job.stand_in("ln", "echo 'ln: No space left on device' >&2; exit 1")
+    refused = job.start("prepare.sh", check=False)
+    assert refused.rc == 2 and refused.stderr.endswith("error: slurm/prepare.sh: ln: No space left on device\n")
+    assert not (job.run / "features" / "train.h5").exists()
+
+
+def test_a_job_that_waits_for_its_claim_can_be_told_to_stop(job):
+    job.stand_in("ln", "trap '' USR1; kill -USR1 0; exit 1")  # to all processes of the job
+    stopped = job.start("prepare.sh", check=False)
+    assert stopped.rc == 85 and "told to stop" in stopped.stdout
+
+
+def test_a_restarted_job_forces_what_its_first_start_did_not_reach(job):
+    job.programs("bv_finetune", f"""
+while [[ $1 != --output ]]; do shift; done
+echo "${{2##*/}} ${{*:3}}" >>{job.folder}/asked
+[[ $2 == */seed-1 || -e {job.folder}/again ]] || exit 85
+mkdir -p "$2/checkpoints/epoch-1" "$2/metrics"
+touch "$2/checkpoints/epoch-1/checkpoint.json"
+echo '{{"done":true}}' >"$2/metrics/finetune.jsonl"
+""")
+
+    def asked(code, *flags, **env):
+        (job.folder / "asked").unlink(missing_ok=True)
+        assert job.start("finetune.sh", *flags, check=False, env=env).rc == code
+        lines = (job.folder / "asked").read_text().splitlines() if (job.folder / "asked").exists() else []
+        return [(line.split()[0], "--force" in line.split()) for line in lines]
+
+    (job.folder / "again").touch()
+    assert asked(0) == [("seed-1", False), ("seed-2", False)] and asked(0) == []
+    (job.folder / "again").unlink()
+    assert asked(85, "--force") == [("seed-1", True), ("seed-2", True)]
+    (job.folder / "again").touch()
+    assert asked(0, "--force", SLURM_RESTART_COUNT="1") == [("seed-2", True)]
+    assert asked(0, "--force", SLURM_RESTART_COUNT="") == [("seed-1", True), ("seed-2", True)]
+    assert not list((job.run / "jobs").glob("force-*"))
+
+
+def test_a_site_file_may_end_in_a_test_that_fails_and_lscpu_may_speak_another_language(job):
+    job.stand_in("lscpu", '[[ ${LC_ALL:-} == C ]] && echo "Thread(s) per core:  1" || echo "Thread(s) pro Kern:  1"')
+    job.site("export NOTHING=$NOT_SET_ANYWHERE\n[[ -d /nowhere ]] && export NOTHING=1")
+    job.start("prepare.sh", env={"LC_ALL": "de_DE.UTF-8"})
+    assert (job.run / "features" / "train.h5").exists()
+    missing = job.start("prepare.sh", check=False, env={"BV_SITE": "/nowhere/site.sh"})
+    assert missing.rc == 2 and "error: slurm/prepare.sh: BV_SITE: cannot read /nowhere/site.sh" in missing.stderr
+
+
+@pytest.mark.parametrize("chosen", ["mpirun", "srun"])
+def test_the_site_file_keeps_a_launcher_that_is_chosen_already(chosen):
+    said = bv.run_command(["bash", "-c", '. slurm/site.sh && echo "$BV_LAUNCHER"'], cwd=bv.SOURCE,
+                          env={"BV_LAUNCHER": chosen if chosen == "srun" else ""})
+    assert said.stdout == f"{chosen}\n"

@@ -30,6 +30,9 @@
 namespace bv {
 namespace {
 
+/// Torch draws initial values from the lower 32 bits of a seed: larger seeds would give equal heads.
+constexpr double kLargestSeed = 4294967295;
+
 std::vector<HeadDefinition> read_definitions(const TrainOptions& options) {
     std::vector<HeadDefinition> definitions;
     std::set<std::string> names;
@@ -124,7 +127,8 @@ void TrainOptions::declare_heads_and_data(CommandLine& line) {
     line.option("seed", seeds,
                 "seed of initial values and dropout; if there are several, each head is trained with each of "
                 "them")
-        .delimiter(',');
+        .delimiter(',')
+        .check(within(0, kLargestSeed));
     line.option("data-seed", data_seed,
                 "seed of the order of the data, which is the same for all heads, and of the questions that "
                 "--held-out and --share choose");

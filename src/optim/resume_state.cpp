@@ -198,6 +198,10 @@ ResumeState read_resume_state(const fs::path& folder, std::int64_t step) {
             tensors["buffers"]};
 }
 
+std::string read_resume_totals(const fs::path& folder, std::int64_t step) {
+    return read_marker(place_of(folder, step) / kStateMarker, step).totals;
+}
+
 std::optional<ResumeState> newest_resume_state(const fs::path& folder) {
     return of_newest(folder, [&](std::int64_t step) { return read_resume_state(folder, step); });
 }

@@ -41,6 +41,10 @@ std::optional<ResumeState> newest_resume_state(const std::filesystem::path& fold
 /// Local: only the number of steps of that state. Its tensors do not stay in memory.
 std::optional<std::int64_t> newest_resume_step(const std::filesystem::path& folder);
 
+/// Local: only the `totals` of the state after `step` steps. Throws Error, which names the missing or damaged
+/// file.
+std::string read_resume_totals(const std::filesystem::path& folder, std::int64_t step);
+
 /// Local: reads the state after `step` steps. Throws Error, which names the missing or damaged file.
 ResumeState read_resume_state(const std::filesystem::path& folder, std::int64_t step);
 

@@ -3,6 +3,8 @@ or killed, the others come out with the same bits."""
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -23,6 +25,7 @@ blocks = [
     { type = "linear", width = 2 },
 ]
 """
+NARROW = 'task = "span"\nblocks = [{ type = "flatten" }, { type = "linear", width = 2 }]'  # eight have other bits than four
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +120,68 @@ def test_killed_as_one_head_diverges_the_others_go_on_with_the_same_bits(recipe,
     first, = (path.parent.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("metrics.json")
               if "diverged" in bv.read_json(path))
     assert_killed_as_a_head_ends_the_others_go_on_with_the_same_bits(flags, tmp_path, first)
+
+
+def of_narrow(recipe, folder, rates, seeds, epochs):
+    """The recipe's flags for the head NARROW, whose bits depend on the number of heads in its group."""
+    (folder / "narrow.toml").write_text(NARROW)
+    flags = [*recipe, "--seed", seeds]
+    for flag, value in (("--heads", folder / "narrow.toml"), ("--learning-rate", rates), ("--epochs", epochs)):
+        flags[flags.index(flag) + 1] = value
+    return flags
+
+
+def test_heads_go_on_in_the_groups_that_memory_left_them(recipe, tmp_path):
+    """Groups of 8 and 4 heads become 4 and 4. By their memory alone, all 8 would be one group."""
+    flags = of_narrow(recipe, tmp_path, "1e-2,1e37,1e38,1e-3,2e-3,3e-3", "1,2", 4)
+    text = bv.run("bv_train", *flags, "--output", tmp_path / "free", ranks=1).stderr
+    kept, working = (float(number) * {"kB": 1e3, "MB": 1e6}[unit]
+                     for number, unit in re.findall(r"([0-9.]+) (.B) (?:kept|during)", text))
+    flags += ["--memory-gib", (kept + working * 8.5 / 12) / 2**30]
+    whole = bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=1)
+    assert "heads: 12, groups of similar heads: 2" in whole.stderr
+    assert whole.stderr.count("diverged") == 4
+    cut = tmp_path / "cut"
+    process = bv.start("bv_train", *flags, "--output", cut, "--resume-every", 0, ranks=1)
+    wait_for_epochs(process, cut, 8)
+    bv.tell_to_stop(process)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 85, text
+    again = bv.run("bv_train", *flags, "--output", cut, ranks=1)
+    assert "heads: 8, groups of similar heads: 2" in again.stderr and "resumed after" in again.stderr
+    assert results(cut) == results(tmp_path / "whole")
+    assert results(tmp_path / "free") != results(tmp_path / "whole")  # as NARROW promises
+
+
+@pytest.mark.parametrize("last", ["lr-1e-12-seed-1", "lr-1e-12-seed-4"])
+def test_killed_as_narrow_heads_end_the_others_are_scored_with_the_same_bits(recipe, tmp_path, last):
+    flags = [*of_narrow(recipe, tmp_path, "1e-3,1e-12", "1,2,3,4", 8), "--patience", 3]
+    flags[flags.index("--held-out") + 1] = 0.3
+    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
+    lengths = {path.parent.name: len(bv.read_json_lines(path)) for path in (tmp_path / "whole").rglob("metrics.jsonl")}
+    assert lengths[last] == 4 and max(lengths.values()) > 4, lengths
+    assert_killed_as_a_head_ends_the_others_go_on_with_the_same_bits(flags, tmp_path, f"narrow/epoch-0/{last}")
+
+
+def test_killed_as_all_heads_end_the_rest_is_finished_with_the_same_bits(recipe, tmp_path):
+    flags = of_narrow(recipe, tmp_path, "1e-2,1e-3", "1,2,3,4", 2)
+    bv.run("bv_train", *flags, "--output", tmp_path / "whole", ranks=2)
+    assert_killed_as_a_head_ends_the_others_go_on_with_the_same_bits(flags, tmp_path, "narrow/epoch-0/lr-0.01-seed-1")
+
+
+def test_a_head_that_is_found_finished_loses_the_states_that_a_kill_left_there(recipe, tmp_path):
+    flags = [*of_chain(recipe, tmp_path, rates="1e-3,1e9"), "--output", tmp_path / "heads"]
+    bv.run("bv_train", *flags)
+    finished = [path.parent for path in (tmp_path / "heads").rglob("metrics.json")]
+    for folder in finished:
+        for name in ("step-7", "step-9.prepared"):
+            (folder / "resume" / name).mkdir()
+            (folder / "resume" / name / "resume.json").touch()
+        (folder / "resume" / "best-1").mkdir()
+        shutil.copy(folder / "metrics.json", folder / "resume" / "best-1" / "head.json")
+    again = bv.run("bv_train", *flags)
+    assert "has diverged" in again.stderr and "trained already" in again.stderr
+    assert [[path.name for path in (folder / "resume").iterdir()] for folder in finished] == [["recipe.json"]] * 2
 
 
 def test_when_states_are_saved_does_not_decide_when_a_diverged_head_leaves(recipe, tmp_path):

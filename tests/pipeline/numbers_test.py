@@ -15,7 +15,7 @@ FLAGS = {
                     "epsilon": ["inf"], "weight-decay": ["nan"], "warm-up": ["nan"], "clip": ["inf"], "patience": [LARGE],
                     "resume-every": ["nan"], "hang-timeout": ["1"], "threads": ["20000"], "seed": ["-1"]},
     "bv_extract": {"batch-tokens": [LARGE], "block-mib": ["1e300", "1e-9"]},
-    "bv_train": {"learning-rate": ["1e-3,nan"], "seed": ["1,-1"], "data-seed": ["18446744073709551616"],
+    "bv_train": {"learning-rate": ["1e-3,nan"], "seed": ["1,-1", "4294967295,4294967296"], "data-seed": ["18446744073709551616"],
                  "share": ["1.5"], "epochs": ["99999999999999999999"], "batch": [LARGE], "cache-gib": ["inf"],
                  "memory-gib": ["1e300"], "held-out": ["nan"], "patience": [LARGE], "resume-every": ["inf"]},
     "bv_eval": {"n-best": [LARGE], "max-answer-tokens": [LARGE], "null-threshold": ["nan"], "na-prob-threshold": ["1e400"]},

@@ -30,6 +30,9 @@
 namespace bv {
 namespace {
 
+/// Torch draws initial values from the lower 32 bits of a seed: larger seeds would give equal heads.
+constexpr double kLargestSeed = 4294967295;
+
 std::vector<HeadDefinition> read_definitions(const TrainOptions& options) {
     std::vector<HeadDefinition> definitions;
     std::set<std::string> names;
@@ -45,15 +48,26 @@ std::vector<HeadDefinition> read_definitions(const TrainOptions& options) {
     return definitions;
 }
 
-/// Collective: the bytes that the heads of a pass may take; 0 means no limit. By default they take at most
-/// half of the free memory, because states, their copies and evaluation need memory too.
-double memory_limit(const TrainOptions& options, at::Device device, const Communicator& ranks) {
-    if (options.memory_gib > 0) return options.memory_gib * 1024 * 1024 * 1024;
-    return static_cast<double>(available_memory(device, ranks)) / 2;
+/// Collective: the bytes that the heads of a pass may take. By default new groups take at most half of the
+/// free memory, because states, their copies and evaluation need memory too. Groups of an interrupted run had
+/// enough of it there: they are divided only if they need more than all free memory.
+MemoryLimit memory_limit(const TrainOptions& options, at::Device device, const Communicator& ranks) {
+    if (options.memory_gib > 0) {
+        const double bytes = options.memory_gib * 1024 * 1024 * 1024;
+        return {.fresh = bytes, .in_group = bytes};
+    }
+    const auto free = static_cast<double>(available_memory(device, ranks));
+    return {.fresh = free / 2, .in_group = free};
 }
 
 /// Logs the memory of each pass.
-void report(const std::vector<HeadPass>& passes, std::size_t heads) {
+void report(const std::vector<HeadPass>& passes, std::size_t heads, const Communicator& ranks) {
+    if (ranks.is_root() && std::ranges::any_of(passes, &HeadPass::divided)) {
+        spdlog::warn(
+            "the groups in which the interrupted run computed its heads need more memory than heads may take "
+            "(--memory-gib); the heads go on in smaller groups, so their results can differ from those of an "
+            "undisturbed run by rounding");
+    }
     if (passes.size() > 1) spdlog::info("heads: {}, in {} passes over the states", heads, passes.size());
     for (const HeadPass& pass : passes) {
         std::size_t count = 0;
@@ -124,7 +138,8 @@ void TrainOptions::declare_heads_and_data(CommandLine& line) {
     line.option("seed", seeds,
                 "seed of initial values and dropout; if there are several, each head is trained with each of "
                 "them")
-        .delimiter(',');
+        .delimiter(',')
+        .check(within(0, kLargestSeed));
     line.option("data-seed", data_seed,
                 "seed of the order of the data, which is the same for all heads, and of the questions that "
                 "--held-out and --share choose");
@@ -160,7 +175,9 @@ void TrainOptions::declare_training(CommandLine& line) {
     line.option(
             "memory-gib", memory_gib,
             "largest memory of a rank for heads, in GiB; if the heads need more, they are trained in several "
-            "passes over the states; 0 means half of the memory that is free when training begins")
+            "passes over the states; 0 means half of the memory that is free when training begins; heads of "
+            "an interrupted run go on in their groups, unless these take more than this, or with 0 more than "
+            "all free memory")
         .check(at_least(0));
     line.option("held-out", held_out,
                 "share of the training questions on which heads are scored and not trained; the epoch with "
@@ -178,7 +195,7 @@ void TrainOptions::declare_training(CommandLine& line) {
     line.option(
             "resume-every", resume_every,
             "minutes between saved states, from which a stopped run can go on; with 0 a state is saved only "
-            "on the stop signal (SIGUSR1; under srun also SIGTERM) and when some heads end before the others")
+            "on the stop signal (SIGUSR1; under srun also SIGTERM) and when one of several heads ends")
         .check(at_least(0));
     line.option("allow-other-checkpoint", allow_other_checkpoint,
                 "allow dev states of another checkpoint than that of the training states (head.json and "
@@ -232,10 +249,10 @@ void train(const TrainOptions& options, const CommandLine& line, const Communica
     }
     Collective& collective = make_collective(ranks, compute.gpu());
     measure_memory(jobs, *data, compute.device, ranks, collective);
-    const double limit = memory_limit(options, compute.device, ranks);
+    const MemoryLimit limit = memory_limit(options, compute.device, ranks);
     std::vector<HeadPass> passes;
     ranks.agree([&] { passes = plan_passes(jobs, limit); });
-    report(passes, jobs.size());
+    report(passes, jobs.size(), ranks);
     report(memory_of_states(jobs, *data, compute.device, ranks));
     if (data->dev().info().task == Task::span) spdlog::info("{}", kScorersExplained);
     for (std::size_t pass = 0; pass < passes.size(); ++pass) {

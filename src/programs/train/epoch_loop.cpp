@@ -71,10 +71,12 @@ void HeadTraining::run(const std::string& config) {
     });
     if (steps_ > 0) spdlog::info("{}resumed after {} steps", label_, steps_);
     saved_ = std::chrono::steady_clock::now();
-    // A state at the end of an epoch was saved before the evaluation of that epoch, which is done now.
-    std::int64_t epoch = std::max<std::int64_t>(steps_ - 1, 0) / steps_per_epoch_;
+    finish_ended();
+    if (groups_.empty()) return;
+    // A state at the end of an epoch was saved before the evaluation of that epoch, which is done now, or
+    // after it, when it has the epoch's line.
+    auto epoch = static_cast<std::int64_t>(trainees().front()->lines.size());
     for (; !groups_.empty(); ++epoch) evaluate(epoch, train_epoch(epoch));
-    ranks_.root_only([&] { finish_diverged(); });
 }
 
 /// This rank's shares of the batches of an epoch, from step `first_step` on. The batches that begin in one
@@ -128,17 +130,14 @@ Json HeadTraining::train_epoch(std::int64_t epoch) {
         {"seconds", seconds}, {"waiting_share", waiting}, {"sequences", sequences}, {"ranks", ranks_.size()}};
 }
 
-/// Collective: saves the states of all heads every --resume-every minutes, after heads have left, and
-/// when told to stop; in the last case it then throws Stopped. The second case does not depend on
-/// --resume-every: a run that resumed from a state before heads left would train the other heads without them
-/// from then on, with other rounding. Rank 0 copies the states and writes the copies while training goes on.
-/// If writing fails, a later call throws AgreedError.
+/// Collective: saves the states of all heads every --resume-every minutes, and when told to stop; then it
+/// throws Stopped. Rank 0 copies the states and writes the copies while training goes on. If writing fails, a
+/// later call throws AgreedError.
 void HeadTraining::save_where_due() {
     if (groups_.empty()) return;  // all heads have diverged
-    const auto now = std::chrono::steady_clock::now();
     const bool due =
-        have_left() || (options_.resume_every > 0 &&
-                        now - saved_ > std::chrono::duration<double, std::ratio<60>>(options_.resume_every));
+        options_.resume_every > 0 && std::chrono::steady_clock::now() - saved_ >
+                                         std::chrono::duration<double, std::ratio<60>>(options_.resume_every);
     enum : int { kGoOn, kLook, kSave, kStop };
     const int own = stop_requested() ? kStop : due ? kSave : saving_.has_ended() ? kLook : kGoOn;
     const auto agreed = static_cast<int>(ranks_.max(own));
@@ -147,8 +146,7 @@ void HeadTraining::save_where_due() {
     // Heads that have diverged since the last tenth of the epoch get a state too. If they were removed here,
     // the step from which the others are trained without them would depend on the clock, and with it their
     // bits.
-    save_states(agreed == kStop || have_left());  // from then on an older state is of no use
-    regrouped_ = false;
+    save_states(agreed == kStop);
     if (agreed == kStop) {
         throw Stopped(
             fmt::format("told to stop: states of {} heads saved after {} of {} steps; start the same command "
@@ -157,14 +155,8 @@ void HeadTraining::save_where_due() {
     }
 }
 
-/// Local: whether heads have left since the last saved states. Rank 0 knows it of all heads, each other rank
-/// only of those that have left a part of their group behind.
-bool HeadTraining::have_left() const {
-    return regrouped_ || !diverged_.empty();
-}
-
 /// Collective: copies the states of all heads and starts to write the copies. With `wait` it waits until they
-/// are written, and then finishes the heads that have diverged.
+/// are written.
 void HeadTraining::save_states(bool wait) {
     std::vector<std::vector<double>> losses;  // of all heads, for each rank
     for (const std::string& text : ranks_.gather(Json(own_losses()).dump()))
@@ -175,60 +167,56 @@ void HeadTraining::save_states(bool wait) {
         saving_.run([output = options_.output, copies = states_of(groups_, losses)] {
             write_head_states(output, copies);
         });
-        if (!wait) return;
-        saving_.wait();
-        finish_diverged();
+        if (wait) saving_.wait();
     });
     saved_ = std::chrono::steady_clock::now();
 }
 
-/// Collective: records the losses of all heads after `step` steps of the epoch.
+/// Collective: records the losses of all heads after `step` steps of the epoch, and ends the training of
+/// heads whose loss is not finite.
 void HeadTraining::add_losses(std::int64_t step) {
-    const std::vector<double> sums = sum_losses();
-    std::size_t place = 0;
-    for (Trainee* trainee : trainees()) trainee->losses.push_back({step, sums[place++]});
-}
-
-/// Collective: returns the losses of all heads since the start of the epoch, summed over ranks. Heads whose
-/// loss is not finite are removed before, so the result does not have them.
-std::vector<double> HeadTraining::sum_losses() {
     std::vector<double> sums = own_losses();
     ranks_.sum(sums);
-    std::vector<bool> sound;
-    for (const double sum : sums) sound.push_back(std::isfinite(sum));
-    let_go_of_diverged(sound);
-    std::erase_if(sums, [](double sum) { return !std::isfinite(sum); });
-    return sums;
+    std::size_t place = 0;
+    for (Trainee* trainee : trainees()) {
+        const double sum = sums[place++];
+        if (std::isfinite(sum)) {
+            trainee->losses.push_back({step, sum});
+        } else {
+            trainee->diverged = now();
+        }
+    }
+    finish_ended();
 }
 
-/// Collective: removes the heads which are not `sound`, because they have diverged. `sound` has one entry for
-/// each head, group after group. Their results are written when the states of the others have been saved,
-/// or when no others are left (finish_diverged): if the run were killed between the two, the others would go
-/// on from an earlier step without them, with other rounding.
-void HeadTraining::let_go_of_diverged(const std::vector<bool>& sound) {
-    if (std::ranges::all_of(sound, std::identity())) return;
-    const std::int64_t epoch = (steps_ - 1) / steps_per_epoch_ + 1;
+/// The epoch and the step that have been trained last.
+Json HeadTraining::now() const {
+    return {{"epoch", (steps_ - 1) / steps_per_epoch_ + 1}, {"step", steps_}};
+}
+
+/// Whether the training of a head has ended: it has diverged, or all its epochs or its patience are over.
+bool HeadTraining::has_ended(const Trainee& trainee) const {
+    return !trainee.diverged.is_null() || static_cast<std::int64_t>(trainee.lines.size()) == epochs_ ||
+           (trainee.history && trainee.history->out_of_patience());
+}
+
+/// Collective: finishes the heads whose training has ended, and goes on with the others. Before that it saves
+/// the states of all heads, which tell that these have ended: a run that is killed when some of them are
+/// finished goes on from here, and finishes the rest. From an earlier state the other heads would be trained
+/// and scored without the finished ones, with other rounding.
+void HeadTraining::finish_ended() {
+    std::vector<bool> going_on;
+    for (const Trainee* trainee : trainees()) going_on.push_back(!has_ended(*trainee));
+    if (std::ranges::all_of(going_on, std::identity())) return;
+    if (going_on.size() > 1) save_states(true);
     ranks_.root_only([&] {
-        std::size_t place = 0;
-        for (HeadGroup& group : groups_) {
-            for (Trainee& trainee : group.trainees()) {
-                if (sound[place++]) continue;
-                spdlog::warn(
-                    "{}: diverged: its loss, weights or logits are not finite after step {}, in epoch {}; "
-                    "its training ends here",
-                    trainee.job.name(), steps_, epoch);
-                auto results = results_of(trainee, group.head(), {{"epoch", epoch}, {"step", steps_}});
-                diverged_.push_back({std::move(trainee), std::move(results)});
+        for (const HeadGroup& group : groups_) {
+            for (const Trainee& trainee : group.trainees()) {
+                if (has_ended(trainee)) finish(trainee, group.head());
             }
         }
     });
-    keep(sound);
-}
-
-/// Local, on rank 0: writes the results of the heads that have diverged.
-void HeadTraining::finish_diverged() {
-    for (const auto& [trainee, results] : diverged_) finish(trainee, results);
-    diverged_.clear();
+    keep(going_on);
 }
 
 /// Local: keeps the heads that are `going_on` and removes the others. `going_on` has one entry for each head,
@@ -244,7 +232,6 @@ void HeadTraining::keep(const std::vector<bool>& going_on) {
             group.trainees().clear();
         } else if (some.size() < group.trainees().size()) {
             group.keep(some);
-            regrouped_ = true;
         }
     }
     std::erase_if(groups_, [](const HeadGroup& group) { return group.trainees().empty(); });

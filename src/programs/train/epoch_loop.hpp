@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -29,8 +28,8 @@ using AlikeJobs = std::vector<std::vector<HeadJob>>;
 class HeadTraining {
   public:
     /// Local. All arguments passed by reference must outlive this object. The heads of each group of `jobs`
-    /// are computed as one batch. All jobs have the same share of the data and the same number of steps
-    /// already done. `label`, for example "pass 1 of 2, ", begins the lines of the log.
+    /// are computed as one batch. All jobs have the same share of the data and go on from the same place.
+    /// `label`, for example "pass 1 of 2, ", begins the lines of the log.
     HeadTraining(const TrainOptions& options, const Communicator& ranks, const Compute& compute,
                  Collective& collective, const HeadData& data, AlikeJobs jobs, std::string label);
 
@@ -46,24 +45,20 @@ class HeadTraining {
     std::vector<FeatureBatches> shares_of_rank(std::int64_t epoch, std::int64_t first_step) const;
     nlohmann::json train_epoch(std::int64_t epoch);
     void save_where_due();
-    bool have_left() const;
     void save_states(bool wait);
     void add_losses(std::int64_t step);
-    std::vector<double> sum_losses();
-    void let_go_of_diverged(const std::vector<bool>& sound);
+    nlohmann::json now() const;
+    bool has_ended(const Trainee& trainee) const;
+    void finish_ended();
     void keep(const std::vector<bool>& going_on);
-    void drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& held_out);
+    void find_diverged(const std::vector<Logits>& dev, const std::vector<Logits>& held_out);
     nlohmann::json mean_losses(const Trainee& trainee) const;
     std::vector<double> own_losses() const;
     std::vector<Logits> predict(const StateSource& source) const;
     void evaluate(std::int64_t epoch, const nlohmann::json& feeding);
-    bool ends_with(const Trainee& trainee, const nlohmann::json& line) const;
     bool add_line(Trainee& trainee, const nlohmann::json& line) const;
     nlohmann::ordered_json sources() const;
-    nlohmann::ordered_json results_of(const Trainee& trainee, const Head& head,
-                                      const nlohmann::json& diverged = {}) const;
-    void finish(const Trainee& trainee, const nlohmann::ordered_json& results);
-    void finish_diverged();
+    void finish(const Trainee& trainee, const Head& head);
     std::vector<Trainee*> trainees();
 
     const TrainOptions& options_;
@@ -82,10 +77,7 @@ class HeadTraining {
     std::int64_t steps_per_epoch_;
     std::int64_t steps_;  // steps done
     std::chrono::steady_clock::time_point saved_;
-    Background saving_;       // writes the states of all heads, on rank 0
-    bool regrouped_ = false;  // true: heads have left a group since the last saved states
-    // On rank 0, heads that have diverged since the last saved states, and their results.
-    std::vector<std::pair<Trainee, nlohmann::ordered_json>> diverged_;
+    Background saving_;  // writes the states of all heads, on rank 0
 };
 
 }  // namespace bv

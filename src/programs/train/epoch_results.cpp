@@ -59,9 +59,9 @@ std::vector<Logits> HeadTraining::predict(const StateSource& source) const {
     return predict_heads(heads, source, share, compute_.device, ranks_, collective_);
 }
 
-/// Collective: removes the heads whose weights or logits are not finite, and their logits. The losses do not
-/// show this, because the last update of an epoch comes after its last loss.
-void HeadTraining::drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& held_out) {
+/// Collective: finds the heads whose weights or logits are not finite. The losses do not show this, because
+/// the last update of an epoch comes after its last loss.
+void HeadTraining::find_diverged(const std::vector<Logits>& dev, const std::vector<Logits>& held_out) {
     std::vector<double> faults;  // for each head, the number of ranks that found one
     for (const HeadGroup& group : groups_) {
         for (const bool finite : group.finite()) faults.push_back(finite ? 0 : 1);
@@ -72,33 +72,32 @@ void HeadTraining::drop_unsound(std::vector<Logits>& dev, std::vector<Logits>& h
             faults[i] = 1;
     }
     ranks_.sum(faults);
-    std::vector<bool> sound;
-    for (const double fault : faults) sound.push_back(fault == 0);
-    let_go_of_diverged(sound);
-    for (std::vector<Logits>* logits : {&dev, &held_out}) {
-        std::size_t place = 0;
-        std::erase_if(*logits, [&](const Logits&) { return !sound[place++]; });
+    std::size_t place = 0;
+    for (Trainee* trainee : trainees()) {
+        if (faults[place++] > 0) trainee->diverged = now();
     }
 }
 
 /// Collective: scores all heads after an epoch, writes each head whose epoch is the best so far, and removes
-/// those that are finished. `feeding` is the result of train_epoch.
+/// those that are finished. `feeding` is the result of train_epoch. A run that is killed before finish_ended
+/// has saved the states of all heads does all of this again, with the same heads.
 void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
     if (groups_.empty()) return;
-    std::vector<Logits> dev = predict(data_.dev());
+    const std::vector<Logits> dev = predict(data_.dev());
     std::vector<Logits> held_out;
     if (data_.held_out() != nullptr) held_out = predict(*data_.held_out());
-    drop_unsound(dev, held_out);
-    std::vector<Json> lines;
+    find_diverged(dev, held_out);
+    std::vector<Json> lines;                           // null for a head that has diverged
     std::vector<QuestionRecords> records(dev.size());  // on rank 0
     ranks_.root_only([&] {
         for (const Trainee* trainee : trainees()) {
             const std::size_t place = lines.size();
-            Json& line =
-                lines.emplace_back(Json{{"epoch", epoch + 1},
-                                        {"step", steps_},
-                                        {"loss", trainee->losses.back().sum / static_cast<double>(count_)},
-                                        {"loss_of_tenths", mean_losses(*trainee)}});
+            Json& line = lines.emplace_back();
+            if (!trainee->diverged.is_null()) continue;
+            line = {{"epoch", epoch + 1},
+                    {"step", steps_},
+                    {"loss", trainee->losses.back().sum / static_cast<double>(count_)},
+                    {"loss_of_tenths", mean_losses(*trainee)}};
             line.update(feeding);
             // On a GPU the time of a step is unknown, because nothing waits for its end.
             if (compute_.device.is_cpu()) line["step_seconds"] = trainee->step_seconds;
@@ -109,17 +108,12 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
         }
     });
     lines = Json::parse(ranks_.broadcast(Json(lines).dump())).get<std::vector<Json>>();
-    std::vector<bool> going_on;
-    for (const Trainee* trainee : trainees())
-        going_on.push_back(!ends_with(*trainee, lines[going_on.size()]));
-    // If the run is killed when some heads are finished, the others must go on from this step: from an
-    // earlier one they would be trained without the finished heads, with other rounding.
-    if (std::ranges::count(going_on, true) > 0 && std::ranges::count(going_on, false) > 0) save_states(true);
     std::size_t place = 0;  // among all heads
     for (HeadGroup& group : groups_) {
         group.clear_losses();
         for (std::size_t k = 0; k < group.trainees().size(); ++k, ++place) {
             Trainee& trainee = group.trainees()[k];
+            if (!trainee.diverged.is_null()) continue;
             const bool best = add_line(trainee, lines[place]);
             ranks_.root_only([&] {
                 trainee.files->log(lines[place]);
@@ -128,20 +122,10 @@ void HeadTraining::evaluate(std::int64_t epoch, const Json& feeding) {
                 if (best)
                     trainee.files->write_head(group.head(), static_cast<std::int64_t>(k), origin, dev[place],
                                               records[place]);
-                if (!going_on[place]) finish(trainee, results_of(trainee, group.head()));
             });
         }
     }
-    keep(going_on);
-}
-
-/// Whether a head is finished with the epoch of this line, which has not been added yet.
-bool HeadTraining::ends_with(const Trainee& trainee, const Json& line) const {
-    if (line.at("epoch").get<std::int64_t>() == epochs_) return true;
-    if (!trainee.history) return false;
-    EvaluationHistory history = *trainee.history;
-    history.add(line.at("held_out"));
-    return history.out_of_patience();
+    finish_ended();
 }
 
 /// Adds the line of an epoch. Returns whether the head of this epoch is to be written: without held-out
@@ -186,17 +170,18 @@ nlohmann::ordered_json HeadTraining::sources() const {
     return members;
 }
 
-/// Local: the content of a head's metrics.json; if it has `diverged`, that of its best epoch before that.
-nlohmann::ordered_json HeadTraining::results_of(const Trainee& trainee, const Head& head,
-                                                const Json& diverged) const {
-    auto metrics = metrics_of(trainee, head, sources(), diverged);
-    metrics["made"] = made_by("bv_train");
-    return metrics;
-}
-
-/// Local: writes the results of a head.
-void HeadTraining::finish(const Trainee& trainee, const nlohmann::ordered_json& results) {
+/// Local, on rank 0: writes the results of a head. If it has diverged, they are those of its best epoch
+/// before that.
+void HeadTraining::finish(const Trainee& trainee, const Head& head) {
     saving_.wait();  // a thread may still be writing this head's state
+    if (const Json& end = trainee.diverged; !end.is_null()) {
+        spdlog::warn(
+            "{}: diverged: its loss, weights or logits are not finite after step {}, in epoch {}; its "
+            "training ends here",
+            trainee.job.name(), end.at("step").get<std::int64_t>(), end.at("epoch").get<std::int64_t>());
+    }
+    auto results = metrics_of(trainee, head, sources());
+    results["made"] = made_by("bv_train");
     if (!results.contains("head_epochs")) trainee.files->remove_head();
     trainee.files->finish(results);
     if (trainee.history && !trainee.lines.is_null())

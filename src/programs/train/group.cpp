@@ -59,7 +59,11 @@ std::vector<double> losses_in(const Json& list) {
 HeadState HeadGroup::state(std::size_t k, const std::vector<double>& losses_of_ranks) const {
     const Trainee& trainee = trainees_[k];
     const Json lines = trainee.lines.is_null() ? Json::array() : trainee.lines;
-    Json totals{{"lines", lines}, {"losses", losses_of_ranks}, {"so_far", Json::array()}};
+    Json totals{{"lines", lines},
+                {"losses", losses_of_ranks},
+                {"so_far", Json::array()},
+                {"group", trainees_.front().job.folder.filename().string()}};
+    if (!trainee.diverged.is_null()) totals["diverged"] = trainee.diverged;
     for (const LossSoFar& loss : trainee.losses) totals["so_far"].push_back({loss.step, loss.sum});
     ResumeState state = trainer_->state(static_cast<std::int64_t>(k));
     state.totals = totals.dump();
@@ -81,6 +85,7 @@ void HeadGroup::restore(std::int64_t steps, const Communicator& ranks) {
         for (const Json& line : trainee.lines) {
             if (trainee.history) trainee.history->add(line.at("held_out"));
         }
+        trainee.diverged = totals.value("diverged", Json());
         for (const Json& loss : totals.at("so_far")) trainee.losses.push_back({loss[0], loss[1]});
         // The same number of ranks goes on with each rank's own sum, so that the bits stay the same. Another
         // number of ranks goes on with the whole sum on rank 0.

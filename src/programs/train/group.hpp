@@ -30,8 +30,10 @@ struct Trainee {
     std::optional<EvaluationHistory> history = {};  ///< its scores on the held-out questions
     /// The lines of the log, one for each epoch. Null until there is a line or a state.
     nlohmann::json lines = nlohmann::json();
-    std::vector<LossSoFar> losses = {};   ///< losses after each tenth of the current epoch
-    double step_seconds = 0;              ///< seconds of its steps in the current epoch, on CPUs
+    std::vector<LossSoFar> losses = {};  ///< losses after each tenth of the current epoch
+    double step_seconds = 0;             ///< seconds of its steps in the current epoch, on CPUs
+    /// {"epoch", "step"} after which its loss, weights or logits were not finite. Null until then.
+    nlohmann::json diverged = nlohmann::json();
     std::optional<HeadFiles> files = {};  ///< only on rank 0
 };
 
@@ -61,7 +63,8 @@ class HeadGroup {
     /// Local: (K) for each head whether all its weights are finite.
     std::vector<bool> finite() const { return trainer_->finite(); }
 
-    /// Local: a copy of the training state of head `k` on the CPU, with the losses of all ranks.
+    /// Local: a copy of the training state of head `k` on the CPU, with the losses of all ranks. It names the
+    /// group, so that a resumed run computes the same heads as one batch (HeadJob::group).
     HeadState state(std::size_t k, const std::vector<double>& losses_of_ranks) const;
 
     /// Collective: sets every head to the state after `steps` steps in its folder, which rank 0 reads.

@@ -147,7 +147,7 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
 
 std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& options,
                                 const Communicator& ranks) {
-    Json found = Json::array();  // for each job: whether it is finished, its steps and its precision
+    Json found = Json::array();  // for each job: whether it is finished, its state and its precision
     ranks.root_only([&] {
         std::vector<fs::path> folders;
         for (const HeadJob& job : jobs) folders.push_back(job.folder);
@@ -155,11 +155,13 @@ std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& o
         for (const HeadJob& job : jobs) {
             const EarlierHeadRun earlier = find_earlier_head_run(job.folder, job.recipe, options.force);
             if (earlier.finished) {
+                HeadFiles(job.folder).remove_states();
                 const bool diverged = read_json(job.folder / "metrics.json").contains("diverged");
                 spdlog::info("{}: {}", job.folder.string(),
                              diverged ? "has diverged; --force trains it again" : "trained already");
             }
-            found.push_back({earlier.finished, earlier.steps, earlier.precision});
+            found.push_back(
+                {earlier.finished, earlier.steps, earlier.scored, earlier.group, earlier.precision});
         }
     });
     found = Json::parse(ranks.broadcast(found.dump()));
@@ -167,7 +169,9 @@ std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& o
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         if (found[i][0]) continue;
         jobs[i].steps = found[i][1];
-        if (jobs[i].steps > 0) jobs[i].recipe.emplace("precision", found[i][2]);
+        jobs[i].scored = found[i][2];
+        jobs[i].group = found[i][3];
+        if (jobs[i].steps > 0) jobs[i].recipe.emplace("precision", found[i][4]);
         left.push_back(std::move(jobs[i]));
     }
     return left;

@@ -34,6 +34,8 @@ struct HeadJob {
     std::int64_t first_state = 0;  ///< number of the first of the data's states that it reads
     std::int64_t states = 0;       ///< how many it reads
     std::int64_t steps = 0;        ///< steps of an interrupted run, whose state is in the folder
+    std::int64_t scored = 0;       ///< then the epochs of which its log has the scores
+    std::string group = {};        ///< then the name of its group there; empty if the state names none
     HeadMemory memory = {};        ///< see measure_memory
 
     /// "learned_pooling, lr 0.001, seed 1", for messages. It also names the layers or the share of the
@@ -48,10 +50,10 @@ struct HeadJob {
 std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<HeadDefinition>& definitions,
                                const HeadData& data);
 
-/// Collective: those of `jobs` that are not finished, each with the number of steps from which it goes on,
-/// as rank 0 finds them in `options.output`. Throws AgreedError, which names the folder, when a folder
-/// holds results of another recipe, unless --force allows to replace them, and std::runtime_error when MPI
-/// fails.
+/// Collective: those of `jobs` that are not finished, each with the state from which it goes on, as rank 0
+/// finds them in `options.output`. Removes what a killed process left in the folders of finished ones. Throws
+/// AgreedError, which names the folder, when a folder holds results of another recipe, unless --force allows
+/// to replace them, and std::runtime_error when MPI fails.
 std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& options,
                                 const Communicator& ranks);
 

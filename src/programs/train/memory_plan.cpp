@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -101,19 +102,26 @@ std::int64_t bytes_of_copy(const HeadTrainer& trainer) {
 
 using Places = std::vector<std::size_t>;
 
-/// Makes one pass of the heads at `places`. Each group of several heads fits into `limit` bytes together with
-/// the memory that all heads of the pass keep; a group of one head may need more. 0 means no limit.
+/// Heads with equal keys may form a group: definition, first state, and the group of an interrupted run.
+using GroupKey = std::tuple<std::string, std::int64_t, std::string>;
+
+GroupKey key_of(const HeadJob& job) {
+    return {job.definition.name, job.first_state, job.group};
+}
+
+/// Makes one pass of the heads at `places`. Each new group of several heads fits into `limit` bytes together
+/// with the memory that all heads of the pass keep; a group of one head, or of an interrupted run, may need
+/// more. 0 means no limit.
 HeadPass make_pass(const std::vector<HeadJob>& jobs, const Places& places, double limit) {
     HeadPass pass;
     for (const std::size_t i : places) pass.kept += jobs[i].memory.kept;
-    std::vector<std::int64_t> working;                                 // bytes of each group
-    std::map<std::pair<std::string, std::int64_t>, std::size_t> open;  // the group to which heads are added
+    std::vector<std::int64_t> working;     // bytes of each group
+    std::map<GroupKey, std::size_t> open;  // the group to which heads are added
     for (const std::size_t i : places) {
         const HeadJob& job = jobs[i];
-        const auto [found, is_new] =
-            open.try_emplace({job.definition.name, job.first_state}, pass.groups.size());
+        const auto [found, is_new] = open.try_emplace(key_of(job), pass.groups.size());
         const auto fits = [&](std::size_t group) {
-            return limit == 0 ||
+            return limit == 0 || !job.group.empty() ||
                    static_cast<double>(pass.kept + working[group] + job.memory.working) <= limit;
         };
         if (!is_new && !fits(found->second)) found->second = pass.groups.size();
@@ -126,6 +134,41 @@ HeadPass make_pass(const std::vector<HeadJob>& jobs, const Places& places, doubl
         pass.working = std::max(pass.working, working[found->second]);
     }
     return pass;
+}
+
+bool fits(const HeadPass& pass, double limit) {
+    return limit == 0 || static_cast<double>(pass.kept + pass.working) <= limit;
+}
+
+/// Divides the heads at `places` into those that come into a pass only together: the groups of an interrupted
+/// run, and each head that has no group.
+std::vector<Places> inseparable(const std::vector<HeadJob>& jobs, const Places& places) {
+    std::vector<Places> all;
+    std::map<GroupKey, std::size_t> known;
+    for (const std::size_t i : places) {
+        const auto found = known.find(key_of(jobs[i]));
+        if (found != known.end()) {
+            all[found->second].push_back(i);
+            continue;
+        }
+        if (!jobs[i].group.empty()) known.emplace(key_of(jobs[i]), all.size());
+        all.push_back({i});
+    }
+    return all;
+}
+
+/// Divides heads that can come into one pass into passes of at most `limit` bytes.
+void add_passes(std::vector<HeadPass>& passes, const std::vector<HeadJob>& jobs, const Places& heads,
+                double limit) {
+    Places places;
+    for (const Places& together : inseparable(jobs, heads)) {
+        places.insert(places.end(), together.begin(), together.end());
+        if (fits(make_pass(jobs, places, limit), limit)) continue;
+        places.resize(places.size() - together.size());
+        passes.push_back(make_pass(jobs, places, limit));
+        places = together;
+    }
+    passes.push_back(make_pass(jobs, places, limit));
 }
 
 }  // namespace
@@ -179,30 +222,32 @@ StateMemory memory_of_states(const std::vector<HeadJob>& jobs, const HeadData& d
     return memory;
 }
 
-std::vector<HeadPass> plan_passes(const std::vector<HeadJob>& jobs, double limit) {
-    const auto fits = [&](const HeadPass& pass) {
-        return limit == 0 || static_cast<double>(pass.kept + pass.working) <= limit;
+std::vector<HeadPass> plan_passes(std::vector<HeadJob> jobs, MemoryLimit limit) {
+    const auto limit_of = [&](const HeadJob& job) {
+        return job.group.empty() ? limit.fresh : limit.in_group;
     };
-    std::map<std::pair<double, std::int64_t>, Places> alike;  // heads with equal share and steps
+    // Heads with equal share, steps and scored epochs, and whether they have a group.
+    std::map<std::tuple<double, std::int64_t, std::int64_t, bool>, Places> alike;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
-        const HeadPass alone = make_pass(jobs, {i}, limit);
-        if (!fits(alone)) {
+        const HeadPass alone = make_pass(jobs, {i}, limit_of(jobs[i]));
+        if (!fits(alone, limit_of(jobs[i]))) {
             fail("{} needs {} of memory, but heads may take only {} (--memory-gib)", jobs[i].name(),
-                 size_text(static_cast<double>(alone.kept + alone.working)), size_text(limit));
+                 size_text(static_cast<double>(alone.kept + alone.working)), size_text(limit_of(jobs[i])));
         }
-        alike[{jobs[i].origin.share, jobs[i].steps}].push_back(i);
+        alike[{jobs[i].origin.share, jobs[i].steps, jobs[i].scored, !jobs[i].group.empty()}].push_back(i);
     }
     std::vector<HeadPass> passes;
-    for (const auto& [share_and_steps, heads] : alike) {
-        Places places;
-        for (const std::size_t head : heads) {
-            places.push_back(head);
-            if (fits(make_pass(jobs, places, limit))) continue;
-            places.pop_back();
-            passes.push_back(make_pass(jobs, places, limit));
-            places = {head};
+    for (const auto& [key, heads] : alike) {
+        const double own = limit_of(jobs[heads.front()]);
+        bool divided = false;
+        for (const Places& together : inseparable(jobs, heads)) {
+            if (fits(make_pass(jobs, together, own), own)) continue;
+            for (const std::size_t i : together) jobs[i].group.clear();
+            divided = true;
         }
-        passes.push_back(make_pass(jobs, places, limit));
+        const std::size_t before = passes.size();
+        add_passes(passes, jobs, heads, own);
+        for (std::size_t i = before; i < passes.size(); ++i) passes[i].divided = divided;
     }
     return passes;
 }

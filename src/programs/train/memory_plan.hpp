@@ -43,13 +43,21 @@ struct HeadPass {
     HeadGroups groups;
     std::int64_t kept = 0;     ///< bytes that all heads keep
     std::int64_t working = 0;  ///< bytes of the largest group during its step; groups take turns
+    bool divided = false;  ///< whether heads that go on have left their groups, which take too much memory
+};
+
+/// The bytes that the heads of a pass may take; 0 means no limit.
+struct MemoryLimit {
+    double fresh = 0;     ///< heads that begin, or whose groups are unknown
+    double in_group = 0;  ///< heads that go on in the groups of an interrupted run
 };
 
 /// Divides the heads, in their order, into as few passes over the states as possible. Each pass takes at
-/// most `limit` bytes; 0 means no limit. Heads of one definition over the same states form a group, if they
-/// fit beside the memory that all heads keep. Heads on different shares of the data, or with different
-/// numbers of `steps` already done, come into different groups. Throws Error, which names a head that needs
-/// more than `limit` by itself.
-std::vector<HeadPass> plan_passes(const std::vector<HeadJob>& jobs, double limit);
+/// most `limit`. Heads of one definition over the same states form a group, if they fit beside the memory
+/// that all heads keep. Heads that go on stay in their groups, so that their rounding stays the same, unless
+/// such a group by itself needs more than `limit`. Heads on different shares of the data, or that go on
+/// from different places (`steps`, `scored`), come into different passes. Throws Error, which names a head
+/// that needs more than `limit` by itself.
+std::vector<HeadPass> plan_passes(std::vector<HeadJob> jobs, MemoryLimit limit);
 
 }  // namespace bv

@@ -5,7 +5,7 @@ namespace bv {
 using Json = nlohmann::json;
 
 nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head,
-                                  const nlohmann::ordered_json& sources, const Json& diverged) {
+                                  const nlohmann::ordered_json& sources) {
     const HeadOrigin& origin = trainee.job.origin;
     nlohmann::ordered_json metrics{{"head", head.definition().name},
                                    {"task", to_string(head.definition().task)},
@@ -20,10 +20,10 @@ nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head,
     Json line;
     if (best > 0) {
         line = trainee.lines.at(static_cast<std::size_t>(best - 1));
-    } else if (diverged.is_null()) {
+    } else if (trainee.diverged.is_null()) {
         line = trainee.lines.back();
     }
-    if (!diverged.is_null()) metrics["diverged"] = diverged;
+    if (!trainee.diverged.is_null()) metrics["diverged"] = trainee.diverged;
     if (line.is_null()) return metrics;
     metrics["head_epochs"] = line.at("epoch");
     metrics["loss"] = line.at("loss");

@@ -190,6 +190,10 @@ void HeadFiles::remove_head() const {
 
 void HeadFiles::finish(const nlohmann::ordered_json& metrics) const {
     write_file(folder_ / kMarker, metrics.dump(2) + "\n");
+    remove_states();
+}
+
+void HeadFiles::remove_states() const {
     remove_resume_states(folder_ / kStates);
     remove_asides({});
 }
@@ -206,8 +210,14 @@ EarlierHeadRun find_earlier_head_run(const fs::path& folder, const Json& recipe,
         return {};
     }
     if (finished) return {.finished = !force};
-    return {.steps = newest_resume_step(folder / kStates).value_or(0),
-            .precision = recorded_precision(recipe_path(folder))};
+    EarlierHeadRun run{.steps = newest_resume_step(folder / kStates).value_or(0),
+                       .precision = recorded_precision(recipe_path(folder))};
+    if (run.steps > 0) {
+        const Json totals = Json::parse(read_resume_totals(folder / kStates, run.steps));
+        run.scored = static_cast<std::int64_t>(totals.value("lines", Json::array()).size());
+        run.group = totals.value("group", "");
+    }
+    return run;
 }
 
 ResumeState read_head_state(const fs::path& folder, std::int64_t steps) {

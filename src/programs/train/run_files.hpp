@@ -50,6 +50,9 @@ class HeadFiles {
     /// Writes metrics.json, the mark of a finished training, and removes states and heads set aside.
     void finish(const nlohmann::ordered_json& metrics) const;
 
+    /// Removes states and heads set aside, perhaps for a process that was killed in `finish`.
+    void remove_states() const;
+
   private:
     std::filesystem::path aside(std::int64_t epoch) const;
     void remove_asides(const std::vector<std::int64_t>& kept) const;
@@ -83,8 +86,10 @@ void finish_head_states(const std::filesystem::path& output,
 /// The facts about a head's training that its folder shows.
 struct EarlierHeadRun {
     bool finished = false;
-    std::int64_t steps = 0;  ///< training steps done in the newest saved state
-    std::string precision;   ///< of the states that an unfinished run read; empty if there is none
+    std::int64_t steps = 0;   ///< training steps done in the newest saved state
+    std::int64_t scored = 0;  ///< epochs of which this state has the scores
+    std::string group;        ///< the group that this state names; empty if there is no state
+    std::string precision;    ///< of the states that an unfinished run read; empty if there is none
 };
 
 /// Local: looks for a training of the same recipe in `folder`. Throws Error when a training of another

@@ -151,6 +151,17 @@ TEST_F(HeadStatesTest, AStateThatCannotBeWrittenIsAnErrorAndTheOlderOnesCount) {
     }
 }
 
+TEST_F(HeadStatesTest, TheGroupOfAHeadIsThatOfItsState) {
+    const nlohmann::json recipe{{"seed", 1}};
+    HeadState state = states_after(9).front();
+    HeadFiles(state.folder).begin(recipe, "", 0, {}, 0);
+    write_head_states(output_, {state});
+    EXPECT_EQ(find_earlier_head_run(state.folder, recipe, false).group, "");  // of an older program
+    state.state.totals = R"({"group": "seed-1"})";
+    write_head_states(output_, {state});
+    EXPECT_EQ(find_earlier_head_run(state.folder, recipe, false).group, "seed-1");
+}
+
 TEST_F(HeadStatesTest, ADamagedRecordIsAnErrorThatNamesIt) {
     write_file(output_ / "states-1.json", "{\"step\": ");
     BV_EXPECT_ERROR(finish_head_states(output_, folders()), "states-1.json");
@@ -201,6 +212,28 @@ TEST_F(HeadStatesTest, KilledAtAnyMomentTheBestHeadIsThatOfTheStateThatGoesOn) {
         resumed.finish({});
         EXPECT_EQ(std::distance(fs::directory_iterator(folder / "resume"), {}), 1);  // recipe.json
     }
+}
+
+TEST_F(HeadStatesTest, KilledAtAnyMomentOfFinishingNothingIsLeftWhenItIsFoundFinished) {
+    const fs::path folder = output_ / "a/x";
+    const nlohmann::json recipe{{"seed", 1}};
+    int cleaned = 0;
+    bool killed = true;
+    for (int call = 1; killed; ++call) {
+        fs::remove_all(output_);
+        HeadFiles files(folder);
+        files.begin(recipe, "", 0, {}, 0);
+        write_best(files, 1);
+        write_head_states(output_, {states_after(9).front()});
+        files.begin_state(1);
+        write_best(files, 2);
+        killed = killed_at(call, [&] { files.finish({}); });
+        if (!find_earlier_head_run(folder, recipe, false).finished) continue;
+        cleaned += std::distance(fs::directory_iterator(folder / "resume"), {}) > 1 ? 1 : 0;
+        HeadFiles(folder).remove_states();
+        EXPECT_EQ(std::distance(fs::directory_iterator(folder / "resume"), {}), 1);  // recipe.json
+    }
+    EXPECT_GT(cleaned, 2);
 }
 
 }  // namespace

@@ -152,11 +152,11 @@ TEST_F(HeadStatesTest, AStateThatCannotBeWrittenIsAnErrorAndTheOlderOnesCount) {
 }
 
 TEST_F(HeadStatesTest, TheGroupOfAHeadIsThatOfItsState) {
-    const nlohmann::json recipe{{"seed", 1}};
+    const nlohmann::json recipe{{"seed", 1}, {"precision", "float32"}};
     HeadState state = states_after(9).front();
     HeadFiles(state.folder).begin(recipe, "", 0, {}, 0);
     write_head_states(output_, {state});
-    EXPECT_EQ(find_earlier_head_run(state.folder, recipe, false).group, "");  // of an older program
+    EXPECT_EQ(find_earlier_head_run(state.folder, recipe, false).group, "");
     state.state.totals = R"({"group": "seed-1"})";
     write_head_states(output_, {state});
     EXPECT_EQ(find_earlier_head_run(state.folder, recipe, false).group, "seed-1");
@@ -216,7 +216,7 @@ TEST_F(HeadStatesTest, KilledAtAnyMomentTheBestHeadIsThatOfTheStateThatGoesOn) {
 
 TEST_F(HeadStatesTest, KilledAtAnyMomentOfFinishingNothingIsLeftWhenItIsFoundFinished) {
     const fs::path folder = output_ / "a/x";
-    const nlohmann::json recipe{{"seed", 1}};
+    const nlohmann::json recipe{{"seed", 1}, {"precision", "float32"}};
     int cleaned = 0;
     bool killed = true;
     for (int call = 1; killed; ++call) {

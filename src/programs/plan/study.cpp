@@ -80,13 +80,12 @@ std::function<std::string(const std::string&)> head_for(Task task) {
     };
 }
 
-/// Returns `text`. Throws Error unless it is a sum of at least two different members: names of `heads`, or
-/// BERT.
+/// Returns `text`. Throws Error unless it is a sum of at least two different members: BERT, or names of
+/// `heads` without those that are a head for each layer.
 std::string ensemble_of(const std::string& text, const std::vector<std::string>& heads) {
     std::vector<std::string> known{"BERT"};
     for (const std::string& head : heads) {
-        const std::filesystem::path path(head);
-        known.push_back((path.extension() == ".toml" ? path.stem() : path.filename()).string());
+        if (const HeadDefinition found = find_head(head); !found.each_layer) known.push_back(found.name);
     }
     std::set<std::string> members;
     std::size_t begin = 0;
@@ -94,8 +93,9 @@ std::string ensemble_of(const std::string& text, const std::vector<std::string>&
         const std::size_t end = std::min(text.find('+', begin), text.size());
         const std::string member = text.substr(begin, end - begin);
         if (std::find(known.begin(), known.end(), member) == known.end()) {
-            fail("'{}' is neither a head of the study nor BERT; the nearest known one is '{}'", member,
-                 nearest(member, known));
+            fail(
+                "'{}' is neither BERT nor a head of the study that reads all layers; the nearest one is '{}'",
+                member, nearest(member, known));
         }
         if (!members.insert(member).second) fail("'{}' names {} twice", text, member);
         begin = end + 1;

@@ -205,7 +205,11 @@ TEST_F(StudyTest, NamesTheLineAndTheKeyOfAWrongExperiment) {
     refuses("mixed = [\"1:0.3\"]", "states_at");
     refuses("mixed = [\"0.3:2\"]", "epoch 2", "keeps no checkpoint");
     refuses("span_ensembles = [\"learned_poling+BERT\"]", "'learned_poling'",
-            "nearest known one is 'learned_pooling'");
+            "nearest one is 'learned_pooling'");
+    BV_EXPECT_ERROR(read_study(study("[study]\nspan_heads = [\"span_probe\"]\nspan_ensembles = "
+                                     "[\"span_probe+BERT\"]\n")),
+                    "study.toml:3",
+                    "'span_probe' is neither BERT nor a head of the study that reads all layers");
     refuses("span_ensembles = [\"tiny\"]", "'tiny' is one model");
     refuses("span_ensembles = [\"tiny+tiny\"]", "names tiny twice");
     refuses("classification_ensembles = [\"tiny+BERT\"]", "classification_ensembles", "'tiny'");

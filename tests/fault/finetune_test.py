@@ -237,12 +237,12 @@ def stopped(recipe, output, at=20):
 
 
 def test_no_rank_but_rank_0_needs_the_output_folder(recipe, undisturbed, tmp_path):
-    stopped(recipe, tmp_path / "0")
-    again = bv.run_command([*bv.mpirun(2), "sh", "-c", 'exec "$@" --output "$FOLDER/$OMPI_COMM_WORLD_RANK"', "sh", bv.BIN / "bv_finetune",
-                            *recipe, "--resume", "must"], env={"FOLDER": str(tmp_path)})
+    stopped(recipe, tmp_path / "0" / "run")
+    own = 'mkdir -p $OMPI_COMM_WORLD_RANK && cd $OMPI_COMM_WORLD_RANK && exec "$@" --output run'  # a folder for each rank
+    again = bv.run_command([*bv.mpirun(2), "sh", "-c", own, "sh", bv.BIN / "bv_finetune", *recipe, "--resume", "must"], cwd=tmp_path)
     assert "resumed after" in again.stderr
-    assert_same_run(tmp_path / "0", undisturbed)
-    assert not (tmp_path / "1").exists()
+    assert_same_run(tmp_path / "0" / "run", undisturbed)
+    assert not list((tmp_path / "1").iterdir())
 
 
 @pytest.mark.parametrize("ranks", [1, 4])

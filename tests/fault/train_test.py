@@ -133,15 +133,17 @@ def test_killed_amid_saving_all_heads_go_on_from_the_same_step(recipe, tmp_path,
 
 
 def test_no_rank_but_rank_0_needs_the_output_folder(recipe, undisturbed, tmp_path):
-    process = start(recipe, tmp_path / "0", "--resume-every", 0)
-    wait_for_epochs(process, tmp_path / "0", 8)
+    """Each rank works in a folder of its own."""
+    output = tmp_path / "0" / "run"
+    process = start(recipe, output, "--resume-every", 0)
+    wait_for_epochs(process, output, 8)
     bv.tell_to_stop(process)
     process.communicate(timeout=60)
-    again = bv.run_command([*bv.mpirun(2), "sh", "-c", 'exec "$@" --output "$FOLDER/$OMPI_COMM_WORLD_RANK"', "sh", bv.BIN / "bv_train",
-                            *recipe], env={"FOLDER": str(tmp_path)})
+    own = 'mkdir -p $OMPI_COMM_WORLD_RANK && cd $OMPI_COMM_WORLD_RANK && exec "$@" --output run'
+    again = bv.run_command([*bv.mpirun(2), "sh", "-c", own, "sh", bv.BIN / "bv_train", *recipe], cwd=tmp_path)
     assert "resumed after" in again.stderr
-    assert_same_results(tmp_path / "0", undisturbed)
-    assert not (tmp_path / "1").exists()
+    assert_same_results(output, undisturbed)
+    assert not list((tmp_path / "1").iterdir())
 
 
 def test_a_full_disk_is_reported_and_costs_nothing_that_was_saved(recipe, undisturbed, mounted):

@@ -217,7 +217,8 @@ def test_a_head_that_diverged_is_made_and_no_comparison_waits_for_it(study):
     (("corpus_dev = 12", 'corpus_dev = "12"'), 4, "[study] corpus_dev must be a whole number; found: string"),
     (('mixed = ["0.5:1"]', 'mixed = ["0.4:1"]'), 13, "[study] mixed: '0.4:1': epoch 2/5 is not one of states_at"),
     (("learned_pooling+BERT", "learned_poling+BERT"), 14,
-     "[study] span_ensembles: 'learned_poling' is neither BERT nor a head of the study that reads all layers"),
+     "[study] span_ensembles: 'learned_poling' is neither BERT nor a head of the study that reads all layers; "
+     "the nearest one is 'learned_pooling'"),
     (("layer_atlas", "layer_atlass"), 12, "unknown key 'layer_atlass' in [study]; the nearest known one is 'layer_atlas'"),
     (("batch", "bach"), 18, "unknown key 'bach' in [finetune]; the nearest known one is 'batch'"),
 ])

@@ -31,7 +31,7 @@ Layers parse_layers(const std::string& text) {
     return std::vector<std::int64_t>(layers.begin(), layers.end());
 }
 
-std::string text_of(const Layers& layers) {
+std::string layers_text(const Layers& layers) {
     return layers ? fmt::format("{}", fmt::join(*layers, ",")) : "all";
 }
 
@@ -39,7 +39,7 @@ std::vector<std::int64_t> layers_of_model(const Layers& layers, std::int64_t sta
     if (layers) {
         if (layers->back() < states) return *layers;
         fail("the layers {} are wanted, but the model has the hidden states 0 (embedding output) to {}",
-             text_of(layers), states - 1);
+             layers_text(layers), states - 1);
     }
     std::vector<std::int64_t> all(static_cast<std::size_t>(states));
     std::iota(all.begin(), all.end(), 0);

@@ -15,7 +15,7 @@ using Layers = std::optional<std::vector<std::int64_t>>;
 Layers parse_layers(const std::string& text);
 
 /// The text from which parse_layers makes `layers`.
-std::string text_of(const Layers& layers);
+std::string layers_text(const Layers& layers);
 
 /// The numbers of the chosen hidden states of a model with `states` of them. Throws Error, which names
 /// `layers`, if the model does not have one of them.

@@ -10,8 +10,8 @@ namespace {
 TEST(Layers, AreReadInAnyOrderAndWrittenAscending) {
     EXPECT_EQ(parse_layers("all"), Layers());
     EXPECT_EQ(parse_layers("12"), Layers(std::vector<std::int64_t>{12}));
-    EXPECT_EQ(text_of(parse_layers("12,0,7,12")), "0,7,12");
-    EXPECT_EQ(text_of(parse_layers("all")), "all");
+    EXPECT_EQ(layers_text(parse_layers("12,0,7,12")), "0,7,12");
+    EXPECT_EQ(layers_text(parse_layers("all")), "all");
 }
 
 TEST(Layers, AListWithAWrongItemIsRefusedByThisItem) {

@@ -94,9 +94,9 @@ std::string head_text(const PlanOptions& options, const Planned& plan) {
         static_cast<double>(plan.data.train_tokens) / static_cast<double>(plan.data.train_features),
         static_cast<double>(plan.data.dev_tokens) / static_cast<double>(plan.data.dev_features));
     text += fmt::format("  states    {} in {}, at {} of {} checkpoints, {} seed{}\n",
-                        plan.study.layers ? "layers " + text_of(plan.study.layers) : "all", plan.study.dtype,
-                        plan.study.states_at.size(), plan.study.checkpoints.size(), plan.study.seeds.size(),
-                        plan.study.seeds.size() == 1 ? "" : "s");
+                        plan.study.layers ? "layers " + layers_text(plan.study.layers) : "all",
+                        plan.study.dtype, plan.study.states_at.size(), plan.study.checkpoints.size(),
+                        plan.study.seeds.size(), plan.study.seeds.size() == 1 ? "" : "s");
     if (!plan.timed()) {
         return text +
                "  rates     unknown: --measure measures them here; or give them by --train-rate, "

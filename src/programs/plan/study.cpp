@@ -47,7 +47,7 @@ void require_checkpoint(const Study& study, const EpochFraction& epoch) {
 /// Throws Error unless the study's stores have this hidden state.
 void require_stored(const Study& study, std::int64_t layer) {
     if (study.layers && std::ranges::find(*study.layers, layer) == study.layers->end())
-        fail("found layer {}, but [extract] stores the layers {}", layer, text_of(study.layers));
+        fail("found layer {}, but [extract] stores the layers {}", layer, layers_text(study.layers));
 }
 
 /// Parses "0.3:1": the first epoch must be one of `states_at`, the second one must have a checkpoint.
@@ -249,7 +249,8 @@ std::string shell_text(const Study& study) {
     add("corpus_train", quoted(std::to_string(study.corpus_train)));
     add("corpus_dev", quoted(std::to_string(study.corpus_dev)));
     add("shares", shell_list(study.shares));
-    add("layer_subsets", shell_list(study.layer_subsets, [](const auto& subset) { return text_of(subset); }));
+    add("layer_subsets",
+        shell_list(study.layer_subsets, [](const auto& subset) { return layers_text(subset); }));
     add("layer_atlas", truth(study.layer_atlas));
     add("shuffled_labels", truth(study.shuffled_labels));
     add("mixed", shell_list(study.mixed, [](const auto& pair) {

@@ -81,7 +81,7 @@ std::string variant_of(const HeadJob& job, const Layers& layers) {
     if (job.definition.each_layer) {
         name += fmt::format("-layer-{:02}", job.origin.layers.front());
     } else if (layers) {
-        name += "-layers-" + text_of(layers);
+        name += "-layers-" + layers_text(layers);
     }
     if (job.origin.share < 1) name += fmt::format("-share-{}", job.origin.share);
     if (job.origin.shuffled_labels) name += "-shuffled-labels";

@@ -152,7 +152,7 @@ TEST_F(StudyTest, ReadsWhatTheProgramsWouldAndTheirDefaults) {
     EXPECT_FALSE(found.keep_stores);
     EXPECT_EQ(found.checkpoints.size(), 2u);
     EXPECT_EQ(found.batch, 32);
-    EXPECT_EQ(text_of(found.layers), "0,12");
+    EXPECT_EQ(layers_text(found.layers), "0,12");
     EXPECT_EQ(found.dtype, "bfloat16");
     EXPECT_EQ(found.head_epochs(Task::span), 1);
     EXPECT_EQ(found.head_epochs(Task::classification), 10);

@@ -259,7 +259,9 @@ if ! all_features; then # the same features are made in another folder
 fi
 # shellcheck disable=SC2206  # flags are words
 plan=($prefix "$bin/bv_plan" --config "$config" --model "$model" --features "$counted/train.h5"
-    --dev-features "$counted/dev.h5" ${BV_PLAN_FLAGS:-})
+    --dev-features "$counted/dev.h5" --task "$(IFS=, && echo "${tasks[*]}")" --seed "$(IFS=, && echo "${seeds[*]}")" ${BV_PLAN_FLAGS:-})
+fractions=$(IFS=, && echo "${epochs[*]-}")
+plan+=(--epoch "${fractions//_//}") # folders have "_" in place of "/"
 [[ " ${BV_PLAN_FLAGS:-} " == *' --ranks'[\ =]* ]] || plan+=(--ranks "$(ranks_of finetune)")
 ((code)) || "${plan[@]}" >&2 || code=$?
 ((code != 2)) || exit 2

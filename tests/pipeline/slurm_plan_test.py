@@ -84,6 +84,13 @@ def test_features_of_the_run_are_counted_where_there_are_some(tmp_path, tiny_mod
     assert f" {train} training and {dev} dev features" in submission.dry("--squad", corpus).stderr
 
 
+def test_the_part_of_a_study_that_is_submitted_is_planned(tmp_path, tiny_model, corpus):
+    """The flags may also choose tasks and seeds that the file does not name."""
+    submission = Submission(tmp_path, tiny_model)
+    plan = submission.dry("--squad", corpus, "--task", "classification", "--seed", "3,4").stderr
+    assert "\n  classification\n" in plan and "\n  span\n" not in plan and "2 seeds\n" in plan
+
+
 def test_a_text_that_cannot_be_prepared_ends_before_anything_is_submitted(tmp_path, tiny_model):
     submission = Submission(tmp_path, tiny_model)
     for split in ("train", "dev"):

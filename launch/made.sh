@@ -74,9 +74,10 @@ trained_heads() {
 }
 
 # The last folder of a head, which names a learning rate, the seed and the variant. It is a pattern if each layer has a head.
+any_layer='-layer-[0-9][0-9]'
 head_folder() {
     local head=$1 rate=$2 seed=$3 variant=$4 layer=''
-    ! each_layer "$head" || layer='-layer-[0-9][0-9]'
+    ! each_layer "$head" || layer=$any_layer
     echo "lr-$rate-seed-$seed$layer$variant"
 }
 
@@ -88,35 +89,45 @@ head_scores() {
     done
 }
 
-# The number of hidden states in the stores of a checkpoint.
+# The number of hidden states in the stores of the study.
 stored_layers() {
-    local folder=$1 epoch=$2 layers
+    local layers
     if [[ $study_stored_layers ]]; then
         echo "$study_stored_layers"
     else
-        layers=`sed -nE 's/.*"num_hidden_layers": *([0-9]*).*/\1/p' "$folder/checkpoints/epoch-$epoch/config.json" 2>/dev/null` || true
+        layers=`sed -nE 's/.*"num_hidden_layers": *([0-9]*).*/\1/p' "$model/config.json" 2>/dev/null` || true
         echo $((${layers:-0} + 1)) # the embedding output is one
     fi
 }
 
+# The number of results that match a pattern: one, or one for each layer.
+wanted_number() { if [[ $1 == *"$any_layer"* ]]; then stored_layers; else echo 1; fi; }
+
 # Whether a head is trained in a variant: with each learning rate and, if each layer has a head, for each layer.
 finished_head() {
-    local folder=$1 head=$2 epoch=$3 patterns pattern place count wanted=1
-    ! each_layer "$head" || wanted=`stored_layers "$folder" "$epoch"`
+    local folder=$1 patterns pattern place count wanted
     head_scores . "${@:2}" | mapfile -t patterns
     for pattern in "${patterns[@]}"; do
         count=0
         for place in "$folder"/$pattern; do # no pattern in the folder's own name
             ! exists "$place" || count=$((count + 1))
         done
+        wanted=`wanted_number "$pattern"`
         ((count >= wanted)) || return 1
     done
 }
 
-# Prints all results of the study, one pattern below RUN on each line. Tools that watch a run read them in RUN/wanted.txt. A line
-# about a comparison also has patterns of its heads' folders, separated by tabs: if one of these heads is worthless, the comparison
-# is not made.
+# Prints all results of the study. Tools that watch a run read them in RUN/wanted.txt. A line has words with tabs between them: a
+# pattern below RUN, the number of results that match it and, if these are comparisons, patterns of the folders of their heads. If a
+# head is worthless, its comparison is not made.
 wanted_results() {
+    local pattern heads number
+    wanted_patterns | while IFS=$'\t' read -r pattern heads; do
+        number=`wanted_number "$pattern"`
+        echo "$pattern"$'\t'"$number${heads:+$'\t'$heads}"
+    done
+}
+wanted_patterns() {
     local task seed epoch head variant rate output heads _
     local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"})
     variants+=(${study_layer_subsets[@]+"${study_layer_subsets[@]/#/-layers-}"})

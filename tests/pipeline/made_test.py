@@ -60,9 +60,11 @@ def test_a_head_of_each_layer_is_made_when_all_layers_have_one(tmp_path, tiny_mo
     assert study.missing() == []
     compared = [words[1].removeprefix(f"{study.seed}/evaluations/mixed/") for words in study.said('epochs=(0.5); comparisons span 1')]
     assert compared == [f"{head}/epoch-0.5-on-1/lr-0.001-seed-1-layer-[0-9][0-9]" for head in ("span_probe", "mine")]
+    assert {words[1] for words in study.said("wanted_results") if "-layer-" in words[0]} == {"3"}
     shutil.copytree(study.seed / "heads/mine/epoch-1", study.seed / "heads/mine/epoch-0.5")
     compared = [words[1] for words in study.said('epochs=(0.5); comparisons span 1')][1:]
     assert compared == [f"{study.seed}/evaluations/mixed/mine/epoch-0.5-on-1/lr-0.001-seed-1-layer-{layer:02}" for layer in range(3)]
+    shutil.rmtree(study.seed / "checkpoints")  # the number of layers is that of the model
     shutil.rmtree(study.seed / "heads/mine/epoch-1/lr-0.001-seed-1-layer-01")
     assert study.missing() == [(str(mine),)]
 

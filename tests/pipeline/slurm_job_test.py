@@ -95,6 +95,63 @@ echo '{{"done":true}}' >"$2/metrics/finetune.jsonl"
     assert not list((job.run / "jobs").glob("force-*"))
 
 
+DOWN = "Unable to contact slurm controller"
+STOPPED = """
+while (($#)) && [[ $1 != --output ]]; do shift; done
+(($#)) || exit 0 # --version
+mkdir -p "$2/checkpoints/epoch-1"
+touch "$2/checkpoints/epoch-1/checkpoint.json"
+exit 85
+"""
+
+
+class Controller:
+    """Stand-ins for Slurm's commands, for sleep, and for a bv_finetune that is told to stop after a checkpoint. The controller does not
+    answer the first calls of each command."""
+
+    def __init__(self, job, **silent):
+        self.job = job
+        job.programs("bv_finetune", STOPPED)
+        job.stand_in("sleep", f"echo $1 >>{job.folder}/slept")
+        for command, words in {"squeue": "RUNNING", "scontrol": ""}.items():
+            job.stand_in(command, f"[[ $1 != --version ]] || exit 0\necho $* >>{job.folder}/{command}\n"
+                         f"(($(wc -l <{job.folder}/{command}) > {silent.get(command, 0)})) || {{ echo {DOWN} >&2; exit 1; }}\necho {words}")
+
+    def calls(self, command):
+        path = self.job.folder / command
+        return path.read_text().splitlines() if path.exists() else []
+
+
+def test_a_job_that_is_told_to_stop_is_requeued_although_slurm_does_not_answer_at_once(job):
+    slurm = Controller(job, squeue=4, scontrol=4)
+    stopped = job.start("finetune.sh", check=False)
+    assert stopped.rc == 85 and "told to stop; how far: span seed 1: 1 checkpoints; " in stopped.stdout and not stopped.stderr.count("error:")
+    assert len(slurm.calls("squeue")) == 5 and slurm.calls("scontrol") == ["requeue 77"] * 5 and slurm.calls("slept") == ["10"] * 8
+
+
+@pytest.mark.parametrize("silent, words", [
+    ("squeue", f"Not requeued, because squeue does not say whether the job was cancelled: {DOWN}."),
+    ("scontrol", f"error: slurm/finetune.sh: Slurm does not requeue it: {DOWN}."),
+])
+def test_a_job_that_is_not_requeued_says_how_to_go_on(job, silent, words):
+    slurm = Controller(job, **{silent: 99})
+    stopped = job.start("finetune.sh", check=False)
+    assert stopped.rc == 85 and len(bv.error_lines(stopped.stderr)) == 1 and words in stopped.stderr
+    assert stopped.stderr.endswith("To go on, submit it again, or run slurm/study.sh again\n")
+    assert len(slurm.calls(silent)) == 5 and bool(slurm.calls("scontrol")) == (silent == "scontrol")
+    assert not list(job.run.rglob("*.job"))
+
+
+def test_an_output_of_another_job_stays_its_own_while_slurm_does_not_answer(job):
+    slurm = Controller(job, squeue=99)
+    link = job.run / "span" / "seed-1.job"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("76")
+    refused = job.start("finetune.sh", check=False)
+    assert refused.rc == 2 and f"seed-1 belongs to job 76, and squeue does not say whether this job has ended: {DOWN}" in refused.stderr
+    assert len(slurm.calls("squeue")) == 5 and str(link.readlink()) == "76"
+
+
 def test_a_site_file_may_end_in_a_test_that_fails_and_lscpu_may_speak_another_language(job):
     job.stand_in("lscpu", '[[ ${LC_ALL:-} == C ]] && echo "Thread(s) per core:  1" || echo "Thread(s) pro Kern:  1"')
     job.site("export NOTHING=$NOT_SET_ANYWHERE\n[[ -d /nowhere ]] && export NOTHING=1")

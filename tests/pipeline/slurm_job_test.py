@@ -1,6 +1,7 @@
 """The jobs of slurm/ without a Slurm: its commands are stand-ins, and the environment is that of a job on one node."""
 
 import os
+import re
 import sys
 
 import bv
@@ -159,6 +160,33 @@ def test_a_site_file_may_end_in_a_test_that_fails_and_lscpu_may_speak_another_la
     assert (job.run / "features" / "train.h5").exists()
     missing = job.start("prepare.sh", check=False, env={"BV_SITE": "/nowhere/site.sh"})
     assert missing.rc == 2 and "error: slurm/prepare.sh: BV_SITE: cannot read /nowhere/site.sh" in missing.stderr
+
+
+def warnings(job):
+    said = job.start("prepare.sh", check=False).stderr
+    return [line.partition("slurm/prepare.sh: ")[2] for line in said.splitlines() if line.startswith("warning: ")]
+
+
+def test_a_variable_of_the_site_file_that_has_no_effect_is_named(job):
+    job.site("# export BV_OLD=1\nexport BV_RANKS_PER_NODE=1 BV_LAUNCHERS=srun   # and BV_OLDER=1\nBV_NODES=2")
+    place = f"{job.folder}/site.sh, line"
+    assert warnings(job) == [f"{place} {line}: {name} has no effect; slurm/site.sh shows all settings"
+                             for line, name in ((3, "BV_LAUNCHERS"), (4, "BV_NODES"))]
+
+
+def test_every_variable_that_the_template_of_the_site_file_shows_has_an_effect(job):
+    lines = re.findall(r"(BV_\w+)=", (bv.SOURCE / "slurm" / "site.sh").read_text())
+    assert len(set(lines)) > 7
+    job.site("false && export " + " ".join(f"{name}=1" for name in lines))
+    assert warnings(job) == []
+
+
+@pytest.mark.parametrize("line, words", [("BV_LAUNCHER=mpiexec", "BV_LAUNCHER is 'mpiexec', neither mpirun nor srun"),
+                                         ("BV_RANKS_PER_NODE=two", "BV_RANKS_PER_NODE is 'two', not a positive whole number")])
+def test_a_wrong_value_in_the_site_file_is_one_line(job, line, words):
+    job.site(line)
+    refused = job.start("finetune.sh", check=False)
+    assert refused.rc == 2 and refused.stderr == f"error: slurm/finetune.sh: {words}\n"
 
 
 @pytest.mark.parametrize("chosen", ["mpirun", "srun"])

@@ -135,7 +135,7 @@ def test_stop_signal_reaches_every_rank_and_their_exit_code_comes_back(tmp_path)
         process.kill()
 
 
-@pytest.mark.parametrize("script", ["launch/debug.sh", "launch/road.sh", "launch/made.sh", "launch/stages.sh", "slurm/job.sh"])
+@pytest.mark.parametrize("script", ["launch/debug.sh", "launch/road.sh", "launch/results.sh", "launch/made.sh", "launch/stages.sh", "slurm/job.sh"])
 def test_scripts_with_traps_expand_nothing_that_a_signal_breaks(script):
     """bash 5.2 ends with exit code 2 where a trapped signal comes while it parses one of $(..), <(..) and >(..)."""
     lines = [line for line in (bv.SOURCE / script).read_text().splitlines() if not line.lstrip().startswith("#")]

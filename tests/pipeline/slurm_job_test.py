@@ -96,6 +96,58 @@ echo '{{"done":true}}' >"$2/metrics/finetune.jsonl"
     assert not list((job.run / "jobs").glob("force-*"))
 
 
+HEADS = """
+[study]
+tasks = ["span"]
+states_at = ["1"]
+span_heads = ["learned_pooling", "average_pooling"]
+layer_atlas = true
+shares = [0.5, 0.25]
+[finetune]
+checkpoints = "1"
+"""
+
+
+def test_a_restarted_job_forces_only_the_heads_that_its_first_start_had_not_begun(job):
+    """A layer, or a share, that is not finished is no reason to train the finished ones again."""
+    job.programs("bv_train", f"""
+[[ $1 != --version ]] || exit 0
+while [[ $1 != --heads ]]; do shift; done
+echo "$2" "${{@:5}}" >>{job.folder}/asked
+[[ ! -e {job.folder}/stop ]] || . {job.folder}/stop
+""")
+    (job.folder / "study.toml").write_text(HEADS)
+    (job.run / "jobs").mkdir(parents=True)
+    heads = job.run / "span" / "seed-1" / "heads"
+    variants = {"span_probe": ["-layer-00", "-layer-01", "-layer-02"]}
+    made = [heads / name / "epoch-1" / f"lr-0.001-seed-1{variant}" for name in ("learned_pooling", "average_pooling", "span_probe")
+            for variant in variants.get(name, ["", "-share-0.5", "-share-0.25"])]
+
+    def make(folder, finished=True):
+        (folder / "resume").mkdir(parents=True, exist_ok=True)
+        (folder / "resume" / "recipe.json").write_text("{}")
+        (folder / "metrics.json").write_text("{}") if finished else (folder / "metrics.json").unlink()
+
+    def asked(**env):
+        (job.folder / "asked").unlink(missing_ok=True)
+        job.start("train.sh", "--force", check=False, env=env)
+        return [line.partition(" --store")[0] for line in (job.folder / "asked").read_text().splitlines()]
+
+    for folder in made:
+        make(folder)
+    (job.folder / "stop").write_text("exit 85")
+    assert asked() == ["learned_pooling,average_pooling,span_probe --force"]
+    (job.folder / "stop").unlink()
+    for folder in made:
+        if folder.parents[1].name != "average_pooling" and "-share-" not in folder.name:
+            make(folder, finished="-layer-01" not in folder.name)
+    make(heads / "learned_pooling/epoch-1/lr-0.001-seed-1-share-0.5")
+    make(heads / "learned_pooling/epoch-1/lr-0.001-seed-1-share-0.25", finished=False)
+    shares = "--share 0.5,0.25"
+    assert asked(SLURM_RESTART_COUNT="1") == [
+        "span_probe", "average_pooling --force", f"learned_pooling {shares}", f"average_pooling {shares} --force"]
+
+
 DOWN = "Unable to contact slurm controller"
 STOPPED = """
 while (($#)) && [[ $1 != --output ]]; do shift; done

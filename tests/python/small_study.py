@@ -56,7 +56,7 @@ class Study:
                               env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": "", **(env or {})})
 
     def said(self, command):
-        """The words of each line that a function of launch/made.sh prints."""
+        """The words of each line that a function of launch/ prints."""
         done = bv.run_command(["bash", "-c", READ + command, "study", "--config", self.config, "--model", self.model, "--run", self.run],
                               cwd=bv.SOURCE, env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": ""})
         return [tuple(line.split("\t")) for line in done.stdout.splitlines()]

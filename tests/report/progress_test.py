@@ -118,7 +118,7 @@ def test_nothing_is_under_way_in_a_finished_run_and_it_is_done(tmp_path):
 
 WANTED = """
 set -euo pipefail
-. launch/made.sh
+. launch/results.sh
 model=$2
 eval "$("$0" --config "$1" --print)"
 wanted_results

@@ -209,7 +209,7 @@ def _seed_done(seed):
 
 
 def _absent(run_folder):
-    """Whether a result that RUN/wanted.txt lists is missing. The launcher wrote this file (launch/made.sh): on each line a pattern, the
+    """Whether a result that RUN/wanted.txt lists is missing. The launcher wrote this file (launch/results.sh): on each line a pattern, the
     number of results that match it and, if these are comparisons, patterns of the folders of their heads."""
     path = run_folder / "wanted.txt"
     lines = read_text(path).splitlines() if path.is_file() else []

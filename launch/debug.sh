@@ -108,6 +108,7 @@ if [[ $preset == asan || $sanitizer ]]; then
 fi
 [[ ! $hang_timeout ]] || program_flags+=(--hang-timeout "$hang_timeout")
 read_study
+for stage in "${stages[@]}"; do check_settings "$stage"; done
 check_inputs
 [[ -e $run/study.toml ]] || cp "$config" "$run/study.toml"
 wanted_results >"$run/wanted.txt"

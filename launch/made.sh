@@ -5,17 +5,55 @@
 # $forced_at, and stays if Slurm starts the job again.
 exists() { [[ -e $1 && (! $force || ($forced_at && $1 -nt $forced_at)) ]]; }
 
-# Whether a fine-tuning has made all checkpoints of the study, or has ended earlier by --patience.
+# Whether a fine-tuning has made all checkpoints of the study, or has ended earlier by --patience and would end there again.
 finished_tuning() {
-    local last epoch
+    local last epoch wanted had
     exists "$1/metrics/finetune.jsonl" || return 1
     last=`tail -n 1 "$1/metrics/finetune.jsonl"`
     [[ $last == *'"done":true'* ]] || return 1
-    [[ $last != *'"stopped_early":true'* ]] || return 0
+    if [[ $last == *'"stopped_early":true'* ]]; then
+        [[ -e $1/finetune.toml ]] || return 0
+        $prefix "$python" launch/settings.py patience "$config" "$1" | read -r wanted had || exit 2
+        ((wanted > 0 && wanted <= had)) || return 1
+        return 0
+    fi
     for epoch in "${study_checkpoints[@]}"; do
         [[ -e $1/checkpoints/epoch-$epoch/checkpoint.json ]] || return 1
     done
 }
+
+# The folders of all finished fine-tunings, or of all trained heads, that the study wants.
+finished_trainings() {
+    local task seed epoch variant head pattern place folder
+    for task in "${tasks[@]}"; do
+        for seed in "${seeds[@]}"; do
+            folder=$run/$task/seed-$seed
+            if [[ $1 == finetune ]]; then
+                ! finished_tuning "$folder" || echo "$folder"
+                continue
+            fi
+            for epoch in ${epochs[@]+"${epochs[@]}"}; do
+                study_variants | while read -r variant; do
+                    trained_heads "$task" "$variant" |
+                        while read -r head; do head_scores . "$head" "$epoch" "$seed" "$variant"; done
+                done | while read -r pattern; do
+                    for place in "$folder"/${pattern%/*}; do
+                        [[ ! -e $place/metrics.json ]] || echo "$place"
+                    done
+                done
+            done
+        done
+    done
+}
+
+# Ends with an error if a finished training of a stage has other settings than the study.
+check_settings() {
+    local changed
+    [[ ! $force && ($1 == finetune || $1 == train) ]] || return 0
+    changed=`finished_trainings "$1" | $prefix "$python" launch/settings.py changed "$1" "$config"` || exit 2
+    [[ ! $changed ]] || fail "$changed"
+}
+
 scored() { exists "$1/metrics.json"; }
 
 # The name of the last checkpoint of the study that has scores in a folder "evaluations"; nothing if none has.

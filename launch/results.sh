@@ -33,6 +33,14 @@ trained_heads() {
     [[ ! $probe ]] || echo "$probe"
 }
 
+# All variants in which the study trains heads, one on each line. The first line is empty: without a variant.
+study_variants() {
+    echo
+    ((${#study_shares[@]} == 0)) || printf -- '-share-%s\n' "${study_shares[@]}"
+    ((${#study_layer_subsets[@]} == 0)) || printf -- '-layers-%s\n' "${study_layer_subsets[@]}"
+    [[ ! $study_shuffled_labels ]] || echo -shuffled-labels
+}
+
 # The last folder of a head, which names a learning rate, the seed and the variant. It is a pattern if each layer has a head.
 any_layer='-layer-[0-9][0-9]'
 head_folder() {
@@ -75,14 +83,11 @@ wanted_results() {
 }
 wanted_patterns() {
     local task seed epoch head variant rate output heads _
-    local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"})
-    variants+=(${study_layer_subsets[@]+"${study_layer_subsets[@]/#/-layers-}"})
-    [[ ! $study_shuffled_labels ]] || variants+=(-shuffled-labels)
     for task in "${study_tasks[@]}"; do
         for seed in "${study_seeds[@]}"; do
             echo "$task/seed-$seed/metrics/finetune.jsonl"
             for epoch in ${study_states_at[@]+"${study_states_at[@]}"}; do
-                for variant in "${variants[@]}"; do
+                study_variants | while read -r variant; do
                     trained_heads "$task" "$variant" |
                         while read -r head; do head_scores "$task/seed-$seed" "$head" "$epoch" "$seed" "$variant"; done
                 done

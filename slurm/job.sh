@@ -94,6 +94,8 @@ if [[ ${SLURM_ARRAY_TASK_ID:-} ]]; then
     esac
 fi
 
+check_settings "$stage"
+
 # --- What Slurm says ---
 
 # ask_slurm COMMAND...: sets $said to the words of one of Slurm's commands. Slurm's controller may be busy or may be starting again, so

@@ -72,6 +72,7 @@ use_build
 check_flags
 read_study
 run=$(realpath -m "$run")
+for stage in "${all_stages[@]}"; do check_settings "$stage"; done
 export BV_HOME=$PWD
 
 # --- The jobs in the queue ---

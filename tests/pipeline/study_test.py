@@ -108,6 +108,34 @@ def test_what_is_made_is_left_alone_and_what_is_missing_is_made(study):
     assert study.made("evaluations").keys() == evaluations.keys()
 
 
+def with_tables(study, **tables):
+    """Writes keys and values into tables of the study's file, in the place of earlier ones."""
+    lines = study.config.read_text().partition("[finetune]")[0]
+    tables["finetune"] = {"checkpoints": "0.5,1", "batch": 8} | tables.get("finetune", {})
+    for name, table in tables.items():
+        lines += f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+    study.config.write_text(lines)
+
+
+def test_a_study_is_refused_if_its_settings_are_not_those_of_its_trainings(study):
+    head = study.seed / "heads/learned_pooling/epoch-0.5/lr-0.001-seed-1"
+    same = {}
+    for table, place, keys in (("finetune", study.seed, ("batch", "learning_rate", "epsilon_kind", "schedule", "warm_up", "no_dropout")),
+                               ("train", head, ("batch", "epochs", "held_out"))):
+        recipe = bv.read_json(place / "resume" / "recipe.json")
+        same[table] = {key: recipe[key] for key in keys}
+    with_tables(study, **same)
+    assert all(line.startswith("== made:") for line in study.make("finetune", "train").stdout.splitlines())
+    for table, place, key, value in (("finetune", study.seed, "learning_rate", 0.25), ("finetune", study.seed, "no_dropout", True),
+                                     ("train", head, "epochs", 7)):
+        with_tables(study, **{table: same[table] | {key: value}})
+        refused = study.make("prepare", table, check=False)
+        (error,) = bv.error_lines(refused.stderr)
+        assert refused.rc == 2 and not refused.stdout
+        assert f"{place}" in error and f"made with {key} {same[table][key]}, but {study.config} has {key} {value} in [{table}]" in error
+        assert study.make("prepare", "extract").rc == 0  # these stages do not depend on it
+
+
 def test_never_none_is_scored_from_the_checkpoint_that_was_made_last(study):
     def add(epoch):
         for folder in ("checkpoints", "evaluations"):

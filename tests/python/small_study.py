@@ -15,6 +15,7 @@ check_flags
 read_study
 if [[ $study_keep_stores ]]; then all=(prepare finetune extract train eval); else all=(prepare finetune extract_and_train eval); fi
 (($#)) || set -- "${all[@]}"
+for stage in "$@"; do check_settings "$stage"; done
 for stage in "$@"; do "stage_$stage"; done
 """
 READ = SCRIPT.partition("if [[ $study_keep_stores")[0]

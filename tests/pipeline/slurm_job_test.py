@@ -6,6 +6,7 @@ import sys
 
 import bv
 import pytest
+from small_study import pretend_tuning
 
 STUDY = """
 [study]
@@ -94,6 +95,14 @@ echo '{{"done":true}}' >"$2/metrics/finetune.jsonl"
     assert asked(0, "--force", SLURM_RESTART_COUNT="1") == [("seed-2", True)]
     assert asked(0, "--force", SLURM_RESTART_COUNT="") == [("seed-1", True), ("seed-2", True)]
     assert not list((job.run / "jobs").glob("force-*"))
+
+
+def test_a_job_does_not_pass_over_a_result_with_other_settings(job):
+    pretend_tuning(job.run / "span" / "seed-1", batch=8)
+    (job.folder / "study.toml").write_text(STUDY + "batch = 16\n")
+    refused = job.start("finetune.sh", check=False)
+    assert refused.rc == 2 and refused.stderr.startswith(f"error: slurm/finetune.sh: {job.run}/span/seed-1: made with batch 8, but ")
+    assert "made with" not in job.start("finetune.sh", "--seed", 2, "--epoch", 1, check=False).stderr
 
 
 HEADS = """

@@ -7,6 +7,7 @@ import sys
 import bv
 import h5py
 import pytest
+from small_study import pretend_tuning
 
 STUDY = """
 [study]
@@ -100,6 +101,16 @@ def test_nothing_is_submitted_if_the_queue_is_unknown(tmp_path, tiny_model):
         "PATH": f"{tmp_path}:{os.environ['PATH']}", "BV_SITE": str(tmp_path / "site.sh"), "SLURM_JOB_ID": ""})
     assert refused.rc == 2 and "error: slurm/study.sh: squeue failed" in refused.stderr
     assert not submission.run.exists() and not (tmp_path / "submitted").exists()
+
+
+def test_nothing_is_submitted_if_a_made_result_has_other_settings(tmp_path, tiny_model):
+    submission = Submission(tmp_path, tiny_model)
+    pretend_tuning(submission.run / "span" / "seed-1", batch=8)
+    with open(tmp_path / "study.toml", "a", encoding="utf-8") as study:
+        study.write("batch = 16\n")
+    refused = submission.dry(check=False)
+    assert refused.rc == 2 and not refused.stdout and refused.stderr.startswith(
+        f"error: slurm/study.sh: {submission.run}/span/seed-1: made with batch 8, but {tmp_path}/study.toml has batch 16 in [finetune]; ")
 
 
 @pytest.mark.parametrize("site, flags, ranks", [

@@ -1,5 +1,6 @@
 """A small study of the tiny model, and what launch/ says of it and makes of it."""
 
+import json
 import shutil
 import sys
 
@@ -38,6 +39,15 @@ classification_ensembles = ["tenney_small+BERT", "adapter_pooler_mean+tenney_sma
 checkpoints = "0.5,1"
 batch = 8
 """
+
+
+def pretend_tuning(seed, **settings):
+    """Makes the folder of a seed look like that of a finished fine-tuning with one checkpoint, at epoch 1, and these settings."""
+    for place, text in {"checkpoints/epoch-1/checkpoint.json": "{}", "metrics/finetune.jsonl": '{"done":true}\n',
+                        "resume/recipe.json": json.dumps(settings),
+                        "finetune.toml": "[finetune]\n" + "".join(f"{key} = {json.dumps(settings[key])}\n" for key in settings)}.items():
+        (seed / place).parent.mkdir(parents=True, exist_ok=True)
+        (seed / place).write_text(text)
 
 
 class Study:

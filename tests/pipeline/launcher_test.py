@@ -203,6 +203,16 @@ def test_a_script_finds_its_folder_whatever_cdpath_is(script):
     assert helped.stdout.startswith("Usage: ") and not helped.stderr
 
 
+@pytest.mark.parametrize("code, words", [(1, ""), (124, " within 180 s")])
+def test_ranks_that_do_not_start_are_a_failure_that_says_whether_the_time_was_over(tmp_path, code, words):
+    (tmp_path / "timeout").write_text(f"#!/bin/sh\nexit {code}\n")
+    (tmp_path / "timeout").chmod(0o755)
+    failed = bv.run_command([LAUNCHER, "--ranks", 2, "--preflight", "--", "true"], check=False,
+                            env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert failed.rc == 1 and failed.stderr == (
+        f"failure: run_ranks.sh: mpirun did not start 2 ranks{words}; its own words are above\n")
+
+
 def test_scripts_start_through_a_link_and_programs_may_be_named_from_the_callers_folder(tmp_path):
     (tmp_path / "debug").symlink_to(bv.SOURCE / "launch" / "debug.sh")
     assert bv.run_command([tmp_path / "debug", "--help"], cwd=tmp_path).stdout.startswith("Usage: launch/debug.sh")

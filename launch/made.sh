@@ -22,35 +22,47 @@ finished_tuning() {
     done
 }
 
-# The folders of all finished fine-tunings, or of all trained heads, that the study wants.
-finished_trainings() {
-    local task seed epoch variant head pattern place folder
+# The heads that are trained, of those that the study wants for a task, a seed and an epoch: their folders.
+made_heads() {
+    local task=$1 seed=$2 epoch=$3 folder=$run/$1/seed-$2 variant head pattern place
+    study_variants | while read -r variant; do
+        trained_heads "$task" "$variant" | while read -r head; do head_scores . "$head" "$epoch" "$seed" "$variant"; done
+    done | while read -r pattern; do
+        for place in "$folder"/${pattern%/*}; do
+            [[ ! -e $place/metrics.json ]] || echo "$place"
+        done
+    done
+}
+
+# The results of a stage that are made, as launch/settings.py wants them.
+made_results() {
+    local task seed epoch split place
+    if [[ $1 == prepare ]]; then
+        for split in train dev; do echo "$run/features/$split.h5"; done
+        return 0
+    fi
     for task in "${tasks[@]}"; do
         for seed in "${seeds[@]}"; do
-            folder=$run/$task/seed-$seed
+            place=$run/$task/seed-$seed
             if [[ $1 == finetune ]]; then
-                ! finished_tuning "$folder" || echo "$folder"
+                ! finished_tuning "$place" || echo "$place"
                 continue
             fi
             for epoch in ${epochs[@]+"${epochs[@]}"}; do
-                study_variants | while read -r variant; do
-                    trained_heads "$task" "$variant" |
-                        while read -r head; do head_scores . "$head" "$epoch" "$seed" "$variant"; done
-                done | while read -r pattern; do
-                    for place in "$folder"/${pattern%/*}; do
-                        [[ ! -e $place/metrics.json ]] || echo "$place"
-                    done
-                done
+                case $1 in
+                    extract) for split in "${splits[@]}"; do echo "$place/stores/epoch-$epoch-$split.h5"; done ;;
+                    train) made_heads "$task" "$seed" "$epoch" ;;
+                esac
             done
         done
     done
 }
 
-# Ends with an error if a finished training of a stage has other settings than the study.
+# Ends with an error if results of a stage were made with other settings than the study has.
 check_settings() {
     local changed
-    [[ ! $force && ($1 == finetune || $1 == train) ]] || return 0
-    changed=`finished_trainings "$1" | $prefix "$python" launch/settings.py changed "$1" "$config"` || exit 2
+    [[ ! $force && $1 != eval && $1 != report ]] || return 0
+    changed=`made_results "$1" | $prefix "$python" launch/settings.py changed "$1" "$config"` || exit 2
     [[ ! $changed ]] || fail "$changed"
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Compares the settings of a study with those that trainings were made with. launch/made.sh calls it.
+"""Compares the settings of a study with those that results were made with. launch/made.sh calls it.
 
-settings.py changed finetune|train STUDY < PLACES
-    Prints how a training differs from the table [finetune] or [train] of STUDY, if one does. PLACES has folders of trainings, one on
-    each line. bv_finetune and bv_train would refuse such a training, but a launcher does not start them if nothing is missing.
+settings.py changed STAGE STUDY < PLACES
+    Prints how the first result that differs from the table [STAGE] of STUDY does so, if one does. PLACES has a result on each line: a
+    features file (prepare), a store (extract), the folder of a seed (finetune) or of a head (train). The programs would refuse such a
+    result, but a launcher does not start them if nothing is missing.
 settings.py patience STUDY FOLDER
     Prints the patience of the study's fine-tunings, and that of the fine-tuning in FOLDER.
 """
@@ -13,7 +14,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-RECORDS = {"finetune": "finetune.toml", "train": "config.toml"}  # files in the folder of a training, with all its flags
+RECORDS = {"prepare": "{}.toml", "extract": "{}.toml", "finetune": "{}/finetune.toml", "train": "{}/config.toml"}  # with all flags
+# The settings on which a file depends. For a training its recipe names them.
+OF_FILES = {"prepare": ("max_tokens", "max_question_tokens", "stride", "stride_means", "label_rule", "limit", "seed"),
+            "extract": ("dtype", "layers")}
 # Keys of a recipe that the launcher sets itself, or that name the folder. The precision in a head's recipe is that of its states.
 ASIDE = {"finetune": {"task", "model", "features", "seed"}, "train": {"seed", "learning_rate", "layers", "precision"}}
 IN_RECIPE = {"data_seed": "order"}  # by another name
@@ -24,40 +28,45 @@ def table_of(path, table):
         return tomllib.load(file).get(table, {})
 
 
+def text_of(value):
+    return ",".join(map(str, value)) if isinstance(value, list) else value
+
+
 def same(one, other):
-    """TOML may give a number as text."""
+    """TOML may give a number as text, and layers as a list."""
     try:
         return float(one) == float(other)
     except (TypeError, ValueError):
-        return one == other
+        return text_of(one) == text_of(other)
 
 
-def differences(place, table, wanted):
-    """For each setting that a training would have otherwise: its key, its value there, and the study's value. Settings that the study
+def differences(place, stage, wanted):
+    """For each setting that a result would have otherwise: its key, its value there, and the study's value. Settings that the study
     leaves out have the programs' defaults, which are not known here, but no patience means 0."""
-    record, recipe = place / RECORDS[table], place / "resume" / "recipe.json"
-    if not record.is_file() or not recipe.is_file():
+    record, recipe = Path(RECORDS[stage].format(place)), Path(place) / "resume" / "recipe.json"
+    if not record.is_file() or (stage in ASIDE and not recipe.is_file()):
         return
-    there, used = table_of(record, table), json.loads(recipe.read_text(encoding="utf-8"))
+    there = table_of(record, stage)
+    used = json.loads(recipe.read_text(encoding="utf-8")) if stage in ASIDE else {key: there.get(key) for key in OF_FILES[stage]}
     for key, value in {"patience": 0, **wanted}.items():
-        if key in ASIDE[table] or IN_RECIPE.get(key, key) not in used or value == "auto":
+        if key in ASIDE.get(stage, ()) or IN_RECIPE.get(key, key) not in used or value == "auto":
             continue
         # A flag may stand for a default of the task: the recipe has the number that was used.
         if not same(value, there.get(key)) and not same(value, used.get(key)):
             yield key, used.get(key, there.get(key)), value
 
 
-def changed(table, study, places):
-    wanted = table_of(study, table)
-    found = [(place, list(differences(Path(place), table, wanted))) for place in places]
+def changed(stage, study, places):
+    wanted = table_of(study, stage)
+    found = [(place, list(differences(place, stage, wanted))) for place in places]
     found = [(place, keys) for place, keys in found if keys]
     if found:
         place, keys = found[0]
         others = f", and {len(found) - 1} more" if len(found) > 1 else ""
         made = ", ".join(f"{key} {there}" for key, there, _ in keys)
         now = ", ".join(f"{key} {value}" for key, _, value in keys)
-        print(f"{Path(place)}{others}: made with {made}, but {study} has {now} in [{table}]; --force of launch/debug.sh or slurm/{table}.sh "
-              "makes it again; or name another folder by --run")
+        print(f"{Path(place)}{others}: made with {made}, but {study} has {now} in [{stage}]; --force of launch/debug.sh or "
+              f"slurm/{stage}.sh makes it again; or name another folder by --run")
 
 
 def main():
@@ -67,8 +76,7 @@ def main():
             changed(*words, sys.stdin.read().splitlines())
         else:
             study, folder = words
-            files = (study, Path(folder) / RECORDS["finetune"])
-            print(*(table_of(file, "finetune").get("patience", 0) for file in files))
+            print(*(table_of(file, "finetune").get("patience", 0) for file in (study, RECORDS["finetune"].format(folder))))
     except (OSError, ValueError) as wrong:
         sys.exit(f"error: launch/settings.py: {wrong}")
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2154,SC2086
+# shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2154,SC2086,SC2206
 # Finds out which results of a study are made, and which are missing. road.sh sources it.
 
 # Whether a file is there, and --force does not ask to make it again. What a job has made since its first start is newer than
@@ -167,15 +167,18 @@ served_store() {
 worthless_head() { [[ -e $1/metrics.json && ! -e $1/head.json ]]; }
 
 # The comparisons to score when a task's heads are trained: the first four words of `comparison_patterns`, for each learning rate and
-# each layer that has a head. If no layer's head is trained yet, the pattern stays in the paths, and matches no file.
+# each layer that has a head. If a layer's head is not begun yet, the pattern stays in the paths once, and matches no file.
 comparisons() {
-    local task=$1 seed=$2 rate own words place head filled
+    local task=$1 seed=$2 rate own words places place wanted head filled
     for rate in "${study_learning_rates[@]}"; do
         comparison_patterns "$task" "$seed" "$run/$task/seed-$seed" "$rate" ${epochs[@]+"${epochs[@]}"}
     done | while IFS=$'\t' read -ra words; do
         own=${words[4]##*/}
-        for place in "${words[4]%/*}/"$own; do
-            place=${place##*/}
+        places=("${words[4]%/*}/"$own)
+        places=("${places[@]##*/}")
+        wanted=`wanted_number "$own"`
+        ((${#places[@]} >= wanted)) || [[ ${places[0]} == "$own" ]] || places+=("$own")
+        for place in "${places[@]}"; do
             for head in "${words[@]:4}"; do
                 ! worthless_head "${head%/*}/$place" || continue 2
             done

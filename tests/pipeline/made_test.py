@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import bv
 import pytest
@@ -66,6 +67,17 @@ def test_a_head_of_each_layer_is_made_when_all_layers_have_one(tmp_path, tiny_mo
     shutil.copytree(study.seed / "heads/mine/epoch-1", study.seed / "heads/mine/epoch-0.5")
     compared = [words[1] for words in study.said('epochs=(0.5); comparisons span 1')][1:]
     assert compared == [f"{study.seed}/evaluations/mixed/mine/epoch-0.5-on-1/lr-0.001-seed-1-layer-{layer:02}" for layer in range(3)]
+    for place in compared:
+        Path(place).mkdir(parents=True)
+        (Path(place) / "metrics.json").write_text("{}")
+    study.config.write_text(study.config.read_text().replace('span_heads = ["span_probe", ', "span_heads = ["))
+    scored = "epochs=(0.5); ! compared span 1 || echo scored"
+    assert study.said(scored) == [("scored",)]
+    shutil.rmtree(study.seed / "heads/mine/epoch-0.5/lr-0.001-seed-1-layer-01")
+    assert [words[1] for words in study.said("epochs=(0.5); comparisons span 1")] == [
+        f"{study.seed}/evaluations/mixed/mine/epoch-0.5-on-1/lr-0.001-seed-1-layer-{layer}" for layer in ("00", "02", "[0-9][0-9]")]
+    assert study.said(scored) == []  # the head of layer 1 will be trained, and then compared
+    study.config.write_text(study.config.read_text().replace("layer_atlas = true", ""))
     shutil.rmtree(study.seed / "checkpoints")  # the number of layers is that of the model
     shutil.rmtree(study.seed / "heads/mine/epoch-1/lr-0.001-seed-1-layer-01")
     assert study.missing() == [(str(mine),)]

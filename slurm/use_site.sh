@@ -7,9 +7,12 @@ sed 's/#.*//' "$site" | { grep -noE '\bBV_\w+=' || true; } | while IFS=:= read -
     grep -qwF "$name" slurm/{job,study,use_site}.sh launch/*.sh tools/*.sh ||
         echo "warning: $me: $site, line $number: $name has no effect; slurm/site.sh shows all settings" >&2
 done
+chosen=${BV_LAUNCHER:-}
 set +eu
 # shellcheck source=slurm/site.sh
 . "$site"
 set -eu
 [[ ${BV_LAUNCHER:-mpirun} =~ ^(mpirun|srun)$ ]] || fail "BV_LAUNCHER is '$BV_LAUNCHER', neither mpirun nor srun"
 [[ ${BV_RANKS_PER_NODE:-1} =~ ^[1-9][0-9]*$ ]] || fail "BV_RANKS_PER_NODE is '$BV_RANKS_PER_NODE', not a positive whole number"
+[[ ! $chosen || ${BV_LAUNCHER:-} == "$chosen" ]] || # as a site.sh of an earlier version does
+    echo "warning: $me: $site sets BV_LAUNCHER to '${BV_LAUNCHER:-}', although it was '$chosen'; slurm/site.sh shows how to keep it" >&2

@@ -223,8 +223,8 @@ def test_a_site_file_may_end_in_a_test_that_fails_and_lscpu_may_speak_another_la
     assert missing.rc == 2 and "error: slurm/prepare.sh: BV_SITE: cannot read /nowhere/site.sh" in missing.stderr
 
 
-def warnings(job):
-    said = job.start("prepare.sh", check=False).stderr
+def warnings(job, **env):
+    said = job.start("prepare.sh", check=False, env=env).stderr
     return [line.partition("slurm/prepare.sh: ")[2] for line in said.splitlines() if line.startswith("warning: ")]
 
 
@@ -240,6 +240,13 @@ def test_every_variable_that_the_template_of_the_site_file_shows_has_an_effect(j
     assert len(set(lines)) > 7
     job.site("false && export " + " ".join(f"{name}=1" for name in lines))
     assert warnings(job) == []
+
+
+def test_a_site_file_that_replaces_the_launcher_that_was_chosen_is_named(job):
+    job.site("export BV_LAUNCHER=mpirun")
+    assert warnings(job, BV_LAUNCHER="mpirun") == warnings(job, BV_LAUNCHER="") == []
+    assert warnings(job, BV_LAUNCHER="srun") == [
+        f"{job.folder}/site.sh sets BV_LAUNCHER to 'mpirun', although it was 'srun'; slurm/site.sh shows how to keep it"]
 
 
 @pytest.mark.parametrize("line, words", [("BV_LAUNCHER=mpiexec", "BV_LAUNCHER is 'mpiexec', neither mpirun nor srun"),

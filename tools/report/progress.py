@@ -209,16 +209,17 @@ def _seed_done(seed):
 
 
 def _absent(run_folder):
-    """Whether one of the results that RUN/wanted.txt lists is missing. The launcher wrote this file: on each line the pattern of a result
-    and, if this is a comparison, patterns of its heads' folders (launch/made.sh)."""
+    """Whether a result that RUN/wanted.txt lists is missing. The launcher wrote this file (launch/results.sh): on each line a pattern, the
+    number of results that match it and, if these are comparisons, patterns of the folders of their heads."""
     path = run_folder / "wanted.txt"
-    lines = [line.split("\t") for line in read_text(path).splitlines()] if path.is_file() else []
-    return any(
-        next(run_folder.glob(pattern), None) is None
-        and not any(_worthless(folder) for head in heads for folder in run_folder.glob(head))
-        for pattern, *heads in lines
-        if pattern
-    )
+    lines = read_text(path).splitlines() if path.is_file() else []
+    return any(_lacks(run_folder, *line.split("\t")) for line in lines if line)
+
+
+def _lacks(run_folder, pattern, *words):
+    number = [word for word in words[:1] if word.isdigit()]  # in the files of earlier versions it is always 1, and left out
+    left_out = [folder for head in words[len(number):] for folder in run_folder.glob(head) if _worthless(folder)]
+    return len(list(run_folder.glob(pattern))) + len(left_out) < int(*number or [1])
 
 
 def _worthless(head):

@@ -5,16 +5,14 @@ against Python that does as run_qa and the official script do (which is less: on
 Rates are questions a second of processor time, so questions a second and core. The logits are made up: a part of the
 windows has its labels as the likeliest tokens. In turn, --rounds times over; rates are medians.
 """
-import argparse
 import json
 import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
 from safetensors.numpy import save_file
 
-from programs import HERE, REPOSITORY, BenchError, Programs, bench_and_report, run, say, spread, text_in
+from programs import HERE, BenchError, Programs, bench_and_report, bench_parser, run, say, spread, text_in
 
 WANTED = 20_000  # questions a second and core
 
@@ -36,7 +34,7 @@ def write_logits(features, path, right=0.7):
 
 def measure(options, folder):
     bench = Programs(options.programs)
-    squad = text_in(options.squad, "dev.json", "dev-v2.0.json")
+    squad = text_in(options.squad, "dev")
     features, logits = folder / "features.h5", folder / "logits.safetensors"
     limit = ["--limit", options.questions] if options.questions else []
     run([bench.program("bv_prepare"), "--squad", squad, "--model", options.model, "--unfound", "keep", "--output", features,
@@ -64,20 +62,11 @@ def print_report(whole):
     for name, row in rates.items():
         print(f"{name:<8}{row['median']:>9,.0f}   ({row['least']:,.0f} to {row['most']:,.0f})")
     print(f"\n{whole['against_python']:.1f} times as fast as Python; wanted {whole['wanted']:,}: {'pass' if whole['met'] else 'FAIL'}")
-    if whole["quick"]:
-        print("\n--quick: these numbers mean nothing")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example:\n  tools/bench/answers.py --model MODEL --squad SQUAD")
-    parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder, for its vocabulary")
-    parser.add_argument("--squad", type=Path, required=True, help="folder with dev.json or dev-v2.0.json")
+    parser = bench_parser(__doc__, "tools/bench/answers.py --model MODEL --squad SQUAD", "dev")
     parser.add_argument("--questions", type=int, default=0, help="take the first ones alone [all]")
-    parser.add_argument("--rounds", type=int, default=3, help="[%(default)s]")
-    parser.add_argument("--json", type=Path, help="write everything here too")
-    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="[build/release/bin]")
-    parser.add_argument("--quick", action="store_true", help="little of everything: shows that it runs, no more")
     options = parser.parse_args()
     if options.quick:
         options.questions, options.rounds = 8, 1

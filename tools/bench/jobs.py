@@ -47,7 +47,7 @@ class Bench(Programs):
         self.options, self.folder = options, folder
         self.steps = options.warm_up_steps + options.steps
         self.sizes = BertSizes.of_folder(options.model)
-        self.text = text_in(options.squad, "train.json", "train-v2.0.json")
+        self.text = text_in(options.squad, "train")
         super().__init__(options.programs)
         self.features = folder / "train.h5"
         run([self.program("bv_prepare"), "--squad", self.text, "--model", options.model, "--output", self.features])

@@ -56,6 +56,15 @@ def write_seed(run, seed, shift=0.0, *, recipe=RECIPE, hidden_size=1024, total=1
         write_json(head / "head.json", {"layers": LAYERS, "batch": 16, "epochs": 1, "learning_rate": 0.001})
 
 
+def copy_head(run, seed, name, shift):
+    """The head of a seed once more, in folders of another name, its scores moved by so many points."""
+    for own in run.glob(f"span/seed-{seed}/heads/adapter_64_shared/*/lr-0.001-seed-{seed}"):
+        other = shutil.copytree(own, own.with_name(name))
+        scores = bv.read_json(other / "metrics.json")
+        scores["reference"] = {key: value + shift if key in ("exact", "f1") else value for key, value in scores["reference"].items()}
+        write_json(other / "metrics.json", scores)
+
+
 @pytest.fixture
 def run(tmp_path):
     write_features(tmp_path)
@@ -155,16 +164,34 @@ def test_three_seeds_tell_their_own_noise(run, shifts, expected):
 def test_seeds_of_a_head_count_in_the_mean_and_are_no_further_seeds(run):
     """Three heads over one seed of fine-tuning: 1.8 points away in the mean, which their noise would excuse if it were that of seeds."""
     write_seed(run, 1, shift=1.8)
-    for head_seed, shift in ((2, -1.4), (3, 1.4)):
-        for own in run.glob("span/seed-1/heads/adapter_64_shared/*/lr-0.001-seed-1"):
-            other = shutil.copytree(own, own.with_name(f"lr-0.001-seed-{head_seed}"))
-            scores = bv.read_json(other / "metrics.json")
-            scores["reference"] = {key: value + shift if key in ("exact", "f1") else value for key, value in scores["reference"].items()}
-            write_json(other / "metrics.json", scores)
+    copy_head(run, 1, "lr-0.001-seed-2", -1.4)
+    copy_head(run, 1, "lr-0.001-seed-3", 1.4)
     result = compared(run)
     rows = [row for row in rows_with(result, section="heads", task="span") if row["ours"] is not None]
     assert {(row["seeds"], row["verdict"]) for row in rows} == {(1, "not reproduced")}
     assert [row["difference"] for row in rows] == [pytest.approx(1.8)] * 4 and all(len(row["files"]) == 3 for row in rows)
+
+
+def test_every_seed_counts_once_in_the_mean_however_many_heads_it_has(run):
+    """Seed 1 has three heads, 2 points away in the mean; seed 2 has one, which is right. Over all four heads it would be 1.5 points."""
+    write_seed(run, 1, shift=2.0)
+    write_seed(run, 2)
+    for head_seed in (7, 8):
+        copy_head(run, 1, f"lr-0.001-seed-{head_seed}", 0.0)
+    rows = [row for row in rows_with(compared(run), section="heads", task="span") if row["ours"] is not None]
+    assert [row["difference"] for row in rows] == [pytest.approx(1.0)] * 4
+    assert {(row["seeds"], len(row["files"])) for row in rows} == {(2, 4)}
+
+
+def test_a_mean_is_of_one_recipe_under_all_seeds(run):
+    """Seed 2 has the head by another recipe alone: that is another model."""
+    write_seed(run, 1)
+    write_seed(run, 2)
+    for own in run.glob("span/seed-2/heads/adapter_64_shared/*/lr-0.001-seed-2"):
+        own.rename(own.with_name("lr-0.003-seed-2"))
+    copy_head(run, 1, "lr-0.003-seed-1", 9.0)
+    rows = [row for row in rows_with(compared(run), section="heads", task="span") if row["ours"] is not None]
+    assert {(row["seeds"], row["difference"]) for row in rows} == {(1, 0.0)}
 
 
 def test_the_tolerance_of_seeds_is_the_interval_of_one_more():
@@ -231,16 +258,51 @@ def test_classification_heads_are_compared_after_each_of_their_epochs(run):
     assert [(row["detail"], row["metric"]) for row in found if row["verdict"] != "reproduced"] == [("epoch 3 of the head", "F1")]
 
 
+def write_ensemble(run, seed, em, f1, how="max", head="adapter_64_shared"):
+    """BERT and a head of a seed at epoch 1."""
+    place = f"span/seed-{seed}"
+    members = (f"{place}/evaluations/epoch-1", f"{place}/heads/{head}/epoch-1/lr-0.001-seed-{seed}")
+    write_json(run / place / f"evaluations/ensembles/{head}+BERT/epoch-1/lr-0.001-seed-{seed}-{how}/metrics.json",
+               {"logits": [{"path": f"{folder}/logits.safetensors"} for folder in members], "combine": how, **span_scores(em, f1)})
+
+
+def ensembles_of(run):
+    found = rows_with(compared(run), section="ensembles", epoch="1")
+    return [(row["metric"], row["ours"], row["seeds"], row["verdict"]) for row in found]
+
+
 def test_the_best_ensemble_of_bert_and_a_head_stands_for_the_unnamed_one(run):
     write_seed(run, 1)
-    place = "span/seed-1/"
-    head = f"{place}heads/adapter_64_shared/epoch-1/lr-0.001-seed-1"
-    logits = [{"path": f"{folder}/logits.safetensors"} for folder in (f"{place}evaluations/epoch-1", head)]
-    ensemble = run / place / "evaluations/ensembles/adapter_64_shared+BERT/epoch-1"
-    for how, scores in (("max", span_scores(75.0, 79.0)), ("mean", span_scores(90.0, 90.0))):
-        write_json(ensemble / f"lr-0.001-seed-1-{how}" / "metrics.json", {"logits": logits, "combine": how, **scores})
-    found = rows_with(compared(run), section="ensembles", epoch="1")
-    assert [(row["metric"], row["ours"], row["verdict"]) for row in found] == [("EM", 75.0, "reproduced"), ("F1", 79.0, "reproduced")]
+    write_ensemble(run, 1, 75.0, 79.0)
+    write_ensemble(run, 1, 90.0, 90.0, "mean")
+    assert ensembles_of(run) == [("EM", 75.0, 1, "reproduced"), ("F1", 79.0, 1, "reproduced")]
+
+
+def test_an_ensemble_of_fewer_seeds_is_not_the_best(run):
+    """The other head has an ensemble in one seed alone, where it is far above: it may be that seed's luck."""
+    for seed, f1 in ((1, 79.0), (2, 80.0)):
+        write_seed(run, seed)
+        write_ensemble(run, seed, 75.0, f1)
+    head = run / "span/seed-1/heads/learned_pooling/epoch-1/lr-0.001-seed-1"
+    write_json(head / "metrics.json", {"head": "learned_pooling", "epoch": "1", **span_scores(70.0, 75.0)})
+    write_json(head / "head.json", {"layers": LAYERS})
+    write_ensemble(run, 1, 90.0, 90.0, head="learned_pooling")
+    assert ensembles_of(run) == [("EM", 75.0, 2, "reproduced"), ("F1", 79.5, 2, "reproduced")]
+
+
+def test_costs_are_means_over_the_seeds_of_the_span_task(run):
+    """Of a head first the mean over its epochs, then over the heads of a seed, then over the seeds."""
+    waiting = {"span/seed-1/heads/adapter_64_shared": (0.1, 0.3), "span/seed-1/heads/learned_pooling": (0.6,),
+               "span/seed-2/heads/adapter_64_shared": (0.8,), "classification/seed-1/heads/tenney_small": (0.9,) * 9}
+    for place, shares in waiting.items():
+        head = run / place / "epoch-1/lr-0.001-seed-1"
+        write_json(head / "metrics.json", {"head": head.parents[1].name, "epoch": "1", **span_scores(70.0, 75.0)})
+        write_json(head / "head.json", {"layers": LAYERS})
+        lines = [json.dumps({"epoch": 1, "seconds": 2.0, "sequences": 4, "waiting_share": share}) for share in shares]
+        (head / "metrics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (row,) = rows_with(compared(run), section="cost", metric="% of an epoch spent on loading")
+    assert (row["ours"], row["seeds"], row["verdict"]) == (pytest.approx(60.0), 2, "not comparable")  # of seeds with 40 and 80
+    assert len(row["files"]) == 3 and not any("classification" in file for file in row["files"])
 
 
 def test_a_run_of_a_small_model_says_why_at_a_glance(tmp_path):

@@ -102,7 +102,7 @@ def test_reasons_are_said_once_and_the_table_is_folded_where_nothing_is_comparab
     add_published(report)
     (table,) = report.tables()
     _, aside = report.published.parts[0].sentences
-    assert aside.startswith(f"All {len(table.rows)} published figures are not comparable. ") and table.folded
+    assert aside.startswith(f"Not comparable: {len(table.rows)} of the {len(table.rows)} published figures. ") and table.folded
     counts = {why: int(count) for why, count in re.findall(r"([A-Z][^.:]*): (\d+) \(", aside)}
     absent = sum(row.cells[-1] == "no such result in this run" for row in table.rows)
     assert counts["No such result in this run"] == absent and sum(counts.values()) == len(table.rows)
@@ -118,7 +118,7 @@ def test_the_table_is_open_where_a_figure_is_comparable(run):
     judged = sum(row.cells[-2] != "not comparable" for row in table.rows)
     assert judged and not table.folded
     assert report.published.parts[0].sentences[1].startswith(
-        f"Of the {len(table.rows)} published figures {len(table.rows) - judged} are not comparable. No such result in this run: ")
+        f"Not comparable: {len(table.rows) - judged} of the {len(table.rows)} published figures. No such result in this run: ")
 
 
 def test_what_is_said_of_the_printed_page_stands_in_no_file(run):
@@ -140,7 +140,7 @@ def test_scores_within_a_point_and_a_half_reproduce_the_paper(run):
     assert (row["published"], row["ours"], row["tolerance"], row["reason"]) == (73.0, pytest.approx(74.2), 1.5, "")
     assert row["difference"] == pytest.approx(1.2)
     assert row["files"] == ["span/seed-1/heads/adapter_64_shared/epoch-0.3/lr-0.001-seed-1/metrics.json"]
-    assert result["sentence"].startswith("This run reproduced the paper: 8 of 8 comparable scores agree.")
+    assert result["sentence"].startswith("This run reproduced the paper: 8 of 8 comparable scores agreed.")
     assert result["counts"]["reproduced"] == 8
 
 
@@ -148,7 +148,7 @@ def test_scores_further_away_do_not(run):
     write_seed(run, 1, shift=-1.8)
     result = compared(run)
     assert verdicts(result) == {"not reproduced"}
-    assert result["sentence"].startswith("This run did not reproduce the paper: 0 of 8 comparable scores agree.")
+    assert result["sentence"].startswith("This run did not reproduce the paper: 0 of 8 comparable scores agreed.")
 
 
 @pytest.mark.parametrize("shifts, expected", [((1.6, 2.0, 1.8), "not reproduced"), ((0.3, 3.2, 1.9), "reproduced")])

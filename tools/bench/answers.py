@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from safetensors.numpy import save_file
 
-from programs import HERE, BenchError, Programs, bench_and_report, bench_parser, run, say, spread, text_in
+from programs import HERE, BenchError, Programs, bench_and_report, bench_parser, counted, run, say, spread, text_in
 
 WANTED = 20_000  # questions a second and core
 
@@ -58,7 +58,7 @@ def measure(options, folder):
 
 def print_report(whole):
     rates = whole["questions_per_second"]
-    print(f"\n{whole['questions']} questions, EM {whole['exact']:.2f}, F1 {whole['f1']:.2f} in both; questions a second and core:\n")
+    print(f"\n{counted(whole['questions'], 'question')}, EM {whole['exact']:.2f}, F1 {whole['f1']:.2f} in both; questions a second and core:\n")
     for name, row in rates.items():
         print(f"{name:<8}{row['median']:>9,.0f}   ({row['least']:,.0f} to {row['most']:,.0f})")
     print(f"\n{whole['against_python']:.1f} times as fast as Python; wanted {whole['wanted']:,}: {'pass' if whole['met'] else 'FAIL'}")

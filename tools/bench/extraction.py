@@ -30,7 +30,7 @@ from checksum import CRC32_ISCSI
 from disk import SlowDisk, drop_from_memory
 from table import text_table
 
-from programs import CORES, HERE, Programs, bench_and_report, bench_parser, declare, in_turn, ratio, run, say, spread, summary, text_in
+from programs import CORES, HERE, Programs, bench_and_report, bench_parser, counted, declare, in_turn, ratio, run, say, spread, summary, text_in
 
 MB = 1e6
 
@@ -129,7 +129,7 @@ def measure_disk(bench):
                        read_share=spread(a / b for a, b in zip(found["read"], found["raw-read"])),
                        checksum_share=spread(rate / ranks / checksum_rate() for rate in found["read"]))
             table.append(row)
-            say(f"blocks of {block_mib} MiB, {ranks} ranks: {row['write']['median'] / MB:,.0f} MB/s written "
+            say(f"blocks of {block_mib} MiB, {counted(ranks, 'rank')}: {row['write']['median'] / MB:,.0f} MB/s written "
                 f"({row['write_share']['median']:.0%} of raw), {row['read']['median'] / MB:,.0f} read "
                 f"({row['read_share']['median']:.0%})")
     reference = bench.python_states("--store", bench.folder / "reference.h5")
@@ -160,7 +160,7 @@ def print_report(whole):
     names = {"python": "transformers, sorted, bf16", "encoder_1x2": "encoder alone, 1 rank x 2 threads",
              "encoder_2x1": "encoder alone, 2 ranks x 1 thread", "extract_1x2": "bv_extract, 1 rank x 2 threads",
              "extract_2x1": "bv_extract, 2 ranks x 1 thread"}
-    print(f"\n{whole['tokens']} tokens of {Path(whole['model']).name}, {whole['rounds']} rounds, {whole['cores']} cores\n")
+    print(f"\n{whole['tokens']} tokens of {Path(whole['model']).name}, {counted(whole['rounds'], 'round')}, {whole['cores']} cores\n")
     body = []
     for name, row in encoding["rows"].items():
         rate = row["tokens_per_second"]
@@ -170,7 +170,7 @@ def print_report(whole):
     print(text_table(["making states", "tokens/s", "least to most", "MB/s", "waiting for\nthe disk"], body))
     print(f"\nbv_extract ({encoding['best'].split('_')[1]}) against transformers: {encoding['against_python']['median']:.2f}x; of the "
           f"encoder alone: {encoding['against_encoder']['median']:.0%}\n")
-    body = [[f"{row['block_mib']:g} MiB, {row['ranks']} rank{'s' if row['ranks'] > 1 else ''}",
+    body = [[f"{row['block_mib']:g} MiB, {counted(row['ranks'], 'rank')}",
              *(f"{row[action]['median'] / MB:,.0f}" for action in ("write", "raw-write")), f"{row['write_share']['median']:.0%}",
              *(f"{row[action]['median'] / MB:,.0f}" for action in ("read", "raw-read")), f"{row['read_share']['median']:.0%}",
              f"{row['checksum_share']['median']:.1%}"]

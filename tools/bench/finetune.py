@@ -30,7 +30,7 @@ from bert_sizes import BERT_LARGE
 from jobs import JOBS, Bench
 from table import text_table
 
-from programs import CORES, bench_and_report, bench_parser, say, spread
+from programs import CORES, bench_and_report, bench_parser, counted, say, spread
 
 OURS_FP32 = ("ours_fp32_2x1", "ours_fp32_1x2")
 OURS = ("ours_bf16_2x1", "ours_bf16_1x2", *OURS_FP32)  # some processors are faster in float32
@@ -173,7 +173,7 @@ def print_report(whole):
     def gflops(name):
         return "{median:,.0f} ({least:,.0f} to {most:,.0f})".format(**whole["ceiling"][name])
     print(f"\nFine-tuning {Path(whole['model']).name}, {whole['sequences']} sequences of {whole['mean_tokens']:.0f} "
-          f"tokens in random batches of {whole['batch']};\n{whole['rounds']} rounds of {whole['steps']} steps after "
+          f"tokens in random batches of {whole['batch']};\n{counted(whole['rounds'], 'round')} of {counted(whole['steps'], 'step')} after "
           f"{whole['warm_up_steps']} to warm up; {whole['cores']} cores; allocator {whole['allocator']}")
     print(f"ceiling: {gflops('bfloat16')} GFLOP/s in bf16, {gflops('float32')} in fp32; "
           f"{whole['training_mflop_per_token']:.1f} MFLOP a token\n")

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from table import text_table
 
-from programs import BenchError, declare
+from programs import BenchError, counted, declare
 
 try:
     from gpu_bench import Bench, Missing, OutOfTime
@@ -87,7 +87,7 @@ def run_item(bench, name, minutes):
             ITEMS[name](bench, numbers)
             ended, why = "passed", ""
         except OutOfTime:
-            ended, why = "out of time", f"{minutes:g} minutes"
+            ended, why = "out of time", counted(f"{minutes:g}", "minute")
         except ImportError as wrong:
             ended, why = "skipped", f"this Python lacks a package: {wrong}"
         except Missing as wrong:

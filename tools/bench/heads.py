@@ -30,7 +30,7 @@ import h5py
 from disk import SlowDisk, drop_from_memory, read_through, timed_read
 from table import text_table
 
-from programs import CORES, HERE, Programs, bench_and_report, bench_parser, declare, in_turn, ratio, run, say, summary, text_in
+from programs import CORES, HERE, Programs, bench_and_report, bench_parser, counted, declare, in_turn, ratio, run, say, summary, text_in
 
 MB = 1e6
 DTYPES = ("float16", "bfloat16", "float32", "float8")
@@ -198,7 +198,7 @@ def evaluate(bench):
 
 def print_report(whole):
     print(f"\nHeads over states of {Path(whole['model']).name}: {whole['features']} features of "
-          f"{whole['tokens'] / whole['features']:.0f} tokens, {whole['rounds']} rounds, {whole['cores']} cores\n")
+          f"{whole['tokens'] / whole['features']:.0f} tokens, {counted(whole['rounds'], 'round')}, {whole['cores']} cores\n")
     verdicts = {True: "pass", False: "FAIL"}
 
     def rate(row):
@@ -217,7 +217,7 @@ def print_report(whole):
              *seconds(row["many"]), f"{row['many']['bytes_per_second']['median'] / MB:,.0f}", f"{row['ratio']['median']:.2f}x",
              f"{row['ratio']['least']:.2f} to {row['ratio']['most']:.2f}", f"<= {row['wanted']:.1f}x", verdicts[row["met"]]]
             for row in whole["together"]]
-    many = f"{whole['heads_together']} heads"
+    many = counted(whole["heads_together"], "head")
     print("\n" + text_table(["heads", "from", "1 head\ns", "\nwaiting", f"{many}\ns", "\nwaiting", "\nMB/s", "times\nas long",
                              "least to most", "wanted", ""], body))
     body = [[row["head"], row["dtype"], row["place"], rate(row), f"{row['bytes_per_second']['median'] / MB:,.0f}",

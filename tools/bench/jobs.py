@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from bert_sizes import BertSizes
 
-from programs import CORES, HERE, REPOSITORY, BenchError, Programs, run, text_in
+from programs import CORES, HERE, REPOSITORY, BenchError, Programs, counted, run, text_in
 
 
 class Job(NamedTuple):
@@ -81,7 +81,7 @@ class Bench(Programs):
         lines = read_steps(output / ("metrics/finetune.jsonl" if job.ranks else "steps.jsonl"))
         shutil.rmtree(output)
         if len(lines) != self.steps:
-            raise BenchError(f"{job.label.strip()} made {len(lines)} steps, not {self.steps}")
+            raise BenchError(f"{job.label.strip()} made {counted(len(lines), 'step')}, not {self.steps}")
         return lines[self.options.warm_up_steps:]
 
     def ours(self, output, model, ranks, threads, *flags, copies=1):

@@ -30,7 +30,7 @@ import numpy as np
 from disk import drop_from_memory, read_through, timed_read
 from peer_stores import PEERS, Store
 
-from programs import CORES, HERE, BenchError, Programs, bench_and_report, bench_parser, declare, in_turn, ratio, run, say, summary, text_in
+from programs import CORES, HERE, BenchError, Programs, bench_and_report, bench_parser, counted, declare, in_turn, ratio, run, say, summary, text_in
 
 MB = 1e6
 PLACES = ("disk", "page cache")
@@ -78,8 +78,8 @@ class Bench(Programs):
             found = self.read_peer(name, workers, "--check")["checksums"]
             if found != list(self.checksums):
                 at = next((at for at, (a, b) in enumerate(zip(found, self.checksums)) if a != b), min(len(found), self.features))
-                raise BenchError(f"{name}, {workers} workers: other states than ours from feature {at} of the order on "
-                                 f"({len(found)} features, ours {self.features})")
+                raise BenchError(f"{name}, {counted(workers, 'worker')}: other states than ours from feature {at} of the order on "
+                                 f"({counted(len(found), 'feature')}, ours {self.features})")
 
     def files(self, name):
         if name in (RAW, OURS):
@@ -104,8 +104,13 @@ def measure(bench):
     """{(store, place, workers): its rounds}"""
     jobs = {(name, place, workers): lambda of=(name, place, workers): bench.read(*of)
             for place in PLACES for name, all_workers in bench.stores().items() for workers in all_workers}
-    return in_turn(jobs, bench.options.rounds, lambda job, found:
-                   f"{job[0]}, {job[1]}{'' if job[2] is None else f', {job[2]} workers'}: {found[RATE] / MB:,.0f} MB/s")
+
+    def tell(job, found):
+        name, place, workers = job
+        by = [] if workers is None else [counted(workers, "worker")]
+        return f"{', '.join([name, place, *by])}: {found[RATE] / MB:,.0f} MB/s"
+
+    return in_turn(jobs, bench.options.rounds, tell)
 
 
 def rows_of(bench, found):
@@ -169,8 +174,8 @@ def table(whole):
 
 
 def print_report(whole):
-    print(f"\nReading {whole['bytes'] / MB:,.0f} MB of states of {Path(whole['model']).name}, {whole['features']} features, in training's "
-          f"order: {whole['rounds']} rounds, {whole['cores']} cores\n")
+    print(f"\nReading {whole['bytes'] / MB:,.0f} MB of states of {Path(whole['model']).name}, {counted(whole['features'], 'feature')}, in "
+          f"training's order: {counted(whole['rounds'], 'round')}, {whole['cores']} cores\n")
     print("\n".join(table(whole)))
     verdicts = {True: "pass", False: "FAIL"}
     for row in whole["judged"]:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 import judgement_charts as charts
+from counted import counted, such_as
 from groups import Group, grouped, recipe_of, spread
 from marks import about
 from page_parts import Column, Figure, Row, Table, words
@@ -52,10 +53,9 @@ def add_control(report, task, evidence):
     heads, controls = ([one for one in some if one.task == task and one.main] for some in (run.heads, run.controls))
     pairs, alone = pairs_of(heads, controls)
     if alone:
-        have, them = ("s on shuffled labels have", "them") if len(alone) > 1 else (" on shuffled labels has", "it")
+        example = alone[0].files[0].parent.relative_to(run.folder)
         report.missing.append(
-            f"{len(alone)} control{have} no head with true labels beside {them}, such as "
-            f"{alone[0].files[0].parent.relative_to(run.folder)}."
+            f"No head with true labels beside {counted(len(alone), 'control')} on shuffled labels{such_as(len(alone), example)}"
         )
     for each_layer, own, title in ((False, "control", TITLE), (True, "atlas-control", f"{TITLE}: layer atlas")):
         chosen = sorted((pair for pair in pairs if pair.head.each_layer == each_layer),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from counted import counted
 from run_files import is_number, read_json, read_json_lines, read_text
 
 MOST_POINTS = 400  # of a series on a page
@@ -168,7 +169,7 @@ def _heads(seed, name, now):
         of = read_json(recipe).get("epochs") if recipe.is_file() else None
         seconds = [line["seconds"] for line in lines if is_number(line.get("seconds"))]
         left = (of - len(lines)) * sum(seconds) / len(seconds) if of and seconds else None
-        what = f"{len(paths)} head{'s' * (len(paths) > 1)} of {name}, {epoch.replace('-', ' ').replace('_', '/')}"
+        what = f"{counted(len(paths), 'head')} of {name}, {epoch.replace('-', ' ').replace('_', '/')}"
         speed = ""
         if lines and _tells_speed(lines[-1]):
             last = lines[-1]

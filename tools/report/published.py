@@ -11,6 +11,7 @@ from fractions import Fraction
 from statistics import mean, stdev
 
 from comparable import PUBLISHED, result_differences, seed_differences
+from counted import counted
 from groups import grouped, seeds_of
 from run_files import is_number, read_json_lines
 from run_model import label_of
@@ -82,11 +83,11 @@ def _sentence(counts, figures):
     share = same / (same + other)
     how = ("the paper" if other == 0 else "most of the paper" if share >= MOSTLY else "a part of the paper" if same else "")
     begin = f"This run reproduced {how}" if how else "This run did not reproduce the paper"
-    text = f"{begin}: {same} of {same + other} comparable scores agree."
+    text = f"{begin}: {same} of {counted(same + other, 'comparable score')} agreed."
     if sum(aside.values()):
-        text += f" {sum(aside.values())} more are not comparable."
+        text += f" Not comparable: {sum(aside.values())} more."
     if absent:
-        text += f" {absent} more were not made in this run."
+        text += f" Not made in this run: {absent} more."
     return text
 
 
@@ -100,8 +101,7 @@ def _aside(figures):
         return ""
     told = [f"{why[0].upper()}{why[1:]}: {len(places)} ({', '.join(dict.fromkeys(places))})." for why, places in groups.items()]
     count = sum(map(len, groups.values()))
-    begin = f"Of the {len(figures)} published figures {count} are" if count < len(figures) else f"All {count} published figures are"
-    return f"{begin} not comparable. {' '.join(told)}"
+    return f"Not comparable: {count} of the {len(figures)} published figures. {' '.join(told)}"
 
 
 def _figures(run):

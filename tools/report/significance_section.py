@@ -1,6 +1,7 @@
 """How sure the differences are: heads against BERT at the same checkpoint and at its best, and the whole zoo."""
 
 import numpy as np
+from counted import counted
 from groups import seeds_of
 from page_parts import Column, Difference, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell
@@ -61,8 +62,8 @@ def add_significance(report, evidence):
     caption = (
         "Paired bootstrap over questions, clustered by paragraph (10,000 resamples), and over seeds where there are several; "
         f"{MEASURES[measure]} in percent, in brackets the 95 % interval. “Beats BERT” is corrected by Holm for all heads of this "
-        f"table. Against the whole zoo of {len(zoo)} systems: {int((pairs < LEVEL).sum())} of {len(pairs)} pairs differ, with at most "
-        "5 % of these wrong (Benjamini and Hochberg); the last two columns count the systems that a head is better and worse than."
+        f"table. The pairs of the whole zoo of {counted(len(zoo), 'system')} that differ: {int((pairs < LEVEL).sum())} of {len(pairs)}, with "
+        "at most 5 % of these wrong (Benjamini and Hochberg). The last two columns count the systems that a head is better and worse than."
         + evidence.pairs_text
         + evidence.thresholds_text
     )

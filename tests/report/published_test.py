@@ -204,7 +204,7 @@ def test_the_tolerance_of_seeds_is_the_interval_of_one_more():
     [
         ({"hidden_size": 384}, "other model (hidden size 384, not 1,024)"),
         ({"total": 1_660}, "other data (1,660 dev questions, not 11,873)"),
-        ({"steps": 1_092}, "other data (1,092 steps an epoch, not 32,978 as of all training questions)"),
+        ({"steps": 1_092}, "other data (1,092 steps an epoch, not 32,978 as for all training questions)"),
         ({"recipe": {**RECIPE, "optimizer": "adamw", "weight_decay": 0.01}},
          "other recipe (fine-tuning with optimizer adamw, not adam; fine-tuning with weight decay 0.01, not 0)"),
         ({"recipe": {**RECIPE, "batch": 32}, "steps": 4_123}, "other recipe (fine-tuning with learning rate 1e-05, not 2.83e-05 as for its batch)"),

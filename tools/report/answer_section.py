@@ -195,10 +195,10 @@ def pareto(run, task, evidence, measure):
             and other["value"] >= point["value"]
             for other in points
         )
-    what = f"95 % intervals, over {evidence.drawn_over}" if evidence.systems else "from the least to the largest seed"
+    what = f"95 % intervals, over {evidence.drawn_over}" if evidence.systems else "from the seed with the lowest score to the seed with the highest"
     caption = (
-        f"Parameters against {MEASURES[measure]}: heads by the checkpoint whose states they read, and BERT. Lines are {what}. Dashed: "
-        "models of which none with as few parameters is better; the first and the last are named."
+        f"Parameters against {MEASURES[measure]}: heads by the checkpoint whose states they read, and BERT. Lines are {what}. The "
+        "dashed line joins models for which no model with as few parameters is better; the first and the last of them are named."
         + evidence.thresholds_text
     )
     spec = charts.pareto_front(points, f"{MEASURES[measure]}, percent")

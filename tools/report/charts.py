@@ -11,6 +11,7 @@ from marks import (
     NUMBER,
     VERMILLION,
     about,
+    by_model,
     category,
     colored,
     epochs_of,
@@ -196,7 +197,7 @@ def epochs_of_heads(lines, title):
     epochs = sorted({line["epoch"] for line in lines}, key=_as_number)
     color = colored("epoch", epochs, "states of epoch")
     body = {
-        "facet": {"field": "model", "title": None, "sort": list(dict.fromkeys(line["model"] for line in lines))},
+        "facet": by_model(lines),
         "columns": 4,
         "spec": {
             "width": 170,

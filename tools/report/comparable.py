@@ -107,7 +107,7 @@ def _training_differences(description, recipe):
     if not steps or not batch:
         return [(DATA, "training questions unknown, as no checkpoint.json tells the steps of an epoch")]
     expected = math.ceil(PUBLISHED["data"]["train_windows"] / batch)
-    return [] if steps == expected else [(DATA, f"{counted(steps, 'step')} an epoch, not {_text(expected)} as of all training questions")]
+    return [] if steps == expected else [(DATA, f"{counted(steps, 'step')} an epoch, not {_text(expected)} as for all training questions")]
 
 
 def _recipe_differences(recipe):

@@ -14,9 +14,9 @@ from system import MEASURES, measure_of
 
 TITLE = "Control on shuffled labels"
 MEANING = (
-    "Unlike in the control task of Hewitt and Liang (2019), where each type of word has a random label, the training labels were permuted "
-    "among the questions here: the control shows how far a head gets by the labels' frequencies alone. Selectivity is the score "
-    "less that on shuffled labels, over the seeds that have both."
+    "Unlike in the control task of Hewitt and Liang (2019), where each type of word has a random label, here the training labels were permuted "
+    "among the questions: the control shows how far a head gets by the labels' frequencies alone. Selectivity is the score "
+    "minus that on shuffled labels, over the seeds that have both."
 )
 VARIANT = "-shuffled-labels"  # of a control's folder
 
@@ -110,9 +110,9 @@ def table(name, title, pairs, differences):
         *([Column("hidden state")] if layered else []),
         Column(score, 2),
         Column("on shuffled labels", 2, "of the same head, trained on shuffled labels"),
-        Column("selectivity", 1, "the score less that on shuffled labels", signed=True),
+        Column("selectivity", 1, "the score minus that on shuffled labels", signed=True),
     ]
-    intervals = intervals_text([pair.head for pair in pairs], "In brackets stand") if any(differences) else ""
+    intervals = intervals_text([pair.head for pair in pairs], "Brackets hold") if any(differences) else ""
     caption = f"{score[0].upper()}{score[1:]} in percent, of the answers as given. {MEANING}{intervals}"
     return Table(name, title, caption, columns, rows)
 

@@ -9,11 +9,11 @@ import numpy as np
 
 # For each reason a sentence; in the order in which they are tried.
 MEANINGS = {
-    "reversed": 'The reference rule answers "none" because the likeliest end stands before the likeliest start; the official '
+    "reversed": 'The reference rule answers "none" because the likeliest end is before the likeliest start; the official '
     "answer is a span.",
     "threshold": 'One answer is "none" and the other is a span: the official rule compares the best span with "none" by a '
     "threshold, the reference rule takes the likeliest start and end.",
-    "gold": 'Both answers are "none", but the gold answer is nothing to one of the scorers.',
+    "gold": 'Both answers are "none", but for one of the scorers nothing is left of the gold answer.',
     "normalisation": "Both answers have the same words; the official scorer compares words without articles, punctuation and "
     "case, the reference compares wordpieces.",
     "window": "The two answers come from different windows of a long context.",

@@ -8,6 +8,7 @@ from marks import (
     PURPLE,
     VERMILLION,
     about,
+    by_model,
     category,
     colored,
     epochs_of,
@@ -58,7 +59,7 @@ def share_curves(groups):
         "y": padded(quantity("value", "F1, percent")),
     }
     body = {
-        "facet": {"field": "model", "title": None},
+        "facet": by_model(rows),
         "columns": 3,
         "spec": {
             "width": 220,
@@ -95,7 +96,7 @@ def layer_subsets(groups):
     color = colored("epoch", epochs_of(groups), "states of epoch")
     order = [layers_text(layers) for layers in subsets]
     body = {
-        "facet": {"field": "model", "title": None},
+        "facet": by_model(rows),
         "columns": 2,
         "spec": {
             "width": 270,

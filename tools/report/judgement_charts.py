@@ -1,6 +1,6 @@
 """Figures of the judgement: precision and recall, null odds, calibration, selective answering, learning history."""
 
-from marks import BLUE, GREEN, GREY, VERMILLION, category, colored, hover, padded, quantity, specification, without_shape
+from marks import BLUE, GREEN, GREY, VERMILLION, by_model, category, colored, hover, padded, quantity, specification, without_shape
 
 
 def _panels(rows, inner, *, columns=3):
@@ -71,9 +71,8 @@ def reliability(rows, epochs):
         "mark": {"type": "line", "point": {"size": 16}, "strokeWidth": 1.2},
         "encoding": {"x": x, "y": y, **without_shape(colored("epoch", epochs, "states of epoch")), "tooltip": tips},
     }
-    names = list(dict.fromkeys(row["model"] for row in rows))
     body = {
-        "facet": {"field": "model", "title": None, "sort": names, "header": {"labelFontSize": 11, "labelLimit": 190}},
+        "facet": by_model(rows, labelFontSize=11, labelLimit=190),
         "columns": 5,
         "spec": {"width": 170, "height": 150, "layer": [diagonal, own]},
     }

@@ -86,6 +86,16 @@ def specification(rows, body, *, width=None, height=None):
 NUMBER = ".6~g"
 
 
+# Long names stand in two lines, as on a phone (templates/figures.js): cut names of heads would be the same.
+TWO_LINES = r"length(datum.label) > 20 ? split(replace(datum.label, /^(.{6,20}) (.+)$/, '$1\n$2'), '\n') : datum.label"
+
+
+def by_model(rows, **header):
+    """A panel for each model of these rows, in their order."""
+    return {"field": "model", "title": None, "sort": list(dict.fromkeys(row["model"] for row in rows)),
+            "header": {"labelExpr": TWO_LINES, "labelLineHeight": 14, **header}}
+
+
 def quantity(field, title, *, zero=False, domain=None, **more):
     scale = {"zero": zero}
     if domain:

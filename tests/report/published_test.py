@@ -7,7 +7,7 @@ import sys
 
 import bv
 import pytest
-from synthetic_run import page_of, write_json, write_run
+from synthetic_run import page_of, write_json, write_lines, write_run
 
 sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
 from comparable import PUBLISHED
@@ -252,7 +252,7 @@ def test_classification_heads_are_compared_after_each_of_their_epochs(run):
     head = folder / "heads/tenney_small/epoch-1/lr-0.001-seed-1"
     write_json(head / "metrics.json", {"head": "tenney_small", **lines[-1], "epoch": "1"})
     write_json(head / "head.json", {"layers": LAYERS, "batch": 64, "epochs": 10, "learning_rate": 0.001})
-    (head / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    write_lines(head / "metrics.jsonl", lines)
     found = [row for row in rows_with(compared(run), section="heads", model="tenney_small", epoch="1") if row["ours"] is not None]
     assert len(found) == 20
     assert [(row["detail"], row["metric"]) for row in found if row["verdict"] != "reproduced"] == [("epoch 3 of the head", "F1")]
@@ -298,8 +298,7 @@ def test_costs_are_means_over_the_seeds_of_the_span_task(run):
         head = run / place / "epoch-1/lr-0.001-seed-1"
         write_json(head / "metrics.json", {"head": head.parents[1].name, "epoch": "1", **span_scores(70.0, 75.0)})
         write_json(head / "head.json", {"layers": LAYERS})
-        lines = [json.dumps({"epoch": 1, "seconds": 2.0, "sequences": 4, "waiting_share": share}) for share in shares]
-        (head / "metrics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_lines(head / "metrics.jsonl", [{"epoch": 1, "seconds": 2.0, "sequences": 4, "waiting_share": share} for share in shares])
     (row,) = rows_with(compared(run), section="cost", metric="% of an epoch spent on loading")
     assert (row["ours"], row["seeds"], row["verdict"]) == (pytest.approx(60.0), 2, "not comparable")  # of seeds with 40 and 80
     assert len(row["files"]) == 3 and not any("classification" in file for file in row["files"])

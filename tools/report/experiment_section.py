@@ -12,6 +12,7 @@ from run_model import label_of
 from system import EITHER
 
 HEAD = words("head")
+ABOUT_HEADS = ((EPOCH, lambda one: epoch_cell(one.epoch)), (HEAD, name_of), (SEED, lambda one: one.seed_text))
 
 
 def add_experiments(report, task, berts, evidence):
@@ -137,9 +138,7 @@ def add_shares(report, task, shares, plain, evidence):
         task,
         groups,
         [
-            (EPOCH, lambda one: epoch_cell(one.epoch)),
-            (HEAD, name_of),
-            (SEED, lambda one: one.seed_text),
+            *ABOUT_HEADS,
             (Column("% of the questions", 0), lambda one: 100 * one.share),
         ],
         paired.columns,
@@ -282,9 +281,7 @@ def add_layer_subsets(report, task, subsets, plain, evidence):
         task,
         groups,
         [
-            (EPOCH, lambda one: epoch_cell(one.epoch)),
-            (HEAD, name_of),
-            (SEED, lambda one: one.seed_text),
+            *ABOUT_HEADS,
             (words("hidden states"), lambda one: charts.layers_text(one.layers)),
             (Column("parameters"), lambda one: one.parameters),
         ],
@@ -319,9 +316,7 @@ def add_atlas(report, task, probes, evidence):
         report.figure(task, Figure(own, "Layer atlas", caption, charts.layer_atlas(groups), f"{task}-atlas"))
     probes = sorted(probes, key=lambda probe: (probe.epoch, probe.name, probe.layers, probe.seed))
     own = [
-        (EPOCH, lambda one: epoch_cell(one.epoch)),
-        (HEAD, name_of),
-        (SEED, lambda one: one.seed_text),
+        *ABOUT_HEADS,
         (Column("hidden state"), lambda one: one.layers[0]),
         (Column("parameters"), lambda one: one.parameters),
     ]

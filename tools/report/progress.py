@@ -1,5 +1,6 @@
 """How far a run is, and its metrics as series, while it runs too."""
 
+import argparse
 import math
 import time
 from dataclasses import dataclass
@@ -17,10 +18,14 @@ WATCHED = ("*.toml", "wanted.txt", "features/*.toml", "*/seed-*/metrics/*.jsonl"
            "*/seed-*/heads/*/*/*/metrics.json*", "*/seed-*/evaluations/**/metrics.json")
 
 
-def add_watch_flag(parser):
-    """--watch [SECONDS] of a command line."""
+def run_parser(about, examples, output):
+    """The parser of a program about a run, with --run, --output (`output` says what for) and --watch [SECONDS]."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=examples)
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--output", type=Path, help=output)
     parser.add_argument("--watch", type=positive_seconds, nargs="?", const=WATCH_SECONDS, metavar="SECONDS",
-                        help=f"look again every so many seconds ({WATCH_SECONDS:g} where none are given) until the run is done, or Ctrl-C")
+                        help=f"look again every so many seconds ({WATCH_SECONDS:g} if no number is given) until the run is done, or Ctrl-C")
+    return parser
 
 
 def positive_seconds(text):

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes a run's metrics as TensorBoard's event files: RUN/tensorboard/<task>/seed-<s>/{fine-tuning,evaluations,heads/...}.
 
-The steps of fine-tuning are the axis of fine-tuning and of evaluations; heads have steps of their own. To see the metrics:
-tensorboard --logdir RUN/tensorboard. With --watch it adds new metrics until the run is done, or until Ctrl-C. Event files of an earlier call are replaced.
+The steps of fine-tuning are the axis of fine-tuning and of evaluations; heads have steps of their own. Then
+"tensorboard --logdir RUN/tensorboard" shows them. With --watch it adds new metrics until the run is done, or until Ctrl-C. Event files
+of an earlier call are replaced.
 """
 
 import sys

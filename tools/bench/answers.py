@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""How fast answers are found and scored: the 20 best of every question, both scorers and the records of all questions,
-against Python that does as run_qa and the official script do (which is less: one scorer, no second-best answer).
+"""How fast answers are found and scored, compared with Python that does what run_qa and the official script do.
 
-Rates are questions a second of processor time, so questions a second and core. The logits are made up: a part of the
-windows has its labels as the likeliest tokens. In turn, --rounds times over; rates are medians.
+Our programs find the 20 best answers to every question, run both scorers and make the records of all questions. Python does less:
+it runs one scorer, and makes no second-best answers. Rates are questions per second of processor time of one core. The logits are
+made up: in a part of the windows the labels are the likeliest tokens. Both run in turn, --rounds times. Rates are medians.
 """
 import json
 import sys
@@ -66,7 +66,7 @@ def print_report(whole):
 
 def main():
     parser = bench_parser(__doc__, "tools/bench/answers.py --model MODEL --squad SQUAD", "dev")
-    parser.add_argument("--questions", type=int, default=0, help="take the first ones alone [all]")
+    parser.add_argument("--questions", type=int, default=0, help="take only the first ones [all]")
     options = parser.parse_args()
     if options.quick:
         options.questions, options.rounds = 8, 1

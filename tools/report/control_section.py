@@ -118,7 +118,7 @@ def table(name, title, pairs, differences):
 
 
 def add_atlas(report, task, pairs, differences):
-    """Selectivity by layer beside the score: a figure a probe."""
+    """Selectivity by layer beside the score: one figure for each probe."""
     key, score = measure_of(task), MEASURES[measure_of(task)]
     kinds = [score, "on shuffled labels", "selectivity"]
     for place, name in enumerate(sorted({pair.head.name for pair in pairs})):

@@ -1,6 +1,6 @@
 """Where the official scorer and the reference work's scorer call a system's answers right and wrong: counted by reason, and listed.
 
-The reason stands in the records: the first that holds, of src/squad/scoring/disagreements.hpp. Right means an exact match.
+The records hold the reason: the first one of src/squad/scoring/disagreements.hpp that applies. Right means an exact match.
 """
 
 from dataclasses import dataclass

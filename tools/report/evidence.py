@@ -178,7 +178,7 @@ class Evidence:
 
     @property
     def held_out(self):
-        """Whether the systems stand at thresholds that were chosen on held-out questions: all of them, or none."""
+        """Whether the systems have thresholds that were chosen on held-out questions: all of them have, or none."""
         return bool(self.systems) and self.systems[0].held_out
 
     @property

@@ -46,7 +46,7 @@ def table_bundle():
 
 
 def script_text(script):
-    """A program as it may stand in a script element, which the first "</script" or "<!--" would end or change."""
+    """A program in the form that a script element may hold: the first "</script" or "<!--" would end or change the element."""
     script = re.sub(r"</(?=script)", r"<\\/", script, flags=re.IGNORECASE)
     return script.replace("<!--", r"<\!--")
 

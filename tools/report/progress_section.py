@@ -25,7 +25,7 @@ def add_progress(report):
 
 
 def curves(rows):
-    """A panel a metric, each with scales of its own."""
+    """One panel for each metric, each with scales of its own."""
     largest = {}
     for row in rows:
         largest[row["metric"]] = max(largest.get(row["metric"], 0), row["value"])

@@ -100,7 +100,7 @@ def against_own_bert(evidence, measure):
 
 
 def rows_of(evidence, best, zoo):
-    """A row a head. `zoo` (S, S): 1 where a system is surely better than another, -1 where it is worse, else 0."""
+    """One row for each head. `zoo` (S, S): 1 where a system is surely better than another, -1 where it is worse, else 0."""
     measure = evidence.judged
     own = against_own_bert(evidence, measure)
     rows = []

@@ -1,6 +1,5 @@
 """A run's metrics as series, what is under way, and the page that is made again as the run goes on."""
 
-import json
 import shutil
 import signal
 import sys
@@ -8,7 +7,7 @@ import time
 
 import bv
 import pytest
-from synthetic_run import write_json, write_run
+from synthetic_run import write_json, write_lines, write_run
 
 sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
 from head_cost_section import add_head_cost
@@ -21,11 +20,6 @@ from run_folder import read_run
 def step_line(step, loss, seconds=0.5):
     phases = {"forward": 0.4 * seconds, "backward": 0.6 * seconds}
     return {"step": step, "epoch": step / 100, "loss": loss, "learning_rate": 1e-4, "phases": phases, "sequences": 8, "tokens": 1000}
-
-
-def write_lines(path, lines, end=""):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + end, encoding="utf-8")
 
 
 @pytest.fixture

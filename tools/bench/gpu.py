@@ -28,7 +28,7 @@ from pathlib import Path
 
 from table import text_table
 
-from programs import REPOSITORY, BenchError
+from programs import BenchError, counted, declare
 
 try:
     from gpu_bench import Bench, Missing, OutOfTime
@@ -51,8 +51,7 @@ def arguments():
     parser.add_argument("--few", type=int, default=800, help="questions whose states are stored [%(default)s]")
     parser.add_argument("--minutes", type=float, default=10, help="most minutes of an item [%(default)s]")
     parser.add_argument("--gpus", type=int, help="number of GPUs to use [all]")
-    parser.add_argument("--programs", type=Path, default=os.environ.get("BV_BIN") or REPOSITORY / "build/release/bin",
-                        help="folder of the programs and tests [$BV_BIN, else build/release/bin]")
+    declare(parser, "--programs")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu stands in for GPUs, to try this script")
     options = parser.parse_args()
     options.items = options.items.split(",")
@@ -88,7 +87,7 @@ def run_item(bench, name, minutes):
             ITEMS[name](bench, numbers)
             ended, why = "passed", ""
         except OutOfTime:
-            ended, why = "out of time", f"{minutes:g} minutes"
+            ended, why = "out of time", counted(f"{minutes:g}", "minute")
         except ImportError as wrong:
             ended, why = "skipped", f"this Python lacks a package: {wrong}"
         except Missing as wrong:

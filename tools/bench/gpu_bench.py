@@ -65,7 +65,7 @@ class Bench:
             squad = self.folder / "corpus"
             self.run(sys.executable, REPOSITORY / "tools/make_corpus.py", "--output", squad, "--train",
                      self.options.questions, "--dev", 12)
-        self.text = text_in(squad, "train.json", "train-v2.0.json")
+        self.text = text_in(squad, "train")
         self.features, self.few = self.folder / "train.h5", self.folder / "few.h5"
         for features, limit in ((self.features, 0), (self.few, self.options.few)):
             self.run(self.program("bv_prepare"), "--squad", self.text, "--model", self.model, "--limit", limit, "--unfound",

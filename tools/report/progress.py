@@ -1,11 +1,13 @@
 """How far a run is, and its metrics as series, while it runs too."""
 
+import argparse
 import math
 import time
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from counted import counted
 from run_files import is_number, read_json, read_json_lines, read_text
 
 MOST_POINTS = 400  # of a series on a page
@@ -16,10 +18,14 @@ WATCHED = ("*.toml", "wanted.txt", "features/*.toml", "*/seed-*/metrics/*.jsonl"
            "*/seed-*/heads/*/*/*/metrics.json*", "*/seed-*/evaluations/**/metrics.json")
 
 
-def add_watch_flag(parser):
-    """--watch [SECONDS] of a command line."""
+def run_parser(about, examples, output):
+    """The parser of a program about a run, with --run, --output (`output` says what for) and --watch [SECONDS]."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=examples)
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--output", type=Path, help=output)
     parser.add_argument("--watch", type=positive_seconds, nargs="?", const=WATCH_SECONDS, metavar="SECONDS",
-                        help=f"look again every so many seconds ({WATCH_SECONDS:g} where none are given) until the run is done, or Ctrl-C")
+                        help=f"look again every so many seconds ({WATCH_SECONDS:g} if no number is given) until the run is done, or Ctrl-C")
+    return parser
 
 
 def positive_seconds(text):
@@ -168,7 +174,7 @@ def _heads(seed, name, now):
         of = read_json(recipe).get("epochs") if recipe.is_file() else None
         seconds = [line["seconds"] for line in lines if is_number(line.get("seconds"))]
         left = (of - len(lines)) * sum(seconds) / len(seconds) if of and seconds else None
-        what = f"{len(paths)} head{'s' * (len(paths) > 1)} of {name}, {epoch.replace('-', ' ').replace('_', '/')}"
+        what = f"{counted(len(paths), 'head')} of {name}, {epoch.replace('-', ' ').replace('_', '/')}"
         speed = ""
         if lines and _tells_speed(lines[-1]):
             last = lines[-1]

@@ -294,11 +294,11 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         return self_test(losses, ranks, compute.precision);
     }
     std::optional<TuningFiles> files;
-    if (ranks.is_root()) {
+    ranks.root_only([&] {
         files.emplace(options.output, options.model, inputs.recipe,
                       earlier.replaces ? inputs.plan : std::vector<EpochFraction>());
-    }
-    ranks.root_only([&] { write_file(options.output / "finetune.toml", line.resolved()); });
+        write_file(options.output / "finetune.toml", line.resolved());
+    });
     trainer(options, *model, ranks.size()).run(std::move(earlier.state), files, inputs.evaluation);
 }
 

@@ -178,7 +178,6 @@ void TuningFiles::write_state(const std::function<ResumeState()>& copy) {
 }
 
 void TuningFiles::finish(const Json& summary, bool keeps_state) {
-    wait();
     log(summary);
     if (!keeps_state) remove_resume_states(output_ / "resume");
 }

@@ -53,8 +53,8 @@ class TuningFiles {
     /// Waits until everything is on disk. Throws the error of a write that failed.
     void wait() { background_.wait(); }
 
-    /// Waits until everything is on disk, appends the summary to the log, and then removes the resume states,
-    /// because training is over, unless `keeps_state`.
+    /// Appends the summary to the log, and then removes the resume states, because training is over, unless
+    /// `keeps_state`. Everything else must be on disk.
     void finish(const nlohmann::json& summary, bool keeps_state);
 
   private:

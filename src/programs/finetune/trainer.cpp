@@ -80,6 +80,7 @@ void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles
         progress.leave_out(reach_checkpoints(seconds));
         save_where_due(outcome.stop, seconds);
     }
+    save([](TuningFiles& mine) { mine.wait(); });
     finish(totals_.seconds_with(progress.finish()));
 }
 
@@ -120,10 +121,9 @@ void FineTuning::save_where_due(bool told_to_stop, double seconds) {
     }
 }
 
-/// Collective: after `seconds` of training, waits for the files, logs how training ended and appends the
-/// summary to rank 0's metrics.
+/// Collective: after `seconds` of training, logs how it ended, appends the summary to rank 0's metrics, and
+/// removes the states that are no longer needed.
 void FineTuning::finish(double seconds) {
-    save([](TuningFiles& mine) { mine.wait(); });
     spdlog::info("time of rank 0: {}", clock_.shares());
     if (stopped_early())
         spdlog::info("stopped early: {} checkpoints in a row were no better than the best",

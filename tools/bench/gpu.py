@@ -43,7 +43,7 @@ from table import text_table
 from programs import REPOSITORY, BenchError
 
 ITEMS = CHECKS | RATES
-LINE_CHARACTERS = 300  # of an item's numbers in the last lines
+LINE_CHARACTERS = 500  # of an item's numbers in the last lines
 
 
 def arguments():
@@ -95,8 +95,9 @@ def run_item(bench, clock, found):
     name, began = found["item"], time.monotonic()
     item = inputs if name == "inputs" else ITEMS[name]
     seconds = min(60 * bench.options.minutes, clock.left())
-    with open(bench.results.log_of(name), "a+", encoding="utf-8", errors="replace") as bench.log:
-        bench.log.truncate(0)
+    log = bench.results.log_of(name)
+    log.unlink(missing_ok=True)
+    with open(log, "a+", encoding="utf-8", errors="replace") as bench.log:
         try:
             with clock.limit(seconds):
                 item(bench, found["numbers"])

@@ -156,15 +156,15 @@ def heads(bench, numbers):
     those of a second training, which changes no weight, so that they come from the same weights."""
     import numpy as np
     from safetensors.numpy import load_file
-    features, store = bench.folder / "heads.h5", bench.folder / "heads-states.h5"
-    bench.run(bench.program("bv_prepare"), "--squad", bench.text, "--model", bench.model, "--limit", 16, "--unfound", "keep",
+    features, store, names = bench.folder / "heads.h5", bench.folder / "heads-states.h5", zoo(bench)
+    bench.run(bench.program("bv_prepare"), "--squad", bench.text, "--model", bench.model, "--limit", 8, "--unfound", "keep",
               "--output", features, "--force")
     extract(bench, store, features, "--dtype", "float32")
     trained = {device: bench.folder / f"heads-on-{device}" for device in ("cpu", "gpu")}
     for device, output in trained.items():
-        train_heads(bench, store, output, "cpu" if device == "cpu" else bench.device, "--heads", ",".join(zoo(bench)),
-                    "--learning-rate", f"0.001,{NO_UPDATE}")
-    for name in zoo(bench):
+        train_heads(bench, store, output, "cpu" if device == "cpu" else bench.device, "--heads", ",".join(names),
+                    "--learning-rate", f"0.001,{NO_UPDATE}", "--batch", 4)
+    for name in names:
         learning, still = (f"{name}/epoch-0/lr-{rate}-seed-1" for rate in ("0.001", NO_UPDATE))
         cpu, gpu = (read_lines(output / learning / "metrics.jsonl")[-1]["loss"] for output in trained.values())
         wanted, found = (load_file(output / still / "logits.safetensors") for output in trained.values())

@@ -175,7 +175,7 @@ class Bench:
         print("$", " ".join(command), file=self.log, flush=True)
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
                                 env={**os.environ, **environment},
-                                preexec_fn=die_with_parent)  # noqa: PLW1509: threads do no harm, the function takes no lock
+                                preexec_fn=die_with_parent)  # noqa: PLW1509  it takes no lock
 
     def attempt(self, *command, **environment):
         """Runs a command to its end; returns its exit code and its output."""

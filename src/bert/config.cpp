@@ -1,7 +1,7 @@
 #include "bert/config.hpp"
 
 #include "core/error.hpp"
-#include "io/json_object.hpp"
+#include "io/json_file.hpp"
 #include "io/paths.hpp"
 
 namespace bv {
@@ -15,10 +15,10 @@ constexpr std::int64_t kLargestSize = 1'000'000;
 
 /// The number `key`, or `otherwise` if it is missing. Throws Error unless it is at least 0 and less than
 /// `below`.
-double number(const JsonObject& json, const std::string& key, double otherwise, double below) {
+double number(const JsonPlace& json, const std::string& key, double otherwise, double below) {
     const double value = json.get<double>(key, otherwise);
-    if (value >= 0 && value < below) return value;
-    fail("{}: key '{}' is {}, expected 0 <= {} < {}", json.name(), key, value, key, below);
+    if (value < 0 || value >= below) json.at(key).wrong(fmt::format("0 <= {} < {}", key, below));
+    return value;
 }
 
 }  // namespace
@@ -26,17 +26,18 @@ double number(const JsonObject& json, const std::string& key, double otherwise, 
 BertConfig read_bert_config(const std::filesystem::path& folder) {
     const std::filesystem::path path = folder / "config.json";
     if (!is_there(path)) fail("{}: no model folder, it has no config.json", folder.string());
-    const JsonObject json(path);
+    const JsonFile file(path);
+    const JsonPlace json = file.place();
     const auto size = [&](const char* key) { return json.whole(key, 1, kLargestSize); };
     const auto expect = [&](const std::string& key, const std::string& found, const std::string& expected) {
-        if (found != expected) fail("{}: key '{}' is '{}', expected '{}'", json.name(), key, found, expected);
+        if (found != expected)
+            fail("{}: key '{}' is '{}', expected '{}'", path.string(), key, found, expected);
     };
     const auto kind = json.get<std::string>("model_type", "");
     expect("model_type", kind, "bert");
     expect("position_embedding_type", json.get<std::string>("position_embedding_type", "absolute"),
            "absolute");
-    if (json.get<bool>("is_decoder", false))
-        fail("{}: key 'is_decoder' is true, expected false: an encoder", json.name());
+    if (json.get<bool>("is_decoder", false)) json.at("is_decoder").wrong("false, because BERT is an encoder");
 
     BertConfig config;
     config.hidden_size = size("hidden_size");
@@ -52,14 +53,12 @@ BertConfig read_bert_config(const std::filesystem::path& folder) {
     config.head_dropout = number(json, "classifier_dropout", config.hidden_dropout, 1);
     config.initializer_range = number(json, "initializer_range", 0.02, 1000);
 
-    const auto activation = json.get<std::string>("hidden_act", to_string(config.activation));
-    const auto known = find_word<Activation>(activation);
-    if (!known) {
-        fail("{}: key 'hidden_act' is '{}'; known: {}", json.name(), activation, choices<Activation>());
-    }
+    const auto known =
+        find_word<Activation>(json.get<std::string>("hidden_act", to_string(config.activation)));
+    if (!known) json.at("hidden_act").wrong("one of " + choices<Activation>());
     config.activation = *known;
     if (config.hidden_size % config.heads != 0) {
-        fail("{}: hidden_size {} does not divide into {} heads", json.name(), config.hidden_size,
+        fail("{}: hidden_size {} does not divide into {} heads", path.string(), config.hidden_size,
              config.heads);
     }
     return config;

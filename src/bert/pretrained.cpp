@@ -12,7 +12,7 @@
 
 #include "core/error.hpp"
 #include "io/files.hpp"
-#include "io/json.hpp"
+#include "io/json_file.hpp"
 #include "io/paths.hpp"
 #include "io/safetensors.hpp"
 #include "optim/checkpoint.hpp"
@@ -20,8 +20,6 @@
 
 namespace bv {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::string_view kPrefix = "bert.";
 
@@ -60,14 +58,10 @@ std::vector<std::filesystem::path> weight_files(const std::filesystem::path& fol
         fail("{}: holds no model.safetensors{}", folder.string(),
              pickled ? "; convert its pytorch_model.bin by from_pretrained(...).save_pretrained(...)" : "");
     }
-    const Json json = read_json(index);
+    const JsonFile json(index);
     std::set<std::string> names;
-    try {
-        for (const auto& [tensor, file] : json.at("weight_map").items())
-            names.insert(file.get<std::string>());
-    } catch (const Json::exception&) {
-        fail("{}: malformed: expected an object 'weight_map' of tensor names to files", index.string());
-    }
+    for (const auto& [tensor, file] : json.place().at("weight_map").members())
+        names.insert(file.get<std::string>());
     std::vector<std::filesystem::path> files;
     for (const std::string& name : names) files.push_back(folder / name);
     return files;

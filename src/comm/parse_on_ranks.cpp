@@ -27,8 +27,7 @@ void parse_on_ranks(CommandLine& line, int argc, const char* const* argv, const 
         };
         fail(
             "the flags differ between the ranks: rank {} on host {} has {}, and rank 0 has {}; give all "
-            "ranks "
-            "the same flags and the same --config file",
+            "ranks the same flags and the same --config file",
             ranks.rank(), host_name(), shown(value), shown(value_of_root));
     });
 }

@@ -79,10 +79,9 @@ void declare(CommandLine& line, ComputeOptions& options) {
     line.option(
             "precision", options.precision,
             "precision of BERT's matrix products. auto: unfinished work keeps its precision, and a "
-            "checkpoint "
-            "keeps the precision of its fine-tuning; otherwise GPUs take bfloat16 if all of them support it, "
-            "and CPUs take the precision that is faster in a short measurement. Weights, sums and optimizer "
-            "are always float32")
+            "checkpoint keeps the precision of its fine-tuning; otherwise GPUs take bfloat16 if all of them "
+            "support it, and CPUs take the precision that is faster in a short measurement. Weights, sums "
+            "and optimizer are always float32")
         .one_of({"auto", "float32", "bfloat16"});
     line.option("threads", options.threads,
                 "threads of a rank on the CPU; 0 takes the rank's share of the cores")

@@ -7,7 +7,7 @@
 
 #include "core/error.hpp"
 #include "io/files.hpp"
-#include "io/json_object.hpp"
+#include "io/json_file.hpp"
 #include "io/seal.hpp"
 #include "tensor/tensor_files.hpp"
 
@@ -50,16 +50,16 @@ OrderedJson to_json(const Head& head, std::int64_t k, const HeadOrigin& origin) 
             {"definition", head.definition().text}};
 }
 
-Head build_head(const JsonObject& json) {
+Head build_head(const JsonPlace& json) {
     constexpr std::int64_t kLargest = 1'000'000;  // no BERT has as many states, or such wide ones
     const auto states = json.whole("states", 1, kLargest);
     const auto hidden_size = json.whole("hidden_size", 1, kLargest);
     return Head(parse_head(json.get<std::string>("head"), json.get<std::string>("definition"),
-                           json.name() + ": definition"),
+                           json.file() + ": definition"),
                 states, hidden_size, {0});
 }
 
-HeadOrigin read_origin(const JsonObject& json) {
+HeadOrigin read_origin(const JsonPlace& json) {
     HeadOrigin origin;
     origin.layers = json.get<std::vector<std::int64_t>>("layers");
     origin.checkpoint = json.get<std::string>("checkpoint");
@@ -79,17 +79,16 @@ HeadOrigin read_origin(const JsonObject& json) {
 }
 
 /// Reads head.json. Throws Error when it is damaged or has another version.
-JsonObject read_description(const std::filesystem::path& path) {
-    JsonObject json(path);
-    require_seal(json.all(), json.name());
-    if (const auto version = json.get<std::int64_t>("version"); version != kVersion) {
-        fail("{}: version {} of the format; this program reads version {}", json.name(), version, kVersion);
-    }
-    return json;
+JsonFile read_description(const std::filesystem::path& path) {
+    JsonFile file(path);
+    require_seal(file);
+    if (const auto version = file.place().get<std::int64_t>("version"); version != kVersion)
+        fail("{}: version {} of the format; this program reads version {}", file.name(), version, kVersion);
+    return file;
 }
 
 /// Throws Error when the tensors are not those that the description names by their fingerprint.
-void require_tensors(const JsonObject& description, const std::filesystem::path& path) {
+void require_tensors(const JsonPlace& description, const std::filesystem::path& path) {
     const auto promised = description.get<std::string>("tensors");
     const std::string found = head_fingerprint(path.parent_path());
     if (promised != found) {
@@ -118,7 +117,8 @@ std::string head_fingerprint(const std::filesystem::path& folder) {
 }
 
 TrainedHead load_head(const std::filesystem::path& folder) {
-    const JsonObject description = read_description(folder / kDescription);
+    const JsonFile file = read_description(folder / kDescription);
+    const JsonPlace description = file.place();
     TrainedHead trained{build_head(description), read_origin(description)};
     const std::filesystem::path path = folder / kTensors;
     require_tensors(description, path);

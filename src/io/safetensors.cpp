@@ -195,6 +195,12 @@ const TensorView& SafetensorsFile::at(const std::string& name) const {
     return found->second;
 }
 
+const std::string& SafetensorsFile::metadata_at(const std::string& key, std::string_view kind) const {
+    const auto found = metadata_.find(key);
+    if (found == metadata_.end()) fail("{}: no {}: its metadata has no '{}'", path_.string(), kind, key);
+    return found->second;
+}
+
 std::string write_safetensors(const std::filesystem::path& path,
                               const std::map<std::string, TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata) {

@@ -45,6 +45,10 @@ class SafetensorsFile {
     /// The header's "__metadata__".
     const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
+    /// The text at `key` of the metadata. Throws Error, which names the file, `kind` (the kind of file that
+    /// has this key, such as "logits file") and the key, if there is none.
+    const std::string& metadata_at(const std::string& key, std::string_view kind) const;
+
     const std::filesystem::path& path() const { return path_; }
 
   private:

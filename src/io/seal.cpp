@@ -10,7 +10,8 @@ std::string seal_of(nlohmann::json object) {
     return fingerprint(object.dump());
 }
 
-void require_seal(const nlohmann::json& object, const std::string& file) {
+void require_seal(const JsonFile& file) {
+    const nlohmann::json& object = file.place().value();
     const auto promised = object.find(kSeal);
     if (promised == object.end()) return;
     const std::string found = seal_of(object);
@@ -18,7 +19,7 @@ void require_seal(const nlohmann::json& object, const std::string& file) {
         fail(
             "{}: it is damaged or was changed: its key '{}' is {}, but its other keys give {}; if the "
             "change was intended, delete the key '{}'",
-            file, kSeal, promised->dump(), found, kSeal);
+            file.name(), kSeal, promised->dump(), found, kSeal);
     }
 }
 

@@ -3,7 +3,7 @@
 #include "core/error.hpp"
 #include "io/atomic_folder.hpp"
 #include "io/files.hpp"
-#include "io/json_object.hpp"
+#include "io/json_file.hpp"
 #include "io/paths.hpp"
 #include "io/seal.hpp"
 
@@ -46,37 +46,35 @@ Json fingerprints_of_files(const fs::path& folder) {
 
 /// Throws Error unless each file that checkpoint.json names has its fingerprint. It names none if a user has
 /// deleted kFiles to change a file on purpose.
-void require_files(const JsonObject& json, const fs::path& folder) {
-    const Json files = json.all().value(kFiles, Json::object());
+void require_files(const JsonPlace& json, const fs::path& folder) {
+    const Json files = json.value().value(kFiles, Json::object());
     for (const auto& [name, promised] : files.items()) {
         const std::string found = fingerprint(MappedFile(folder / name).bytes());
         if (promised != found) {
             fail(
                 "{}: it is damaged or was changed: its fingerprint is {}, but {} says {}; if the change was "
                 "intended, delete the keys '{}' and '{}' there",
-                (folder / name).string(), found, json.name(), promised.dump(), kFiles, kSeal);
+                (folder / name).string(), found, json.file(), promised.dump(), kFiles, kSeal);
         }
     }
 }
 
-CheckpointInfo read_info(const JsonObject& json) {
+CheckpointInfo read_info(const JsonPlace& json) {
     const auto format = json.get<std::int64_t>("format");
-    if (format != kFormat) {
-        fail("{}: key 'format' is {}; this program reads {}", json.name(), format, kFormat);
-    }
+    if (format != kFormat)
+        fail("{}: key 'format' is {}; this program reads {}", json.file(), format, kFormat);
     CheckpointInfo info;
     const auto epoch = json.get<std::string>("epoch");
     try {
         info.epoch = EpochFraction::parse(epoch);
     } catch (const Error& wrong) {
-        fail("{}: key 'epoch': {}", json.name(), wrong.what());
+        fail("{}: {}", json.at("epoch").name(), wrong.what());
     }
     info.step = json.whole("step", 0);
     info.steps_per_epoch = json.whole("steps_per_epoch", 0);
     info.seed = json.get<std::uint64_t>("seed");
-    const auto task = json.get<std::string>("task");
-    const auto known = find_word<Task>(task);
-    if (!known) fail("{}: key 'task' is '{}'; known: {}", json.name(), task, choices<Task>());
+    const auto known = find_word<Task>(json.get<std::string>("task"));
+    if (!known) json.at("task").wrong("one of " + choices<Task>());
     info.task = *known;
     info.data_fingerprint = json.get<std::string>("data_fingerprint");
     info.model_fingerprint = json.get<std::string>("model_fingerprint");
@@ -107,10 +105,10 @@ void remove_checkpoint(const fs::path& folder) {
 std::optional<CheckpointInfo> read_checkpoint(const fs::path& folder) {
     if (!is_folder(folder)) fail("there is no model folder {}", folder.string());
     if (!is_file(folder / kMarker)) return std::nullopt;
-    const JsonObject json(folder / kMarker);
-    require_seal(json.all(), json.name());
-    CheckpointInfo info = read_info(json);
-    require_files(json, folder);
+    const JsonFile file(folder / kMarker);
+    require_seal(file);
+    CheckpointInfo info = read_info(file.place());
+    require_files(file.place(), folder);
     return info;
 }
 
@@ -125,8 +123,8 @@ void require_weights(const fs::path& folder, const std::string& found) {
 
 bool is_whole(const fs::path& folder) {
     if (!is_file(folder / kMarker) || !is_file(folder / kWeights)) return false;
-    const JsonObject json(folder / kMarker);
-    const Json files = json.all().value(kFiles, Json::object());  // none if a user deleted it
+    const JsonFile marker(folder / kMarker);
+    const Json files = marker.place().value().value(kFiles, Json::object());  // none if a user deleted it
     if (!files.is_object()) return false;
     for (const auto& [name, fingerprint] : files.items()) {
         if (!is_file(folder / name)) return false;

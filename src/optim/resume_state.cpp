@@ -18,6 +18,7 @@
 #include "io/descriptor.hpp"
 #include "io/files.hpp"
 #include "io/json.hpp"
+#include "io/json_file.hpp"
 #include "io/paths.hpp"
 #include "io/seal.hpp"
 #include "tensor/tensor_files.hpp"
@@ -102,15 +103,11 @@ Marker read_marker(const fs::path& path, std::int64_t step) {
     require_readable(path);
     const std::string text = read_file(path);
     return checked([&]() -> Marker {
-        const Json marker = parse_json(text, path.string());
-        require_seal(marker, path.string());
-        try {
-            if (marker.at("step").get<std::int64_t>() != step)
-                fail("{} belongs to another step", path.string());
-            return {marker.at("totals").dump(), marker.at("fingerprint").get<std::string>()};
-        } catch (const Json::exception& wrong) {
-            fail("{} is not the marker of a state: {}", path.string(), wrong.what());
-        }
+        const JsonFile file(parse_json(text, path.string()), path.string());
+        require_seal(file);
+        const JsonPlace marker = file.place();
+        if (marker.get<std::int64_t>("step") != step) fail("{} belongs to another step", path.string());
+        return {marker.at("totals").value().dump(), marker.get<std::string>("fingerprint")};
     });
 }
 

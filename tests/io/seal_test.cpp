@@ -16,11 +16,11 @@ Json sealed() {
 }
 
 TEST(Seal, ItOutlivesAnotherOrderAndLayout) {
-    require_seal(Json::parse(sealed().dump(4)), "a.json");
+    require_seal(JsonFile(Json::parse(sealed().dump(4)), "a.json"));
     nlohmann::ordered_json ordered;
     ordered[kSeal] = sealed()[kSeal];
     for (const char* key : {"share", "name", "layers", "epoch"}) ordered[key] = sealed()[key];
-    require_seal(Json::parse(ordered.dump()), "a.json");
+    require_seal(JsonFile(Json::parse(ordered.dump()), "a.json"));
     EXPECT_EQ(seal_of(ordered), sealed()[kSeal].get<std::string>());
 }
 
@@ -28,7 +28,7 @@ TEST(Seal, AnyOtherKeyOrValueBreaksIt) {
     const auto broken = [](auto change) {
         Json object = sealed();
         change(object);
-        BV_EXPECT_ERROR(require_seal(object, "a.json"), "a.json", "'seal'", "delete");
+        BV_EXPECT_ERROR(require_seal(JsonFile(object, "a.json")), "a.json", "'seal'", "delete");
     };
     broken([](Json& object) { object["epoch"] = "1/10"; });
     broken([](Json& object) { object["share"] = 0.2; });
@@ -38,7 +38,7 @@ TEST(Seal, AnyOtherKeyOrValueBreaksIt) {
 }
 
 TEST(Seal, AnObjectWithoutOneIsTaken) {
-    require_seal(Json{{"epoch", "1"}}, "a.json");
+    require_seal(JsonFile(Json{{"epoch", "1"}}, "a.json"));
 }
 
 }  // namespace

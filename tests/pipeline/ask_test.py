@@ -114,9 +114,9 @@ def test_answers_are_those_of_an_evaluation_of_the_same_questions(run, corpus, t
 def test_a_line_that_is_no_question_costs_no_other(run):
     context = "Zoë 😀 läuft nach Kraków; \u65e5\u672c\u8a9e und e\u0301."
     good = json.dumps({"id": 7, "question": "Wohin läuft Zoë \u202e?", "context": context}, ensure_ascii=False)
-    bad = {'{"question": "Who?"': "column", "[]": "no JSON object", "": "the line", '{"id": "x", "context": "Ada."}': '"question"',
-           '{"question": 3, "context": "Ada."}': "no string", '{"question": " ", "context": "Ada."}': "empty",
-           '{"question": "Who?", "context": "\\n"}': "empty"}
+    bad = {'{"question": "Who?"': "column", "[]": "a JSON object", "": "the line", '{"id": "x", "context": "Ada."}': "'question' is missing",
+           '{"question": 3, "context": "Ada."}': "a string", '{"question": " ", "context": "Ada."}': "is empty",
+           '{"question": "Who?", "context": "\\n"}': "is empty"}
     lines = [line for one in bad for line in (one, good)]
     replies = serve(run, "span", [*lines, '{"question": "Who?", "context": "\\u0000"}'])
     for reply, words in zip(replies[::2], bad.values()):

@@ -1,5 +1,6 @@
 """bv_finetune from files to files: any number of ranks trains the same model, checkpoints open in transformers."""
 
+import json
 import os
 import shutil
 import tomllib
@@ -55,6 +56,27 @@ def test_gradient_checkpointing_changes_memory_and_not_a_bit(tiny_model, feature
         finetune(tmp_path / name, tiny_model, features, "--checkpoints", "0.5", *flags, ranks=2)
     whole, recomputed = (tmp_path / name / "checkpoints/epoch-0.5/model.safetensors" for name in ("whole", "recomputed"))
     assert whole.read_bytes() == recomputed.read_bytes()
+
+
+def test_a_trace_holds_the_operations_of_five_steps_and_changes_no_bit(tiny_model, features, tmp_path):
+    weights = [tmp_path / name / "checkpoints/epoch-4/model.safetensors" for name in ("plain", "traced")]
+    trace = tmp_path / "new folder/trace.json"
+    finetune(tmp_path / "plain", tiny_model, features, "--checkpoints", "4")
+    said = finetune(tmp_path / "traced", tiny_model, features, "--checkpoints", "4", "--trace", trace)
+    assert f"{trace}: a trace of the steps 11 to 15 of this run" in said.stderr
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    events = [event["name"] for event in json.loads(trace.read_text())["traceEvents"] if event.get("ph") == "X"]
+    decays = 2  # a fused update for the parameters with weight decay, and one for those without
+    assert events.count("aten::_fused_adam_") % (5 * decays) == 0 and "aten::_fused_adam_" in events and "aten::mm" in events
+    again = ["--checkpoints", "4,5", "--trace", trace]
+    kept = trace.read_bytes()
+    assert "these steps are not traced" in finetune(tmp_path / "traced", tiny_model, features, *again).stderr
+    assert trace.read_bytes() == kept
+    (tmp_path / "file").write_text("")
+    said = finetune(tmp_path / "no trace", tiny_model, features, "--checkpoints", "4", "--trace", tmp_path / "file/trace.json", check=False)
+    assert said.rc == 0 and "no trace: " in said.stderr and str(tmp_path / "file") in said.stderr
+    said = finetune(tmp_path / "test", tiny_model, features, "--self-test", "--trace", trace, check=False)
+    assert said.rc == 2 and "--self-test writes nothing; found --trace" in said.stderr
 
 
 def test_the_configuration_beside_a_run_has_types_and_trains_the_same_model(tiny_model, features, tmp_path):

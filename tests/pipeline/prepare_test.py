@@ -128,7 +128,7 @@ def squad_with(answer):
 @pytest.mark.parametrize("content, parts", [
     ('{"data": [\n  {]}', ["line 2, column 4"]),
     ('{"version": "2.0"}', ['no "data"']),
-    ('{"data": [{"paragraphs": [{"context": "a"}]}]}', ['"qas"', "data[0].paragraphs[0]"]),
+    ('{"data": [{"paragraphs": [{"context": "a"}]}]}', ["data[0].paragraphs[0].qas' is missing"]),
     (squad_with({"text": "blue", "answer_start": 3}), ["question q7", '"blue"', '"lue "']),
 ])
 def test_a_bad_squad_file_is_refused(content, parts, model, tmp_path, empty):

@@ -30,9 +30,8 @@ Evaluated read_evaluation(const fs::path& path) {
     const fs::path records = one.file.parent_path() / kQuestionRecords;
     if (!is_there(records)) {
         fail(
-            "{}: the file {} is missing beside it. These scores were made from a file of predictions, or by "
-            "an "
-            "older program. Evaluate again",
+            "{}: the file {} is missing beside it. These scores were made from a file of predictions, or "
+            "the file was deleted. Evaluate again",
             one.file.string(), kQuestionRecords);
     }
     one.records = read_question_records(records);

@@ -1,4 +1,5 @@
-#include <memory>
+#include "programs/eval/head.hpp"
+
 #include <optional>
 
 #include <ATen/ATen.h>
@@ -6,28 +7,23 @@
 #include "bert/config.hpp"
 #include "comm/collective.hpp"
 #include "core/error.hpp"
-#include "heads/head_file.hpp"
-#include "io/json.hpp"
 #include "io/paths.hpp"
 #include "programs/eval/evaluation.hpp"
 #include "programs/eval/scored_model.hpp"
 #include "programs/eval/threshold.hpp"
+#include "programs/shared/head_folder.hpp"
 #include "programs/shared/precision.hpp"
 #include "programs/shared/provenance.hpp"
 #include "programs/shared/share_of_states.hpp"
-#include "programs/shared/training_data.hpp"
-#include "states/state_source.hpp"
+#include "programs/shared/unchanged_checkpoint.hpp"
 
 namespace bv {
+
 TrainedHead read_trained(const std::filesystem::path& folder) {
-    const std::filesystem::path metrics = folder / "metrics.json";
-    if (!is_there(folder / "head.json") && is_there(metrics)) {
-        if (const auto record = read_json(metrics); record.contains("diverged")) {
-            fail(
-                "{}: the training of this head diverged, as its metrics.json says: it has no weights to "
-                "evaluate",
-                folder.string());
-        }
+    if (!is_there(folder / "head.json") && has_diverged(folder)) {
+        fail(
+            "{}: the training of this head diverged, as its metrics.json says: it has no weights to evaluate",
+            folder.string());
     }
     return load_head(folder);
 }
@@ -45,7 +41,7 @@ HeadOverStates open_head(const EvalOptions& options, Compute& compute, const Com
                                                : open_store(options.store, 0, layers, compute.device);
         const StateSource& source = *opened->source;
         opened->other_checkpoint =
-            require_fit(trained.head, trained.origin, source, options.allow_other_checkpoint);
+            require_head_fits(trained.head, trained.origin, source, options.allow_other_checkpoint);
         opened->first_state = first_state(trained.head, trained.origin, source.info());
     });
     StateSource& source = *opened->source;

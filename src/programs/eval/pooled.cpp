@@ -6,7 +6,7 @@
 #include <c10/core/GradMode.h>
 
 #include "core/log.hpp"
-#include "programs/eval/evaluation.hpp"
+#include "programs/eval/head.hpp"
 #include "programs/shared/feature_rows_file.hpp"
 #include "programs/shared/share_of_states.hpp"
 #include "tensor/to_host.hpp"

@@ -17,7 +17,10 @@
 #include "core/standard_streams.hpp"
 #include "core/stop_signal.hpp"
 #include "io/json.hpp"
+#include "io/json_file.hpp"
 #include "programs/eval/evaluation.hpp"
+#include "programs/eval/head.hpp"
+#include "programs/shared/head_logits.hpp"
 #include "programs/shared/precision.hpp"
 #include "squad/features/feature_builder.hpp"
 #include "squad/features/features_file.hpp"
@@ -108,11 +111,8 @@ Json judged(const Features& features, const ClassLogits& logits, const AnswerOpt
 }
 
 /// The text at `key`. Throws Error unless it is there and more than white space.
-std::string text_of(const nlohmann::json& asked, const char* key) {
-    const auto found = asked.find(key);
-    if (found == asked.end()) fail("no \"{}\"; expected \"question\" and \"context\"", key);
-    if (!found->is_string()) fail("\"{}\" is no string", key);
-    auto text = found->get<std::string>();
+std::string text_of(const JsonPlace& asked, const char* key) {
+    auto text = asked.get<std::string>(key);
     if (trimmed_at_end(text).empty()) fail("\"{}\" is empty", key);
     return text;
 }
@@ -187,7 +187,7 @@ class Answerer {
         }
         for (const std::size_t h : which) {
             const TrainedHead& trained = heads_[h].trained;
-            require_fit(trained.head, trained.origin, *source, options_.allow_other_checkpoint);
+            require_head_fits(trained.head, trained.origin, *source, options_.allow_other_checkpoint);
             reading.push_back({&trained.head, first_state(trained.head, trained.origin, source->info())});
         }
         const std::vector<Logits> logits =
@@ -227,9 +227,9 @@ class Answerer {
 Json reply_to(const std::string& line, const Answerer& answerer) {
     Json reply = Json::object();
     try {
-        const nlohmann::json asked = parse_json(line, "the line");
-        if (!asked.is_object()) fail("the line holds no JSON object");
-        if (const auto id = asked.find("id"); id != asked.end()) reply["id"] = *id;
+        const JsonFile file(parse_json(line, "the line"), "the line");
+        const JsonPlace asked = file.place();
+        if (asked.value().contains("id")) reply["id"] = asked.value()["id"];
         reply["answers"] = answerer.answers_to(text_of(asked, "question"), text_of(asked, "context"));
     } catch (const Error& wrong) {
         reply.erase("answers");

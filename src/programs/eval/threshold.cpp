@@ -31,7 +31,7 @@ void require_held_out(const std::string& file, const nlohmann::json& metrics, co
     const Pointer settings("/features/settings");
     const bool of_training = metrics.contains("head") && !metrics.contains("head_folder");
     if (!metrics.contains(settings)) {
-        fail("{}: it does not say how its features were made; an older program wrote it: {}", file,
+        fail("{}: it does not say how its features were made, so it is no whole evaluation: {}", file,
              of_training ? "train the head again, with --held-out or --held-out-store" : "evaluate again");
     }
     const auto own = describe_features("", evaluation.fingerprint, evaluation.features.settings)["settings"];
@@ -42,8 +42,7 @@ void require_held_out(const std::string& file, const nlohmann::json& metrics, co
     if (metrics.contains(scored) && metrics[scored] == evaluation.fingerprint) {
         fail(
             "--threshold-from {}: this evaluation used the questions that you score now. Give an evaluation "
-            "of "
-            "other questions{}. The best threshold of these questions is best_f1_thresh in metrics.json",
+            "of other questions{}. The best threshold of these questions is best_f1_thresh in metrics.json",
             file, of_training ? "; bv_train --held-out or --held-out-store makes one of this head" : "");
     }
 }
@@ -57,8 +56,7 @@ void require_same_model(const std::filesystem::path& path, const nlohmann::json&
     if (found.empty()) {
         fail(
             "--threshold-from {}: it does not say which model it is of; a threshold is chosen for one model: "
-            "evaluate {} on "
-            "held-out questions",
+            "evaluate {} on held-out questions",
             path.string(), evaluation.model);
     }
     fail("--threshold-from {}: it is of {}, but {} is to be scored; a threshold is chosen for one model",

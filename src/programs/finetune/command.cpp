@@ -117,6 +117,12 @@ void FinetuneOptions::declare_running(CommandLine& line) {
     line.option("self-test", self_test,
                 "check within a minute that all ranks together train as one rank alone does: compare the "
                 "losses of a few steps; nothing is written");
+    line.option("trace", trace,
+                "JSON file for a trace of 5 steps of rank 0 (from the 11th step of this run on): each "
+                "operation on the CPU, and on a GPU each kernel, in the format of PyTorch's profiler; "
+                "ui.perfetto.dev and chrome://tracing show it. An existing file is kept, unless --force is "
+                "given")
+        .output_file();
 }
 
 namespace {
@@ -168,6 +174,8 @@ struct Inputs {
 Inputs read_inputs(const FinetuneOptions& options) {
     Inputs inputs;
     inputs.plan = parse_checkpoints(options.checkpoints);
+    if (options.self_test && !options.trace.empty())
+        fail("--self-test writes nothing; found --trace {}", options.trace.string());
     if (!options.self_test && lies_in(options.model, options.output)) {
         fail("--model {} lies in --output {}, where this run writes checkpoints; give another --output",
              options.model.string(), options.output.string());

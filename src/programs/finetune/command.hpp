@@ -45,6 +45,7 @@ struct FinetuneOptions {
     ComputeOptions compute;
     bool force = false;
     bool self_test = false;
+    std::filesystem::path trace;  ///< empty means no trace
 
     /// Declares all flags on `line`; `line.parse` then sets this object.
     void declare(CommandLine& line);

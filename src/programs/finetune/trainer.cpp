@@ -21,6 +21,15 @@ namespace {
 
 using Json = nlohmann::json;
 
+/// Moves `model` to the rank's device, sets how it computes there, and returns it.
+Model& prepared(Model& model, const Compute& compute, const FinetuneOptions& options) {
+    model.to(compute.device, compute.precision);
+    model.recompute_layers(options.gradient_checkpointing);
+    return model;
+}
+
+}  // namespace
+
 FlatParameters flatten(const Model& model) {
     std::vector<at::Tensor> tensors;
     std::vector<bool> decays;
@@ -32,15 +41,6 @@ FlatParameters flatten(const Model& model) {
     constexpr std::int64_t kBucket = std::int64_t{1} << 22;
     return {tensors, decays, kBucket};
 }
-
-/// Moves `model` to the rank's device, sets how it computes there, and returns it.
-Model& prepared(Model& model, const Compute& compute, const FinetuneOptions& options) {
-    model.to(compute.device, compute.precision);
-    model.recompute_layers(options.gradient_checkpointing);
-    return model;
-}
-
-}  // namespace
 
 FineTuning::FineTuning(Setting setting, Model& model, int sharing)
     : options_(setting.options),
@@ -69,8 +69,12 @@ void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles
     begin(std::move(state));
     Progress progress("fine-tuning", "steps", total_steps_, !ranks_.is_root(), steps_);
     state_saved_ = std::chrono::steady_clock::now();
+    if (ranks_.is_root() && !options_.trace.empty())
+        trace_.emplace(options_.trace, compute_.device, options_.force, total_steps_ - steps_);
     while (!is_finished()) {
+        if (trace_) trace_->begin_step();
         const Outcome outcome = train(steps_++);
+        if (trace_) trace_->end_step();
         const double seconds = totals_.seconds_with(progress.seconds());
         progress.advance(1, fmt::format("loss {:.4f}, {}", outcome.loss, totals_.speed_text(seconds)));
         progress.leave_out(reach_checkpoints(seconds));

@@ -25,9 +25,13 @@
 #include "programs/finetune/phase_clock.hpp"
 #include "programs/finetune/run_files.hpp"
 #include "programs/finetune/run_totals.hpp"
+#include "programs/finetune/step_trace.hpp"
 #include "squad/features/features.hpp"
 
 namespace bv {
+
+/// Local: the trained parameters of `model`, flat as a FineTuning keeps them.
+FlatParameters flatten(const Model& model);
 
 /// One run of training: the data that it reads, the model that it changes, and its steps.
 class FineTuning {
@@ -111,7 +115,8 @@ class FineTuning {
     PhaseClock clock_;
     std::optional<TuningFiles>* files_ = nullptr;
     TuningEvaluation* evaluation_ = nullptr;
-    std::int64_t steps_ = 0;  ///< steps done
+    std::optional<StepTrace> trace_;  ///< only on rank 0, with --trace
+    std::int64_t steps_ = 0;          ///< steps done
     RunTotals totals_;
     std::chrono::steady_clock::time_point state_saved_;  ///< or when training began
 };

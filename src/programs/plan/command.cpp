@@ -20,25 +20,18 @@
 #include "programs/shared/precision.hpp"
 #include "programs/train/command.hpp"
 #include "squad/features/features_file.hpp"
+#include "squad/features/known_files.hpp"
 
 namespace bv {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-BertConfig bert_large() {
-    BertConfig config;
-    config.hidden_size = 1024;
-    config.layers = 24;
-    config.heads = 16;
-    config.intermediate_size = 4096;
-    return config;
-}
-
-/// SQuAD 2.0 with the reference's windows: 131,911 and 12,227 features of 171 tokens on average.
+/// SQuAD 2.0 with the reference's windows.
 StudyData squad() {
-    constexpr std::int64_t kTokens = 171;
-    return {131911, 131911 * kTokens, 12227, 12227 * kTokens};
+    constexpr std::int64_t kTokens = 171;  // of a feature, on average
+    return {kSquadTrain.features, kSquadTrain.features * kTokens, kSquadDev.features,
+            kSquadDev.features * kTokens};
 }
 
 /// Adds the features of the held-out questions, which are a share of all training questions.
@@ -255,7 +248,8 @@ void plan(const PlanOptions& options, const Communicator& ranks) {
         const std::int64_t tokens = plan.data.train_tokens / plan.data.train_features;
         Compute compute = open_device(options.compute, ranks);
         choose_precision(compute, options.compute.precision, {}, plan.config, ranks);
-        plan.rates = measure_rates(plan.config, tokens, plan.study.batch, options.folder, compute, ranks);
+        const std::int64_t sequences = std::max<std::int64_t>(1, plan.study.batch / plan.ranks);
+        plan.rates = measure_rates(plan.config, tokens, sequences, options.folder, compute, ranks);
         plan.rates.tuned_tokens *= share / ranks.size();
         plan.rates.encoded_tokens *= share / ranks.size();
     }

@@ -18,6 +18,10 @@
 #include "core/stopwatch.hpp"
 #include "io/descriptor.hpp"
 #include "io/paths.hpp"
+#include "optim/adam.hpp"
+#include "optim/flat_parameters.hpp"
+#include "optim/gradient_sync.hpp"
+#include "programs/finetune/trainer.hpp"
 #include "states/task_states.hpp"
 
 namespace bv {
@@ -109,7 +113,7 @@ void measure_disk(const std::filesystem::path& folder, StudyRates& rates) {
 
 }  // namespace
 
-StudyRates measure_rates(const BertConfig& config, std::int64_t tokens, std::int64_t batch,
+StudyRates measure_rates(const BertConfig& config, std::int64_t tokens, std::int64_t sequences,
                          const std::filesystem::path& folder, const Compute& compute,
                          const Communicator& ranks) {
     StudyRates rates;
@@ -121,16 +125,17 @@ StudyRates measure_rates(const BertConfig& config, std::int64_t tokens, std::int
     if (ranks.is_root()) spdlog::info("measuring the encoder");
     Model model(config, Task::span, /*seed=*/1);
     model.to(compute.device, compute.precision);
-    const std::int64_t share = std::max<std::int64_t>(1, batch / ranks.size());
-    const Batch training = random_batch(config, share, tokens).to(compute.device);
+    const Batch training = random_batch(config, sequences, tokens).to(compute.device);
     const DropoutKey key{};
-    for (const Parameter& parameter : model.trainable()) parameter.tensor.requires_grad_(true);
+    FlatParameters flat = flatten(model);
+    Adam optimizer(flat, {});
     rates.tuned_tokens = static_cast<double>(training.tokens()) *
                          rate_of(
                              [&] {
-                                 for (const Parameter& parameter : model.trainable())
-                                     parameter.tensor.mutable_grad().reset();
+                                 flat.zero_gradients();
                                  model.loss(training, model.logits(training, &key)).backward();
+                                 gradient_norm(flat);
+                                 optimizer.step({0});
                              },
                              compute.device, ranks);
     const std::int64_t encoded = std::max<std::int64_t>(1, 4096 / tokens);

@@ -54,6 +54,15 @@ Reads reads_of(const Study& study, std::int64_t layers) {
 
 }  // namespace
 
+BertConfig bert_large() {
+    BertConfig config;
+    config.hidden_size = 1024;
+    config.layers = 24;
+    config.heads = 16;
+    config.intermediate_size = 4096;
+    return config;
+}
+
 std::int64_t parameter_count(const BertConfig& config) {
     const std::int64_t h = config.hidden_size;
     const std::int64_t norm = 2 * h;

@@ -15,8 +15,7 @@ struct StudyData {
     std::int64_t train_tokens = 0;
     std::int64_t dev_features = 0;
     std::int64_t dev_tokens = 0;
-    std::int64_t held_features =
-        0;  ///< those of the held-out questions, which are not among the training features
+    std::int64_t held_features = 0;  ///< of the held-out questions; they are no training features
     std::int64_t held_tokens = 0;
 };
 
@@ -51,6 +50,9 @@ struct TaskCosts {
     double heads_stored = 0;      ///< reading these stores for all passes of all heads trained together
     double heads_recomputed = 0;  ///< computing the states again for each pass instead
 };
+
+/// The reference's model, bert-large-uncased.
+BertConfig bert_large();
 
 /// The number of values in all parameters of BERT with the reference's head.
 std::int64_t parameter_count(const BertConfig& config);

@@ -14,19 +14,11 @@
 #include "squad/features/dataset.hpp"
 #include "squad/features/feature_builder.hpp"
 #include "squad/features/features_file.hpp"
+#include "squad/features/known_files.hpp"
 #include "squad/text/tokenizer.hpp"
 
 namespace bv {
 namespace {
-
-/// The published numbers of a whole SQuAD 2.0 file (BERTVision; bert-large-uncased, default settings).
-struct KnownFile {
-    const char* name;
-    std::size_t questions;
-    std::int64_t features;
-};
-constexpr KnownFile kKnownFiles[] = {{"SQuAD 2.0 train", 130'319, 131'911},
-                                     {"SQuAD 2.0 dev", 11'873, 12'227}};
 
 void check_options(const PrepareOptions& options) {
     check_settings(options.settings);
@@ -102,7 +94,7 @@ void check_known_count(const FeatureSettings& settings, std::size_t questions, s
     published.vocabulary = settings.vocabulary;
     published.tokenizer = settings.tokenizer;
     if (settings != published) return;
-    for (const KnownFile& known : kKnownFiles) {
+    for (const KnownFile& known : {kSquadTrain, kSquadDev}) {
         if (questions != known.questions) continue;
         if (features == known.features) {
             spdlog::info("looks like {}: it has {} features, as published", known.name, features);
@@ -184,8 +176,7 @@ void prepare(const PrepareOptions& options, const CommandLine& line) {
         if (made.count() == 0) {
             fail(
                 "{}: no feature is left of {} questions, because the legacy rule does not find their "
-                "answers; "
-                "--unfound keep keeps them",
+                "answers; --unfound keep keeps them",
                 options.squad, part.questions.size());
         }
         return made;

@@ -77,8 +77,8 @@ Logits predict(const Model& model, const Features& features, const std::string& 
     end_together(cut_short, "no results are written", ranks);
     // Every row was computed by one rank and is zero on the others.
     collective.all_reduce(all.data_ptr<float>(), all.numel());
+    const at::Tensor host = to_host(all);  // waits for a GPU, so that its last pass is in the time
     progress.finish();
-    const at::Tensor host = to_host(all);
     if (span) return SpanLogits{fingerprint, copy_of(host.select(1, 0)), copy_of(host.select(1, 1))};
     return ClassLogits{fingerprint, copy_of(host)};
 }

@@ -80,8 +80,8 @@ std::int64_t first_state(const Head& head, const HeadOrigin& origin, const Store
     return info.states_before_layers() + (found - info.layers.begin());
 }
 
-bool require_fit(const Head& head, const HeadOrigin& origin, const StateSource& source,
-                 bool allow_other_checkpoint) {
+bool require_head_fits(const Head& head, const HeadOrigin& origin, const StateSource& source,
+                       bool allow_other_checkpoint) {
     const StoreInfo& info = source.info();
     const HeadDefinition& definition = head.definition();
     if (info.task != definition.task) {

@@ -52,7 +52,7 @@ std::int64_t first_state(const Head& head, const HeadOrigin& origin, const Store
 /// its layers (a head for each layer needs only its own). The message names `source`, what was found and
 /// what the head expects. States of another checkpoint than that of `origin` are an Error too, unless
 /// `allow_other_checkpoint`. Returns whether the checkpoint is another one.
-bool require_fit(const Head& head, const HeadOrigin& origin, const StateSource& source,
-                 bool allow_other_checkpoint);
+bool require_head_fits(const Head& head, const HeadOrigin& origin, const StateSource& source,
+                       bool allow_other_checkpoint);
 
 }  // namespace bv

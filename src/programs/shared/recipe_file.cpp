@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.hpp"
-#include "io/json.hpp"
-#include "io/json_object.hpp"
+#include "io/json_file.hpp"
 
 namespace bv {
 
@@ -16,13 +15,9 @@ std::string objection_to(const std::filesystem::path& run, const std::filesystem
                          const Json& here) {
     Json there;
     try {
-        there = read_json(path);
+        there = JsonFile(path).place().value();
     } catch (const Error& damage) {
         return fmt::format("the recipe of an earlier run is damaged: {}", damage.what());
-    }
-    if (!there.is_object()) {
-        return fmt::format("the recipe of an earlier run is damaged: {}: expected a JSON object",
-                           path.string());
     }
     // A recipe has no key for a setting that it does not use. So a key that only one recipe has is a
     // difference too.
@@ -43,7 +38,7 @@ std::string objection_to(const std::filesystem::path& run, const std::filesystem
 }
 
 std::string recorded_precision(const std::filesystem::path& path) {
-    return JsonObject(path).get<std::string>(kPrecision);
+    return JsonFile(path).place().get<std::string>(kPrecision);
 }
 
 }  // namespace bv

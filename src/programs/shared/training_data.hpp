@@ -3,7 +3,6 @@
 #include <string>
 
 #include "squad/features/features.hpp"
-#include "store/layout.hpp"
 
 namespace bv {
 
@@ -16,12 +15,5 @@ void warn_of_missing_class(const Features& features, const std::string& name);
 /// those of the files.
 void warn_of_shared_questions(const Features& trained, const std::string& trained_name,
                               const Features& scored, const std::string& scored_name);
-
-/// Local: throws Error, which names the store `name`, when the checkpoint that it was made from still exists
-/// at its path and has changed since: its checkpoint.json names other weights than the store does, or cannot
-/// be read. Without checkpoint.json it reads the weights, which takes a second for each few GB. With
-/// `allow_other_checkpoint` it logs a warning instead. A relative path starts from the current folder.
-void require_unchanged_checkpoint(const StoreInfo& info, const std::string& name,
-                                  bool allow_other_checkpoint);
 
 }  // namespace bv

@@ -6,11 +6,25 @@
 #include "programs/store/actions.hpp"
 
 namespace bv {
+namespace {
+
+struct Action {
+    const char* name;
+    void (*run)(const StoreToolOptions&, const Communicator&);
+};
+constexpr Action kActions[] = {
+    {"info", print_info}, {"verify", verify}, {"repair", repair}, {"export", export_states}};
+
+std::vector<std::string> names_of_actions() {
+    std::vector<std::string> names;
+    for (const Action& action : kActions) names.emplace_back(action.name);
+    return names;
+}
+
+}  // namespace
 
 void StoreToolOptions::declare(CommandLine& line) {
-    line.argument("action", action, "info, verify, repair or export")
-        .required()
-        .one_of({"info", "verify", "repair", "export"});
+    line.argument("action", action, "info, verify, repair or export").required().one_of(names_of_actions());
     line.argument("store", store, "embedding store of bv_extract").required();
     line.option("checkpoint", checkpoint,
                 "for repair: the folder of the checkpoint that made the states, if it is no longer at the "
@@ -47,10 +61,9 @@ void run_store_tool(const StoreToolOptions& options, const Communicator& ranks) 
                 fail("{} is for {}; {} does not use it", flag.name, flag.action, options.action);
         }
     });
-    if (options.action == "info") return print_info(options, ranks);
-    if (options.action == "verify") return verify(options, ranks);
-    if (options.action == "export") return export_states(options, ranks);
-    repair(options, ranks);
+    for (const Action& action : kActions) {
+        if (options.action == action.name) action.run(options, ranks);
+    }
 }
 
 }  // namespace bv

@@ -20,7 +20,7 @@
 #include "programs/shared/evaluation_history.hpp"
 #include "programs/shared/precision.hpp"
 #include "programs/shared/share_of_states.hpp"
-#include "programs/shared/training_data.hpp"
+#include "programs/shared/unchanged_checkpoint.hpp"
 #include "programs/train/data.hpp"
 #include "programs/train/epoch_loop.hpp"
 #include "programs/train/job.hpp"
@@ -189,8 +189,7 @@ void TrainOptions::declare_training(CommandLine& line) {
         .one_of(eval_metrics());
     line.option("patience", patience,
                 "with held-out questions: the training of a head ends when this many epochs in a row have no "
-                "better "
-                "--eval-metric than the best before them; 0 means that all --epochs are trained")
+                "better --eval-metric than the best before them; 0 means that all --epochs are trained")
         .check(at_least(0));
     line.option(
             "resume-every", resume_every,

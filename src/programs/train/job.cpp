@@ -9,8 +9,8 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "io/files.hpp"
-#include "io/json.hpp"
 #include "optim/epoch.hpp"
+#include "programs/shared/head_folder.hpp"
 #include "programs/shared/head_logits.hpp"
 #include "programs/train/command.hpp"
 #include "programs/train/data.hpp"
@@ -123,10 +123,10 @@ std::vector<HeadJob> list_jobs(const TrainOptions& options, const std::vector<He
             job.origin.layers = layers;
             job.states = definition.each_layer ? 1 : info.states();
             const Head head(definition, job.states, info.hidden_size, {0});
-            require_fit(head, job.origin, data.train(), false);
+            require_head_fits(head, job.origin, data.train(), false);
             job.origin.other_checkpoint =
-                require_fit(head, job.origin, data.dev(), options.allow_other_checkpoint);
-            if (options.holds_out_elsewhere()) require_fit(head, job.origin, *data.held_out(), false);
+                require_head_fits(head, job.origin, data.dev(), options.allow_other_checkpoint);
+            if (options.holds_out_elsewhere()) require_head_fits(head, job.origin, *data.held_out(), false);
             job.first_state = first_state(head, job.origin, info);
             for (const double rate : options.learning_rates) {
                 for (const std::uint64_t seed : options.seeds) {
@@ -156,7 +156,7 @@ std::vector<HeadJob> unfinished(std::vector<HeadJob> jobs, const TrainOptions& o
             const EarlierHeadRun earlier = find_earlier_head_run(job.folder, job.recipe, options.force);
             if (earlier.finished) {
                 HeadFiles(job.folder).remove_states();
-                const bool diverged = read_json(job.folder / "metrics.json").contains("diverged");
+                const bool diverged = has_diverged(job.folder);
                 spdlog::info("{}: {}", job.folder.string(),
                              diverged ? "has diverged; --force trains it again" : "trained already");
             }

@@ -1,5 +1,7 @@
 #include "programs/train/metrics.hpp"
 
+#include "programs/shared/head_folder.hpp"
+
 namespace bv {
 
 using Json = nlohmann::json;
@@ -23,7 +25,7 @@ nlohmann::ordered_json metrics_of(const Trainee& trainee, const Head& head,
     } else if (trainee.diverged.is_null()) {
         line = trainee.lines.back();
     }
-    if (!trainee.diverged.is_null()) metrics["diverged"] = trainee.diverged;
+    if (!trainee.diverged.is_null()) metrics[kDiverged] = trainee.diverged;
     if (line.is_null()) return metrics;
     metrics["head_epochs"] = line.at("epoch");
     metrics["loss"] = line.at("loss");

@@ -10,8 +10,9 @@
 #include "core/log.hpp"
 #include "io/atomic_folder.hpp"
 #include "io/files.hpp"
-#include "io/json.hpp"
+#include "io/json_file.hpp"
 #include "io/paths.hpp"
+#include "programs/shared/head_folder.hpp"
 #include "programs/shared/recipe_file.hpp"
 
 namespace bv {
@@ -20,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr const char* kMarker = "metrics.json";
+constexpr const char* kMarker = kHeadMetrics;
 constexpr const char* kStates = "resume";
 constexpr const char* kRecord = "states-";
 constexpr std::string_view kAside = "best-";  // folders in kStates, each for the head of an epoch
@@ -66,12 +67,8 @@ std::string record_name(const std::string& head) {
 }
 
 Record read_record(const fs::path& path) {
-    const Json json = read_json(path);
-    try {
-        return {json.at("step").get<std::int64_t>(), json.at("heads").get<std::vector<std::string>>()};
-    } catch (const Json::exception& wrong) {
-        fail("{}: not a record of the states of heads: {}", path.string(), wrong.what());
-    }
+    const JsonFile file(path);
+    return {file.place().get<std::int64_t>("step"), file.place().get<std::vector<std::string>>("heads")};
 }
 
 /// Takes the states of those heads of the record that are in `ours`; this process holds their locks. Removes
@@ -91,7 +88,7 @@ void carry_out(const Record& record, const std::set<std::string>& ours, const fs
 bool has_finished(const fs::path& folder) {
     if (!is_there(folder / kMarker)) return false;
     if (is_there(folder / kHeadFiles[0]) && is_there(folder / kHeadFiles[1])) return true;
-    if (read_json(folder / kMarker).contains("diverged")) return true;
+    if (has_diverged(folder)) return true;
     spdlog::warn("{}: {} is there, but the head is not ({}, {}); it is trained again", folder.string(),
                  kMarker, kHeadFiles[0], kHeadFiles[1]);
     return false;

@@ -5,103 +5,62 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
-#include "io/json.hpp"
+#include "io/json_file.hpp"
 #include "squad/text/characters.hpp"
 
 namespace bv {
 namespace {
 
-using Json = nlohmann::json;
-
 /// `text` in quotes and on one line.
 std::string in_quotes(const std::string& text) {
-    return Json(text).dump();
+    return nlohmann::json(text).dump();
 }
 
-/// Reads one file. In its functions `place` is a place in the JSON, for messages ("data[3].paragraphs[0]").
 class Reader {
   public:
-    explicit Reader(const std::filesystem::path& path) : file_(path.string()) {}
+    explicit Reader(const std::filesystem::path& path) : file_(path) {}
 
-    Dataset read(const Json& root) {
-        if (!root.is_object() || !root.contains("data")) {
-            fail("{}: no \"data\" at the top; expected a SQuAD file", file_);
+    Dataset read() {
+        if (!file_.place().has("data"))
+            fail("{}: no \"data\" at the top; expected a SQuAD file", file_.name());
+        for (const JsonPlace& article : file_.place().at("data").elements()) {
+            for (const JsonPlace& paragraph : article.at("paragraphs").elements()) add_paragraph(paragraph);
         }
-        const Json& articles = array_of(root, "data", "");
-        for (std::size_t a = 0; a < articles.size(); ++a) {
-            const std::string article = fmt::format("data[{}]", a);
-            const Json& paragraphs = array_of(articles[a], "paragraphs", article);
-            for (std::size_t p = 0; p < paragraphs.size(); ++p) {
-                add_paragraph(paragraphs[p], fmt::format("{}.paragraphs[{}]", article, p));
-            }
-        }
-        if (dataset_.questions.empty()) fail("{}: no questions in \"data\"", file_);
+        if (dataset_.questions.empty()) fail("{}: no questions in \"data\"", file_.name());
         check_labels();
         return std::move(dataset_);
     }
 
   private:
-    const Json& field(const Json& object, const char* key, const std::string& place) const {
-        if (!object.is_object()) fail("{}: {} is no JSON object", file_, place);
-        const auto found = object.find(key);
-        if (found == object.end()) fail("{}: no \"{}\" in {}", file_, key, place);
-        return *found;
-    }
-
-    const Json& array_of(const Json& object, const char* key, const std::string& place) const {
-        const Json& found = field(object, key, place);
-        if (!found.is_array())
-            fail("{}: \"{}\"{}{} is no list", file_, key, place.empty() ? "" : " in ", place);
-        return found;
-    }
-
-    const std::string& text_of(const Json& object, const char* key, const std::string& place) const {
-        const Json& found = field(object, key, place);
-        if (!found.is_string()) fail("{}: \"{}\" in {} is no string", file_, key, place);
-        return found.get_ref<const std::string&>();
-    }
-
-    void add_paragraph(const Json& paragraph, const std::string& place) {
-        const std::string& context = text_of(paragraph, "context", place);
-        const Json& questions = array_of(paragraph, "qas", place);
+    void add_paragraph(const JsonPlace& paragraph) {
+        const auto context = paragraph.get<std::string>("context");
         const auto [known, added] =
             context_index_.try_emplace(context, static_cast<std::int64_t>(dataset_.contexts.size()));
         if (added) dataset_.contexts.push_back(context);
         const std::u32string characters = characters_of(context);
-        for (std::size_t q = 0; q < questions.size(); ++q) {
-            add_question(questions[q], known->second, characters, fmt::format("{}.qas[{}]", place, q));
-        }
+        for (const JsonPlace& question : paragraph.at("qas").elements())
+            add_question(question, known->second, characters);
     }
 
-    void add_question(const Json& entry, std::int64_t context, const std::u32string& characters,
-                      const std::string& place) {
+    void add_question(const JsonPlace& entry, std::int64_t context, const std::u32string& characters) {
         Question question;
-        question.id = text_of(entry, "id", place);
-        question.text = text_of(entry, "question", place);
+        question.id = entry.get<std::string>("id");
+        question.text = entry.get<std::string>("question");
         question.context = context;
-        if (!ids_.insert(question.id).second) fail("{}: question id {} stands twice", file_, question.id);
-        if (entry.contains("is_impossible")) {
-            const Json& impossible = entry["is_impossible"];
-            if (!impossible.is_boolean()) {
-                fail("{}: question {}: is_impossible is {}, expected true or false", file_, question.id,
-                     impossible.dump());
-            }
-            question.impossible = impossible.get<bool>();
-            if (question.impossible) dataset_.labelled = true;
+        if (!ids_.insert(question.id).second)
+            fail("{}: question id {} stands twice", file_.name(), question.id);
+        question.impossible = entry.get<bool>("is_impossible", false);
+        if (question.impossible) dataset_.labelled = true;
+        const auto answers = entry.find("answers");
+        if (answers) {
+            for (const JsonPlace& answer : answers->elements())
+                question.answers.push_back(answer_of(answer, question.id, characters));
+            if (!question.answers.empty()) dataset_.labelled = true;
         }
-        if (entry.contains("answers")) {
-            const Json& answers = array_of(entry, "answers", place);
-            for (std::size_t a = 0; a < answers.size(); ++a) {
-                question.answers.push_back(
-                    answer_of(answers[a], question.id, characters, fmt::format("{}.answers[{}]", place, a)));
-            }
-            if (!answers.empty()) dataset_.labelled = true;
-        }
-        if (!question.impossible && question.answers.empty()) {
-            (entry.contains("answers") ? empty_ : without_).push_back(question.id);
-        }
+        if (!question.impossible && question.answers.empty())
+            (answers ? empty_ : without_).push_back(question.id);
         if (question.impossible && !question.answers.empty()) {
-            fail("{}: question {} is impossible and has {} answers", file_, question.id,
+            fail("{}: question {} is impossible and has {} answers", file_.name(), question.id,
                  question.answers.size());
         }
         dataset_.questions.push_back(std::move(question));
@@ -115,39 +74,36 @@ class Reader {
             fail(
                 "{}: question {} has no \"answers\", although other questions have; expected a list, "
                 "which may be empty",
-                file_, without_.front());
+                file_.name(), without_.front());
         }
         if (!empty_.empty()) {
             spdlog::warn(
                 "{}: {} questions with an empty list of answers are not marked as impossible; they count as "
                 "impossible; the first is {}",
-                file_, empty_.size(), empty_.front());
+                file_.name(), empty_.size(), empty_.front());
         }
     }
 
-    Answer answer_of(const Json& entry, const std::string& id, const std::u32string& characters,
-                     const std::string& place) const {
+    Answer answer_of(const JsonPlace& entry, const std::string& id, const std::u32string& characters) const {
         Answer answer;
-        answer.text = text_of(entry, "text", place);
-        const Json& start = field(entry, "answer_start", place);
-        if (!is_whole(start)) fail("{}: \"answer_start\" in {} is no whole number of 64 bits", file_, place);
-        answer.start = start.get<std::int64_t>();
-        if (answer.text.empty()) fail("{}: question {}: an answer is empty", file_, id);
+        answer.text = entry.get<std::string>("text");
+        answer.start = entry.get<std::int64_t>("answer_start");
+        if (answer.text.empty()) fail("{}: question {}: an answer is empty", file_.name(), id);
         const std::u32string wanted = characters_of(answer.text);
         const auto size = static_cast<std::int64_t>(characters.size());
         if (answer.start < 0 || answer.start >= size) {
-            fail("{}: question {}: answer {} starts at character {} of a context of {}", file_, id,
+            fail("{}: question {}: answer {} starts at character {} of a context of {}", file_.name(), id,
                  in_quotes(answer.text), answer.start, size);
         }
         const std::u32string found = characters.substr(static_cast<std::size_t>(answer.start), wanted.size());
         if (found != wanted) {
-            fail("{}: question {}: answer {} is not at character {} of its context; found {} there", file_,
-                 id, in_quotes(answer.text), answer.start, in_quotes(utf8_of(found)));
+            fail("{}: question {}: answer {} is not at character {} of its context; found {} there",
+                 file_.name(), id, in_quotes(answer.text), answer.start, in_quotes(utf8_of(found)));
         }
         return answer;
     }
 
-    std::string file_;
+    JsonFile file_;
     Dataset dataset_;
     std::unordered_map<std::string, std::int64_t> context_index_;
     std::unordered_set<std::string> ids_;
@@ -158,7 +114,7 @@ class Reader {
 }  // namespace
 
 Dataset read_squad(const std::filesystem::path& path) {
-    return Reader(path).read(read_json(path));
+    return Reader(path).read();
 }
 
 Dataset part_of(const Dataset& dataset, const std::vector<bool>& keep) {

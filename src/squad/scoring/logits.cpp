@@ -36,11 +36,8 @@ void require_data(const SafetensorsFile& file, const std::string& found) {
          file.path().string(), found, promised->second);
 }
 
-std::string metadata_of(const SafetensorsFile& file, const std::string& key) {
-    const auto found = file.metadata().find(key);
-    if (found == file.metadata().end())
-        fail("{}: no logits file: its metadata has no '{}'", file.path().string(), key);
-    return found->second;
+const std::string& metadata_of(const SafetensorsFile& file, const std::string& key) {
+    return file.metadata_at(key, "logits file");
 }
 
 /// A copy of tensor `name`, which must have `columns` numbers in each row, or be a vector if `columns` is 1.

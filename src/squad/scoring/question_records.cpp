@@ -150,10 +150,7 @@ class Reader {
     }
 
     const std::string& metadata(const std::string& key) const {
-        const auto found = file_.metadata().find(key);
-        if (found == file_.metadata().end())
-            fail("{}: no records of questions: its metadata has no '{}'", name_, key);
-        return found->second;
+        return file_.metadata_at(key, "file of question records");
     }
 
     double number(const std::string& key) const {

@@ -45,14 +45,14 @@ class SpecialTokens {
             if (const auto place = place_of(token.name)) known_.push_back(special_token(*place));
         }
         read_extra();
-        read_others(files.config);
-        if (files.older_ones_count()) read_others(files.special_tokens);
+        read_others(files.config());
+        if (files.older_ones_count()) read_others(files.special_tokens());
     }
 
     /// The token with a standard name; no value if it is null, or if it is missing and has no default.
     std::optional<AddedToken> standard(const StandardToken& wanted, bool defaults) const {
         if (const auto place = place_of(wanted.name)) return special_token(*place);
-        if (!defaults || wanted.of_bert == nullptr || file_of(wanted.name).json.contains(wanted.name))
+        if (!defaults || wanted.of_bert == nullptr || file_of(wanted.name).value().contains(wanted.name))
             return {};
         AddedToken token;
         token.content = wanted.of_bert;
@@ -69,50 +69,45 @@ class SpecialTokens {
     const std::vector<std::pair<JsonPlace, AddedToken>>& others() const { return others_; }
 
   private:
-    const JsonFile& file_of(const char* name) const {
-        const bool older = files_.older_ones_count() && files_.special_tokens.json.contains(name);
-        return older ? files_.special_tokens : files_.config;
+    JsonPlace file_of(const char* name) const {
+        const bool older = files_.older_ones_count() && files_.special_tokens().value().contains(name);
+        return older ? files_.special_tokens() : files_.config();
     }
     std::optional<JsonPlace> place_of(const char* name) const { return file_of(name).find(name); }
 
     void read_extra() {
-        auto place = files_.config.find(kExtra);
-        bool listed = files_.config.json.contains(kExtra);
-        if ((!place || place->value().empty()) && files_.config.json.contains(kAdditional)) {
-            place = files_.config.find(kAdditional);
+        auto place = files_.config().find(kExtra);
+        bool listed = files_.config().value().contains(kExtra);
+        if ((!place || place->value().empty()) && files_.config().value().contains(kAdditional)) {
+            place = files_.config().find(kAdditional);
             listed = true;
         }
         if (place) append(*place, /*always_special=*/false);
         if (place && place->value().is_object()) listed = false;
-        const auto more = files_.older_ones_count() ? files_.special_tokens.find(kExtra) : std::nullopt;
+        const auto more = files_.older_ones_count() ? files_.special_tokens().find(kExtra) : std::nullopt;
         if (more) append(*more, /*always_special=*/true);
         known_.insert(known_.end(), extra_.begin(), extra_.end());
         const auto additional =
-            files_.older_ones_count() ? files_.special_tokens.find(kAdditional) : std::nullopt;
+            files_.older_ones_count() ? files_.special_tokens().find(kAdditional) : std::nullopt;
         if (additional && !more && !listed) append(*additional, /*always_special=*/true);
     }
 
     void append(const JsonPlace& place, bool always_special) {
         if (place.value().is_object()) {
-            for (const auto& item : place.value().items()) {
-                others_.emplace_back(place.at(item.key()), special_token(place.at(item.key())));
-            }
+            for (const auto& [name, token] : place.members())
+                others_.emplace_back(token, special_token(token));
             return;
         }
-        if (!place.value().is_array()) place.wrong("a list of tokens");
-        for (std::size_t i = 0; i < place.value().size(); ++i) {
-            append_if_new(extra_, always_special ? special_token(place.at(i)) : added_token(place.at(i)));
-        }
+        for (const JsonPlace& token : place.elements())
+            append_if_new(extra_, always_special ? special_token(token) : added_token(token));
     }
 
-    void read_others(const JsonFile& file) {
-        for (const auto& item : file.json.items()) {
-            const auto is_it = [&](const StandardToken& token) { return token.name == item.key(); };
-            const bool token = item.value().is_string() || item.value().is_object();
-            if (!item.key().ends_with("_token") || !token ||
-                std::any_of(kStandard.begin(), kStandard.end(), is_it))
-                continue;
-            others_.emplace_back(file.place().at(item.key()), special_token(file.place().at(item.key())));
+    void read_others(const JsonPlace& file) {
+        for (const auto& [name, place] : file.members()) {
+            const auto is_it = [&](const StandardToken& token) { return token.name == name; };
+            const bool token = place.value().is_string() || place.value().is_object();
+            if (name.ends_with("_token") && token && std::ranges::none_of(kStandard, is_it))
+                others_.emplace_back(place, special_token(place));
         }
     }
 
@@ -135,26 +130,23 @@ std::int32_t id_in(const std::string& key, const JsonPlace& place) {
 using Promises = std::map<std::int32_t, PromisedToken>;
 
 Promises read_added_tokens_decoder(const JsonPlace& list) {
-    if (!list.value().is_object()) list.wrong("an object of ids and tokens");
     Promises promises;
-    for (const auto& item : list.value().items()) {
-        const JsonPlace place = list.at(item.key());
-        if (!item.value().is_object()) place.wrong("an object with the token's content");
-        const std::int32_t id = id_in(item.key(), place);
+    for (const auto& [key, place] : list.members()) {
+        if (!place.value().is_object()) place.wrong("an object with the token's content");
+        const std::int32_t id = id_in(key, place);
         promises.insert_or_assign(id, PromisedToken{added_token(place), id, place.name()});
     }
     return promises;
 }
 
-Promises read_added_tokens(const JsonFile& file, const SpecialTokens& special) {
+Promises read_added_tokens(const JsonPlace& file, const SpecialTokens& special) {
     Promises promises;
-    for (const auto& item : file.json.items()) {
-        const JsonPlace place = file.place().at(item.key());
+    for (const auto& [content, place] : file.members()) {
         AddedToken token;
-        token.content = item.key();
+        token.content = content;
         token.special = special.is_known(token.content);
         token.normalized = !token.special;
-        promises.insert_or_assign(place.id(), PromisedToken{token, place.id(), place.name()});
+        promises.insert_or_assign(id_at(place), PromisedToken{token, id_at(place), place.name()});
     }
     return promises;
 }
@@ -163,8 +155,8 @@ Promises read_added_tokens(const JsonFile& file, const SpecialTokens& special) {
 Promises read_promises(const TokenizerFiles& files, const SpecialTokens& special,
                        const std::vector<PromisedToken>& of_tokenizer) {
     if (!files.older_ones_count())
-        return read_added_tokens_decoder(files.config.place().at("added_tokens_decoder"));
-    Promises promises = read_added_tokens(files.added_tokens, special);
+        return read_added_tokens_decoder(files.config().at("added_tokens_decoder"));
+    Promises promises = read_added_tokens(files.added_tokens(), special);
     for (const PromisedToken& token : of_tokenizer) promises.insert_or_assign(token.id, token);
     return promises;
 }

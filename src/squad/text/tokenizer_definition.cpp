@@ -16,14 +16,13 @@ namespace fs = std::filesystem;
 
 /// Whether only tokenizer.json says how a text is cut.
 bool is_generic(const TokenizerFiles& files) {
-    auto place = files.config.find("tokenizer_class");
-    if (!place) place = files.model.find("tokenizer_class");
+    auto place = files.config().find("tokenizer_class");
+    if (!place) place = files.model().find("tokenizer_class");
     if (!place) return false;
-    std::string name = place->text();
+    auto name = place->get<std::string>();
     const bool generic = name == "PreTrainedTokenizerFast" || name == "TokenizersBackend";
-    if (generic && !files.tokenizer.there) {
-        fail("{} is {}, but there is no {}", place->name(), name, files.tokenizer.name);
-    }
+    if (generic && !files.has_tokenizer())
+        fail("{} is {}, but there is no {}", place->name(), name, files.tokenizer().name());
     if (name.ends_with("Fast")) name.resize(name.size() - 4);
     if (!generic && name != "BertTokenizer" && name != "DistilBertTokenizer" && name != "ElectraTokenizer") {
         place->wrong(
@@ -50,9 +49,9 @@ Pieces read_vocabulary(const fs::path& path) {
 
 BasicTokenizer read_settings(const JsonPlace& config) {
     BasicTokenizer basic;
-    basic.lower_case = config.flag("do_lower_case").value_or(true);
-    basic.strip_accents = config.flag("strip_accents").value_or(basic.lower_case);
-    basic.split_ideographs = config.flag("tokenize_chinese_chars").value_or(true);
+    basic.lower_case = config.get<bool>("do_lower_case", true);
+    basic.strip_accents = config.get<bool>("strip_accents", basic.lower_case);
+    basic.split_ideographs = config.get<bool>("tokenize_chinese_chars", true);
     return basic;
 }
 
@@ -61,9 +60,9 @@ void require_agreement(const TokenizerFiles& files, const TokenizerJson& tokeniz
                        const TokenizerDefinition& definition) {
     const auto require = [&](const char* key, bool found, const char* config_key, bool wanted) {
         if (found == wanted) return;
-        fail("{}: normalizer.{} is {}, but {} of {} is {}{}; expected both to agree", files.tokenizer.name,
-             key, found, config_key, files.config.name, wanted,
-             files.config.find(config_key) ? "" : " by default");
+        fail("{}: normalizer.{} is {}, but {} of {} is {}{}; expected both to agree",
+             files.tokenizer().name(), key, found, config_key, files.config().name(), wanted,
+             files.config().has(config_key) ? "" : " by default");
     };
     const BasicTokenizer& basic = definition.basic;
     require("lowercase", tokenizer.basic.lower_case, "do_lower_case", basic.lower_case);
@@ -71,10 +70,7 @@ void require_agreement(const TokenizerFiles& files, const TokenizerJson& tokeniz
     require("handle_chinese_chars", tokenizer.basic.split_ideographs, "tokenize_chinese_chars",
             basic.split_ideographs);
     if (tokenizer.longest_word != definition.longest_word) {
-        files.tokenizer.place()
-            .at("model")
-            .at("max_input_chars_per_word")
-            .wrong("100, as BertTokenizer has it");
+        files.tokenizer().at("model").at("max_input_chars_per_word").wrong("100, as BertTokenizer has it");
     }
 }
 
@@ -100,11 +96,11 @@ TokenizerDefinition read_tokenizer_definition(const fs::path& model) {
     const TokenizerFiles files(model);
     const bool generic = is_generic(files);
     TokenizerDefinition definition;
-    definition.basic = read_settings(files.config.place());
-    definition.skip_special = files.config.place().flag("split_special_tokens").value_or(false);
+    definition.basic = read_settings(files.config());
+    definition.skip_special = files.config().get<bool>("split_special_tokens", false);
     std::vector<PromisedToken> of_tokenizer;
-    if (files.tokenizer.there) {
-        const JsonPlace file = files.tokenizer.place();
+    if (files.has_tokenizer()) {
+        const JsonPlace file = files.tokenizer();
         TokenizerJson tokenizer = read_tokenizer_json(file);
         if (generic) {
             take_generic(file, tokenizer, definition);

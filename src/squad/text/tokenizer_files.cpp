@@ -1,26 +1,22 @@
 #include "squad/text/tokenizer_files.hpp"
 
-#include "core/error.hpp"
-#include "io/json.hpp"
 #include "io/paths.hpp"
 
 namespace bv {
+namespace {
 
-JsonFile::JsonFile(const std::filesystem::path& path)
-    : name(path.string()), there(is_there(path)), json(there ? read_json(path) : nlohmann::json::object()) {
-    if (!json.is_object()) fail("{}: expected a JSON object", name);
+JsonFile file_or_nothing(const std::filesystem::path& path) {
+    return is_there(path) ? JsonFile(path) : JsonFile(nlohmann::json::object(), path.string());
 }
 
-std::optional<JsonPlace> JsonFile::find(const std::string& key) const {
-    if (!json.contains(key) || json[key].is_null()) return std::nullopt;
-    return place().at(key);
-}
+}  // namespace
 
 TokenizerFiles::TokenizerFiles(const std::filesystem::path& folder)
-    : config(folder / "tokenizer_config.json"),
-      special_tokens(folder / "special_tokens_map.json"),
-      added_tokens(folder / "added_tokens.json"),
-      tokenizer(folder / "tokenizer.json"),
-      model(folder / "config.json") {}
+    : config_(file_or_nothing(folder / "tokenizer_config.json")),
+      special_tokens_(file_or_nothing(folder / "special_tokens_map.json")),
+      added_tokens_(file_or_nothing(folder / "added_tokens.json")),
+      tokenizer_(file_or_nothing(folder / "tokenizer.json")),
+      has_tokenizer_(is_there(tokenizer_.name())),
+      model_(file_or_nothing(folder / "config.json")) {}
 
 }  // namespace bv

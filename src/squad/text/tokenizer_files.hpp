@@ -1,12 +1,8 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
-#include <string>
 
-#include <nlohmann/json.hpp>
-
-#include "squad/text/json_place.hpp"
+#include "io/json_file.hpp"
 
 namespace bv {
 
@@ -14,33 +10,38 @@ namespace bv {
 inline constexpr const char* kTokenizerFiles[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json",
                                                   "special_tokens_map.json", "added_tokens.json"};
 
-/// A JSON file of a model folder; an empty object if the file does not exist. Reading it throws Error, which
-/// names the file.
-struct JsonFile {
-    explicit JsonFile(const std::filesystem::path& path);
-
-    JsonPlace place() const { return {json, name}; }
-    /// The value at `key`; no value if it is absent or null.
-    std::optional<JsonPlace> find(const std::string& key) const;
-
-    std::string name;
-    bool there;
-    nlohmann::json json;
-};
-
-/// The JSON files of a model folder that say something about its tokenizer.
-struct TokenizerFiles {
+/// The JSON files of a model folder that say something about its tokenizer. A file that does not exist counts
+/// as an empty object.
+class TokenizerFiles {
+  public:
+    /// Throws Error, which names the file, if one is no JSON object.
     explicit TokenizerFiles(const std::filesystem::path& folder);
 
     /// Whether special_tokens_map.json and added_tokens.json count: only if tokenizer_config.json itself has
     /// no list of added tokens.
-    bool older_ones_count() const { return !config.json.contains("added_tokens_decoder"); }
+    bool older_ones_count() const { return !config().has("added_tokens_decoder"); }
 
-    JsonFile config;  ///< tokenizer_config.json
-    JsonFile special_tokens;
-    JsonFile added_tokens;
-    JsonFile tokenizer;  ///< tokenizer.json
-    JsonFile model;      ///< config.json
+    /// Whether there is a tokenizer.json.
+    bool has_tokenizer() const { return has_tokenizer_; }
+
+    /// tokenizer_config.json
+    JsonPlace config() const { return config_.place(); }
+    /// special_tokens_map.json
+    JsonPlace special_tokens() const { return special_tokens_.place(); }
+    /// added_tokens.json
+    JsonPlace added_tokens() const { return added_tokens_.place(); }
+    /// tokenizer.json
+    JsonPlace tokenizer() const { return tokenizer_.place(); }
+    /// config.json
+    JsonPlace model() const { return model_.place(); }
+
+  private:
+    JsonFile config_;
+    JsonFile special_tokens_;
+    JsonFile added_tokens_;
+    JsonFile tokenizer_;
+    bool has_tokenizer_;
+    JsonFile model_;
 };
 
 }  // namespace bv

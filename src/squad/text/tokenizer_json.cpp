@@ -1,5 +1,7 @@
 #include "squad/text/tokenizer_json.hpp"
 
+#include <limits>
+
 #include "core/error.hpp"
 
 namespace bv {
@@ -7,113 +9,104 @@ namespace {
 
 using Json = nlohmann::json;
 
-void require_type(const JsonPlace& place, const char* type) {
-    if (!place.value().is_object() || place.value().value("type", Json()) != type) {
-        place.wrong(fmt::format("a {}; no other one is implemented", type));
-    }
+/// The member `key` of the file, which must be of this type.
+JsonPlace of_type(const JsonPlace& file, const char* key, const char* type) {
+    const std::string expected = fmt::format("a {}; no other one is implemented", type);
+    const JsonPlace place = file.at(key, expected);
+    if (!place.value().is_object() || place.value().value("type", Json()) != type) place.wrong(expected);
+    return place;
 }
 
-void read_model(const JsonPlace& model, TokenizerJson& result) {
+void read_model(const JsonPlace& file, TokenizerJson& result) {
+    const JsonPlace model = file.at("model");
     // Files of early versions of `tokenizers` have no type.
-    if (model.has("type") || model.has("merges")) require_type(model, "WordPiece");
-    const JsonPlace vocabulary = model.at("vocab");
-    if (!vocabulary.value().is_object()) vocabulary.wrong("an object of pieces and ids");
-    result.vocabulary.reserve(vocabulary.value().size());
-    for (const auto& [piece, id] : vocabulary.value().items()) {
-        result.vocabulary[piece] = JsonPlace(id, vocabulary.name() + "." + piece).id();
-    }
-    result.unknown = model.at("unk_token").text();
-    if (model.has("continuing_subword_prefix")) {
-        const JsonPlace prefix = model.at("continuing_subword_prefix");
-        if (prefix.value() != "##") prefix.wrong("\"##\"; no other one is implemented");
-    }
-    if (model.has("max_input_chars_per_word")) {
-        result.longest_word = static_cast<std::size_t>(model.at("max_input_chars_per_word").id());
-    }
+    if (model.has("type") || model.has("merges")) of_type(file, "model", "WordPiece");
+    const auto vocabulary = model.at("vocab").members();
+    result.vocabulary.reserve(vocabulary.size());
+    for (const auto& [piece, id] : vocabulary) result.vocabulary[piece] = id_at(id);
+    result.unknown = model.get<std::string>("unk_token");
+    if (const auto prefix = model.find("continuing_subword_prefix"); prefix && prefix->value() != "##")
+        prefix->wrong("\"##\"; no other one is implemented");
+    if (const auto longest = model.find("max_input_chars_per_word"))
+        result.longest_word = static_cast<std::size_t>(id_at(*longest));
 }
 
 void read_normalizer(const JsonPlace& normalizer, BasicTokenizer& basic) {
-    require_type(normalizer, "BertNormalizer");
-    if (!normalizer.flag("clean_text").value_or(true)) {
+    if (!normalizer.get<bool>("clean_text", true))
         normalizer.at("clean_text").wrong("true; nothing else is implemented");
-    }
-    basic.lower_case = normalizer.flag("lowercase").value_or(true);
-    basic.strip_accents = normalizer.flag("strip_accents").value_or(basic.lower_case);
-    basic.split_ideographs = normalizer.flag("handle_chinese_chars").value_or(true);
+    basic.lower_case = normalizer.get<bool>("lowercase", true);
+    basic.strip_accents = normalizer.get<bool>("strip_accents", basic.lower_case);
+    basic.split_ideographs = normalizer.get<bool>("handle_chinese_chars", true);
 }
 
 }  // namespace
 
+std::int32_t id_at(const JsonPlace& place) {
+    return static_cast<std::int32_t>(place.whole(0, std::numeric_limits<std::int32_t>::max()));
+}
+
 AddedToken added_token(const JsonPlace& place) {
     AddedToken token;
     if (place.value().is_string()) {
-        token.content = place.text();
+        token.content = place.get<std::string>();
         token.special = true;
         return token;
     }
-    if (!place.value().is_object()) place.wrong("a token: a text, or an object with its content");
-    token.content = place.at("content").text();
-    token.single_word = place.flag("single_word").value_or(false);
-    token.lstrip = place.flag("lstrip").value_or(false);
-    token.rstrip = place.flag("rstrip").value_or(false);
-    token.special = place.flag("special").value_or(false);
-    token.normalized = place.flag("normalized");
+    if (!place.value().is_object()) place.wrong("a token: a string, or an object with its content");
+    token.content = place.get<std::string>("content");
+    token.single_word = place.get<bool>("single_word", false);
+    token.lstrip = place.get<bool>("lstrip", false);
+    token.rstrip = place.get<bool>("rstrip", false);
+    token.special = place.get<bool>("special", false);
+    if (place.has("normalized")) token.normalized = place.get<bool>("normalized");
     return token;
 }
 
 TokenizerJson read_tokenizer_json(const JsonPlace& file) {
     TokenizerJson result;
-    read_model(file.at("model"), result);
-    read_normalizer(file.at("normalizer"), result.basic);
-    require_type(file.at("pre_tokenizer"), "BertPreTokenizer");
-    if (file.has("added_tokens")) {
-        const JsonPlace added = file.at("added_tokens");
-        if (!added.value().is_array()) added.wrong("a list of added tokens");
-        for (std::size_t i = 0; i < added.value().size(); ++i) {
-            const JsonPlace place = added.at(i);
-            result.added.push_back({added_token(place), place.at("id").id(), place.name()});
-        }
+    read_model(file, result);
+    read_normalizer(of_type(file, "normalizer", "BertNormalizer"), result.basic);
+    of_type(file, "pre_tokenizer", "BertPreTokenizer");
+    if (const auto added = file.find("added_tokens")) {
+        for (const JsonPlace& place : added->elements())
+            result.added.push_back({added_token(place), id_at(place.at("id")), place.name()});
     }
     return result;
 }
 
 std::pair<PromisedToken, PromisedToken> read_ends(const JsonPlace& file) {
-    const JsonPlace processor = file.at("post_processor");
-    const auto wrong = [&] {
-        processor.wrong("one that turns a pair of texts A and B into [CLS] A [SEP] B [SEP]");
-    };
-    const Json& value = processor.value();
-    const Json type = value.is_object() ? value.value("type", Json()) : Json();
-    const auto token = [&](const std::string& content, const Json& id) -> PromisedToken {
+    constexpr const char* kExpected = "one that turns a pair of texts A and B into [CLS] A [SEP] B [SEP]";
+    const JsonPlace processor = file.at("post_processor", kExpected);
+    const auto token = [](const JsonPlace& content, const JsonPlace& id) -> PromisedToken {
         AddedToken special;
-        special.content = content;
+        special.content = content.get<std::string>();
         special.special = true;
-        return {special, JsonPlace(id, processor.name() + "." + content).id(),
-                processor.name() + "." + content};
+        return {special, id_at(id), id.name()};
     };
-    try {
-        if (type == "BertProcessing") {
-            return {token(value.at("cls").at(0), value.at("cls").at(1)),
-                    token(value.at("sep").at(0), value.at("sep").at(1))};
-        }
-        if (type != "TemplateProcessing") wrong();
-        const std::string cls = value.at("pair").at(0).at("SpecialToken").at("id");
-        const std::string sep = value.at("pair").at(2).at("SpecialToken").at("id");
-        const auto part = [](const char* kind, const std::string& id, int segment) {
+    const auto type = processor.get<std::string>("type", "");
+    if (type == "BertProcessing") {
+        const auto cls = processor.at("cls").elements();
+        const auto sep = processor.at("sep").elements();
+        if (cls.size() == 2 && sep.size() == 2) return {token(cls[0], cls[1]), token(sep[0], sep[1])};
+    }
+    const auto pair =
+        type == "TemplateProcessing" ? processor.at("pair").elements() : std::vector<JsonPlace>();
+    if (pair.size() == 5) {
+        const JsonPlace cls = pair[0].at("SpecialToken").at("id");
+        const JsonPlace sep = pair[2].at("SpecialToken").at("id");
+        const auto part = [](const char* kind, const Json& id, int segment) {
             return Json{{kind, {{"id", id}, {"type_id", segment}}}};
         };
-        const Json pair = {part("SpecialToken", cls, 0), part("Sequence", "A", 0),
-                           part("SpecialToken", sep, 0), part("Sequence", "B", 1),
-                           part("SpecialToken", sep, 1)};
-        const auto ids_of = [&](const std::string& name) {
-            return value.at("special_tokens").at(name).at("ids");
+        const Json wanted = {part("SpecialToken", cls.value(), 0), part("Sequence", "A", 0),
+                             part("SpecialToken", sep.value(), 0), part("Sequence", "B", 1),
+                             part("SpecialToken", sep.value(), 1)};
+        const auto ids_of = [&](const JsonPlace& name) {
+            return processor.at("special_tokens").at(name.get<std::string>()).at("ids").elements();
         };
-        if (value.at("pair") != pair || ids_of(cls).size() != 1 || ids_of(sep).size() != 1) wrong();
-        return {token(cls, ids_of(cls).at(0)), token(sep, ids_of(sep).at(0))};
-    } catch (const Json::exception&) {
-        wrong();
-        throw;
+        if (processor.at("pair").value() == wanted && ids_of(cls).size() == 1 && ids_of(sep).size() == 1)
+            return {token(cls, ids_of(cls).front()), token(sep, ids_of(sep).front())};
     }
+    processor.wrong(kExpected);
 }
 
 }  // namespace bv

@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "io/json_file.hpp"
 #include "squad/text/added_tokens.hpp"
 #include "squad/text/basic_tokenizer.hpp"
-#include "squad/text/json_place.hpp"
 #include "squad/text/pieces.hpp"
 
 namespace bv {
@@ -36,6 +36,9 @@ TokenizerJson read_tokenizer_json(const JsonPlace& file);
 /// The tokens that the file's post-processor puts before and after the first text. Throws Error, which names
 /// the key, unless it turns a pair of texts A and B into [CLS] A [SEP] B [SEP], with segments 0 and 1.
 std::pair<PromisedToken, PromisedToken> read_ends(const JsonPlace& file);
+
+/// The id at `place`, a whole number of at least 0. Throws Error, which names the key.
+std::int32_t id_at(const JsonPlace& place);
 
 /// Reads an added token: a JSON string, which is a special token, or an object with flags. Throws Error,
 /// which names the key.

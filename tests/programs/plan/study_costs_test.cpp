@@ -10,15 +10,6 @@
 namespace bv {
 namespace {
 
-BertConfig bert_large() {
-    BertConfig config;
-    config.hidden_size = 1024;
-    config.layers = 24;
-    config.heads = 16;
-    config.intermediate_size = 4096;
-    return config;
-}
-
 TEST(StudyCosts, CountParametersAsTheModelDoes) {
     BertConfig small;
     small.hidden_size = 24;

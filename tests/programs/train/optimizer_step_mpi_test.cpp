@@ -242,9 +242,9 @@ TEST(RequireFit, WantsTheOneLayerOfAHeadForEachLayer) {
     HeadOrigin origin;
     origin.checkpoint = "one";
     origin.layers = {2};
-    EXPECT_FALSE(require_fit(probe, origin, source, false));
+    EXPECT_FALSE(require_head_fits(probe, origin, source, false));
     origin.layers = {3};
-    EXPECT_THAT([&] { require_fit(probe, origin, source, false); },
+    EXPECT_THAT([&] { require_head_fits(probe, origin, source, false); },
                 testing::ThrowsMessage<Error>(testing::HasSubstr("from the layers 3,")));
 }
 
@@ -254,16 +254,16 @@ TEST(RequireFit, RefusesStatesOfAnotherCheckpointUnlessAllowed) {
     HeadOrigin origin;
     origin.layers = {0, 1, 2};
     origin.checkpoint = "another";
-    EXPECT_THAT([&] { require_fit(head, origin, source, false); },
+    EXPECT_THAT([&] { require_head_fits(head, origin, source, false); },
                 testing::ThrowsMessage<Error>(testing::HasSubstr("--allow-other-checkpoint")));
-    EXPECT_TRUE(require_fit(head, origin, source, true));
+    EXPECT_TRUE(require_head_fits(head, origin, source, true));
     origin.checkpoint = "one";
-    EXPECT_FALSE(require_fit(head, origin, source, false));
+    EXPECT_FALSE(require_head_fits(head, origin, source, false));
     origin.layers = {0, 2, 3};
-    EXPECT_THAT([&] { require_fit(head, origin, source, true); },
+    EXPECT_THAT([&] { require_head_fits(head, origin, source, true); },
                 testing::ThrowsMessage<Error>(testing::HasSubstr("0,2,3")));
     source.info_.task = Task::classification;
-    EXPECT_THAT([&] { require_fit(head, origin, source, true); },
+    EXPECT_THAT([&] { require_head_fits(head, origin, source, true); },
                 testing::ThrowsMessage<Error>(testing::HasSubstr("classification")));
 }
 

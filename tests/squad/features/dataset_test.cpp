@@ -105,14 +105,14 @@ TEST_F(DatasetFile, malformed_json_is_an_error_with_line_and_column) {
 }
 
 TEST_F(DatasetFile, another_structure_is_an_error_with_its_place) {
-    BV_EXPECT_ERROR(read_squad(file("[]")), "no \"data\"");
+    BV_EXPECT_ERROR(read_squad(file("[]")), "expected a JSON object");
     BV_EXPECT_ERROR(read_squad(file("{\"version\": 2}")), "no \"data\"");
-    BV_EXPECT_ERROR(read_squad(file("{\"data\": {}}")), "\"data\" is no list");
+    BV_EXPECT_ERROR(read_squad(file("{\"data\": {}}")), "key 'data' is {}", "a list");
     BV_EXPECT_ERROR(read_squad(file("{\"data\": []}")), "no questions");
-    BV_EXPECT_ERROR(read_squad(file("{\"data\": [{\"paragraphs\": [{\"qas\": []}]}]}")), "\"context\"",
-                    "data[0].paragraphs[0]");
-    BV_EXPECT_ERROR(read_squad(paragraph("a", R"({"id":7,"question":"?"})")), "\"id\"", "qas[0]",
-                    "no string");
+    BV_EXPECT_ERROR(read_squad(file("{\"data\": [{\"paragraphs\": [{\"qas\": []}]}]}")),
+                    "context' is missing", "data[0].paragraphs[0]");
+    BV_EXPECT_ERROR(read_squad(paragraph("a", R"({"id":7,"question":"?"})")), ".id' is 7", "qas[0]",
+                    "a string");
     BV_EXPECT_ERROR(read_squad(paragraph("a", R"({"id":"1","question":"?"},{"id":"1","question":"?"})")),
                     "question id 1 stands twice");
 }
@@ -127,8 +127,8 @@ TEST_F(DatasetFile, an_answer_must_stand_at_its_offset) {
                     "\"lue\\n\"");
     BV_EXPECT_ERROR(read_squad(with("blue", "40")), "question q7", "character 40", "context of 11");
     BV_EXPECT_ERROR(read_squad(with("blue", "-1")), "question q7", "character -1");
-    BV_EXPECT_ERROR(read_squad(with("blue", "\"2\"")), "answer_start", "no whole number");
-    BV_EXPECT_ERROR(read_squad(with("blue", "18446744073709551615")), "answer_start", "no whole number");
+    BV_EXPECT_ERROR(read_squad(with("blue", "\"2\"")), "answer_start' is \"2\"", "a whole number");
+    BV_EXPECT_ERROR(read_squad(with("blue", "18446744073709551615")), "answer_start' is", "a whole number");
     BV_EXPECT_ERROR(read_squad(with("", "2")), "question q7", "empty");
 }
 

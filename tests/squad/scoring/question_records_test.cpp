@@ -215,7 +215,7 @@ TEST_F(QuestionRecordsTest, ADamagedFileAndOneOfSomethingElseAreRefusedByName) {
     EXPECT_NE(refusal().find(path.string() + ": it is damaged or was changed"), std::string::npos)
         << refusal();
     write_logits(path, logits_);
-    EXPECT_NE(refusal().find("no records of questions"), std::string::npos) << refusal();
+    EXPECT_NE(refusal().find("no file of question records"), std::string::npos) << refusal();
     QuestionRecords lacking = records();
     lacking.columns.erase("null_odds");
     write_question_records(path, lacking);

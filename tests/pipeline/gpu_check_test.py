@@ -225,9 +225,28 @@ def test_extraction_is_compared_with_the_encoder_alone_and_a_prediction_with_its
     assert log.count("--batch-tokens 8192") == 2 and "--layers 2" in log and "--layers all" in log
 
     numbers = found["study"]["numbers"]
-    assert (numbers["1_gpus"]["ranks"], numbers["8_gpus"]["ranks"]) == (1, 8)
+    for ranks, planned in numbers["plans"].items():
+        assert planned["ranks"] == int(ranks)
+        assert numbers["hours"][ranks] == pytest.approx(planned["seconds"] / 3600)
+    assert numbers["plans"].keys() == {"1", "8"}
     assert "configs/reference_8_gpus.toml" in gpu_check.packed()["study.log"]
     check = numbers["check"]
     assert check["share_of_epoch"] >= 0.05 and check["steps"] >= 1
     assert check["measured_over_predicted"] == pytest.approx(check["measured_seconds"] / check["predicted_seconds"])
     assert 0.01 < check["measured_over_predicted"] < 100
+
+
+def test_heads_are_compared_in_one_training_on_each_device(gpu_check):
+    script = ("import sys, gpu, gpu_items; gpu_items.zoo = lambda bench: ['learned_pooling', 'adapter_64_shared_skip']; "
+              "sys.exit(gpu.main())")
+    command = [sys.executable, "-c", script, *gpu_check.command[2:], "--items", "heads"]
+    bv.run_command(command, env={"PYTHONPATH": str(SCRIPT.parent), "SLURM_JOB_ID": ""}, timeout=300)
+    found = gpu_check.items()["heads"]
+    assert (found["ended"], found["numbers"]) == ("passed", {
+        name: {"loss": 0, "logits": 0} for name in ("learned_pooling", "adapter_64_shared_skip")})
+    log = gpu_check.packed()["heads.log"]
+    assert log.count("/bv_train --store") == 2 and "/bv_eval" not in log
+    for name in found["numbers"]:
+        learning, still = (gpu_check.work / "heads-on-gpu" / name / "epoch-0" / f"lr-{rate}-seed-1" for rate in ("0.001", "1e-30"))
+        assert bv.digest(learning / "logits.safetensors") != bv.digest(still / "logits.safetensors")
+        assert len(bv.read_json_lines(still / "metrics.jsonl")) == 1

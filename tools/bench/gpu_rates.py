@@ -111,10 +111,11 @@ def check_prediction(bench, rate):
 
 def study(bench, numbers):
     """Estimates the reference's whole study from the rates of this machine, on one GPU and on eight; checks a prediction."""
-    for ranks in STUDIES:
-        said, numbers[f"{ranks}_gpus"] = plan(bench, ranks, "--measure")
-        if ranks == 1:
-            numbers["check"] = check_prediction(bench, re.search(r"fine-tuning (\d+) and encoding", said)[1])
+    said, alone = plan(bench, 1, "--measure")
+    numbers |= dict(check={}, hours={1: alone["seconds"] / 3600}, plans={1: alone})
+    numbers["check"] |= check_prediction(bench, re.search(r"fine-tuning (\d+) and encoding", said)[1])
+    _, numbers["plans"][8] = plan(bench, 8, "--measure")
+    numbers["hours"][8] = numbers["plans"][8]["seconds"] / 3600
 
 
 RATES = {"speed": speed, "extraction": extraction, "study": study}

@@ -57,7 +57,7 @@ def arguments():
     parser.add_argument("--steps", type=int, default=40, help="steps that count in each timed run [%(default)s]")
     parser.add_argument("--kills", type=int, default=20, help="random kills in equal-bits, if there is time [%(default)s]")
     parser.add_argument("--questions", type=int, default=4000, help="questions of the corpus of our own [%(default)s]")
-    parser.add_argument("--few", type=int, default=800, help="questions whose states are stored [%(default)s]")
+    parser.add_argument("--few", type=int, default=800, help="questions whose states of all layers are stored [%(default)s]")
     parser.add_argument("--minutes", type=float, default=10, help="most minutes of an item [%(default)s]")
     parser.add_argument("--total-minutes", type=float, default=9, help="most minutes of all items together [%(default)s]")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / f"bertvision-gpu-{os.getuid()}",

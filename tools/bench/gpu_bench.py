@@ -125,7 +125,7 @@ class Bench:
         self.folder, self.programs, self.log = results.work, options.programs.resolve(), None
 
     def prepare(self):
-        """Makes the text, the model and the features: of all questions, and of a few questions whose states fit on a disk."""
+        """Makes the model, the text and its features."""
         self.model = self.options.model or self.bert_large()
         squad = self.options.squad
         if squad is None:
@@ -133,13 +133,16 @@ class Bench:
             self.run(sys.executable, REPOSITORY / "tools/make_corpus.py", "--output", squad, "--train",
                      self.options.questions, "--dev", 12)
         self.text = text_in(squad, "train.json", "train-v2.0.json")
-        self.features, self.few = self.folder / "train.h5", self.folder / "few.h5"
-        for features, limit in ((self.few, self.options.few), (self.features, 0)):
-            said = self.run(self.program("bv_prepare"), "--squad", self.text, "--model", self.model, "--limit", limit, "--unfound",
-                            "keep", "--output", features, "--force")
-        found = re.search(r"(\d+) features, (\d+) tokens", said)
-        self.sequences, self.mean_tokens = int(found[1]), int(found[2]) / int(found[1])
+        self.features, self.sequences, self.mean_tokens = self.features_of("train", 0)
         self.sizes = BertSizes.of_folder(self.model)
+
+    def features_of(self, name, limit):
+        """Makes the features of at most `limit` questions, or of all if it is 0: (file, number of sequences, their mean tokens)."""
+        file = self.folder / f"{name}.h5"
+        said = self.run(self.program("bv_prepare"), "--squad", self.text, "--model", self.model, "--limit", limit, "--unfound",
+                        "keep", "--output", file, "--force")
+        sequences, tokens = map(int, re.search(r"(\d+) features, (\d+) tokens", said).groups())
+        return file, sequences, tokens / sequences
 
     def bert_large(self):
         """BERT-Large with random weights; an earlier call may have made it."""

@@ -92,9 +92,7 @@ def parity(bench, numbers):
     sys.path.insert(0, str(REPOSITORY / "tools"))
     from read_store import Store
     peer, sequences = transformers_states(bench), 8
-    features, store = bench.folder / "sequences.h5", bench.folder / "parity.h5"
-    bench.run(bench.program("bv_prepare"), "--squad", bench.text, "--model", bench.model, "--limit", sequences, "--unfound",
-              "keep", "--output", features, "--force")
+    store, (features, *_) = bench.folder / "parity.h5", bench.features_of("sequences", sequences)
     with h5py.File(features) as file:
         starts, ids, segments = (file["features"][name][:] for name in ("starts", "ids", "segments"))
     wrong = []
@@ -156,9 +154,7 @@ def heads(bench, numbers):
     those of a second training, which changes no weight, so that they come from the same weights."""
     import numpy as np
     from safetensors.numpy import load_file
-    features, store, names = bench.folder / "heads.h5", bench.folder / "heads-states.h5", zoo(bench)
-    bench.run(bench.program("bv_prepare"), "--squad", bench.text, "--model", bench.model, "--limit", 8, "--unfound", "keep",
-              "--output", features, "--force")
+    store, names, (features, *_) = bench.folder / "heads-states.h5", zoo(bench), bench.features_of("heads", 8)
     extract(bench, store, features, "--dtype", "float32")
     trained = {device: bench.folder / f"heads-on-{device}" for device in ("cpu", "gpu")}
     for device, output in trained.items():

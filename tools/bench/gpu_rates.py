@@ -50,28 +50,30 @@ def speed(bench, numbers):
         row["tflop_per_second_and_gpu"] = row["tokens_per_second"] * flop / 1e12 / row["gpus"]
 
 
-def forward_rate(bench):
-    """The rate of the encoder alone, over all questions."""
+def forward_rate(bench, features, mean_tokens):
+    """The rate of the encoder alone."""
     untrained = bench.folder / "untrained"  # the model with an answer head, because bv_eval refuses a model without one
     bench.run(*bench.finetune(1, untrained, "--checkpoints", 0, "--resume", "never", "--force"))
     said = bench.run(*bench.on_ranks(bench.gpus, "bv_eval", "--checkpoint", untrained / "checkpoints/epoch-0", "--features",
-                                     bench.features, "--output", bench.folder / "forward", "--device", bench.device, "--force"))
+                                     features, "--output", bench.folder / "forward", "--device", bench.device, "--force"))
     shutil.rmtree(untrained)
     # Rank 0 logs only its own rate.
     sequences = float(re.findall(r"predicting .*? \(([\d.e+]+) features/s\)", said)[-1]) * bench.gpus
-    return dict(sequences_per_second=sequences, tokens_per_second=sequences * bench.mean_tokens)
+    return dict(sequences_per_second=sequences, tokens_per_second=sequences * mean_tokens)
 
 
 def extraction(bench, numbers):
     """Times the encoder alone, and writing its states into a store; then times heads on that store.
 
-    The states of all layers of a GPU's BERT-Large are more than any disk takes. The states of the last layer of all questions are
-    written too: there the disk keeps up.
+    A GPU makes the states of all layers of BERT-Large faster than a disk takes them. Therefore the last layer's states alone are
+    written too, of so many more questions that the store is as large.
     """
     store, last = bench.folder / "states.h5", bench.sizes.num_hidden_layers
-    forward = numbers["forward"] = forward_rate(bench)
-    numbers |= dict(wanted_share_of_forward=WANTED_SHARE, extraction={})
-    for name, features, layers in (("last layer", bench.features, last), ("all layers", bench.few, "all")):
+    few, *_ = bench.features_of("few", bench.options.few)
+    many, sequences, mean_tokens = bench.features_of("many", bench.options.few * (last + 1))
+    forward = numbers["forward"] = forward_rate(bench, many, mean_tokens)
+    numbers |= dict(sequences=sequences, mean_tokens=mean_tokens, wanted_share_of_forward=WANTED_SHARE, extraction={})
+    for name, features, layers in (("last layer", many, last), ("all layers", few, "all")):
         found = numbers["extraction"][name] = extract(bench, store, features, "--layers", layers)
         share = found["tokens_per_second"] / forward["tokens_per_second"]
         found |= dict(share_of_forward=share, met=share >= WANTED_SHARE)
@@ -96,7 +98,7 @@ def check_prediction(bench, rate):
     """Fine-tunes for a small part of an epoch on one GPU, with the reference's settings: (time predicted from the measured rate of
     fine-tuning, tokens/s; time of the steps; their ratio)."""
     run = bench.folder / "predicted"
-    said, planned = plan(bench, 1, "--features", bench.features, "--dev-features", bench.few, "--train-rate", rate)
+    said, planned = plan(bench, 1, "--features", bench.features, "--dev-features", bench.features, "--train-rate", rate)
     bench.run(*bench.on_ranks(1, "bv_finetune", "--config", REPOSITORY / "configs" / STUDIES[1], "--model", bench.model,
                               "--features", bench.features, "--checkpoints", CHECKED_SHARE, "--device", bench.device,
                               "--resume", "never", "--output", run, "--force"))

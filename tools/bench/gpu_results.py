@@ -1,4 +1,4 @@
-"""The results of tools/bench/gpu.py, kept up to date while it runs, in two small files: a borrowed machine may give back no more."""
+"""The results of tools/bench/gpu.py, kept up to date in two small files: a borrowed machine may give back no more."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""tools/bench/gpu.py on the CPU: it ends in time with all that it started, keeps the numbers so far, and needs few files for them."""
+"""tools/bench/gpu.py on the CPU: it ends in time with all that it started, and its numbers so far are in two small files."""
 
 import os
 import signal

@@ -22,7 +22,7 @@ A stage reads the results of the stages before it, so run these first, beginning
 END
     road_flags
     cat <<'END'
-  --ranks N       ranks of finetune, extract, train and eval [one for each GPU; without a GPU 2]
+  --ranks N       ranks of finetune, extract, train and eval [one for each visible GPU; without a GPU 2]
 
 To look into it:
   --preset P      run the programs of this preset of CMakePresets.json (debug, asan ...) [release]; builds them if needed
@@ -74,8 +74,13 @@ done
 check_flags
 
 count_ranks() {
-    local gpus=0
-    ! command -v nvidia-smi >/dev/null || gpus=`nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU'` || true
+    local gpus=0 visible
+    if [[ ${CUDA_VISIBLE_DEVICES+set} ]]; then
+        IFS=, read -ra visible <<<"$CUDA_VISIBLE_DEVICES"
+        gpus=${#visible[@]}
+    elif command -v nvidia-smi >/dev/null; then
+        gpus=`nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU'` || true
+    fi
     echo $((gpus > 0 ? gpus : 2))
 }
 [[ $ranks ]] || ranks=`count_ranks`
@@ -108,8 +113,9 @@ if [[ $preset == asan || $sanitizer ]]; then
 fi
 [[ ! $hang_timeout ]] || program_flags+=(--hang-timeout "$hang_timeout")
 read_study
+for stage in "${stages[@]}"; do check_settings "$stage"; done
 check_inputs
-[[ -e $run/study.toml ]] || cp "$config" "$run/study.toml"
+[[ $config -ef $run/study.toml ]] || cp "$config" "$run/study.toml"
 wanted_results >"$run/wanted.txt"
 # The commit, host and versions behind the results, for the report.
 record=$run/jobs/debug-`date +%Y%m%d-%H%M%S`.json

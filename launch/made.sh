@@ -1,21 +1,71 @@
-# shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2154,SC2086
+# shellcheck shell=bash disable=SC2006,SC2030,SC2031,SC2154,SC2086,SC2206
 # Finds out which results of a study are made, and which are missing. road.sh sources it.
 
 # Whether a file is there, and --force does not ask to make it again. What a job has made since its first start is newer than
 # $forced_at, and stays if Slurm starts the job again.
 exists() { [[ -e $1 && (! $force || ($forced_at && $1 -nt $forced_at)) ]]; }
 
-# Whether a fine-tuning has made all checkpoints of the study, or has ended earlier by --patience.
+# Whether a fine-tuning has made all checkpoints of the study, or has ended earlier by --patience and would end there again.
 finished_tuning() {
-    local last epoch
+    local last epoch wanted had
     exists "$1/metrics/finetune.jsonl" || return 1
     last=`tail -n 1 "$1/metrics/finetune.jsonl"`
     [[ $last == *'"done":true'* ]] || return 1
-    [[ $last != *'"stopped_early":true'* ]] || return 0
+    if [[ $last == *'"stopped_early":true'* ]]; then
+        [[ -e $1/finetune.toml ]] || return 0
+        $prefix "$python" launch/settings.py patience "$config" "$1" | read -r wanted had || exit 2
+        ((wanted > 0 && wanted <= had)) || return 1
+        return 0
+    fi
     for epoch in "${study_checkpoints[@]}"; do
         [[ -e $1/checkpoints/epoch-$epoch/checkpoint.json ]] || return 1
     done
 }
+
+# The heads that are trained, of those that the study wants for a task, a seed and an epoch: their folders.
+made_heads() {
+    local task=$1 seed=$2 epoch=$3 folder=$run/$1/seed-$2 variant head pattern place
+    study_variants | while read -r variant; do
+        trained_heads "$task" "$variant" | while read -r head; do head_scores . "$head" "$epoch" "$seed" "$variant"; done
+    done | while read -r pattern; do
+        for place in "$folder"/${pattern%/*}; do
+            [[ ! -e $place/metrics.json ]] || echo "$place"
+        done
+    done
+}
+
+# The results of a stage that are made, as launch/settings.py wants them.
+made_results() {
+    local task seed epoch split place
+    if [[ $1 == prepare ]]; then
+        for split in train dev; do echo "$run/features/$split.h5"; done
+        return 0
+    fi
+    for task in "${tasks[@]}"; do
+        for seed in "${seeds[@]}"; do
+            place=$run/$task/seed-$seed
+            if [[ $1 == finetune ]]; then
+                ! finished_tuning "$place" || echo "$place"
+                continue
+            fi
+            for epoch in ${epochs[@]+"${epochs[@]}"}; do
+                case $1 in
+                    extract) for split in "${splits[@]}"; do echo "$place/stores/epoch-$epoch-$split.h5"; done ;;
+                    train) made_heads "$task" "$seed" "$epoch" ;;
+                esac
+            done
+        done
+    done
+}
+
+# Ends with an error if results of a stage were made with other settings than the study has.
+check_settings() {
+    local changed
+    [[ ! $force && $1 != eval && $1 != report ]] || return 0
+    changed=`made_results "$1" | $prefix "$python" launch/settings.py changed "$1" "$config"` || exit 2
+    [[ ! $changed ]] || fail "$changed"
+}
+
 scored() { exists "$1/metrics.json"; }
 
 # The name of the last checkpoint of the study that has scores in a folder "evaluations"; nothing if none has.
@@ -41,168 +91,65 @@ complete_store() {
     [[ -e $1 ]] && blocks=`store_blocks "$1"` && [[ ${blocks% *} == "${blocks#* }" ]]
 }
 
-# The heads that a study wants for a task.
-heads_of() {
-    local -n list=study_$1_heads
-    ((${#list[@]} == 0)) || printf '%s\n' "${list[@]}"
-}
-
-# Whether each hidden state gets a head of its own, as that of a probe. The head may be given as a file.
-each_layer() {
-    local file=$1 line
-    [[ $file == *.toml ]] || file=configs/heads/$file.toml
-    [[ -e $file ]] || return 1
-    while read -r line || [[ $line ]]; do
-        [[ ! $line =~ ^\ *each_layer\ *=\ *true ]] || return 0
-    done <"$file"
-    return 1
-}
-
-# The heads that a study trains in a variant ("-share-0.1", "-layers-0,2", "-shuffled-labels") or without one (""). The layer atlas
-# is one more head. A layer's own head is the same in each choice of layers.
-trained_heads() {
-    local variant=$2 head name probe=''
-    local -n list=study_$1_heads
-    [[ ! $study_layer_atlas || ($variant && $variant != -shuffled-labels) ]] || probe=$1_probe
-    for head in ${list[@]+"${list[@]}"}; do
-        name=${head##*/}
-        [[ ${name%.toml} != "$probe" ]] || probe=''
-        if [[ $variant == -layers-* ]] && each_layer "$head"; then continue; fi
-        echo "$head"
-    done
-    [[ ! $probe ]] || echo "$probe"
-}
-
-# The last folder of a head, which names a learning rate, the seed and the variant. It is a pattern if each layer has a head.
-head_folder() {
-    local head=$1 rate=$2 seed=$3 variant=$4 layer=''
-    ! each_layer "$head" || layer='-layer-[0-9][0-9]'
-    echo "lr-$rate-seed-$seed$layer$variant"
-}
-
-# Patterns that match the scores of a trained head in a variant, one for each learning rate of the study.
-head_scores() {
-    local folder=$1 head=$2 epoch=$3 seed=$4 variant=$5 name=${2##*/} rate
-    for rate in "${study_learning_rates[@]}"; do
-        echo "$folder/heads/${name%.toml}/epoch-$epoch/`head_folder "$head" "$rate" "$seed" "$variant"`/metrics.json"
-    done
-}
-
-# The number of hidden states in the stores of a checkpoint.
-stored_layers() {
-    local folder=$1 epoch=$2 layers
-    if [[ $study_stored_layers ]]; then
-        echo "$study_stored_layers"
-    else
-        layers=`sed -nE 's/.*"num_hidden_layers": *([0-9]*).*/\1/p' "$folder/checkpoints/epoch-$epoch/config.json" 2>/dev/null` || true
-        echo $((${layers:-0} + 1)) # the embedding output is one
-    fi
-}
-
 # Whether a head is trained in a variant: with each learning rate and, if each layer has a head, for each layer.
 finished_head() {
-    local folder=$1 head=$2 epoch=$3 patterns pattern place count wanted=1
-    ! each_layer "$head" || wanted=`stored_layers "$folder" "$epoch"`
+    local folder=$1 patterns pattern place count wanted
     head_scores . "${@:2}" | mapfile -t patterns
     for pattern in "${patterns[@]}"; do
         count=0
         for place in "$folder"/$pattern; do # no pattern in the folder's own name
             ! exists "$place" || count=$((count + 1))
         done
+        wanted=`wanted_number "$pattern"`
         ((count >= wanted)) || return 1
     done
 }
 
-# Prints all results of the study, one pattern below RUN on each line. Tools that watch a run read them in RUN/wanted.txt. A line
-# about a comparison also has patterns of its heads' folders, separated by tabs: if one of these heads is worthless, the comparison
-# is not made.
-wanted_results() {
-    local task seed epoch head variant rate output heads _
-    local variants=('' ${study_shares[@]+"${study_shares[@]/#/-share-}"})
-    variants+=(${study_layer_subsets[@]+"${study_layer_subsets[@]/#/-layers-}"})
-    [[ ! $study_shuffled_labels ]] || variants+=(-shuffled-labels)
-    for task in "${study_tasks[@]}"; do
-        for seed in "${study_seeds[@]}"; do
-            echo "$task/seed-$seed/metrics/finetune.jsonl"
-            for epoch in ${study_states_at[@]+"${study_states_at[@]}"}; do
-                for variant in "${variants[@]}"; do
-                    trained_heads "$task" "$variant" |
-                        while read -r head; do head_scores "$task/seed-$seed" "$head" "$epoch" "$seed" "$variant"; done
-                done
-                echo "$task/seed-$seed/evaluations/epoch-$epoch/metrics.json"
-            done
-            [[ $task != span ]] || echo "$task/seed-$seed/evaluations/never-none/metrics.json"
-            for rate in "${study_learning_rates[@]}"; do
-                comparison_patterns "$task" "$seed" "$task/seed-$seed" "$rate" ${study_states_at[@]+"${study_states_at[@]}"} |
-                    while IFS=$'\t' read -r _ output _ _ heads; do echo "$output/metrics.json"$'\t'"$heads"; done
-            done
+unfinished_head() { ! finished_head "$@"; }
+
+# Whether --force must replace a training of a head in a variant, finished or not: it was begun before $forced_at.
+begun_before() {
+    local folder=$1 patterns pattern file
+    head_scores . "${@:2}" | mapfile -t patterns
+    for pattern in "${patterns[@]}"; do
+        for file in "$folder"/${pattern%/*}/metrics.json "$folder"/${pattern%/*}/resume/recipe.json; do
+            [[ -e $file ]] && ! exists "$file" && return 0
         done
     done
+    return 1
 }
 
-# All comparisons of a task with a learning rate and with checkpoints at the given epochs. Each is a line of words with tabs between
-# them: "mixed OUTPUT HEAD EPOCH" scores a head on the states of another checkpoint; "ensemble OUTPUT HOW LOGITS,LOGITS" joins
-# models. The rest of the line has the folders of the heads that it needs. All paths lie in FOLDER. OUTPUT and the folders of heads
-# end in a name of `head_folder`.
-comparison_patterns() {
-    local task=$1 seed=$2 folder=$3 rate=$4 epochs=" ${*:5} " own pair epoch head ensemble member logits heads how
-    local -n ensembles=study_$1_ensembles
-    for pair in ${study_mixed[@]+"${study_mixed[@]}"}; do
-        epoch=${pair%:*}
-        [[ $epochs == *" $epoch "* ]] || continue
-        heads_of "$task" | while read -r head; do
-            own=`head_folder "$head" "$rate" "$seed" ''`
-            head=${head##*/} head=${head%.toml}
-            printf 'mixed\t%s\t' "$folder/evaluations/mixed/$head/epoch-$epoch-on-${pair#*:}/$own"
-            printf '%s\t%s\t%s\n' "$folder/heads/$head/epoch-$epoch/$own" "${pair#*:}" "$folder/heads/$head/epoch-$epoch/$own"
-        done
+# any_variant TEST FOLDER HEAD EPOCH SEED VARIANT...: whether the test succeeds for one of the variants.
+any_variant() {
+    local variant
+    for variant in "${@:6}"; do
+        ! "${@:1:5}" "$variant" || return 0
     done
-    own=lr-$rate-seed-$seed
-    for ensemble in ${ensembles[@]+"${ensembles[@]}"}; do
-        for epoch in $epochs; do
-            logits='' heads=''
-            for member in ${ensemble//+/ }; do
-                head=$folder/heads/$member/epoch-$epoch/$own
-                [[ $member == BERT ]] && head=$folder/evaluations/epoch-$epoch || heads+=$'\t'$head
-                logits+=${logits:+,}$head/logits.safetensors
-            done
-            for how in max mean; do
-                printf 'ensemble\t%s\t' "$folder/evaluations/ensembles/$ensemble/epoch-$epoch/$own-$how"
-                printf '%s\t%s%s\n' "$how" "$logits" "$heads"
-            done
-        done
-    done
+    return 1
 }
 
-# The heads for which at least one of the given variants is not trained yet, one on each line.
-missing_heads() {
-    local task=$1 seed=$2 epoch=$3 head variant
-    trained_heads "$task" "$4" | while read -r head; do
-        for variant in "${@:4}"; do
-            finished_head "$run/$task/seed-$seed" "$head" "$epoch" "$seed" "$variant" && continue
-            echo "$head"
-            break
-        done
+# trainings TASK SEED EPOCH FLAGS VARIANT...: the runs of bv_train for the heads that lack one of the variants, one on each line: the
+# heads and, after a tab, more flags. What a job has begun since its first start goes on without --force, because with it bv_train
+# would train finished variants and layers of these heads again.
+trainings() {
+    local task=$1 seed=$2 epoch=$3 flags=$4 head own heads='' replaced=''
+    trained_heads "$task" "$5" | while read -r head; do
+        own=("$run/$task/seed-$seed" "$head" "$epoch" "$seed" "${@:5}")
+        any_variant unfinished_head "${own[@]}" || continue
+        if [[ $force ]] && any_variant begun_before "${own[@]}"; then replaced+=,$head; else heads+=,$head; fi
     done
+    [[ ! $heads ]] || echo "${heads#,}${flags:+$'\t'$flags}"
+    [[ ! $replaced ]] || echo "${replaced#,}"$'\t'"${flags:+$flags }--force"
 }
 
-# The runs of bv_train that still need the states of a checkpoint, one on each line: the heads and, after a tab, more flags.
+# The runs of bv_train that still need the states of a checkpoint, as lines of `trainings`.
 missing_trainings() {
-    local heads subset shares
-    heads=`missing_heads "$@" '' | paste -sd, -`
-    [[ ! $heads ]] || echo "$heads"
-    if [[ $study_shuffled_labels ]]; then
-        heads=`missing_heads "$@" -shuffled-labels | paste -sd, -`
-        [[ ! $heads ]] || echo "$heads"$'\t'--shuffle-labels
-    fi
-    if ((${#study_shares[@]})); then
-        heads=`missing_heads "$@" "${study_shares[@]/#/-share-}" | paste -sd, -`
-        shares=${study_shares[*]}
-        [[ ! $heads ]] || echo "$heads"$'\t'"--share ${shares// /,}"
-    fi
+    local subset shares="${study_shares[*]-}"
+    trainings "$@" '' ''
+    [[ ! $study_shuffled_labels ]] || trainings "$@" --shuffle-labels -shuffled-labels
+    [[ ! $shares ]] || trainings "$@" "--share ${shares// /,}" "${study_shares[@]/#/-share-}"
     for subset in ${study_layer_subsets[@]+"${study_layer_subsets[@]}"}; do
-        heads=`missing_heads "$@" "-layers-$subset" | paste -sd, -`
-        [[ ! $heads ]] || echo "$heads"$'\t'"--layers $subset"
+        trainings "$@" "--layers $subset" "-layers-$subset"
     done
 }
 
@@ -220,15 +167,18 @@ served_store() {
 worthless_head() { [[ -e $1/metrics.json && ! -e $1/head.json ]]; }
 
 # The comparisons to score when a task's heads are trained: the first four words of `comparison_patterns`, for each learning rate and
-# each layer that has a head. If no layer's head is trained yet, the pattern stays in the paths, and matches no file.
+# each layer that has a head. If a layer's head is not begun yet, the pattern stays in the paths once, and matches no file.
 comparisons() {
-    local task=$1 seed=$2 rate own words place head filled
+    local task=$1 seed=$2 rate own words places place wanted head filled
     for rate in "${study_learning_rates[@]}"; do
         comparison_patterns "$task" "$seed" "$run/$task/seed-$seed" "$rate" ${epochs[@]+"${epochs[@]}"}
     done | while IFS=$'\t' read -ra words; do
         own=${words[4]##*/}
-        for place in "${words[4]%/*}/"$own; do
-            place=${place##*/}
+        places=("${words[4]%/*}/"$own)
+        places=("${places[@]##*/}")
+        wanted=`wanted_number "$own"`
+        ((${#places[@]} >= wanted)) || [[ ${places[0]} == "$own" ]] || places+=("$own")
+        for place in "${places[@]}"; do
             for head in "${words[@]:4}"; do
                 ! worthless_head "${head%/*}/$place" || continue 2
             done

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2006,SC2034,SC2154,SC2086
-# Reads the flags and the study of a run from text to report (the "road"). made.sh finds out which results are made, and stages.sh
-# makes them. launch/debug.sh, the jobs of slurm/ and slurm/study.sh source this file from the repository's root. They set the
+# Reads the flags and the study of a run from text to report (the "road"). results.sh names its results, made.sh finds out which of
+# these are made, and stages.sh makes them. launch/debug.sh, the jobs of slurm/ and slurm/study.sh source this file from the repository's root. They set the
 # programs to use: the folder $bin, $python, and $prefix, the words that start each of these (a container; may be empty).
 #
-# This file, made.sh, stages.sh, debug.sh and slurm/job.sh use `COMMAND` and never $(..), <(..) or >(..), because their shell
+# This file, results.sh, made.sh, stages.sh, debug.sh and slurm/job.sh use `COMMAND` and never $(..), <(..) or >(..), because their shell
 # has traps. If a signal comes while bash 5.2 parses one of the latter, the trap fails, and the shell ends with exit code 2.
 # `COMMAND` is parsed by a child shell. The last command of a pipeline runs in the shell itself.
 shopt -s lastpipe
@@ -143,4 +143,5 @@ model $model"
         fail "$run was made from other inputs (${before//$'\n'/ }); name another folder by --run"
 }
 
+. launch/results.sh
 . launch/made.sh

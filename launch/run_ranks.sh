@@ -192,8 +192,11 @@ if [[ $preflight ]]; then
     given_files "$@" | mapfile -t given
     timeout --foreground 180 "${start[@]}" "$here/rank.sh" ${rank_flags[@]+"${rank_flags[@]}"} \
         --check ${given[@]+"${given[@]}"} -- "$@" </dev/null | { IFS= read -r -d '' said || true; } || {
+        code=$?
         [[ ! $told ]] || exit 85
-        echo "failure: run_ranks.sh: $launcher did not start $ranks ranks within 180 s; its own words are above" >&2
+        within=''
+        ((code != 124)) || within=' within 180 s' # timeout ended it
+        echo "failure: run_ranks.sh: $launcher did not start $ranks ranks$within; its own words are above" >&2
         exit 1
     }
     python3 "$here/preflight.py" --ranks "$ranks" --launcher "$launcher" --threads "$threads" ${gpus:+--gpus} \

@@ -120,7 +120,7 @@ stage_train() {
                 for training in ${trainings[@]+"${trainings[@]}"}; do
                     IFS=$'\t' read -r heads more <<<"$training"
                     say "$task heads of seed $seed at epoch $epoch: ${heads//,/ }${more:+ ($more)}"
-                    on_ranks bv_train --config "$config" --heads "$heads" --seed "$seed" $more ${force:+--force} \
+                    on_ranks bv_train --config "$config" --heads "$heads" --seed "$seed" $more \
                         "${stores[@]}" --output "$folder/heads"
                 done
                 [[ $study_keep_stores ]] || rm -f "$folder/stores/epoch-$epoch-"{train,dev,held-out}.h5{,.toml}

@@ -94,18 +94,34 @@ if [[ ${SLURM_ARRAY_TASK_ID:-} ]]; then
     esac
 fi
 
+check_settings "$stage"
+
+# --- What Slurm says ---
+
+# ask_slurm COMMAND...: sets $said to the words of one of Slurm's commands. Slurm's controller may be busy or may be starting again, so
+# a command that fails is tried five times in 40 seconds.
+ask_slurm() {
+    local tries
+    for tries in 1 2 3 4 5; do
+        ((tries == 1)) || sleep 10
+        ! said=`"$@" 2>&1` || return 0
+        [[ $said != *"Invalid job id"* ]] || break
+    done
+    return 1
+}
+
+# find_state JOB: sets $state to Slurm's state of the job; it is empty if the job has ended. Fails if Slurm does not answer.
+find_state() {
+    state=''
+    if ask_slurm squeue --noheader --jobs="$1" --format=%T; then state=$said; else [[ $said == *"Invalid job id"* ]]; fi
+}
+
 # --- Only one job makes an output: the link OUTPUT.job names this job ---
 
 claims=()
 
-active() {
-    local said
-    said=`squeue --noheader --jobs="$1" --format=%T 2>&1` || true
-    [[ $said && $said != *"Invalid job id"* ]]
-}
-
 claim() {
-    local link=$1.job owner left='' why tries=0
+    local link=$1.job owner left='' why tries=0 state said
     mkdir -p "${link%/*}"
     while true; do
         why=`ln -s "$job" "$link" 2>&1` || true
@@ -122,7 +138,9 @@ claim() {
             owner=`readlink "$link"` || continue
             [[ $owner != "$job" ]] || break
         fi
-        ! active "$owner" || fail "$1 is being made by job $owner; wait for it, or scancel $owner"
+        find_state "$owner" ||
+            fail "$1 belongs to job $owner, and squeue does not say whether this job has ended: $said; submit this job again later"
+        [[ ! $state ]] || fail "$1 is being made by job $owner; wait for it, or scancel $owner"
         say "job $owner left $1 unfinished"
         left=1
         rm -f "$link"
@@ -134,24 +152,27 @@ release() { rm -f "$1.job"; }
 
 # --- After the stage has ended ---
 
-# Whether a node has died. A launcher notices that and ends long before Slurm notices it.
-lost_node() { ((nodes > 1)) && ! timeout 60 srun --overlap --ntasks="$nodes" --ntasks-per-node=1 true 2>/dev/null; }
+# Whether one of several nodes has died. A launcher notices that and ends long before Slurm notices it.
+lost_node() { ! timeout 60 srun --overlap --ntasks="$nodes" --ntasks-per-node=1 true 2>/dev/null; }
 
 finish() {
-    local code=$? why='' state='' now owner
+    local code=$? why='' state='' said now owner
     trap '' USR1 TERM
     trap - EXIT
-    if ((code != 0 && code != 2)); then
-        state=`squeue --noheader --jobs="$job" --format=%T 2>/dev/null` || true
-        if ((code == 85)); then
-            why='told to stop'
-        elif [[ $state == RUNNING ]] && lost_node; then
+    ((code != 85)) || why='told to stop'
+    if ((code == 85 || (code != 0 && code != 2 && nodes > 1))); then
+        if ! find_state "$job"; then
+            why=${why:-ended with exit code $code} state=unknown
+        elif [[ ! $why && $state == RUNNING ]] && lost_node; then
             why='a node is lost'
         fi
     fi
     if [[ $why ]]; then
         now=`how_far "$stage"`
-        if [[ $state != RUNNING ]]; then
+        if [[ $state == unknown ]]; then
+            echo "error: $me: $why; how far: $now. Not requeued, because squeue does not say whether the job was cancelled: $said." \
+                "To go on, submit it again, or run slurm/study.sh again" >&2
+        elif [[ $state != RUNNING ]]; then
             say "$why; how far: $now. Slurm's state of the job is ${state:-ended}, so this script does not requeue it"
         elif [[ $now == "$began" ]]; then
             echo "error: $me: $why, and no progress since this start, so not requeued; how far: $now. It needs more" \
@@ -159,8 +180,8 @@ finish() {
             code=1
         else
             say "$why; how far: $now. Requeued"
-            ! scontrol requeue "$job" || exit 85
-            echo "error: $me: Slurm does not requeue it; submit it again to go on" >&2
+            ! ask_slurm scontrol requeue "$job" || exit 85
+            echo "error: $me: Slurm does not requeue it: $said. To go on, submit it again, or run slurm/study.sh again" >&2
         fi
     fi
     for link in ${claims[@]+"${claims[@]}"}; do

@@ -72,6 +72,7 @@ use_build
 check_flags
 read_study
 run=$(realpath -m "$run")
+for stage in "${all_stages[@]}"; do check_settings "$stage"; done
 export BV_HOME=$PWD
 
 # --- The jobs in the queue ---
@@ -216,9 +217,25 @@ epochs_without_heads() {
 
 # --- The disk space and time that the study needs ---
 
+# The number of GPUs in sbatch's list of them, such as "4" or "a100:2,h100:2"; nothing if there are none. With "gres" the list has
+# other resources too: "gpu:h100:4,lscratch:100".
+gpus_in() {
+    local word sum=0
+    for word in ${1//,/ }; do
+        [[ ${2:-} != gres || $word == gpu || $word == gpu:* ]] || continue
+        word=${word##*:}
+        [[ $word =~ ^[0-9]+$ ]] || word=1 # "gpu" and "gpu:h100" mean one
+        sum=$((sum + 10#$word))
+    done
+    ((sum == 0)) || echo "$sum"
+}
+
 # The number of ranks of a stage's jobs, counted as in slurm/job.sh from sbatch's flags and the site's variables.
 ranks_of() {
-    local nodes=1 all='' per_node='' gpus='' gpus_per_node=${SBATCH_GPUS_PER_NODE:-} word flag='' value
+    local nodes=1 all='' per_node='' gpus gpus_per_node of_gres word flag='' value count
+    gpus=$(gpus_in "${SBATCH_GPUS:-}")
+    gpus_per_node=$(gpus_in "${SBATCH_GPUS_PER_NODE:-}")
+    of_gres=$(gpus_in "${SBATCH_GRES:-}" gres)
     for word in ${job_flags[$1]:-}; do
         case $word in
             --*=*) flag=${word%%=*} value=${word#*=} ;;
@@ -226,19 +243,20 @@ ranks_of() {
             -*) flag=$word && continue ;;
             *) value=$word ;;
         esac
-        value=${value##*[:-]} # the last number of "a100:4" or "1-2"
-        [[ $value =~ ^[1-9][0-9]*$ ]] || continue
+        count=${value##*-} # the last number of "1-2"
+        [[ $count =~ ^[1-9][0-9]*$ ]] || count=''
         case $flag in
-            -N | --nodes) nodes=$value ;;
-            -n | --ntasks) all=$value ;;
-            -G | --gpus) gpus=$value ;;
-            --ntasks-per-node) per_node=$value ;;
-            --gpus-per-node | --gres) gpus_per_node=$value ;;
+            -N | --nodes) nodes=${count:-$nodes} ;;
+            -n | --ntasks) all=${count:-$all} ;;
+            --ntasks-per-node) per_node=${count:-$per_node} ;;
+            -G | --gpus) gpus=$(gpus_in "$value") ;;
+            --gpus-per-node) gpus_per_node=$(gpus_in "$value") ;;
+            --gres) of_gres=$(gpus_in "$value" gres) ;;
         esac
     done
-    gpus_per_node=${gpus_per_node##*:}
-    per_node=${per_node:-${gpus_per_node:-${gpus:+$(((gpus + nodes - 1) / nodes))}}}
-    echo "${all:-$((nodes * ${per_node:-${BV_RANKS_PER_NODE:-1}}))}"
+    gpus_per_node=${gpus_per_node:-${of_gres:-${gpus:+$(((gpus + nodes - 1) / nodes))}}}
+    per_node=${per_node:-${gpus_per_node:-${BV_RANKS_PER_NODE:-1}}}
+    echo "${all:-$((nodes * per_node))}"
 }
 
 line 0 "study $config" "$run"
@@ -259,7 +277,9 @@ if ! all_features; then # the same features are made in another folder
 fi
 # shellcheck disable=SC2206  # flags are words
 plan=($prefix "$bin/bv_plan" --config "$config" --model "$model" --features "$counted/train.h5"
-    --dev-features "$counted/dev.h5" ${BV_PLAN_FLAGS:-})
+    --dev-features "$counted/dev.h5" --task "$(IFS=, && echo "${tasks[*]}")" --seed "$(IFS=, && echo "${seeds[*]}")" ${BV_PLAN_FLAGS:-})
+fractions=$(IFS=, && echo "${epochs[*]-}")
+plan+=(--epoch "${fractions//_//}") # folders have "_" in place of "/"
 [[ " ${BV_PLAN_FLAGS:-} " == *' --ranks'[\ =]* ]] || plan+=(--ranks "$(ranks_of finetune)")
 ((code)) || "${plan[@]}" >&2 || code=$?
 ((code != 2)) || exit 2

@@ -92,7 +92,7 @@ def main():
     if store.dtype == "float8":
         hidden -= 4
     print(f"task {store.task}, epoch {store.epoch}, {store.dtype}, {'complete' if store.complete else 'INCOMPLETE'}")
-    print(f"{len(store)} features, {rows} rows, {states} states of {hidden} (layers {store.layers.tolist()})")
+    print(f"features: {len(store)}, rows: {rows}, states: {states} of {hidden} numbers (layers {store.layers.tolist()})")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 """Writes a run's metrics as TensorBoard's event files: RUN/tensorboard/<task>/seed-<s>/{fine-tuning,evaluations,heads/...}.
 
-Fine-tuning and evaluations lie over the steps of fine-tuning, heads over their own. Then: tensorboard --logdir RUN/tensorboard
-With --watch it adds new metrics until the run is done, or until Ctrl-C. Event files of an earlier call are replaced.
+The steps of fine-tuning are the axis of fine-tuning and of evaluations; heads have steps of their own. Then
+"tensorboard --logdir RUN/tensorboard" shows them. With --watch it adds new metrics until the run is done, or until Ctrl-C. Event files
+of an earlier call are replaced.
 """
 
-import argparse
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "report"))
 try:
-    from progress import add_watch_flag, is_done, step_seconds, step_values
+    from progress import is_done, run_parser, step_seconds, step_values
     from run_files import JsonLines, RunError, is_number, read_json
     from tensorboard.compat.proto.event_pb2 import Event, SessionLog
     from tensorboard.compat.proto.summary_pb2 import Summary
@@ -161,15 +161,9 @@ def look(run, output, sources):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example:\n  tools/to_tensorboard.py --run runs/debug --watch",
-    )
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--output", type=Path, help="folder for the event files (default RUN/tensorboard)")
-    add_watch_flag(parser)
-    options = parser.parse_args()
+    options = run_parser(
+        __doc__, "example:\n  tools/to_tensorboard.py --run runs/debug --watch", "folder for the event files (default RUN/tensorboard)"
+    ).parse_args()
     output, sources = options.output or options.run / "tensorboard", {}
     try:
         if not options.run.is_dir():

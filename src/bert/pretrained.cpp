@@ -163,13 +163,14 @@ void require_size(const std::filesystem::path& folder, const BertConfig& config)
     }
 }
 
-std::string weights_fingerprint(const std::filesystem::path& folder) {
+std::string model_fingerprint(const std::filesystem::path& folder) {
     std::string all;
     const auto files = weight_files(folder);
     for (const auto& path : files) all += fingerprint(MappedFile(path).bytes());
     if (files.size() > 1) all = fingerprint(all);
     require_weights(folder, all);
-    return all;
+    if (read_checkpoint(folder)) return all;
+    return fingerprint(all + to_json(read_bert_config(folder), "").dump());
 }
 
 std::string write_weights(const std::filesystem::path& folder, const std::vector<Parameter>& parameters,

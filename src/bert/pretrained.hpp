@@ -24,10 +24,11 @@ std::vector<Parameter> read_weights(const std::filesystem::path& folder,
 /// Call it before memory is allocated for the model.
 void require_size(const std::filesystem::path& folder, const BertConfig& config);
 
-/// The fingerprint of a folder's weights: that of model.safetensors, or of all its shards together. Throws
-/// Error, which names the file, if a file is missing, or if the folder has a checkpoint.json and its weights
-/// or configuration are not those that checkpoint.json names.
-std::string weights_fingerprint(const std::filesystem::path& folder);
+/// The fingerprint of a folder's model. In a folder of bv_finetune it is that of model.safetensors, because
+/// checkpoint.json has the fingerprints of the other files. In other folders it covers all shards of the
+/// weights, and what config.json says about the model. Throws Error, which names the file, if a file is
+/// missing or malformed, or if its content is not that which checkpoint.json names.
+std::string model_fingerprint(const std::filesystem::path& folder);
 
 /// Writes model.safetensors in float32 under Hugging Face's names. Names get the prefix "bert.", except those
 /// that start with one of `heads`. Returns the file's fingerprint. Throws Error, which names the file.

@@ -9,6 +9,10 @@ namespace bv {
 /// below 2^63.
 inline constexpr double kLargestNumber = 1e9;
 
+/// The largest seed from which initial values are drawn: Torch takes the lower 32 bits of a seed, so larger
+/// seeds would give the same values as smaller ones.
+inline constexpr double kLargestSeed = 4294967295;
+
 /// The largest number of threads of a process. It is more than any host has cores, and a process can start as
 /// many.
 inline constexpr double kMostThreads = 1024;

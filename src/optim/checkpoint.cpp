@@ -123,9 +123,14 @@ void require_weights(const fs::path& folder, const std::string& found) {
 
 bool is_whole(const fs::path& folder) {
     if (!is_file(folder / kMarker) || !is_file(folder / kWeights)) return false;
-    const JsonFile marker(folder / kMarker);
-    const Json files = marker.place().value().value(kFiles, Json::object());  // none if a user deleted it
-    if (!files.is_object()) return false;
+    Json files;
+    try {
+        files = JsonFile(folder / kMarker).place().value().value(kFiles, Json::object());
+    } catch (const Error& damage) {
+        spdlog::warn("not a whole checkpoint: {}", damage.what());
+        return false;
+    }
+    if (!files.is_object()) return false;  // a user may have deleted it: then it is empty
     for (const auto& [name, fingerprint] : files.items()) {
         if (!is_file(folder / name)) return false;
     }

@@ -52,7 +52,7 @@ std::optional<CheckpointInfo> read_checkpoint(const std::filesystem::path& folde
 void require_weights(const std::filesystem::path& folder, const std::string& found);
 
 /// Local: whether `folder` holds a finished checkpoint: its weights, and every file that its checkpoint.json
-/// lists. Throws Error, which names checkpoint.json, if that is malformed.
+/// lists. If checkpoint.json is malformed, it logs a warning, and the checkpoint is not whole.
 bool is_whole(const std::filesystem::path& folder);
 
 }  // namespace bv

@@ -10,8 +10,8 @@
 namespace bv {
 namespace {
 
-constexpr std::int64_t kLargest = 1'000'000'000;  // products of two stay below 2^63
 constexpr std::size_t kMostDigits = 9;
+constexpr std::int64_t kLargest = 999'999'999;  // of so many digits; products of two stay below 2^63
 constexpr std::size_t kMostCheckpoints = 10'000;
 
 /// The number that `text` is; no value unless it has one to nine digits and nothing else.

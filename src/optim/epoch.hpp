@@ -14,7 +14,7 @@ class EpochFraction {
     /// Epoch 0, the model before training.
     EpochFraction() = default;
 
-    /// Reduces the fraction. After that both numbers are at most 10^9; `numerator` is not negative and
+    /// Reduces the fraction. After that both numbers are at most 999,999,999; `numerator` is not negative and
     /// `denominator` is positive.
     EpochFraction(std::int64_t numerator, std::int64_t denominator);
 

@@ -83,7 +83,7 @@ LoadedCheckpoint LoadedCheckpoint::load(const std::filesystem::path& folder, Tas
         fail("{} was fine-tuned for the {} task, but the heads are for the {} task", folder.string(),
              tuned->task, task);
     }
-    return {std::move(model), weights_fingerprint(folder),
+    return {std::move(model), model_fingerprint(folder),
             tuned ? tuned->epoch.text() : EpochFraction().text()};
 }
 

@@ -64,7 +64,7 @@ void read_model(const std::string& path, Sum& sum) {
     sum.add(fmt::format("{} {} {} {} {} {} {} {} {}", about->epoch.text(), about->step,
                         about->steps_per_epoch, about->seed, about->task, about->data_fingerprint,
                         about->model_fingerprint, about->started_from, about->config));
-    sum.add(weights_fingerprint(path));
+    sum.add(model_fingerprint(path));
     const Model model = Model::load(path, about->task, Use::logits);
     sum.add(to_json(model.config(), "").dump());
     for (const Parameter& parameter : model.parameters()) sum.add(parameter.tensor);

@@ -1,5 +1,6 @@
 """Ranks whose files or flags differ from those of rank 0, as where one host has an old copy: refused before any work."""
 
+import json
 import shutil
 
 import bv
@@ -54,6 +55,19 @@ def test_ranks_that_read_other_files_are_refused(case, inputs, tmp_path):
     error = run_two(inputs, case.split()[0], *flags, *COMPUTE)
     name = next(flag for flag in CASES[case] if flag in ("own.h5", "own.store", "head"))
     assert f"{name} differs between the ranks: rank 1 on host" in error
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("program", ["bv_finetune", "bv_extract", "bv_eval"])
+def test_ranks_whose_models_have_the_same_weights_and_another_config_json_are_refused(program, inputs, tmp_path):
+    for folder, activation in (("own", "gelu"), ("other", "relu")):
+        shutil.copytree(inputs / "bert", inputs / folder / program)
+        config = bv.read_json(inputs / "bert" / "config.json")
+        (inputs / folder / program / "config.json").write_text(json.dumps({**config, "hidden_act": activation}))
+        shutil.copy(inputs / "own" / "own.h5", inputs / folder / "same.h5")
+    model, output = ("--model" if program == "bv_finetune" else "--checkpoint"), ("--store" if program == "bv_extract" else "--output")
+    error = run_two(inputs, program, model, program, "--features", "same.h5", "--task", "span", output, tmp_path / "out", *COMPUTE)
+    assert f"{program} differs between the ranks: rank 1 on host" in error
     assert not list(tmp_path.iterdir())
 
 

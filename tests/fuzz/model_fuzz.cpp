@@ -10,6 +10,6 @@ void bv::fuzz::read(std::string_view input) {
     fill_in_fingerprint("checkpoint.json", "model.safetensors");
     const auto about = read_checkpoint(folder());
     const Task task = about ? about->task : Task::span;
-    if (about) weights_fingerprint(folder());
+    if (about) model_fingerprint(folder());
     Model::load(folder(), task, Use::tuning);
 }

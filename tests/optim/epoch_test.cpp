@@ -54,10 +54,28 @@ TEST(EpochFraction, ItsTextReadsBackAndDifferentFractionsHaveDifferentLabels) {
 }
 
 TEST(EpochFraction, WhatIsNoFractionIsAnErrorThatNamesIt) {
-    for (const char* text :
-         {"",     " ",   "-1",  "+1",         "0,3",          ".3",    "3.",
-          "1e-1", "1/0", "0/0", "3/",         "/3",           "1/2/3", "0.3.1",
-          "nan",  "one", "0x1", "1234567890", "0.1234567891", "1 2",   "100000000.123456789"}) {
+    for (const char* text : {"",
+                             " ",
+                             "-1",
+                             "+1",
+                             "0,3",
+                             ".3",
+                             "3.",
+                             "1e-1",
+                             "1/0",
+                             "0/0",
+                             "3/",
+                             "/3",
+                             "1/2/3",
+                             "0.3.1",
+                             "nan",
+                             "one",
+                             "0x1",
+                             "1234567890",
+                             "0.1234567891",
+                             "0.000000001",
+                             "1 2",
+                             "100000000.123456789"}) {
         BV_EXPECT_ERROR(EpochFraction::parse(text), std::string("'") + text + "'", "3/10");
     }
 }
@@ -65,7 +83,7 @@ TEST(EpochFraction, WhatIsNoFractionIsAnErrorThatNamesIt) {
 TEST(EpochFraction, OrderIsThatOfTheNumbers) {
     EXPECT_LT(EpochFraction(1, 3), EpochFraction(34, 100));
     EXPECT_GT(EpochFraction(1, 3), EpochFraction(33, 100));
-    EXPECT_LT(EpochFraction(999'999'998, 999'999'999), EpochFraction(999'999'999, 1'000'000'000));
+    EXPECT_LT(EpochFraction(999'999'997, 999'999'998), EpochFraction(999'999'998, 999'999'999));
     EXPECT_EQ(EpochFraction(2, 6) <=> EpochFraction(1, 3), std::strong_ordering::equal);
 }
 
@@ -82,7 +100,7 @@ TEST(EpochFraction, AStepIsTheCeilingAndNeverOffByARounding) {
         tenths = tenths + EpochFraction::parse("0.1");
         EXPECT_EQ(tenths.step(10), k);
     }
-    EXPECT_EQ(EpochFraction(1'000'000'000, 1).step(1'000'000'000), 1'000'000'000'000'000'000);
+    EXPECT_EQ(EpochFraction(999'999'999, 1).step(999'999'999), 999'999'998'000'000'001);
 }
 
 TEST(ParseCheckpoints, TheReferencesPlanHasSixteenCheckpoints) {
@@ -111,7 +129,7 @@ TEST(ParseCheckpoints, AWrongPlanIsAnErrorThatNamesTheItem) {
     BV_EXPECT_ERROR(parse_checkpoints("0:1:0.000001"), "more than 10000");
     BV_EXPECT_ERROR(parse_checkpoints("0:1:1/999999999,1/999999998"), "more than 10000");
     BV_EXPECT_ERROR(parse_checkpoints("1/999999937:1:1/999999929"), "'1/999999937:1:1/999999929'",
-                    "no fraction of numbers up to 1000000000");
+                    "no fraction of numbers up to 999999999");
 }
 
 }  // namespace

@@ -93,3 +93,4 @@ def test_both_refuse_a_verdict_below_the_same_number_of_paragraphs(tmp_path, par
     assert found["contexts"] == paragraphs and found["exact"]["low"] > 0
     assert (f"{paragraphs} paragraphs are too few" in found["verdict"]) == refused
     assert (difference_of(a, b, "exact").verdict == SAME) == refused
+    assert (found["exact"]["p"] is None) == (found["f1"]["p"] is None) == refused

@@ -134,8 +134,8 @@ def test_a_step_is_the_fullest_ranks_and_buckets_hide_what_they_can(bench):
     assert scaling.exposed_seconds(BERT_LARGE, 2, network, 0, 2**20) == pytest.approx(1)
 
 
-def test_the_stores_bench_measures_every_row(tiny_model, corpus, tmp_path):
-    result = bv.run_tool("bench/store.py", "--model", tiny_model, "--squad", corpus, "--programs", bv.BIN, "--quick",
+def test_the_extraction_bench_measures_every_row(tiny_model, corpus, tmp_path):
+    result = bv.run_tool("bench/extraction.py", "--model", tiny_model, "--squad", corpus, "--programs", bv.BIN, "--quick",
                          "--json", tmp_path / "bench.json", env={"SLURM_JOB_ID": "", "OMP_WAIT_POLICY": "PASSIVE"}, timeout=300)
     whole = bv.read_json(tmp_path / "bench.json")
     assert all(row["tokens_per_second"]["median"] > 0 for row in whole["encoding"]["rows"].values())

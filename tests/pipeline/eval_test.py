@@ -208,6 +208,19 @@ def test_show_of_a_predictions_file_takes_the_threshold_as_the_scores_do(tmp_pat
         assert json.loads(scores)["exact"] == exact
 
 
+@pytest.mark.parametrize("flags, words", [
+    (["--null-threshold", 0.5], "--predictions has answers: it takes --na-probs with --na-prob-threshold"),
+    (["--n-best", 3], "--predictions has answers"),
+    (["--na-prob-threshold", 0.5], "na-probs"),
+])
+def test_flags_that_a_predictions_file_does_not_use_are_refused(tmp_path, flags, words):
+    for name in ("dev.json", "predictions.json"):
+        (tmp_path / name).write_text("{}")
+    refused = bv.run("bv_eval", "--predictions", tmp_path / "predictions.json", "--squad", tmp_path / "dev.json", *flags, check=False)
+    (error,) = bv.error_lines(refused.stderr)
+    assert refused.rc == 2 and words in error
+
+
 RESULTS = {"span": {"predictions.json", "nbest_predictions.json", "null_odds.json"}, "classification": {"na_probs.json"}}
 
 

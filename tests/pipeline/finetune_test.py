@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 import tomllib
 
 import bv
@@ -187,6 +188,50 @@ def test_a_damaged_recipe_is_called_damaged_and_a_checkpoint_without_weights_is_
             assert "another run" not in error
     finetune(run, tiny_model, features, "--checkpoints", "0.5", "--force")
     assert weights.read_bytes() == first
+
+
+def test_a_damaged_marker_makes_its_checkpoint_again(tiny_model, features, tmp_path):
+    marker = tmp_path / "checkpoints/epoch-0.5/checkpoint.json"
+    finetune(tmp_path, tiny_model, features, "--checkpoints", "0.5")
+    first = bv.weights(tmp_path)
+    marker.write_text("{")
+    again = finetune(tmp_path, tiny_model, features, "--checkpoints", "0.5")
+    assert f"not a whole checkpoint: {marker}" in again.stderr
+    assert bv.weights(tmp_path) == first and bv.read_json(marker)["epoch"] == "1/2"
+
+
+def test_a_configuration_that_changed_is_another_model(tiny_model, features, tmp_path):
+    """Weights alone do not say what a model computes: the same ones with another activation give other results."""
+    models = [tmp_path / name / "model" for name in ("a", "b")]
+    for model in models:
+        shutil.copytree(tiny_model, model)
+    run = tmp_path / "run"
+    finetune(run, models[0], features, "--checkpoints", "0.5")
+    config = bv.read_json(models[1] / "config.json")
+    assert config["hidden_act"] == "gelu"
+    (models[1] / "config.json").write_text(json.dumps({**config, "hidden_act": "relu"}))
+    refused = finetune(run, models[1], features, "--checkpoints", "0.5,1", check=False)
+    (error,) = bv.error_lines(refused.stderr)
+    assert refused.rc == 2 and "belongs to another run: model " in error
+
+
+def test_checkpoints_have_the_tokenizer_of_the_start_although_its_folder_goes_away(tiny_model, features, tmp_path):
+    model, gone = tmp_path / "model", tmp_path / "gone"
+    shutil.copytree(tiny_model, model)
+    recipe = ["--checkpoints", "0:40:0.5", "--resume-every", 0]
+    finetune(tmp_path / "all", model, features, *recipe, ranks=1)
+    running = bv.start("bv_finetune", "--model", model, "--features", features, "--output", tmp_path / "run", "--batch", 6, "--learning-rate",
+                       1e-3, "--device", "cpu", "--precision", "float32", "--threads", 1, *recipe, ranks=1)
+    first = tmp_path / "run/checkpoints/epoch-0/checkpoint.json"
+    while not first.exists():
+        assert running.poll() is None
+        time.sleep(0.001)
+    model.rename(gone)
+    said, _ = running.communicate(timeout=120)
+    assert running.returncode == 0, said
+    for checkpoint in ("epoch-0", "epoch-40"):
+        names = [sorted(path.name for path in (tmp_path / run / "checkpoints" / checkpoint).iterdir()) for run in ("all", "run")]
+        assert names[0] == names[1] and "vocab.txt" in names[0]
 
 
 def test_training_questions_that_are_evaluated_are_told(tiny_model, features, tmp_path):

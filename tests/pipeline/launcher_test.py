@@ -4,10 +4,12 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import bv
 import pytest
+from small_study import pretend_tuning
 
 LAUNCHER = bv.SOURCE / "launch" / "run_ranks.sh"
 RULE = "-" * 74
@@ -135,7 +137,7 @@ def test_stop_signal_reaches_every_rank_and_their_exit_code_comes_back(tmp_path)
         process.kill()
 
 
-@pytest.mark.parametrize("script", ["launch/debug.sh", "launch/road.sh", "launch/made.sh", "launch/stages.sh", "slurm/job.sh"])
+@pytest.mark.parametrize("script", ["launch/debug.sh", "launch/road.sh", "launch/results.sh", "launch/made.sh", "launch/stages.sh", "slurm/job.sh"])
 def test_scripts_with_traps_expand_nothing_that_a_signal_breaks(script):
     """bash 5.2 ends with exit code 2 where a trapped signal comes while it parses one of $(..), <(..) and >(..)."""
     lines = [line for line in (bv.SOURCE / script).read_text().splitlines() if not line.lstrip().startswith("#")]
@@ -201,6 +203,16 @@ def test_a_script_finds_its_folder_whatever_cdpath_is(script):
     assert helped.stdout.startswith("Usage: ") and not helped.stderr
 
 
+@pytest.mark.parametrize("code, words", [(1, ""), (124, " within 180 s")])
+def test_ranks_that_do_not_start_are_a_failure_that_says_whether_the_time_was_over(tmp_path, code, words):
+    (tmp_path / "timeout").write_text(f"#!/bin/sh\nexit {code}\n")
+    (tmp_path / "timeout").chmod(0o755)
+    failed = bv.run_command([LAUNCHER, "--ranks", 2, "--preflight", "--", "true"], check=False,
+                            env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert failed.rc == 1 and failed.stderr == (
+        f"failure: run_ranks.sh: mpirun did not start 2 ranks{words}; its own words are above\n")
+
+
 def test_scripts_start_through_a_link_and_programs_may_be_named_from_the_callers_folder(tmp_path):
     (tmp_path / "debug").symlink_to(bv.SOURCE / "launch" / "debug.sh")
     assert bv.run_command([tmp_path / "debug", "--help"], cwd=tmp_path).stdout.startswith("Usage: launch/debug.sh")
@@ -208,6 +220,34 @@ def test_scripts_start_through_a_link_and_programs_may_be_named_from_the_callers
     (tmp_path / "ask").symlink_to(bv.SOURCE / "launch" / "ask.sh")
     said = bv.run_command([tmp_path / "ask", "run"], cwd=tmp_path, env={"BV_BIN": "programs", "BV_PYTHON": "echo"})
     assert said.stdout.split() == ["launch/ask.py", f"{tmp_path}/programs/bv_eval", str(tmp_path), "run"]
+
+
+@pytest.mark.parametrize("visible, ranks", [(None, 3), ("", 2), ("1", 1), ("0,2,3,4", 4)])
+def test_debug_starts_a_rank_for_each_visible_gpu(tmp_path, visible, ranks):
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nfor gpu in 0 1 2; do echo GPU $gpu; done\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    unset = ["-u", "CUDA_VISIBLE_DEVICES"] if visible is None else [f"CUDA_VISIBLE_DEVICES={visible}"]
+    refused = bv.run_command(["env", *unset, bv.SOURCE / "launch" / "debug.sh", "--gdb", 99], check=False,
+                             env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert refused.rc == 2 and f"there is no rank 99: {ranks} ranks are numbered from 0" in refused.stderr
+
+
+def test_debug_keeps_the_study_that_was_asked_for_last_and_passes_over_no_result_with_other_settings(tmp_path, tiny_model):
+    config, run = tmp_path / "study.toml", tmp_path / "run"
+
+    def debug(batch, *stages):
+        config.write_text(f'[study]\ntasks = ["span"]\ncorpus_train = 24\ncorpus_dev = 12\n[finetune]\ncheckpoints = "1"\nbatch = {batch}\n')
+        return bv.run_command([bv.SOURCE / "launch" / "debug.sh", "--config", config, "--model", tiny_model, "--run", run, *stages],
+                              check=False, env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable})
+
+    for batch in (8, 16):
+        assert debug(batch, "prepare").rc == 0 and (run / "study.toml").read_text() == config.read_text()
+    pretend_tuning(run / "span" / "seed-1", batch=16)
+    assert debug(16, "finetune").rc == 0
+    refused = debug(8, "finetune")
+    assert refused.rc == 2 and bv.error_lines(refused.stderr)[0].startswith(
+        f"error: debug.sh: {run}/span/seed-1: made with batch 16, but {config} has batch 8 in [finetune]; ")
+    assert "batch = 16" in (run / "study.toml").read_text()
 
 
 def test_the_file_of_a_flag_with_an_equals_sign_is_checked_on_every_rank(tmp_path):

@@ -123,6 +123,21 @@ def test_mistakes_are_one_line(study, tmp_path, ranks):
         assert refused.rc == 2 and len(errors) == 1 and all(word in errors[0] for word in words), refused.stderr
 
 
+def test_the_flags_plan_a_part_of_the_study_or_more(study, tmp_path):
+    def planned(*flags):
+        bv.run("bv_plan", "--config", study, "--output", tmp_path / "plan.json", "--force", *flags)
+        return bv.read_json(tmp_path / "plan.json")
+    whole = planned()
+    task = planned("--task", "classification")
+    assert list(task["tasks"]) == ["classification"] and task["bytes_kept"] < whole["bytes_kept"]
+    seeds = planned("--seed", "7,8,9")["tasks"]["span"]
+    assert seeds["checkpoints"] == 3 * planned("--seed", 7)["tasks"]["span"]["checkpoints"]
+    for flags, words in ((["--task", "spam"], "'spam'"), (["--epoch", "7/9"], "--epoch: found 7/9"), (["--seed", 2**32], "4294967295")):
+        refused = bv.run("bv_plan", "--config", study, *flags, check=False)
+        (error,) = bv.error_lines(refused.stderr)
+        assert refused.rc == 2 and words in error
+
+
 @pytest.mark.parametrize("config", sorted((bv.SOURCE / "configs").glob("*.toml")), ids=lambda path: path.stem)
 def test_every_study_that_comes_along_can_be_planned(config):
     assert "on disk at the end" in bv.run("bv_plan", "--config", config).stdout

@@ -60,7 +60,7 @@ def change(path, **columns):
 def assert_answer_is_that_of_the_table(run, sentence, measure):
     """The sentence of a head against BERT has the figures of that head's row in the table of significance."""
     told = re.search(rf"^(.*) over epoch-(\S+) states reaches (\d+) % of BERT's {measure} with ([\d.e-]+) % of its parameters "
-                     r"\(([\d.]+) against ([\d.]+) after (\S+) epochs; difference ([−+]?[\d.]+), 95 % interval ([−+]?[\d.]+) to "
+                     r"\(([\d.]+) against ([\d.]+) after (\S+) epochs?; difference ([−+]?[\d.]+), 95 % interval ([−+]?[\d.]+) to "
                      r"([−+]?[\d.]+): (.*?)\)", sentence)  # fmt: skip
     assert told, sentence
     table = figures_of(run)["span-significance"]
@@ -92,7 +92,7 @@ def test_where_bert_does_worse_than_none_the_questions_with_an_answer_judge_in_s
                f1=columns["f1"] * columns["f1"].dtype.type(0.3))
     said = sentences(page_of(run))
     assert said[0].startswith("BERT does not do better than “none” to every question")
-    assert re.match(r"Over all questions \d+ of 3 heads have a better F1 than BERT at the same checkpoint, ", said[1])
+    assert re.match(r"Over all questions \d+ of 3 heads had a better F1 than BERT at the same checkpoint, ", said[1])
     assert said[1].endswith("heads are judged by the questions that have an answer.")
     assert_answer_is_that_of_the_table(run, said[2], "F1 of the questions with an answer")
 

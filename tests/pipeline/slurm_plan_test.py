@@ -7,6 +7,7 @@ import sys
 import bv
 import h5py
 import pytest
+from small_study import pretend_tuning
 
 STUDY = """
 [study]
@@ -84,6 +85,13 @@ def test_features_of_the_run_are_counted_where_there_are_some(tmp_path, tiny_mod
     assert f" {train} training and {dev} dev features" in submission.dry("--squad", corpus).stderr
 
 
+def test_the_part_of_a_study_that_is_submitted_is_planned(tmp_path, tiny_model, corpus):
+    """The flags may also choose tasks and seeds that the file does not name."""
+    submission = Submission(tmp_path, tiny_model)
+    plan = submission.dry("--squad", corpus, "--task", "classification", "--seed", "3,4").stderr
+    assert "\n  classification\n" in plan and "\n  span\n" not in plan and "2 seeds\n" in plan
+
+
 def test_a_text_that_cannot_be_prepared_ends_before_anything_is_submitted(tmp_path, tiny_model):
     submission = Submission(tmp_path, tiny_model)
     for split in ("train", "dev"):
@@ -102,6 +110,16 @@ def test_nothing_is_submitted_if_the_queue_is_unknown(tmp_path, tiny_model):
     assert not submission.run.exists() and not (tmp_path / "submitted").exists()
 
 
+def test_nothing_is_submitted_if_a_made_result_has_other_settings(tmp_path, tiny_model):
+    submission = Submission(tmp_path, tiny_model)
+    pretend_tuning(submission.run / "span" / "seed-1", batch=8)
+    with open(tmp_path / "study.toml", "a", encoding="utf-8") as study:
+        study.write("batch = 16\n")
+    refused = submission.dry(check=False)
+    assert refused.rc == 2 and not refused.stdout and refused.stderr.startswith(
+        f"error: slurm/study.sh: {submission.run}/span/seed-1: made with batch 8, but {tmp_path}/study.toml has batch 16 in [finetune]; ")
+
+
 @pytest.mark.parametrize("site, flags, ranks", [
     ("", "", "1 rank"),
     ("export BV_RANKS_PER_NODE=2", "-N 3", "6 ranks"),
@@ -109,6 +127,14 @@ def test_nothing_is_submitted_if_the_queue_is_unknown(tmp_path, tiny_model):
     ("export SBATCH_GPUS_PER_NODE=4", "--nodes=2 --ntasks=5", "5 ranks"),
     ("", "--nodes=1-2 --ntasks-per-node 3 --time=8:00:00", "6 ranks"),
     ('export BV_PLAN_FLAGS="--ranks 7"', "--nodes=2", "7 ranks"),
+    ("", "--nodes=2 --gres=lscratch:100", "2 ranks"),
+    ("", "--nodes=2 --gres gpu:h100:4,lscratch:100", "8 ranks"),
+    ("", "--gres=lscratch:100,gpu:2,gpu:a100", "3 ranks"),
+    ("export SBATCH_GPUS_PER_NODE=4", "--nodes=2 --gres=lscratch:100", "8 ranks"),
+    ("export SBATCH_GRES=gpu:2,lscratch:100", "", "2 ranks"),
+    ("", "--gpus-per-node=a100:2,h100:2 -N2", "8 ranks"),
+    ("", "-N 2 --gpus=a100:4,h100:2", "6 ranks"),
+    ("", "-N2 -G8", "8 ranks"),
 ])
 def test_the_ranks_are_those_of_the_nodes_given(tmp_path, tiny_model, prepared, site, flags, ranks):
     submission = Submission(tmp_path, tiny_model, site)

@@ -5,6 +5,8 @@ import json
 import re
 import shutil
 import sys
+import tomllib
+from pathlib import Path
 
 import bv
 import pytest
@@ -106,6 +108,40 @@ def test_what_is_made_is_left_alone_and_what_is_missing_is_made(study):
     again = study.made("heads")
     assert sorted(place for place, when in again.items() if when != heads.get(place)) == sorted(missing)
     assert study.made("evaluations").keys() == evaluations.keys()
+
+
+def with_tables(study, **tables):
+    """Writes keys and values into tables of the study's file, in the place of earlier ones."""
+    lines = study.config.read_text().partition("[finetune]")[0]
+    tables["finetune"] = {"checkpoints": "0.5,1", "batch": 8} | tables.get("finetune", {})
+    for name, table in tables.items():
+        lines += f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+    study.config.write_text(lines)
+
+
+def test_a_study_is_refused_if_its_settings_are_not_those_of_its_results(study):
+    head = study.seed / "heads/learned_pooling/epoch-0.5/lr-0.001-seed-1"
+    same = {}
+    for table, place, keys in (("finetune", study.seed, ("batch", "learning_rate", "epsilon_kind", "schedule", "warm_up", "no_dropout")),
+                               ("train", head, ("batch", "epochs", "held_out"))):
+        recipe = bv.read_json(place / "resume" / "recipe.json")
+        same[table] = {key: recipe[key] for key in keys}
+    features, store = study.run / "features/train.h5", study.seed / "stores/epoch-0.5-train.h5"
+    for table, place, keys in (("prepare", features, ("max_tokens", "stride", "label_rule", "limit", "seed")),
+                               ("extract", store, ("dtype", "layers"))):
+        flags = tomllib.loads(Path(f"{place}.toml").read_text())[table]
+        same[table] = {key: flags[key] for key in keys}
+    with_tables(study, **same)
+    assert all(line.startswith("== made:") for line in study.make("prepare", "finetune", "extract", "train").stdout.splitlines())
+    for table, place, key, value in (("prepare", features, "limit", 7), ("finetune", study.seed, "learning_rate", 0.25),
+                                     ("finetune", study.seed, "no_dropout", True), ("extract", store, "dtype", "float32"),
+                                     ("train", head, "epochs", 7)):
+        with_tables(study, **{table: same[table] | {key: value}})
+        refused = study.make("eval", table, check=False)
+        (error,) = bv.error_lines(refused.stderr)
+        assert refused.rc == 2 and not refused.stdout
+        assert f"{place}" in error and f"made with {key} {same[table][key]}, but {study.config} has {key} {value} in [{table}]" in error
+    assert study.make("eval").rc == 0  # this stage does not depend on it
 
 
 def test_never_none_is_scored_from_the_checkpoint_that_was_made_last(study):

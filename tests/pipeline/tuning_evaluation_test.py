@@ -1,6 +1,8 @@
 """Evaluation in training: bv_eval's numbers at every checkpoint, the same weights as without, and early stopping."""
 
 import json
+import shutil
+import time
 
 import bv
 import pytest
@@ -28,6 +30,18 @@ def lines(output):
 
 def evaluations(output):
     return [line["evaluation"] for line in lines(output) if "evaluation" in line]
+
+
+def stopped_run(output, model, prepared, flags, checkpoint):
+    """Trains until this checkpoint is there, and stops then."""
+    running = bv.start("bv_finetune", "--model", model, "--features", prepared / "train.h5", "--output", output, "--batch", 6,
+                       "--learning-rate", 1e-3, "--device", "cpu", "--precision", "float32", "--threads", 1, *flags, ranks=2)
+    while not (output / "checkpoints" / checkpoint / "checkpoint.json").exists():
+        assert running.poll() is None, running.communicate()[0]
+        time.sleep(0.001)
+    bv.tell_to_stop(running)
+    said, _ = running.communicate(timeout=120)
+    assert running.returncode == 85, said
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
@@ -71,6 +85,56 @@ def test_checkpoints_of_one_step_are_all_scored_and_patience_counts_them_once(ti
         scores = steps.setdefault(one["step"], one)
         assert {**one, "epoch": ""} == {**scores, "epoch": ""}
     assert len(steps) < 5 and not lines(tmp_path / "run")[-1]["stopped_early"]
+
+
+def test_a_run_killed_in_its_last_evaluation_is_not_finished(tiny_model, prepared, tmp_path):
+    """Such a run has all checkpoints, but neither the last scores nor the summary."""
+    flags = ["--checkpoints", "0.5,1", "--eval-features", prepared / "dev.h5"]
+    finetune(tmp_path, tiny_model, prepared, *flags)
+    log = tmp_path / "metrics/finetune.jsonl"
+    before, weights = lines(tmp_path), bv.weights(tmp_path)
+    assert before[-1]["done"] and "evaluation" in before[-2]
+    for kept in (-2, -1):  # killed before the last scores, or before the summary
+        log.write_text("".join(json.dumps(line) + "\n" for line in before[:kept]))
+        again = finetune(tmp_path, tiny_model, prepared, *flags)
+        assert "trained already" not in again.stderr and again.stderr.count("is there already and stays") == 2
+        scores = [{name: value for name, value in one.items() if name != "rank_hours"} for one in evaluations(tmp_path)]
+        assert scores == [{name: value for name, value in line["evaluation"].items() if name != "rank_hours"}
+                          for line in before if "evaluation" in line]
+        assert lines(tmp_path)[-1]["done"] and bv.weights(tmp_path) == weights
+    assert "trained already" in finetune(tmp_path, tiny_model, prepared, *flags).stderr
+
+
+def test_a_part_of_a_longer_run_is_finished_and_its_state_stays(tiny_model, prepared, tmp_path):
+    stopped_run(tmp_path, tiny_model, prepared, ["--checkpoints", "0.5,60"], "epoch-0.5")
+    states = sorted(path.name for path in (tmp_path / "resume").iterdir())
+    assert "trained already" in finetune(tmp_path, tiny_model, prepared, "--checkpoints", "0.5").stderr
+    assert sorted(path.name for path in (tmp_path / "resume").iterdir()) == states and len(states) == 2
+
+
+def test_evaluations_outlive_a_run_without_them(tiny_model, prepared, tmp_path):
+    scored = ["--eval-features", prepared / "dev.h5"]
+    checkpoints = ["--checkpoints", "0.5,1:300:1"]
+    stopped_run(tmp_path, tiny_model, prepared, [*checkpoints, *scored], "epoch-1")
+    first = [one["epoch"] for one in evaluations(tmp_path)]
+    stopped_run(tmp_path, tiny_model, prepared, checkpoints, f"epoch-{int(first[-1]) + 2}")
+    stopped_run(tmp_path, tiny_model, prepared, [*checkpoints, *scored], f"epoch-{int(first[-1]) + 6}")
+    state = next((tmp_path / "resume").glob("step-*/*.json"))
+    kept = [one["epoch"] for one in bv.read_json(state)["totals"]["evaluations"]]
+    assert kept[:len(first)] == first and len(kept) > len(first)
+
+
+def test_a_finished_run_without_scores_says_so(tiny_model, prepared, tmp_path):
+    finetune(tmp_path, tiny_model, prepared, "--checkpoints", "0.5")
+    told = finetune(tmp_path, tiny_model, prepared, "--checkpoints", "0.5", "--eval-features", prepared / "dev.h5").stderr
+    assert "trained already" in told and "without --eval-features, so its checkpoints have no scores here" in told
+
+
+def test_an_early_checkpoint_of_a_run_that_stopped_early_may_go(tiny_model, prepared, tmp_path):
+    flags = ["--checkpoints", "0:9:0.5", "--eval-features", prepared / "dev.h5", "--eval-metric", "em", "--patience", 1]
+    assert "stopped early" in finetune(tmp_path, tiny_model, prepared, *flags, rate=1e-9).stderr
+    shutil.rmtree(tmp_path / "checkpoints/epoch-0")
+    assert "trained already, stopped early" in finetune(tmp_path, tiny_model, prepared, *flags, rate=1e-9).stderr
 
 
 def test_evaluation_is_a_phase_of_its_own_and_no_time_of_training(tiny_model, model, prepared, tmp_path):

@@ -1,5 +1,6 @@
 """A small study of the tiny model, and what launch/ says of it and makes of it."""
 
+import json
 import shutil
 import sys
 
@@ -15,6 +16,7 @@ check_flags
 read_study
 if [[ $study_keep_stores ]]; then all=(prepare finetune extract train eval); else all=(prepare finetune extract_and_train eval); fi
 (($#)) || set -- "${all[@]}"
+for stage in "$@"; do check_settings "$stage"; done
 for stage in "$@"; do "stage_$stage"; done
 """
 READ = SCRIPT.partition("if [[ $study_keep_stores")[0]
@@ -39,6 +41,15 @@ batch = 8
 """
 
 
+def pretend_tuning(seed, **settings):
+    """Makes the folder of a seed look like that of a finished fine-tuning with one checkpoint, at epoch 1, and these settings."""
+    for place, text in {"checkpoints/epoch-1/checkpoint.json": "{}", "metrics/finetune.jsonl": '{"done":true}\n',
+                        "resume/recipe.json": json.dumps(settings),
+                        "finetune.toml": "[finetune]\n" + "".join(f"{key} = {json.dumps(settings[key])}\n" for key in settings)}.items():
+        (seed / place).parent.mkdir(parents=True, exist_ok=True)
+        (seed / place).write_text(text)
+
+
 class Study:
     """A study of the tiny model in a folder of its own."""
 
@@ -56,7 +67,7 @@ class Study:
                               env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": "", **(env or {})})
 
     def said(self, command):
-        """The words of each line that a function of launch/made.sh prints."""
+        """The words of each line that a function of launch/ prints."""
         done = bv.run_command(["bash", "-c", READ + command, "study", "--config", self.config, "--model", self.model, "--run", self.run],
                               cwd=bv.SOURCE, env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "SLURM_JOB_ID": ""})
         return [tuple(line.split("\t")) for line in done.stdout.splitlines()]

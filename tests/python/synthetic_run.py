@@ -15,6 +15,12 @@ def write_json(path, value):
     path.write_text(json.dumps(value), encoding="utf-8")
 
 
+def write_lines(path, lines, end=""):
+    """A file of JSON lines, and `end` after them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + end, encoding="utf-8")
+
+
 def official(exact):
     return {
         "exact": exact,

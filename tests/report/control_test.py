@@ -169,7 +169,7 @@ def test_seeds_that_lack_one_of_both_are_left_out_and_named(run):
     folder = control_of(run, "span_probe", seed=2, layer="-layer-03")
     shutil.rmtree(folder.with_name(folder.name.removesuffix("-shuffled-labels")))
     page = page_of(run)
-    assert f"1 control on shuffled labels has no head with true labels beside it, such as {folder.relative_to(run)}." in page
+    assert f"No head with true labels beside 1 control on shuffled labels: {folder.relative_to(run)}." in page
     row = next(row for row in tables_of(run)["span-atlas-control"]["rows"] if row["cells"][3] == 3)
     assert row["cells"][2] == "1" and "seeds" not in row
 

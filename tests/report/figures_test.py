@@ -100,7 +100,18 @@ def test_no_two_columns_of_a_table_have_one_title(report):
 
 def drawn(spec):
     """The texts in a figure as it stands on paper."""
-    return re.findall(r">([^<>]+)</text>", vl_convert.vegalite_to_svg({**spec, "config": PRINT}))
+    return re.findall(r">([^<>]+)</(?:text|tspan)>", vl_convert.vegalite_to_svg({**spec, "config": PRINT}))
+
+
+@pytest.mark.parametrize("name", ["span-shares", "span-reliability"])
+def test_titles_of_panels_are_whole_names_of_heads(report, name):
+    """In two lines where they are long."""
+    (spec,) = (figure.spec for figure in report.figures() if figure.name == name)
+    shown = drawn(spec)
+    models = {row["model"] for row in spec["data"]["values"]}
+    assert max(map(len, models)) > 35 and not any("…" in text for text in shown)
+    lines = {text for text in shown if any(text in model for model in models)}
+    assert all(any(f"{one} {other}" == model for one in lines for other in lines) for model in models if len(model) > 20)
 
 
 def test_zero_has_a_label_between_words_of_right_and_of_wrong_answers():

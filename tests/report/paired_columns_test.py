@@ -81,7 +81,7 @@ def answer(folder, verdict):
 def test_each_table_has_its_differences_with_intervals(run):
     tables, _ = tables_of(run)
     for name, titles in COLUMNS.items():
-        assert "In brackets stand 95 % intervals over questions and seeds, each by itself" in tables[name].caption, name
+        assert "Brackets hold 95 % intervals over questions and seeds, each by itself" in tables[name].caption, name
         for title in titles:
             told = [cell for cell in cells_of(tables[name], title) if cell]
             assert told and all(isinstance(cell, Difference) and cell.low <= cell.value <= cell.high for cell in told), (name, title)

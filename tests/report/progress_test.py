@@ -1,6 +1,5 @@
 """A run's metrics as series, what is under way, and the page that is made again as the run goes on."""
 
-import json
 import shutil
 import signal
 import sys
@@ -8,7 +7,7 @@ import time
 
 import bv
 import pytest
-from synthetic_run import write_json, write_run
+from synthetic_run import write_json, write_lines, write_run
 
 sys.path.insert(0, str(bv.SOURCE / "tools" / "report"))
 from head_cost_section import add_head_cost
@@ -21,11 +20,6 @@ from run_folder import read_run
 def step_line(step, loss, seconds=0.5):
     phases = {"forward": 0.4 * seconds, "backward": 0.6 * seconds}
     return {"step": step, "epoch": step / 100, "loss": loss, "learning_rate": 1e-4, "phases": phases, "sequences": 8, "tokens": 1000}
-
-
-def write_lines(path, lines, end=""):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + end, encoding="utf-8")
 
 
 @pytest.fixture
@@ -118,15 +112,16 @@ def test_nothing_is_under_way_in_a_finished_run_and_it_is_done(tmp_path):
 
 WANTED = """
 set -euo pipefail
-. launch/made.sh
+. launch/results.sh
+model=$2
 eval "$("$0" --config "$1" --print)"
 wanted_results
 """
 
 
-def wanted_of(config):
+def wanted_of(config, model="none"):
     """What the launcher writes into RUN/wanted.txt for a study."""
-    return bv.run_command(["bash", "-c", WANTED, bv.BIN / "bv_plan", config], cwd=bv.SOURCE).stdout
+    return bv.run_command(["bash", "-c", WANTED, bv.BIN / "bv_plan", config, model], cwd=bv.SOURCE).stdout
 
 
 def test_a_study_that_names_no_task_wants_both(tmp_path):
@@ -169,6 +164,28 @@ def test_a_run_is_done_when_its_comparisons_are_scored_but_those_of_a_head_that_
         assert not is_done(run)
         write_json(run / place, {})
     assert is_done(run)
+
+
+def test_a_run_is_not_done_before_each_layer_has_its_head_and_its_comparison(tmp_path, tiny_model):
+    """A head that is worthless is not compared. The tiny model has three hidden states."""
+    run = write_run(tmp_path)
+    (run / "study.toml").write_text("[study]\ntasks = ['span']\nstates_at = ['0.3']\nspan_heads = ['span_probe']\nmixed = ['0.3:2']\n"
+                                    "[finetune]\ncheckpoints = '0.3,1,2'\n", encoding="utf-8")
+    (run / "wanted.txt").write_text(wanted_of(run / "study.toml", tiny_model), encoding="utf-8")
+    seed = run / "span" / "seed-1"
+    heads = [seed / f"heads/span_probe/epoch-0.3/lr-0.001-seed-1-layer-{layer:02}" for layer in range(3)]
+    compared = [seed / f"evaluations/mixed/span_probe/epoch-0.3-on-2/{head.name}" for head in heads]
+    for folder in [*heads, *compared]:
+        assert not is_done(run)
+        write_json(folder / "metrics.json", {})
+        write_json(folder / "head.json", {})
+    assert is_done(run)
+    (compared[1] / "metrics.json").unlink()
+    assert not is_done(run)
+    (heads[1] / "head.json").unlink()
+    assert is_done(run)
+    (run / "wanted.txt").write_text("span/seed-1/metrics/finetune.jsonl\nnone/metrics.json\tspan/seed-1/heads/span_probe/*/*-layer-01\n")
+    assert is_done(run)  # as written by earlier versions, without numbers
 
 
 @pytest.mark.parametrize("place", ["epoch-0.3", "never-none"])

@@ -7,7 +7,7 @@ import time
 
 import bv
 import pytest
-from synthetic_run import scores, write_json
+from synthetic_run import scores, write_json, write_lines
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 DONE = {"done": True, "seconds": 2.0}
@@ -15,11 +15,6 @@ DONE = {"done": True, "seconds": 2.0}
 
 def step_line(step):
     return {"step": step, "epoch": step / 4, "loss": 6.0 - step, "phases": {"forward": 0.2, "backward": 0.3}, "sequences": 8, "tokens": 1000}
-
-
-def write_lines(path, lines, end=""):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + end, encoding="utf-8")
 
 
 @pytest.fixture

@@ -48,8 +48,8 @@ def test_a_study_is_one_graph_and_a_second_submission_adds_what_is_missing(clust
         assert len(list(run.glob(f"span/seed-{seed}/stores/*.h5"))) == 4
         assert len(list(run.glob(f"span/seed-{seed}/heads/learned_pooling/epoch-*/*/metrics.json"))) == 2
         assert len(list(run.glob(f"span/seed-{seed}/evaluations/*/metrics.json"))) == 4
-    wanted = (run / "wanted.txt").read_text().splitlines()
-    assert len(wanted) == 2 * (1 + 2 + 3) and all(any(run.glob(pattern)) for pattern in wanted)
+    wanted = [line.split("\t") for line in (run / "wanted.txt").read_text().splitlines()]
+    assert len(wanted) == 2 * (1 + 2 + 3) and all(len(list(run.glob(pattern))) == int(number) for pattern, number in wanted)
     assert {path.name.split("-")[0] for path in (run / "jobs").glob("*.json")} == {"prepare", "finetune", "extract", "train", "eval", "report"}
     assert all(text == "made" for _, text in study()[1:])
     (run / "span" / "seed-1" / "stores" / "epoch-1-train.h5").unlink()

@@ -1,20 +1,18 @@
 #!/usr/bin/env python3
-"""How fast answers are found and scored: the 20 best of every question, both scorers and the records of all questions,
-against Python that does as run_qa and the official script do (which is less: one scorer, no second-best answer).
+"""How fast answers are found and scored, compared with Python that does what run_qa and the official script do.
 
-Rates are questions a second of processor time, so questions a second and core. The logits are made up: a part of the
-windows has its labels as the likeliest tokens. In turn, --rounds times over; rates are medians.
+Our programs find the 20 best answers to every question, run both scorers and make the records of all questions. Python does less:
+it runs one scorer, and makes no second-best answers. Rates are questions per second of processor time of one core. The logits are
+made up: in a part of the windows the labels are the likeliest tokens. Both run in turn, --rounds times. Rates are medians.
 """
-import argparse
 import json
 import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
 from safetensors.numpy import save_file
 
-from programs import HERE, REPOSITORY, BenchError, Programs, bench_and_report, run, say, spread, text_in
+from programs import HERE, BenchError, Programs, bench_and_report, bench_parser, counted, run, say, spread, text_in
 
 WANTED = 20_000  # questions a second and core
 
@@ -36,7 +34,7 @@ def write_logits(features, path, right=0.7):
 
 def measure(options, folder):
     bench = Programs(options.programs)
-    squad = text_in(options.squad, "dev.json", "dev-v2.0.json")
+    squad = text_in(options.squad, "dev")
     features, logits = folder / "features.h5", folder / "logits.safetensors"
     limit = ["--limit", options.questions] if options.questions else []
     run([bench.program("bv_prepare"), "--squad", squad, "--model", options.model, "--unfound", "keep", "--output", features,
@@ -60,24 +58,15 @@ def measure(options, folder):
 
 def print_report(whole):
     rates = whole["questions_per_second"]
-    print(f"\n{whole['questions']} questions, EM {whole['exact']:.2f}, F1 {whole['f1']:.2f} in both; questions a second and core:\n")
+    print(f"\n{counted(whole['questions'], 'question')}, EM {whole['exact']:.2f}, F1 {whole['f1']:.2f} in both; questions a second and core:\n")
     for name, row in rates.items():
         print(f"{name:<8}{row['median']:>9,.0f}   ({row['least']:,.0f} to {row['most']:,.0f})")
     print(f"\n{whole['against_python']:.1f} times as fast as Python; wanted {whole['wanted']:,}: {'pass' if whole['met'] else 'FAIL'}")
-    if whole["quick"]:
-        print("\n--quick: these numbers mean nothing")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example:\n  tools/bench/answers.py --model MODEL --squad SQUAD")
-    parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder, for its vocabulary")
-    parser.add_argument("--squad", type=Path, required=True, help="folder with dev.json or dev-v2.0.json")
-    parser.add_argument("--questions", type=int, default=0, help="take the first ones alone [all]")
-    parser.add_argument("--rounds", type=int, default=3, help="[%(default)s]")
-    parser.add_argument("--json", type=Path, help="write everything here too")
-    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="[build/release/bin]")
-    parser.add_argument("--quick", action="store_true", help="little of everything: shows that it runs, no more")
+    parser = bench_parser(__doc__, "tools/bench/answers.py --model MODEL --squad SQUAD", "dev")
+    parser.add_argument("--questions", type=int, default=0, help="take only the first ones [all]")
     options = parser.parse_args()
     if options.quick:
         options.questions, options.rounds = 8, 1

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from table import text_table
 
-from programs import CORES, REPOSITORY, BenchError, run
+from programs import CORES, REPOSITORY, BenchError, declare, run
 
 sys.path.insert(0, str(REPOSITORY / "tools/report"))
 from question_records import NAME, read_records
@@ -84,8 +84,7 @@ def main():
     parser.add_argument("--epochs", type=int, help="passes of the heads over the training states [that of bv_train]")
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES, help="the first is what the others are compared with [all]")
     parser.add_argument("--folder", type=Path, help="folder for stores and heads, which stay there [a temporary folder]")
-    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="folder of the programs [build/release/bin]")
-    parser.add_argument("--json", type=Path, help="file to write everything to, too")
+    declare(parser, "--programs", "--json")
     options = parser.parse_args()
     options.programs = options.programs.resolve()
     records, sizes = {}, {}

@@ -19,7 +19,6 @@ scaling.py --help explains scaling.
 
 Takes about half an hour with the small BERT on two quiet cores. Ends with exit code 0 whether or not targets are met.
 """
-import argparse
 import math
 import statistics
 import sys
@@ -31,7 +30,7 @@ from bert_sizes import BERT_LARGE
 from jobs import JOBS, Bench
 from table import text_table
 
-from programs import CORES, REPOSITORY, bench_and_report, say, spread
+from programs import CORES, bench_and_report, bench_parser, counted, say, spread
 
 OURS_FP32 = ("ours_fp32_2x1", "ours_fp32_1x2")
 OURS = ("ours_bf16_2x1", "ours_bf16_1x2", *OURS_FP32)  # some processors are faster in float32
@@ -174,7 +173,7 @@ def print_report(whole):
     def gflops(name):
         return "{median:,.0f} ({least:,.0f} to {most:,.0f})".format(**whole["ceiling"][name])
     print(f"\nFine-tuning {Path(whole['model']).name}, {whole['sequences']} sequences of {whole['mean_tokens']:.0f} "
-          f"tokens in random batches of {whole['batch']};\n{whole['rounds']} rounds of {whole['steps']} steps after "
+          f"tokens in random batches of {whole['batch']};\n{counted(whole['rounds'], 'round')} of {counted(whole['steps'], 'step')} after "
           f"{whole['warm_up_steps']} to warm up; {whole['cores']} cores; allocator {whole['allocator']}")
     print(f"ceiling: {gflops('bfloat16')} GFLOP/s in bf16, {gflops('float32')} in fp32; "
           f"{whole['training_mflop_per_token']:.1f} MFLOP a token\n")
@@ -209,25 +208,14 @@ def print_report(whole):
     print(text_table(["ranks", "measured", "predicted", "error", "exposed\nmeasured", "\npredicted"], body))
     for projection in whole["scaling"]["projections"]:
         print(f"\n{scaling.projection_text(projection)}")
-    if whole["quick"]:
-        print("\n--quick: these numbers mean nothing")
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example:\n  tools/bench/finetune.py --model MODEL --squad SQUAD --json bench.json")
-    parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder")
-    parser.add_argument("--squad", type=Path, required=True, help="folder with train.json or train-v2.0.json")
-    parser.add_argument("--json", type=Path, help="file to write everything to, too")
+    parser = bench_parser(__doc__, "tools/bench/finetune.py --model MODEL --squad SQUAD --json bench.json", "train")
     parser.add_argument("--batch", type=int, default=16, help="sequences of a step [%(default)s]")
     parser.add_argument("--steps", type=int, default=20, help="steps of each run that count [%(default)s]")
     parser.add_argument("--warm-up-steps", type=int, default=3, help="steps before these, which do not count [%(default)s]")
-    parser.add_argument("--rounds", type=int, default=3, help="number of rounds [%(default)s]")
-    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin",
-                        help="where bv_prepare and bv_finetune are [build/release/bin]")
-    parser.add_argument("--quick", action="store_true", help="one round of two steps, which only shows that it runs")
-    scaling.declare(parser)
+    scaling.declare_scaling(parser)
     options = parser.parse_args()
     if options.quick:
         options.steps, options.warm_up_steps, options.rounds = 2, 1, 1

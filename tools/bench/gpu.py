@@ -40,7 +40,7 @@ from gpu_rates import RATES
 from gpu_results import Results
 from table import text_table
 
-from programs import REPOSITORY, BenchError
+from programs import BenchError, counted, declare
 
 ITEMS = CHECKS | RATES
 LINE_CHARACTERS = 500  # of an item's numbers in the last lines
@@ -63,8 +63,7 @@ def arguments():
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / f"bertvision-gpu-{os.getuid()}",
                         help="folder for models, states and logs; some 20 GB; the next call finds the model there [%(default)s]")
     parser.add_argument("--gpus", type=int, help="number of GPUs to use [all]")
-    parser.add_argument("--programs", type=Path, default=os.environ.get("BV_BIN") or REPOSITORY / "build/release/bin",
-                        help="folder of the programs and tests [$BV_BIN, else build/release/bin]")
+    declare(parser, "--programs")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu stands in for GPUs, to try this script")
     options = parser.parse_args()
     options.items = options.items.split(",")
@@ -103,7 +102,8 @@ def run_item(bench, clock, found):
                 item(bench, found["numbers"])
             ended, why = "passed", ""
         except OutOfTime:
-            ended, why = "out of time", f"stopped by {clock.signal.name}" if clock.signal else f"{seconds / 60:.3g} minutes"
+            minutes = counted(f"{seconds / 60:.3g}", "minute")
+            ended, why = "out of time", f"stopped by {clock.signal.name}" if clock.signal else minutes
         except ImportError as wrong:
             ended, why = "skipped", f"this Python lacks a package: {wrong}"
         except Missing as wrong:

@@ -132,7 +132,7 @@ class Bench:
             squad = self.folder / "corpus"
             self.run(sys.executable, REPOSITORY / "tools/make_corpus.py", "--output", squad, "--train",
                      self.options.questions, "--dev", 12)
-        self.text = text_in(squad, "train.json", "train-v2.0.json")
+        self.text = text_in(squad, "train")
         self.features, self.sequences, self.mean_tokens = self.features_of("train", 0)
         self.sizes = BertSizes.of_folder(self.model)
 

@@ -18,7 +18,6 @@ All jobs run one after the other on the same cores, --rounds times, in one order
 medians; ratios are computed within each round first. With a BERT of width 384 and 7 states a question takes 8.2 MB on the disk
 and 4.3 MB of memory for the page cache. Ends with exit code 0 whether or not targets are met.
 """
-import argparse
 import contextlib
 import json
 import math
@@ -31,7 +30,7 @@ import h5py
 from disk import SlowDisk, drop_from_memory, read_through, timed_read
 from table import text_table
 
-from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, in_turn, ratio, run, say, summary, text_in
+from programs import CORES, HERE, Programs, bench_and_report, bench_parser, counted, declare, in_turn, ratio, run, say, summary, text_in
 
 MB = 1e6
 DTYPES = ("float16", "bfloat16", "float32", "float8")
@@ -52,7 +51,7 @@ class Bench(Programs):
 
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
-        text = text_in(options.squad, "train.json", "train-v2.0.json")
+        text = text_in(options.squad, "train")
         super().__init__(options.programs)
         if options.throttle:
             SlowDisk(folder, MB).close()  # ends here if this user has no right to make one
@@ -199,7 +198,7 @@ def evaluate(bench):
 
 def print_report(whole):
     print(f"\nHeads over states of {Path(whole['model']).name}: {whole['features']} features of "
-          f"{whole['tokens'] / whole['features']:.0f} tokens, {whole['rounds']} rounds, {whole['cores']} cores\n")
+          f"{whole['tokens'] / whole['features']:.0f} tokens, {counted(whole['rounds'], 'round')}, {whole['cores']} cores\n")
     verdicts = {True: "pass", False: "FAIL"}
 
     def rate(row):
@@ -218,7 +217,7 @@ def print_report(whole):
              *seconds(row["many"]), f"{row['many']['bytes_per_second']['median'] / MB:,.0f}", f"{row['ratio']['median']:.2f}x",
              f"{row['ratio']['least']:.2f} to {row['ratio']['most']:.2f}", f"<= {row['wanted']:.1f}x", verdicts[row["met"]]]
             for row in whole["together"]]
-    many = f"{whole['heads_together']} heads"
+    many = counted(whole["heads_together"], "head")
     print("\n" + text_table(["heads", "from", "1 head\ns", "\nwaiting", f"{many}\ns", "\nwaiting", "\nMB/s", "times\nas long",
                              "least to most", "wanted", ""], body))
     body = [[row["head"], row["dtype"], row["place"], rate(row), f"{row['bytes_per_second']['median'] / MB:,.0f}",
@@ -226,26 +225,15 @@ def print_report(whole):
     plain = f"{whole['plain_read']['bytes_per_second']['median'] / MB:,.0f}"
     body.append(["plain calls", DTYPES[0], "disk", "", plain, ""])
     print("\n" + text_table(["one head", "states", "from", "sequences/s", "MB/s", "waiting"], body))
-    if whole["quick"]:
-        print("\n--quick: these numbers mean nothing")
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example:\n  tools/bench/heads.py --model MODEL --squad SQUAD --heads learned_pooling,adapter_64_shared "
-        "--throttle 50 100")
-    parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder")
-    parser.add_argument("--squad", type=Path, required=True, help="folder with train.json or train-v2.0.json")
+    parser = bench_parser(__doc__, "tools/bench/heads.py --model MODEL --squad SQUAD --heads learned_pooling,adapter_64_shared --throttle 50 100",
+                          "train")
+    declare(parser, "--folder", "--throttle")
     parser.add_argument("--heads", default=SMALL_HEAD, help="heads for the span task, separated by commas [%(default)s]")
     parser.add_argument("--together", type=int, default=20, help="heads to train together [%(default)s]")
-    parser.add_argument("--throttle", type=float, nargs="*", default=[], help="rates of slow disks to try, MB/s")
     parser.add_argument("--questions", type=int, default=1000, help="questions to train on [%(default)s]")
-    parser.add_argument("--folder", type=Path, help="folder on the disk to measure [the system's folder for temporary files]")
-    parser.add_argument("--rounds", type=int, default=3, help="number of rounds [%(default)s]")
-    parser.add_argument("--json", type=Path, help="file to write everything to, too")
-    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="folder of the programs [build/release/bin]")
-    parser.add_argument("--quick", action="store_true", help="small sizes, which only show that it runs")
     options = parser.parse_args()
     if options.quick:
         options.questions, options.together, options.rounds = 4, 2, 1

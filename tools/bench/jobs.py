@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from bert_sizes import BertSizes
 
-from programs import CORES, HERE, REPOSITORY, BenchError, Programs, read_lines, read_steps, run, text_in
+from programs import CORES, HERE, REPOSITORY, BenchError, Programs, counted, read_lines, read_steps, run, text_in
 
 
 class Job(NamedTuple):
@@ -47,7 +47,7 @@ class Bench(Programs):
         self.options, self.folder = options, folder
         self.steps = options.warm_up_steps + options.steps
         self.sizes = BertSizes.of_folder(options.model)
-        self.text = text_in(options.squad, "train.json", "train-v2.0.json")
+        self.text = text_in(options.squad, "train")
         super().__init__(options.programs)
         self.features = folder / "train.h5"
         run([self.program("bv_prepare"), "--squad", self.text, "--model", options.model, "--output", self.features])
@@ -81,7 +81,7 @@ class Bench(Programs):
         lines = read_steps(output / ("metrics/finetune.jsonl" if job.ranks else "steps.jsonl"))
         shutil.rmtree(output)
         if len(lines) != self.steps:
-            raise BenchError(f"{job.label.strip()} made {len(lines)} steps, not {self.steps}")
+            raise BenchError(f"{job.label.strip()} made {counted(len(lines), 'step')}, not {self.steps}")
         return lines[self.options.warm_up_steps:]
 
     def ours(self, output, model, ranks, threads, *flags, copies=1):

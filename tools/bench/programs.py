@@ -1,5 +1,6 @@
-"""The common parts of the benchmarks: where programs are, how they and Python are run here, and how results are reported."""
+"""The common parts of the benchmarks: their flags, where programs are, how they and Python are run here, how results are reported."""
 
+import argparse
 import json
 import os
 import statistics
@@ -9,13 +10,43 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "report"))
+from counted import counted as counted  # the benchmarks take it from here
+
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 CORES = 2
+# The flags that several benchmarks have.
+FLAGS = {
+    "--model": dict(type=Path, required=True, help="Hugging Face BERT folder"),
+    "--rounds": dict(type=int, default=3, help="number of rounds [%(default)s]"),
+    "--folder": dict(type=Path, help="folder on the disk to measure [the system's folder for temporary files]"),
+    "--throttle": dict(type=float, nargs="*", default=[], help="rates of slow disks to try, MB/s"),
+    "--json": dict(type=Path, help="file to write everything to, too"),
+    "--programs": dict(type=Path, default=os.environ.get("BV_BIN") or REPOSITORY / "build/release/bin",
+                       help="folder of the programs [$BV_BIN, else build/release/bin]"),
+    "--quick": dict(action="store_true", help="small sizes, which only show that it runs"),
+}
 
 
 class BenchError(Exception):
     """A mistake that the user can correct; the message names it."""
+
+
+def declare(parser, *flags):
+    """Declares these of FLAGS."""
+    for flag in flags:
+        parser.add_argument(flag, **FLAGS[flag])
+
+
+def bench_parser(about, example, split):
+    """The parser of a benchmark that bench_and_report() runs on a split of SQuAD, "train" or "dev"."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     epilog=f"example:\n  {example}")
+    declare(parser, "--model")
+    parser.add_argument("--squad", type=Path, required=True, help=f"folder with {' or '.join(text_names(split))}")
+    declare(parser, "--rounds", "--json", "--programs", "--quick")
+    return parser
 
 
 def say(text):
@@ -58,12 +89,17 @@ def run(command, **environment):
     return done.stdout
 
 
-def text_in(squad, *names):
-    """The first of these files that is in the folder."""
-    for name in names:
+def text_names(split):
+    """The names that the file of a split of SQuAD may have."""
+    return f"{split}.json", f"{split}-v2.0.json"
+
+
+def text_in(squad, split):
+    """The file of a split in a folder."""
+    for name in text_names(split):
         if (squad / name).is_file():
             return squad / name
-    raise BenchError(f"{squad} holds neither {' nor '.join(names)}")
+    raise BenchError(f"{squad} holds neither {' nor '.join(text_names(split))}")
 
 
 class Programs:
@@ -112,6 +148,8 @@ def bench_and_report(options, measure, print_report, folder=None):
         print(f"error: bench: {wrong}", file=sys.stderr)
         return 2
     print_report(whole)
+    if options.quick:
+        print("\n--quick: these numbers mean nothing")
     say(f"{time.monotonic() - began:.0f} s")
     if options.json:
         options.json.write_text(json.dumps(whole, indent=1), encoding="utf-8")

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Makes a run of made-up predictions, as large as is asked for: what the report is measured with.
+"""Makes a run of made-up predictions of any size, on which the report is measured.
 
 Its questions are those of tools/make_corpus.py. For each checkpoint and head it has records of questions and the metrics that
-follow from them; questions are learned, forgotten and learned again as fine-tuning goes on. The same numbers give the same run.
+follow from them. Questions are learned, forgotten and learned again as fine-tuning goes on. The same flags give the same run.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main():
     parser.add_argument("--output", type=Path, required=True, help="folder of the run; must not exist")
     for name, about in (("questions", "dev questions"), ("checkpoints", f"checkpoints of BERT, at most {len(EPOCHS)}"),
                         ("heads", "heads at each of --head-checkpoints"), ("head_checkpoints", "checkpoints that have heads"),
-                        ("seeds", "seeds of each task"), ("seed", "another number, another run")):
+                        ("seeds", "seeds of each task"), ("seed", "seed of the made-up predictions")):
         parser.add_argument("--" + name.replace("_", "-"), type=int, default=getattr(plain, name),
                             help=f"{about} (default %(default)s)")
     parser.add_argument("--tasks", default="span", help="span, classification or both, comma-separated (default %(default)s)")
@@ -39,7 +39,7 @@ def main():
                         help="make the report's page too, and load it in a headless Chromium; prints what both took")
     parser.add_argument("--both", action="store_true",
                         help="measure two pages, in folders of --output: of one seed of the span task, and of three seeds of both tasks "
-                        "with all experiments; flags other than --output say nothing then")
+                        "with all experiments; of the other flags only --output has an effect then")
     options = parser.parse_args()
     if options.output.exists():
         print(f"error: bench: {options.output} exists; expected a folder that can be made", file=sys.stderr)

@@ -21,6 +21,8 @@ from typing import NamedTuple
 from bert_sizes import BERT_LARGE, BertSizes
 from table import text_table
 
+from programs import declare
+
 RANKS = (1, 2, 4, 8, 16, 32, 64)
 MIB = 2**20
 
@@ -142,7 +144,7 @@ def assumed(sizes, attended):
     return Compute(token / 3, token * 2 / 3, 7 * sizes.gradient_bytes() / ASSUMED_MEMORY)
 
 
-def declare(parser):
+def declare_scaling(parser):
     """Declares the flags that finetune.py has too."""
     parser.add_argument("--bucket-mib", type=float, default=16,
                         help="MiB of the buckets in which gradients are summed during the backward pass; "
@@ -165,8 +167,8 @@ def main():
     parser.add_argument("--mean-tokens", type=float, default=191, help="mean tokens of a sequence [%(default)s]")
     parser.add_argument("--imbalance", type=float, default=0.01,
                         help="imbalance of tokens between ranks: most / mean - 1 [%(default)s]")
-    declare(parser)
-    parser.add_argument("--json", help="file to write it to, too")
+    declare_scaling(parser)
+    declare(parser, "--json")
     options = parser.parse_args()
     sizes = BertSizes.of_folder(options.model) if options.model else BERT_LARGE
     compute = assumed(sizes, options.mean_tokens)
@@ -181,8 +183,7 @@ def main():
                          options.mean_tokens, options.imbalance, options)
     print(projection_text(projection))
     if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(projection, file, indent=1)
+        options.json.write_text(json.dumps(projection, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

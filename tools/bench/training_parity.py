@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from transformers import BertForQuestionAnswering, get_constant_schedule, get_linear_schedule_with_warmup
 
+from programs import counted
+
 MICRO_BATCH = 4
 
 
@@ -106,7 +108,7 @@ def main():
         worst, worst_norm = max(worst, difference), max(worst_norm, norm_difference)
         print(f"step {step + 1}: ours {ours[step]:.6f}, transformers {loss:.6f}, relative difference {difference:.1e}, "
               f"of the gradients' norms {norm_difference:.1e}", flush=True)
-    print(f"largest relative difference over {min(args.steps, total)} steps: {worst:.1e}, of the gradients' norms "
+    print(f"largest relative difference over {counted(min(args.steps, total), 'step')}: {worst:.1e}, of the gradients' norms "
           f"{worst_norm:.1e}; transformers took {time.time() - began:.0f} s")
     if args.json:
         args.json.write_text(json.dumps(dict(loss=worst, gradient_norm=worst_norm)), encoding="utf-8")

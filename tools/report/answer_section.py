@@ -1,6 +1,7 @@
 """The answer first: which small head, on which lightly fine-tuned checkpoint, matches BERT, and how sure that is."""
 
 import charts
+from counted import counted
 from groups import grouped
 from page_parts import Column, Figure, number_text
 from report_model import TASK_TITLES
@@ -12,6 +13,11 @@ from system import MEASURES, measure_of
 
 def signed(value):
     return number_text(value, Column("", 1, signed=True))
+
+
+def epochs_of(bert):
+    """How long BERT was fine-tuned."""
+    return counted(label_of(bert.group.epoch), "epoch")
 
 
 def add_answer(report, task, evidence):
@@ -55,8 +61,8 @@ def over_all_questions(evidence, measure):
     better = sum(one.sure_verdict == BETTER for one in told)
     above = sum(evidence.score(one, measure) > evidence.trivial for one in evidence.heads)
     return (
-        f"Over all questions {better} of {len(told)} heads have a better {MEASURES[measure]} than BERT at the same checkpoint, after "
-        f"Holm's correction, and {above} of {len(evidence.heads)} score more than that answer. So heads are judged by the questions "
+        f"Over all questions {better} of {counted(len(told), 'head')} had a better {MEASURES[measure]} than BERT at the same checkpoint, "
+        f"after Holm's correction, and {above} of {len(evidence.heads)} scored more than that answer. So heads are judged by the questions "
         "that have an answer."
     )
 
@@ -86,8 +92,9 @@ def compared(run, task, evidence, measure, best):
     if matching:
         sentences[-1] += " It is the one with the fewest parameters of the earliest checkpoint where a head is not worse than BERT at its best."
     else:
-        those = f"{len(heads)} that can be compared" if len(sentences) > 1 else f"{len(heads)}"
-        sentences.append(f"No head matches BERT: each of the {those} is worse, and this one is the best of them.")
+        those = " that can be compared" if len(sentences) > 1 else ""
+        many = f"each of the {len(heads)}{those} is worse, and this one is the best of them"
+        sentences.append(f"No head matches BERT: {many if len(heads) > 1 else f'the only one{those} is worse'}.")
     top = max(heads, key=lambda one: evidence.score(one, measure))
     if top is not chosen:
         sentences.append("The best of all heads: " + claim(run, task, evidence, measure, (top, best, told[id(top)], verdicts[id(top)])))
@@ -111,7 +118,7 @@ def too_few_paragraphs(evidence, measure, head, bert):
     ours, other = evidence.pair_of_scores(head, bert, measure)
     return (
         f"The best of all heads, {head.name} over epoch-{label_of(head.group.epoch)} states, has {MEASURES[measure]} {ours:.1f}, and BERT "
-        f"{other:.1f} after {label_of(bert.group.epoch)} epochs. The questions are of {evidence.paragraphs} paragraphs: too few to show "
+        f"{other:.1f} after {epochs_of(bert)}. The questions are of {counted(evidence.paragraphs, 'paragraph')}: too few to show "
         f"whether a difference is noise (at least {FEWEST} are needed)."
     )
 
@@ -129,7 +136,7 @@ def comparable(heads, told, score, measure):
     if len(sure) == len(heads):
         return heads, []
     return sure, [
-        f"These questions are too few to compare {len(heads) - len(sure)} of {len(heads)} heads with BERT: for these heads they would show "
+        f"These questions are too few to compare {len(heads) - len(sure)} of {len(heads)} heads with BERT: for such a head they would show "
         f"only differences that are larger than BERT's {measure} ({score:.1f})."
     ]
 
@@ -139,7 +146,7 @@ def verdict_of(difference, corrected, heads):
     if difference.verdict != BETTER:
         return difference.verdict
     holds = "also" if corrected < LEVEL else "but not"
-    return f"better, {holds} after Holm's correction for {heads} heads"
+    return f"better, {holds} after Holm's correction for {counted(heads, 'head')}"
 
 
 def claim(run, task, evidence, measure, compared_pair):
@@ -151,7 +158,7 @@ def claim(run, task, evidence, measure, compared_pair):
     ratio = f"{100 * ours / other:.0f} %" if other else "all"
     return (
         f"{head.name} over epoch-{label_of(head.group.epoch)} states reaches {ratio} of BERT's {MEASURES[measure]}{share} ({ours:.1f} "
-        f"against {other:.1f} after {label_of(bert.group.epoch)} epochs; difference {signed(difference.value)}, 95 % interval "
+        f"against {other:.1f} after {epochs_of(bert)}; difference {signed(difference.value)}, 95 % interval "
         f"{signed(difference.low)} to {signed(difference.high)}: {verdict})."
     )
 
@@ -168,7 +175,7 @@ def plain_sentences(run, task):
     share = f" with {100 * top.parameters / whole:.2g} % of its parameters" if whole and top.parameters else ""
     return [
         f"{top.label} over epoch-{label_of(top.epoch)} states reaches {100 * top.main(key) / best.main(key):.0f} % of BERT's "
-        f"{MEASURES[key]}{share} ({top.main(key):.1f} against {best.main(key):.1f} after {label_of(best.epoch)} epochs). How sure this "
+        f"{MEASURES[key]}{share} ({top.main(key):.1f} against {best.main(key):.1f} after {counted(label_of(best.epoch), 'epoch')}). How sure this "
         "is cannot be told: the run has no records of its questions."
         if best.main(key)
         else f"BERT's {MEASURES[key]} is 0, so nothing can be said of heads against it."
@@ -188,10 +195,10 @@ def pareto(run, task, evidence, measure):
             and other["value"] >= point["value"]
             for other in points
         )
-    what = f"95 % intervals, over {evidence.drawn_over}" if evidence.systems else "from the least to the largest seed"
+    what = f"95 % intervals, over {evidence.drawn_over}" if evidence.systems else "from the seed with the lowest score to the seed with the highest"
     caption = (
-        f"Parameters against {MEASURES[measure]}: heads by the checkpoint whose states they read, and BERT. Lines are {what}. Dashed: "
-        "models of which none with as few parameters is better; the first and the last are named."
+        f"Parameters against {MEASURES[measure]}: heads by the checkpoint whose states they read, and BERT. Lines are {what}. The "
+        "dashed line joins models for which no model with as few parameters is better; the first and the last of them are named."
         + evidence.thresholds_text
     )
     spec = charts.pareto_front(points, f"{MEASURES[measure]}, percent")

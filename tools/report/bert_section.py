@@ -31,9 +31,9 @@ def add_bert(report, task, berts, in_training):
         line = majority.main["majority_exact"] if majority else None
         dashed = " Dashed: accuracy of the more frequent class."
     exact = "EM" if task == "span" else "Accuracy"
-    caption = f"{exact} and F1 of BERT on {questions} at each checkpoint; a line through the means of the seeds."
+    caption = f"{exact} and F1 of BERT on {questions} at each checkpoint; the line goes through the means of the seeds."
     if task == "span":
-        caption += " F1 of the questions with an answer shows how much of F1 is not owed to the answer “none”."
+        caption += " F1 of the questions with an answer leaves out what the answer “none” earns."
     caption += dashed if line is not None else ""
     name = f"{task}-fine-tuning"
     report.figure(

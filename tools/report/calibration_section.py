@@ -21,9 +21,10 @@ def add_calibration(report, evidence):
         cells = [spread(values) for values in zip(*told.values())]
         rows.append(Row([*begin, system.seed_text, *cells], "bert" if system.is_bert else "", system.results, seeds))
     caption = (
-        "Expected calibration error: how far confidence and accuracy are apart, over 15 bins of confidence. Selective answering: the "
-        f"accuracy where only the {100 * COVERAGE:.0f} % of the questions that a system is most sure of are answered, and the mean "
-        "risk over all coverages (less is better). All in percent."
+        "Calibration error: the expected calibration error, which is the mean distance between confidence and accuracy over 15 bins of "
+        f"confidence. Accuracy at {100 * COVERAGE:.0f} %: the accuracy if only the {100 * COVERAGE:.0f} % of the questions are answered of "
+        "which a system is most sure. Mean risk: the mean share of wrong answers over all such shares of the questions (less is better). "
+        "All in percent."
         + evidence.thresholds_text
     )
     columns = [
@@ -56,8 +57,8 @@ def add_figures(report, evidence, table):
             if count:
                 bins.append({**told, "x": round(100 * float(x), 2), "y": round(100 * float(y), 2), "count": int(count)})
     caption = (
-        "How often answers of a confidence are right; a panel a model, a line a checkpoint. On the dashed line confidence is honest, "
-        "below it the model is too sure. Where there are several seeds, the first."
+        "How often answers with a given confidence are right: one panel for each model, one line for each checkpoint. On the dashed line "
+        "the confidence is right, and below it the model is too sure. If there are several seeds, this is the first one."
     )
     labels = [label_of(epoch) for epoch in sorted({system.group.epoch for system in evidence.systems})]
     report.figure(task, Figure(f"{task}-reliability", "Reliability", caption, charts.reliability(bins, labels), table))
@@ -69,7 +70,7 @@ def add_figures(report, evidence, table):
             for x, y in curve(coverage, risk):
                 lines.append({**told, "x": round(100 * float(x), 2), "y": round(100 * float(y), 2)})
     caption = (
-        "Share of the answers that is wrong, where a model answers only the questions that it is most sure of; a line a model, "
-        "BERT's in blue. Where there are several seeds, the first."
+        "Share of wrong answers if a model answers only the questions of which it is most sure. There is one line for each model; BERT's is "
+        "blue. If there are several seeds, this is the first one."
     )
     report.figure(task, Figure(f"{task}-risk-coverage", "Risk and coverage", caption, charts.risk_coverage(lines), table))

@@ -11,6 +11,7 @@ from marks import (
     NUMBER,
     VERMILLION,
     about,
+    by_model,
     category,
     colored,
     epochs_of,
@@ -38,7 +39,7 @@ def curve_rows(result):
 
 
 def fine_tuning_curve(berts, baseline):
-    """Scores over epochs: a point a checkpoint and seed, a line through the means. In the span task also F1 of the questions
+    """Scores over epochs: one point for each checkpoint and seed, a line through the means. In the span task also F1 of the questions
     with an answer: a model that says "none" to all has a fair F1 over all. `baseline` is the score of the trivial answer."""
     rows = [about(bert, at=float(bert.epoch), seed=bert.seed, **row) for bert in berts for row in curve_rows(bert)]
     names = list(dict.fromkeys(row["score"] for row in rows))
@@ -74,8 +75,8 @@ def _names_by_parameters(groups):
 
 
 def heads_against_bert(groups):
-    """A row a model, a column a score, a colour and shape a checkpoint: the mean, and a line from the least to the largest
-    of the seeds."""
+    """One row for each model, one column for each score, one colour and shape for each checkpoint: the mean, and a line
+    from the seed with the lowest score to the seed with the highest."""
     rows = []
     for group in groups:
         by_score = {}
@@ -192,11 +193,11 @@ def answers_kinds(groups):
 
 
 def epochs_of_heads(lines, title):
-    """How a head got on over its own epochs: a panel a head, a line a checkpoint. `lines`: model, epoch, seed, at, value."""
+    """How a head got on over its own epochs: one panel for each head, one line for each checkpoint. `lines`: model, epoch, seed, at, value."""
     epochs = sorted({line["epoch"] for line in lines}, key=_as_number)
     color = colored("epoch", epochs, "states of epoch")
     body = {
-        "facet": {"field": "model", "title": None, "sort": list(dict.fromkeys(line["model"] for line in lines))},
+        "facet": by_model(lines),
         "columns": 4,
         "spec": {
             "width": 170,
@@ -216,7 +217,7 @@ def epochs_of_heads(lines, title):
 
 
 def speed_of_heads(points):
-    """A row a checkpoint, a colour a task and seed: sequences a second, and percent of the time waiting for states."""
+    """One row for each checkpoint, one colour for each task and seed: sequences a second, and percent of the time waiting for states."""
     color = colored("run", list(dict.fromkeys(point["run"] for point in points)))
     tips = [{"field": "run"}, {"field": "states"}, {"field": "heads", "title": "heads together"},
             {"field": "speed", "title": "sequences a second", "format": ",.1f"}, {"field": "waiting", "title": "waiting %", "format": ".2f"}]
@@ -235,7 +236,7 @@ def speed_of_heads(points):
 
 
 def own_steps(points):
-    """A row a head, in the order of its cost. `points`: model, epoch, seed, pass, value (milliseconds a sequence)."""
+    """One row for each head, in the order of its cost. `points`: model, epoch, seed, pass, value (milliseconds a sequence)."""
     color = colored("epoch", sorted({point["epoch"] for point in points}, key=_as_number), "states of epoch")
     tips = hover(("model", "head"), ("epoch", "states of epoch"), ("seed", "seed"), ("pass", "pass"), ("value", "ms"), digits=".3g")
     body = {

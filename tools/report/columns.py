@@ -29,9 +29,9 @@ ABOUT = {
 MEANINGS = {
     "span": "Percent, by the official SQuAD 2.0 scorer. EM and F1 are of the answers as given; best EM and best F1 are by the "
     "threshold on the score of “none” that is best on these questions; ref. is the scorer of the work of 2020 (wordpieces, no "
-    "normalisation, no threshold). Behind ± stands the standard deviation over seeds.",
+    "normalisation, no threshold). After ± is the standard deviation over seeds.",
     "classification": "Percent of questions; F1 is of the class “no answer”. A question's probability of no answer is the "
-    "smallest over its windows; ref. is the rule of the work of 2020, where one window's “no answer” decides. Behind ± stands "
+    "smallest over its windows; ref. is the rule of the work of 2020, where one window's “no answer” decides. After ± is "
     "the standard deviation over seeds.",
 }
 

@@ -5,6 +5,7 @@ import math
 import tomllib
 from pathlib import Path
 
+from counted import counted
 from run_files import RunError, read_json
 
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
@@ -33,7 +34,8 @@ def result_differences(result):
     total = (result.scores.get("reference" if result.task == "span" else "classification") or {}).get("total")
     wanted = PUBLISHED["data"]["dev_questions"]
     if total != wanted:
-        found.append((DATA, f"{_text(total)} dev questions, not {_text(wanted)}"))
+        ours = "an unknown number of dev questions" if total is None else counted(total, "dev question")
+        found.append((DATA, f"{ours}, not {_text(wanted)}"))
     if result.dev_epoch is not None:  # a head
         found += _head_differences(result)
     for member in result.members:
@@ -50,7 +52,7 @@ def _head_differences(head):
     ]
     states = PUBLISHED["model"]["num_hidden_layers"] + 1
     if len(head.layers) != states:
-        found.append((RECIPE, f"head over {len(head.layers)} hidden states, not {states}"))
+        found.append((RECIPE, f"head over {counted(len(head.layers), 'hidden state')}, not {states}"))
     if description.get("held_out") or description.get("held_out_features"):
         found.append((RECIPE, "head with its best epoch chosen on held-out questions"))
     return found
@@ -105,7 +107,7 @@ def _training_differences(description, recipe):
     if not steps or not batch:
         return [(DATA, "training questions unknown, as no checkpoint.json tells the steps of an epoch")]
     expected = math.ceil(PUBLISHED["data"]["train_windows"] / batch)
-    return [] if steps == expected else [(DATA, f"{_text(steps)} steps an epoch, not {_text(expected)} as of all training questions")]
+    return [] if steps == expected else [(DATA, f"{counted(steps, 'step')} an epoch, not {_text(expected)} as for all training questions")]
 
 
 def _recipe_differences(recipe):

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 import judgement_charts as charts
+from counted import counted, such_as
 from groups import Group, grouped, recipe_of, spread
 from marks import about
 from page_parts import Column, Figure, Row, Table, words
@@ -13,9 +14,9 @@ from system import MEASURES, measure_of
 
 TITLE = "Control on shuffled labels"
 MEANING = (
-    "Unlike in the control task of Hewitt and Liang (2019), where each type of word has a random label, the training labels were permuted "
-    "among the questions here: the control shows how far a head gets by the labels' frequencies alone. Selectivity is the score "
-    "less that on shuffled labels, over the seeds that have both."
+    "Unlike in the control task of Hewitt and Liang (2019), where each type of word has a random label, here the training labels were permuted "
+    "among the questions: the control shows how far a head gets by the labels' frequencies alone. Selectivity is the score "
+    "minus that on shuffled labels, over the seeds that have both."
 )
 VARIANT = "-shuffled-labels"  # of a control's folder
 
@@ -52,10 +53,9 @@ def add_control(report, task, evidence):
     heads, controls = ([one for one in some if one.task == task and one.main] for some in (run.heads, run.controls))
     pairs, alone = pairs_of(heads, controls)
     if alone:
-        have, them = ("s on shuffled labels have", "them") if len(alone) > 1 else (" on shuffled labels has", "it")
+        example = alone[0].files[0].parent.relative_to(run.folder)
         report.missing.append(
-            f"{len(alone)} control{have} no head with true labels beside {them}, such as "
-            f"{alone[0].files[0].parent.relative_to(run.folder)}."
+            f"No head with true labels beside {counted(len(alone), 'control')} on shuffled labels{such_as(len(alone), example)}"
         )
     for each_layer, own, title in ((False, "control", TITLE), (True, "atlas-control", f"{TITLE}: layer atlas")):
         chosen = sorted((pair for pair in pairs if pair.head.each_layer == each_layer),
@@ -110,15 +110,15 @@ def table(name, title, pairs, differences):
         *([Column("hidden state")] if layered else []),
         Column(score, 2),
         Column("on shuffled labels", 2, "of the same head, trained on shuffled labels"),
-        Column("selectivity", 1, "the score less that on shuffled labels", signed=True),
+        Column("selectivity", 1, "the score minus that on shuffled labels", signed=True),
     ]
-    intervals = intervals_text([pair.head for pair in pairs], "In brackets stand") if any(differences) else ""
+    intervals = intervals_text([pair.head for pair in pairs], "Brackets hold") if any(differences) else ""
     caption = f"{score[0].upper()}{score[1:]} in percent, of the answers as given. {MEANING}{intervals}"
     return Table(name, title, caption, columns, rows)
 
 
 def add_atlas(report, task, pairs, differences):
-    """Selectivity by layer beside the score: a figure a probe."""
+    """Selectivity by layer beside the score: one figure for each probe."""
     key, score = measure_of(task), MEASURES[measure_of(task)]
     kinds = [score, "on shuffled labels", "selectivity"]
     for place, name in enumerate(sorted({pair.head.name for pair in pairs})):

@@ -19,8 +19,9 @@ def add_disagreements(report, evidence):
         begin = [epoch_cell(system.group.epoch), system.name, system.seed_text]
         rows.append(Row([*begin, *cells, points], "bert" if system.is_bert else "", system.results))
     caption = (
-        "Questions that one scorer calls right and the other wrong (exact match), by reason; a mean over seeds. The last column is what "
-        "all of them make of EM: official less reference, in points. " + " ".join(f"{word}: {text}" for word, text in MEANINGS.items())
+        "Questions that one scorer calls right and the other wrong (exact match), by reason, as a mean over the seeds. The last column is "
+        "the difference that they make in EM: official minus reference, in points. "
+        + " ".join(f"{word}: {text}" for word, text in MEANINGS.items())
     )
     columns = [
         EPOCH,
@@ -46,7 +47,7 @@ def listed(evidence):
             cells = [system.name, epoch_cell(system.group.epoch), one.word, right, one.official or "none", reference]
             rows.append(Row([*cells, " / ".join(one.golds) or "none", one.id], "", [result]))
     caption = (
-        f"Every disagreement about BERT's last checkpoint and about the best head: the first {min(SHOWN, len(rows))} of {len(rows)}. "
+        f"The disagreements about BERT's last checkpoint and about the best head: {min(SHOWN, len(rows))} of {len(rows)}. "
         "report.json has all of them, and the explorer has the disagreements about every system."
     )
     titles = ("model", "epoch", "reason", "right by", "official answer", "reference answer", "gold answers", "question")

@@ -1,6 +1,6 @@
 """Where the official scorer and the reference work's scorer call a system's answers right and wrong: counted by reason, and listed.
 
-The reason stands in the records: the first that holds, of src/squad/scoring/disagreements.hpp. Right means an exact match.
+The records hold the reason: the first one of src/squad/scoring/disagreements.hpp that applies. Right means an exact match.
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ import numpy as np
 
 # For each reason a sentence; in the order in which they are tried.
 MEANINGS = {
-    "reversed": 'The reference rule answers "none" because the likeliest end stands before the likeliest start; the official '
+    "reversed": 'The reference rule answers "none" because the likeliest end is before the likeliest start; the official '
     "answer is a span.",
     "threshold": 'One answer is "none" and the other is a span: the official rule compares the best span with "none" by a '
     "threshold, the reference rule takes the likeliest start and end.",
-    "gold": 'Both answers are "none", but the gold answer is nothing to one of the scorers.',
+    "gold": 'Both answers are "none", but for one of the scorers nothing is left of the gold answer.',
     "normalisation": "Both answers have the same words; the official scorer compares words without articles, punctuation and "
     "case, the reference compares wordpieces.",
     "window": "The two answers come from different windows of a long context.",

@@ -4,6 +4,7 @@ from collections import Counter
 from functools import cached_property
 
 import numpy as np
+from counted import counted, such_as
 from groups import grouped
 from question_records import NAME, read_records
 from question_texts import find_features, read_texts
@@ -50,8 +51,8 @@ class Evidence:
         without = [one for one in self.systems if None in one.thresholds.values()]
         if self.task == "span" and without and len(without) < len(self.systems):
             self.run.missing.append(
-                f"Each system has the threshold of its evaluation: {len(without)} of {len(self.systems)} systems of the span task have no "
-                "scores on held-out questions."
+                f"Without scores on held-out questions: {len(without)} of {len(self.systems)} systems of the span task. So each system has "
+                "the threshold of its evaluation."
             )
         if without:
             for one in self.systems:
@@ -86,7 +87,7 @@ class Evidence:
         """Words for the way in which the questions of records differ from the questions of most records."""
         if one.features != self._features:
             return f"features {one.features}, not {self._features}"
-        return f"{len(one)} questions, not {len(self.ids)}" if len(one) != len(self.ids) else "other ids"
+        return f"{counted(len(one), 'question')}, not {len(self.ids)}" if len(one) != len(self.ids) else "other ids"
 
     def differences(self, pairs, measure):
         """The Difference of each pair of lists of results, under the same seeds: of the answers as given. None for a pair that has
@@ -130,9 +131,10 @@ class Evidence:
         """Names the results without records that were asked for since the last time."""
         if self._absent:
             example = self._absent[0].files[0].with_name(NAME).relative_to(self.run.folder)
-            results = f"{len(self._absent)} result{'s' * (len(self._absent) > 1)}"
-            such = ", such as" if len(self._absent) > 1 else ":"
-            self.run.missing.append(f"No records of questions for {results} of the {self.task} task{such} {example}.")
+            count = len(self._absent)
+            self.run.missing.append(
+                f"No records of questions for {counted(count, 'result')} of the {self.task} task{such_as(count, example)}"
+            )
         self._absent = []
 
     def _threshold(self, result, records):
@@ -165,7 +167,8 @@ class Evidence:
         if any(one.seeds != self.systems[0].seeds for one in self.systems):
             text += " Two models are compared under the seeds that both have."
         if self.paragraphs < FEWEST:
-            text += f" {self.paragraphs} paragraphs are too few to show whether a difference is noise: at least {FEWEST} are needed."
+            paragraphs = counted(self.paragraphs, "paragraph")
+            text += f" The questions are of {paragraphs}: too few to show whether a difference is noise (at least {FEWEST} are needed)."
         return text
 
     @cached_property
@@ -175,7 +178,7 @@ class Evidence:
 
     @property
     def held_out(self):
-        """Whether the systems stand at thresholds that were chosen on held-out questions: all of them, or none."""
+        """Whether the systems have thresholds that were chosen on held-out questions: all of them have, or none."""
         return bool(self.systems) and self.systems[0].held_out
 
     @property

@@ -8,6 +8,7 @@ from marks import (
     PURPLE,
     VERMILLION,
     about,
+    by_model,
     category,
     colored,
     epochs_of,
@@ -49,7 +50,7 @@ def ensembles(rows):
 
 
 def share_curves(groups):
-    """F1 over the share of the training questions: a panel a head, a line a checkpoint."""
+    """F1 over the share of the training questions: one panel for each head, one line for each checkpoint."""
     rows = [about(group, share=100 * group.share, value=group.main("f1")) for group in groups]
     color = colored("epoch", epochs_of(groups), "states of epoch")
     tips = hover(("model", "head"), ("epoch", "epoch"), ("share", "% of the questions"), ("value", "F1"))
@@ -58,7 +59,7 @@ def share_curves(groups):
         "y": padded(quantity("value", "F1, percent")),
     }
     body = {
-        "facet": {"field": "model", "title": None},
+        "facet": by_model(rows),
         "columns": 3,
         "spec": {
             "width": 220,
@@ -89,13 +90,13 @@ def layers_text(layers):
 
 
 def layer_subsets(groups):
-    """F1 by the layers a head reads: a panel a head, a row a subset (the fewest layers first), a colour a checkpoint."""
+    """F1 by the layers a head reads: one panel for each head, one row for each subset (the fewest layers first), one colour for each checkpoint."""
     subsets = sorted({tuple(group.layers) for group in groups}, key=lambda layers: (len(layers), layers))
     rows = [about(group, layers=layers_text(group.layers), value=group.main("f1")) for group in groups]
     color = colored("epoch", epochs_of(groups), "states of epoch")
     order = [layers_text(layers) for layers in subsets]
     body = {
-        "facet": {"field": "model", "title": None},
+        "facet": by_model(rows),
         "columns": 2,
         "spec": {
             "width": 270,
@@ -134,7 +135,7 @@ def second_best(rows, epochs):
 
 
 def layer_weights(groups):
-    """Weights of each learned pooling over the hidden states: a row a head, a panel a checkpoint; means over seeds."""
+    """Weights of each learned pooling over the hidden states: one row for each head, one panel for each checkpoint; means over seeds."""
     sums = {}
     for group in groups:
         for head in group.results:

@@ -12,6 +12,7 @@ from run_model import label_of
 from system import EITHER
 
 HEAD = words("head")
+ABOUT_HEADS = ((EPOCH, lambda one: epoch_cell(one.epoch)), (HEAD, name_of), (SEED, lambda one: one.seed_text))
 
 
 def add_experiments(report, task, berts, evidence):
@@ -76,8 +77,8 @@ def add_mixed(report, task, mixed, plain, evidence):
 
     groups = grouped(mixed)
     paired = PairedColumns(evidence, groups)
-    paired.add("F1 − where trained", "less the F1 of the same head where it was trained", lambda head: at(head, head.epoch))
-    paired.add("F1 − trained there", "less the F1 of the head that was trained there", lambda head: at(head, head.dev_epoch))
+    paired.add("F1 − where trained", "minus the F1 of the same head where it was trained", lambda head: at(head, head.epoch))
+    paired.add("F1 − trained there", "minus the F1 of the head that was trained there", lambda head: at(head, head.dev_epoch))
     trained = Column("F1 where trained", 2, "of the same head, scored at the checkpoint where it was trained")
     there = Column("F1 trained there", 2, "of such a head, trained at the checkpoint where this one is scored")
     table = score_table(
@@ -111,8 +112,8 @@ def add_mixed(report, task, mixed, plain, evidence):
             if value:
                 rows.append({**told, "kind": kind, "value": value.mean})
     caption = (
-        "F1 of heads that are scored on states of another checkpoint than they were trained on. Two epochs stand before a head's name: "
-        "first of the states that it was trained on, then of the states that it is scored on."
+        "F1 of heads that are scored on states of another checkpoint than they were trained on. Before a head's name are two epochs: "
+        "first that of the states it was trained on, then that of the states it is scored on."
     )
     _add(report, task, table, charts.mixed(rows) if rows else None, caption)
 
@@ -129,7 +130,7 @@ def add_shares(report, task, shares, plain, evidence):
         return
     groups = with_plain(shares, plain, lambda head: head.share)
     paired = PairedColumns(evidence, groups)
-    paired.add("F1 − of all questions", "less the F1 of the same head, trained on all questions", whole_of(plain))
+    paired.add("F1 − of all questions", "minus the F1 of the same head, trained on all questions", whole_of(plain))
     table = score_table(
         f"{task}-shares",
         "Less data",
@@ -137,9 +138,7 @@ def add_shares(report, task, shares, plain, evidence):
         task,
         groups,
         [
-            (EPOCH, lambda one: epoch_cell(one.epoch)),
-            (HEAD, name_of),
-            (SEED, lambda one: one.seed_text),
+            *ABOUT_HEADS,
             (Column("% of the questions", 0), lambda one: 100 * one.share),
         ],
         paired.columns,
@@ -165,12 +164,12 @@ def add_ensembles(report, task, ensembles, berts, evidence):
     groups = grouped(ensembles)
     best_member = best_members(groups)
     paired = PairedColumns(evidence, groups)
-    paired.add("F1 − best single model's", "less the F1 of the best of its models, which was chosen on these questions", best_member)
-    paired.add("F1 − BERT's", "less the F1 of BERT at the same checkpoint", bert_of(berts))
+    paired.add("F1 − best single model's", "minus the F1 of the best of its models, which was chosen on these questions", best_member)
+    paired.add("F1 − BERT's", "minus the F1 of BERT at the same checkpoint", bert_of(berts))
     table = score_table(
         f"{task}-ensembles",
         "Ensembles",
-        "Models over the same checkpoint as one: at each position the maximum (max, as the work of 2020 has it) or the mean of "
+        "Several models over the same checkpoint, used as one: at each position the maximum (max, as in the work of 2020) or the mean of "
         f"their softmaxes. {MEANINGS[task]}{paired.caption}",
         task,
         groups,
@@ -195,7 +194,7 @@ def add_ensembles(report, task, ensembles, berts, evidence):
         rows += [{**told, "kind": kind, "value": own.mean}] if own else []
         if single and not any(row["what"] == what and row["kind"] == "best of the models" for row in rows):
             rows.append({**told, "kind": "best of the models", "value": single.mean})
-    _add(report, task, table, charts.ensembles(rows) if rows else None, "F1 of several models as one, and of the best of them.")
+    _add(report, task, table, charts.ensembles(rows) if rows else None, "F1 of several models used as one, and of the best of them alone.")
 
 
 def right_by_second(result):
@@ -221,7 +220,7 @@ def add_second_best(report, task, berts, plain, evidence):
     if not groups:
         return
     paired = PairedColumns(evidence, groups, either_of, EITHER)
-    paired.add("right by either − BERT's", "less what BERT gets right so at the same checkpoint", bert_of(berts))
+    paired.add("right by either − BERT's", "minus BERT's share of questions right by either, at the same checkpoint", bert_of(berts))
 
     def cells(one):
         found = [right_by_second(member) for member in members(one)]
@@ -248,8 +247,8 @@ def add_second_best(report, task, berts, plain, evidence):
     table = Table(
         f"{task}-second-best",
         "Second-best answers",
-        "By the scorer of the work of 2020, percent: how often the best answer is right, and the second-best one where it is "
-        f"not. Right by either counts a question whose best or second-best answer is right.{paired.caption}",
+        "By the scorer of the work of 2020, in percent: how often the best answer is right, and how often the second-best answer is right "
+        f"if the best is not. Right by either counts the questions whose best or second-best answer is right.{paired.caption}",
         [
             EPOCH,
             words("model"),
@@ -263,7 +262,7 @@ def add_second_best(report, task, berts, plain, evidence):
         ],
         rows,
     )
-    caption = "How many questions the best answer gets right, and how many of the others the second-best one."
+    caption = "Share of the questions that the best answer gets right, and share that only the second-best answer gets right."
     _add(report, task, table, charts.second_best(bars, epochs or sorted({bar["epoch"] for bar in bars})), caption)
 
 
@@ -273,7 +272,7 @@ def add_layer_subsets(report, task, subsets, plain, evidence):
         return
     groups = with_plain(subsets, plain, lambda head: (len(head.layers), head.layers))
     paired = PairedColumns(evidence, groups)
-    paired.add("F1 − of all states", "less the F1 of the same head over all hidden states", whole_of(plain))
+    paired.add("F1 − of all states", "minus the F1 of the same head over all hidden states", whole_of(plain))
     table = score_table(
         f"{task}-layer-subsets",
         "Layer ablation",
@@ -282,16 +281,14 @@ def add_layer_subsets(report, task, subsets, plain, evidence):
         task,
         groups,
         [
-            (EPOCH, lambda one: epoch_cell(one.epoch)),
-            (HEAD, name_of),
-            (SEED, lambda one: one.seed_text),
+            *ABOUT_HEADS,
             (words("hidden states"), lambda one: charts.layers_text(one.layers)),
             (Column("parameters"), lambda one: one.parameters),
         ],
         paired.columns,
     )
     scored = [group for group in groups if group.main("f1") is not None]
-    caption = "F1 of heads that read some of the hidden states, and all of them."
+    caption = "F1 of heads that read some of the hidden states, and of the same heads over all of them."
     _add(report, task, table, charts.layer_subsets(scored) if scored else None, caption)
 
 
@@ -319,14 +316,12 @@ def add_atlas(report, task, probes, evidence):
         report.figure(task, Figure(own, "Layer atlas", caption, charts.layer_atlas(groups), f"{task}-atlas"))
     probes = sorted(probes, key=lambda probe: (probe.epoch, probe.name, probe.layers, probe.seed))
     own = [
-        (EPOCH, lambda one: epoch_cell(one.epoch)),
-        (HEAD, name_of),
-        (SEED, lambda one: one.seed_text),
+        *ABOUT_HEADS,
         (Column("hidden state"), lambda one: one.layers[0]),
         (Column("parameters"), lambda one: one.parameters),
     ]
     groups = grouped(probes)
     paired = PairedColumns(evidence, groups)
-    paired.add("F1 − last state's", "less the F1 of the same probe on the last hidden state", last_of(probes))
+    paired.add("F1 − last state's", "minus the F1 of the same probe on the last hidden state", last_of(probes))
     caption = f"Probes of single hidden states. {MEANINGS[task]}{paired.caption}"
     report.table(task, score_table(f"{task}-atlas", "Layer atlas", caption, task, groups, own, paired.columns))

@@ -35,7 +35,7 @@ def pack_arrays(arrays):
 
 
 def texts_of(texts, ids):
-    """Questions, contexts and gold answers of the questions `ids`, packed; they stand on the page once, whatever the tasks."""
+    """Questions, contexts and gold answers of the questions `ids`, packed; they are on the page once, whatever the tasks."""
     places = texts.places(ids)
     used = sorted({int(texts.context_of[place]) for place in places})
     number = {context: new for new, context in enumerate(used)}

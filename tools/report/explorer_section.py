@@ -8,8 +8,8 @@ from run_model import label_of
 
 ROOM = 7_300_000  # bytes of the page for the explorer: with all else it stays below 15 MB on SQuAD 2.0's dev questions
 LEAD = (
-    "Any question with its context, its gold answers marked, and what each checkpoint, head and ensemble answered, with which "
-    "confidence, as fine-tuning went on. Signs beside a question: BERT's answer at each checkpoint, right (✓) or not (·)."
+    "Choose a question: its context is shown with the gold answers marked, and below it the answer of each checkpoint, head and ensemble, "
+    "with its confidence. The signs under a question in the list say whether BERT's answer was right (✓) or not (·) at each checkpoint."
 )
 
 
@@ -70,11 +70,12 @@ def add_explorers(report, evidences, wanted=None):
         report.explorer.lead = LEAD
     if any(one.held_out for one in evidences) and (report.run.ensembles or report.run.mixed):
         report.explorer.lead += (
-            " Thresholds were chosen on held-out questions; ensembles and heads on states of another checkpoint stand at their evaluations' own."
+            " Thresholds were chosen on held-out questions; ensembles and heads on states of another checkpoint have the thresholds of "
+            "their evaluations."
         )
     if left_out:
         report.explorer.lead += (
-            f" The page would be too large with all seeds; it lacks {'; '.join(left_out)}. “report.py --explorer-seed SEED” makes it "
+            f" The page would be too large with all seeds; it lacks {'; '.join(left_out)}. “report.py --explorer-seed SEED” makes a page "
             "with another seed."
         )
 

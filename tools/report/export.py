@@ -30,7 +30,7 @@ def write_figure(figure, folder):
 
 
 def write_table(table, folder):
-    """NAME.csv with all figures and a row a seed too; NAME.md and NAME.tex as the page shows it."""
+    """NAME.csv with all figures and one row for each seed too; NAME.md and NAME.tex as the page shows it."""
     for suffix, text in ((".csv", csv_of(table)), (".md", markdown_of(table)), (".tex", latex_of(table))):
         (folder / f"{table.name}{suffix}").write_text(text, encoding="utf-8")
 

@@ -5,6 +5,7 @@ import re
 import statistics
 from collections import Counter
 
+from counted import counted
 from page_parts import Spread
 
 SEED = r"-?\bseed-(\d+)"  # of a head's own training, in the name of its folder
@@ -49,8 +50,8 @@ def seed_text(results):
     if len(results) == 1:
         return results[0].seed_text
     seeds = len(seeds_of(results))
-    text = f"{seeds} seed{'s' * (seeds > 1)}"
-    return text if seeds == len(results) else f"{text}, {len(results)} heads"
+    text = counted(seeds, "seed")
+    return text if seeds == len(results) else f"{text}, {counted(len(results), 'head')}"
 
 
 def label_of_model(result):

@@ -45,8 +45,8 @@ def add_trainings(report, trainings):
         Column("waiting for states %", 2),
     ]
     caption = (
-        "Heads of a checkpoint that were trained together, over one reading of its states in each pass: the time of all passes, and the "
-        "share of it in which a rank waited for states."
+        "Heads that were trained together: in each pass all of them use the same reading of a checkpoint's states. The speed and the time "
+        "are of all passes together; waiting is the share of this time in which a rank waited for states."
     )
     part.figures.append(Figure("head-training", "Speed of the training of heads", caption, charts.speed_of_heads(points), name))
     part.tables.append(Table(name, "Time of the training of heads", caption, columns, rows))
@@ -63,8 +63,8 @@ def add_own_steps(report, task, read):
                 points.append({**told, "value": 1000 * line["step_seconds"] * line["ranks"] / line["sequences"]})
     if points:
         caption = (
-            "Time of a rank for a head's own steps (forward, backward, update), without the reading of states that all heads share; a "
-            "point a pass and seed."
+            "Time of a rank for a head's own steps (forward, backward, update), without the reading of states that all heads share. "
+            "There is one point for each pass and seed."
         )
         figure = Figure(f"{task}-head-steps", f"Time of the steps of each head, {task}", caption, charts.own_steps(points))
         report.cost.named("Training of heads").figures.append(figure)

@@ -33,7 +33,7 @@ def add_heads(report, task, berts, heads, evidence):
     if scored:
         caption = (
             "Heads over the frozen states of a checkpoint, and BERT's own head at that checkpoint (top row). A line runs from "
-            "the least to the largest of the seeds; the mark is their mean."
+            "the seed with the lowest score to the seed with the highest; the mark is the mean of the seeds."
         )
         report.figure(task, Figure(name, HEADS_TITLE, caption, charts.heads_against_bert(scored), name))
     whole = report.run.bert_parameters(task)
@@ -59,7 +59,7 @@ def add_heads(report, task, berts, heads, evidence):
         (Column("parameters"), lambda one: one.parameters),
         (Column("% of BERT", 4, "share of BERT's parameters"), share),
     ]
-    caption = f"Heads beside BERT at the same checkpoint. Parameters are trained ones of a head, and all of BERT's. {MEANINGS[task]}"
+    caption = f"Heads beside BERT at the same checkpoint. The parameters of a head are those that are trained, and of BERT all. {MEANINGS[task]}"
     caption += versus_text(evidence)
     report.table(task, score_table(name, HEADS_TITLE, caption, task, groups, own, versus_columns(evidence)))
     add_epochs_of_heads(report, task, heads)
@@ -100,10 +100,10 @@ def add_epochs_of_heads(report, task, heads):
             lines += [{**told, "at": at, "value": value} for at, value in found]
     if len({line["at"] for line in scores}) > 1:
         spec = charts.epochs_of_heads(scores, "F1, percent")
-        caption = "F1 on the dev questions after each epoch of a head's own training; a line a seed."
+        caption = "F1 on the dev questions after each epoch of a head's own training; one line for each seed."
         report.figure(task, Figure(f"{task}-head-epochs", "A head over its epochs", caption, spec))
     if losses:
-        caption = "Loss of each tenth of an epoch of a head's own training; a line a seed."
+        caption = "Loss of each tenth of an epoch of a head's own training; one line for each seed."
         spec = charts.epochs_of_heads(losses, "loss")
         report.figure(task, Figure(f"{task}-head-losses", "Losses of heads", caption, spec))
 
@@ -120,8 +120,8 @@ def add_layer_weights(report, task, heads):
         return
     name = f"{task}-layer-weights"
     caption = (
-        "Share of each hidden state in a head's learned pooling (softmax of its weights; a uniform pooling would be of one "
-        "colour), mean of the seeds."
+        "Share of each hidden state in a head's learned pooling (softmax of its weights), mean of the seeds. A uniform pooling would "
+        "have one colour."
     )
     spec = experiment_charts.layer_weights(grouped(pooled))
     report.figure(task, Figure(name, "Learned layer weights", caption, spec, name))

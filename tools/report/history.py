@@ -93,7 +93,7 @@ def words_of(text):
 
 
 def separating_words(questions, right, least=5, prior=PRIOR):
-    """A Word for each word that stands in at least `least` questions, from the one that speaks most for a right answer to the one
+    """A Word for each word that is in at least `least` questions, from the one that speaks most for a right answer to the one
     that speaks most for a wrong one: log-odds ratios with an informative Dirichlet prior (Monroe, Colaresi and Quinn 2008), which
     keeps rare words from the ends. `questions` (Q): texts; `right` (Q): bool. A word counts once a question."""
     counts = {}

@@ -58,8 +58,8 @@ def add_fates(report, evidence):
     caption = (
         "The fate of the questions over a model's checkpoints. Learned: wrong before, right at the last; forgotten: right before, "
         "wrong at the last. A forgetting event is a turn from right to wrong (Toneva et al. 2019). Agreement: Spearman's correlation "
-        "of the order in which a head and BERT learn the questions, over the head's checkpoints. Where there are several seeds, the first "
-        "that all checkpoints of the model have."
+        "of the order in which a head and BERT learn the questions, over the head's checkpoints. If there are several seeds, these "
+        "numbers are of the first one that all checkpoints of the model have."
     )
     columns = [
         words("model"),
@@ -89,9 +89,9 @@ def learning_figure(evidence, table):
         for first, count in zip([*labels, "never"], counts)
     ]
     caption = (
-        "The questions that BERT learned and forgot between one checkpoint and the next; and the order in which it learned them: the "
-        "first checkpoint whose answer to a question is right, and whether later checkpoints forgot it. Where there are several seeds, "
-        "the first that all checkpoints have."
+        "First drawing: the questions that BERT learned and forgot between one checkpoint and the next. Second drawing: the order in which it "
+        "learned them, by the first checkpoint whose answer to a question is right, and whether later checkpoints forgot it. If there are "
+        "several seeds, this is the first one that all checkpoints have."
     )
     drawing = charts.learning(changes, firsts, CHANGES, AFTERWARDS)
     return Figure(f"{evidence.task}-learning", "Forgetting events and the order of learning", caption, drawing, table)
@@ -116,9 +116,9 @@ def add_words(report, evidence):
             )
         last = (system, found) if system.is_bert and found else last
     caption = (
-        "Words of the questions that most speak for a right answer (above 0) and for a wrong one, of BERT and the best head of each "
-        "checkpoint: log-odds ratios with a prior (Monroe, Colaresi and Quinn 2008). z is the ratio in standard errors: within 2 of 0 it "
-        "may be chance."
+        "The words that tell most about whether a question is answered rightly (z above 0) or wrongly, for BERT and for the best head of "
+        "each checkpoint: log-odds ratios with a prior (Monroe, Colaresi and Quinn 2008). z is the ratio divided by its standard error: "
+        "between −2 and 2 it may be chance."
     )
     columns = [
         EPOCH,
@@ -134,7 +134,7 @@ def add_words(report, evidence):
         system, found = last
         shown = [*found[:WORDS], *found[-WORDS:]] if len(found) > 2 * WORDS else found
         bars = [{"word": one.word, "value": one.z, "count": one.right + one.wrong} for one in shown]
-        caption = f"Words of the questions that speak for a right and for a wrong answer of BERT at epoch {label_of(system.group.epoch)}."
+        caption = f"Words of the questions that BERT at epoch {label_of(system.group.epoch)} tends to answer rightly (right) and wrongly (left)."
         figure = Figure(name, "Words that separate right from wrong", caption, charts.separating_words(bars), name)
         report.figure(task, figure)
 
@@ -163,8 +163,9 @@ def add_context_lengths(report, evidence):
     if not rows:
         return
     caption = (
-        "Word pieces of the contexts of questions that a head alone gets right, and that BERT alone does, at the same checkpoint. Of all "
-        f"questions the median is {np.median(lengths):.0f}. Where there are several seeds, the first that both have."
+        "Length of the contexts, in word pieces, of the questions that only the head answers rightly, and of those that only BERT at the "
+        f"same checkpoint answers rightly. The median over all questions is {np.median(lengths):.0f}. If there are several seeds, this is the "
+        "first one that both have."
     )
     columns = [
         EPOCH,

@@ -1,16 +1,16 @@
 """Figures of the judgement: precision and recall, null odds, calibration, selective answering, learning history."""
 
-from marks import BLUE, GREEN, GREY, VERMILLION, category, colored, hover, padded, quantity, specification, without_shape
+from marks import BLUE, GREEN, GREY, VERMILLION, by_model, category, colored, hover, padded, quantity, specification, without_shape
 
 
 def _panels(rows, inner, *, columns=3):
-    """A panel a checkpoint."""
+    """One panel for each checkpoint."""
     body = {"facet": {"field": "epoch", "title": "states of epoch"}, "columns": columns, "spec": inner}
     return specification(rows, body)
 
 
 def _lines(rows, x, y, tips):
-    """A line a model, BERT's in blue and on top."""
+    """One line for each model, BERT's in blue and on top."""
     encoding = {"x": x, "y": y, "detail": {"field": "model"}, "tooltip": tips}
     heads = {
         "transform": [{"filter": "datum.model !== 'BERT'"}],
@@ -31,7 +31,7 @@ def precision_recall(rows):
 
 
 def null_odds(rows):
-    """A panel a model and checkpoint, each with scales of its own: null odds grow over fine-tuning."""
+    """One panel for each model and checkpoint, each with scales of its own: null odds grow over fine-tuning."""
     kinds = ["with an answer", "without an answer"]
     color = colored("kind", kinds, colors=[BLUE, VERMILLION])
     tips = hover(("model", "model"), ("kind", "questions"), ("low", "from"), ("high", "to"), ("value", "questions"))
@@ -56,8 +56,8 @@ def null_odds(rows):
 
 
 def reliability(rows, epochs):
-    """How often answers of a given confidence are right: on the diagonal is honest. A panel a model, a line a checkpoint; `epochs`
-    are the labels of the checkpoints in their order."""
+    """How often answers of a given confidence are right: on the diagonal the confidence is right. One panel for each model, one line for
+    each checkpoint; `epochs` are the labels of the checkpoints in their order."""
     axis = {"tickCount": 4}
     x = padded(quantity("x", "confidence, percent", domain=[0, 100], axis=axis), 4)
     y = padded(quantity("y", "right, percent", domain=[0, 100], axis=axis), 4)
@@ -71,9 +71,8 @@ def reliability(rows, epochs):
         "mark": {"type": "line", "point": {"size": 16}, "strokeWidth": 1.2},
         "encoding": {"x": x, "y": y, **without_shape(colored("epoch", epochs, "states of epoch")), "tooltip": tips},
     }
-    names = list(dict.fromkeys(row["model"] for row in rows))
     body = {
-        "facet": {"field": "model", "title": None, "sort": names, "header": {"labelFontSize": 11, "labelLimit": 190}},
+        "facet": by_model(rows, labelFontSize=11, labelLimit=190),
         "columns": 5,
         "spec": {"width": 170, "height": 150, "layer": [diagonal, own]},
     }
@@ -140,8 +139,8 @@ def separating_words(rows):
 
 
 def selectivity_by_layer(rows, kinds):
-    """Scores over the hidden states: a panel a kind of score, a line a checkpoint and recipe, a colour a checkpoint. Where there
-    is no interval, `low` and `high` are the value."""
+    """Scores over the hidden states: one panel for each kind of score, one line for each checkpoint and recipe, one colour for each
+    checkpoint. Where there is no interval, `low` and `high` are the value."""
     color = colored("epoch", list(dict.fromkeys(row["epoch"] for row in rows)), "states of epoch")
     x = padded(quantity("layer", "hidden state"))
     tips = hover(("layer", "hidden state"), ("epoch", "epoch"), ("value", "percent"), ("low", "at least"), ("high", "at most"))

@@ -86,6 +86,16 @@ def specification(rows, body, *, width=None, height=None):
 NUMBER = ".6~g"
 
 
+# Long names have two lines, as on a phone (templates/figures.js): cut names of heads would be the same.
+TWO_LINES = r"length(datum.label) > 20 ? split(replace(datum.label, /^(.{6,20}) (.+)$/, '$1\n$2'), '\n') : datum.label"
+
+
+def by_model(rows, **header):
+    """A panel for each model of these rows, in their order."""
+    return {"field": "model", "title": None, "sort": list(dict.fromkeys(row["model"] for row in rows)),
+            "header": {"labelExpr": TWO_LINES, "labelLineHeight": 14, **header}}
+
+
 def quantity(field, title, *, zero=False, domain=None, **more):
     scale = {"zero": zero}
     if domain:
@@ -94,7 +104,7 @@ def quantity(field, title, *, zero=False, domain=None, **more):
 
 
 def padded(channel, points=8):
-    """Marks do not lie on the border, where they would be cut."""
+    """Keeps marks away from the border, where they would be cut."""
     return {**channel, "scale": {**channel["scale"], "padding": points, "nice": False}}
 
 

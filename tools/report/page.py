@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 import vl_convert
+from counted import counted
 from explorer import packed_json
 from export import report_json, write_files
 from page_parts import cell_text, sort_value
@@ -45,7 +46,7 @@ def table_bundle():
 
 
 def script_text(script):
-    """A program as it may stand in a script element, which the first "</script" or "<!--" would end or change."""
+    """A program in the form that a script element may hold: the first "</script" or "<!--" would end or change the element."""
     script = re.sub(r"</(?=script)", r"<\\/", script, flags=re.IGNORECASE)
     return script.replace("<!--", r"<\!--")
 
@@ -68,7 +69,7 @@ def environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(cell_text=cell_text, sort_value=lambda cell: shortened(sort_value(cell)))
+    made.globals.update(cell_text=cell_text, counted=counted, sort_value=lambda cell: shortened(sort_value(cell)))
     return made
 
 

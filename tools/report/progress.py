@@ -1,11 +1,13 @@
 """How far a run is, and its metrics as series, while it runs too."""
 
+import argparse
 import math
 import time
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from counted import counted
 from run_files import is_number, read_json, read_json_lines, read_text
 
 MOST_POINTS = 400  # of a series on a page
@@ -16,10 +18,14 @@ WATCHED = ("*.toml", "wanted.txt", "features/*.toml", "*/seed-*/metrics/*.jsonl"
            "*/seed-*/heads/*/*/*/metrics.json*", "*/seed-*/evaluations/**/metrics.json")
 
 
-def add_watch_flag(parser):
-    """--watch [SECONDS] of a command line."""
+def run_parser(about, examples, output):
+    """The parser of a program about a run, with --run, --output (`output` says what for) and --watch [SECONDS]."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=examples)
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--output", type=Path, help=output)
     parser.add_argument("--watch", type=positive_seconds, nargs="?", const=WATCH_SECONDS, metavar="SECONDS",
-                        help=f"look again every so many seconds ({WATCH_SECONDS:g} where none are given) until the run is done, or Ctrl-C")
+                        help=f"look again every so many seconds ({WATCH_SECONDS:g} if no number is given) until the run is done, or Ctrl-C")
+    return parser
 
 
 def positive_seconds(text):
@@ -168,7 +174,7 @@ def _heads(seed, name, now):
         of = read_json(recipe).get("epochs") if recipe.is_file() else None
         seconds = [line["seconds"] for line in lines if is_number(line.get("seconds"))]
         left = (of - len(lines)) * sum(seconds) / len(seconds) if of and seconds else None
-        what = f"{len(paths)} head{'s' * (len(paths) > 1)} of {name}, {epoch.replace('-', ' ').replace('_', '/')}"
+        what = f"{counted(len(paths), 'head')} of {name}, {epoch.replace('-', ' ').replace('_', '/')}"
         speed = ""
         if lines and _tells_speed(lines[-1]):
             last = lines[-1]
@@ -209,16 +215,17 @@ def _seed_done(seed):
 
 
 def _absent(run_folder):
-    """Whether one of the results that RUN/wanted.txt lists is missing. The launcher wrote this file: on each line the pattern of a result
-    and, if this is a comparison, patterns of its heads' folders (launch/made.sh)."""
+    """Whether a result that RUN/wanted.txt lists is missing. The launcher wrote this file (launch/results.sh): on each line a pattern, the
+    number of results that match it and, if these are comparisons, patterns of the folders of their heads."""
     path = run_folder / "wanted.txt"
-    lines = [line.split("\t") for line in read_text(path).splitlines()] if path.is_file() else []
-    return any(
-        next(run_folder.glob(pattern), None) is None
-        and not any(_worthless(folder) for head in heads for folder in run_folder.glob(head))
-        for pattern, *heads in lines
-        if pattern
-    )
+    lines = read_text(path).splitlines() if path.is_file() else []
+    return any(_lacks(run_folder, *line.split("\t")) for line in lines if line)
+
+
+def _lacks(run_folder, pattern, *words):
+    number = [word for word in words[:1] if word.isdigit()]  # in the files of earlier versions it is always 1, and left out
+    left_out = [folder for head in words[len(number):] for folder in run_folder.glob(head) if _worthless(folder)]
+    return len(list(run_folder.glob(pattern))) + len(left_out) < int(*number or [1])
 
 
 def _worthless(head):

@@ -18,14 +18,14 @@ def add_progress(report):
             for step, value in points
         ]
         if rows:
-            caption = "The steps of fine-tuning: losses, speed, and the share of time of each phase."
+            caption = "The steps of fine-tuning: loss, speed, and the share of each phase in the time of a step."
             figure = Figure("progress", "Fine-tuning over its steps", caption, curves(rows))
             report.cost.named("Fine-tuning").figures.append(figure)
     add_times(report)
 
 
 def curves(rows):
-    """A panel a metric, each with scales of its own."""
+    """One panel for each metric, each with scales of its own."""
     largest = {}
     for row in rows:
         largest[row["metric"]] = max(largest.get(row["metric"], 0), row["value"])
@@ -85,5 +85,5 @@ def add_times(report):
         Column("tokens/s", 0),
         *(Column(f"{phase.replace('_', '-')} %", 0) for phase in phases),
     ]
-    caption = "Fine-tuning: time, and where rank 0 spent it (percent)."
+    caption = "The time of fine-tuning, and the share of each phase in it on rank 0, in percent."
     report.cost.named("Fine-tuning").tables.append(Table("fine-tuning-cost", "Time of fine-tuning", caption, columns, rows))

@@ -1,4 +1,8 @@
-"""Did the run reproduce the paper? Every published figure beside ours, with the difference and a verdict."""
+"""Did the run reproduce the paper? Every published figure beside ours, with the difference and a verdict.
+
+Our figure is the mean over the seeds of fine-tuning, and each of them counts once: first the mean over all that one seed has (several
+heads that differ in their own seeds alone, the epochs of a head), then the mean over the seeds.
+"""
 
 import math
 from collections import Counter
@@ -7,7 +11,8 @@ from fractions import Fraction
 from statistics import mean, stdev
 
 from comparable import PUBLISHED, result_differences, seed_differences
-from groups import recipe_of, seeds_of
+from counted import counted
+from groups import grouped, seeds_of
 from run_files import is_number, read_json_lines
 from run_model import label_of
 from scipy.special import stdtrit
@@ -32,7 +37,7 @@ class Figure:
     detail: str  # the other difference to similar figures: the head's own epoch, or the share of the questions
     metric: str
     published: float
-    ours: float | None = None  # mean over the seeds
+    ours: float | None = None  # mean over the seeds, of each seed's mean
     difference: float | None = None
     tolerance: float | None = None
     seeds: int = 0
@@ -40,6 +45,11 @@ class Figure:
     reason: str = ABSENT  # why it is not comparable; "" where it is
     files: list[str] = field(default_factory=list)  # relative to the run's folder
     kinds: list[str] = field(default_factory=list)  # of the reasons
+
+    def set_ours(self, by_seed):
+        """`by_seed`: the value of each seed."""
+        self.ours, self.seeds = mean(by_seed), len(by_seed)
+        self.difference = self.ours - self.published
 
 
 def compare_with_paper(run):
@@ -49,8 +59,9 @@ def compare_with_paper(run):
     scores = [figure for figure in figures if figure.metric in ("EM", "F1")]
     counts = Counter(figure.verdict for figure in scores)
     note = (
-        f"Scores are by the reference work's scorer, percent, means over the seeds. Reproduced: the difference is within the "
-        f"{100 * CONFIDENCE:.0f} % interval of one more seed, where three or more tell their noise; else within {FEW_SEEDS_TOLERANCE} "
+        "Scores are in percent, by the scorer of the reference work. Ours is the mean over the seeds of fine-tuning; a seed with several "
+        "heads counts once, with their mean. Reproduced: the difference is not larger than the tolerance. This is the half width of the "
+        f"{100 * CONFIDENCE:.0f} % interval of one more seed if there are at least {SEEDS_FOR_NOISE} seeds, and else {FEW_SEEDS_TOLERANCE} "
         "points. Not comparable: other model, data or recipe."
     )
     return {
@@ -72,11 +83,11 @@ def _sentence(counts, figures):
     share = same / (same + other)
     how = ("the paper" if other == 0 else "most of the paper" if share >= MOSTLY else "a part of the paper" if same else "")
     begin = f"This run reproduced {how}" if how else "This run did not reproduce the paper"
-    text = f"{begin}: {same} of {same + other} comparable scores agree."
+    text = f"{begin}: {same} of {counted(same + other, 'comparable score')} agreed."
     if sum(aside.values()):
-        text += f" {sum(aside.values())} more are not comparable."
+        text += f" Not comparable: {sum(aside.values())} more."
     if absent:
-        text += f" {absent} more were not made in this run."
+        text += f" Not made in this run: {absent} more."
     return text
 
 
@@ -90,8 +101,7 @@ def _aside(figures):
         return ""
     told = [f"{why[0].upper()}{why[1:]}: {len(places)} ({', '.join(dict.fromkeys(places))})." for why, places in groups.items()]
     count = sum(map(len, groups.values()))
-    begin = f"Of the {len(figures)} published figures {count} are" if count < len(figures) else f"All {count} published figures are"
-    return f"{begin} not comparable. {' '.join(told)}"
+    return f"Not comparable: {count} of the {len(figures)} published figures. {' '.join(told)}"
 
 
 def _figures(run):
@@ -120,9 +130,8 @@ def _judge(run, figure, found, differing):
     used = alike or found
     if not used:
         return
-    figure.ours = mean(_by_seed(used))
-    figure.difference = figure.ours - figure.published
-    figure.seeds = len({result.seed for result, _ in used})
+    scores = _by_seed((result.seed, score) for result, score in used)
+    figure.set_ours(scores)
     figure.files = [str(result.files[0].relative_to(run.folder)) for result, _ in used]
     if not alike:
         reasons = why[id(found[0][0])]
@@ -132,13 +141,16 @@ def _judge(run, figure, found, differing):
         )
         return
     figure.reason = ""
-    figure.tolerance = tolerance_of(_by_seed(alike))
+    figure.tolerance = tolerance_of(scores)
     figure.verdict = REPRODUCED if abs(figure.difference) <= figure.tolerance else NOT_REPRODUCED
 
 
-def _by_seed(scored):
-    """The mean score of each seed of fine-tuning, which may have several heads that differ in their own seeds alone."""
-    return [mean(score for result, score in scored if result.seed == seed) for seed in seeds_of(result for result, _ in scored)]
+def _by_seed(found):
+    """The mean of each seed's values. `found`: (seed of fine-tuning, value)."""
+    values = {}
+    for seed, value in found:
+        values.setdefault(seed, []).append(value)
+    return [mean(own) for own in values.values()]
 
 
 def tolerance_of(scores):
@@ -209,31 +221,37 @@ def _berts(run, task, epoch):
 
 
 def _heads(run, task, name, epoch, share=1.0):
-    """Our results for a published head: over all hidden states of the checkpoint that it was trained on; one recipe for each seed."""
+    """Our results for a published head: over all hidden states of the checkpoint that it was trained on. All are of one recipe, because
+    a mean over recipes is of no model: the one with the published rate where there is one, and of these the one with most seeds."""
     layers = run.all_layers(task)
-    found, alike = {}, []
-    for head in run.heads:
-        if (
-            (head.task, head.name, head.share, head.epoch, head.dev_epoch) == (task, name, share, Fraction(epoch), Fraction(epoch))
-            and not head.each_layer
-            and head.layers in ([], layers)
-        ):
-            usual = f"lr-{PUBLISHED['head_recipe'][task]['learning_rate']:g}-" in f"{head.variant}-"
-            if head.seed not in found or usual:
-                found[head.seed] = head
-            alike.append(head)
-    return [head for head in alike if recipe_of(head) == recipe_of(found[head.seed])]
+    alike = [
+        head
+        for head in run.heads
+        if (head.task, head.name, head.share, head.epoch, head.dev_epoch) == (task, name, share, Fraction(epoch), Fraction(epoch))
+        and not head.each_layer
+        and head.layers in ([], layers)
+    ]
+    rate = f"lr-{PUBLISHED['head_recipe'][task]['learning_rate']:g}-"
+    usual = [head for head in alike if rate in f"{head.variant}-"]
+    groups = grouped(usual or alike)
+    return max(groups, key=lambda group: len(seeds_of(group.results))).results if groups else []
 
 
 def _best_ensembles(run, epoch):
-    """BERT and one head by the maximum of their softmaxes; the head with the best F1, because the paper names no head."""
-    pairs = {}
+    """BERT and one head by the maximum of their softmaxes; the head with the best F1, because the paper names no head. Ensembles with
+    fewer seeds than others are left out: the best of them may be of a lucky seed."""
+    pairs = []
     for one in run.ensembles:
         names = [member.name for member in one.members]
-        if (one.task, one.epoch, one.combine) == ("span", Fraction(epoch), "max") and len(names) == 2 and "BERT" in names:
-            pairs.setdefault(one.name, {})[one.seed_text] = one
-    scored = [list(seeds.values()) for seeds in pairs.values() if all(is_number(score_of(one, "F1")) for one in seeds.values())]
-    return max(scored, key=lambda seeds: mean(score_of(one, "F1") for one in seeds), default=[])
+        alike = (one.task, one.epoch, one.combine) == ("span", Fraction(epoch), "max")
+        if alike and len(names) == 2 and "BERT" in names and is_number(score_of(one, "F1")):
+            pairs.append(one)
+
+    def rank(group):
+        by_seed = _by_seed((one.seed, score_of(one, "F1")) for one in group.results)
+        return len(by_seed), mean(by_seed)
+
+    return max(grouped(pairs), key=rank).results if pairs else []
 
 
 def _head_sizes(run):
@@ -243,9 +261,8 @@ def _head_sizes(run):
         figure = Figure("size", "span", row["head"], "", "", "% of BERT's parameters", row["percent_of_bert"])
         ours = next((head for epoch in ("0.3", "1") for head in _heads(run, "span", row["head"], epoch) if head.parameters), None)
         if ours and whole:
-            figure.ours = 100 * ours.parameters / whole
-            figure.difference = figure.ours - figure.published
-            figure.seeds, figure.files = 1, [str(ours.files[0].relative_to(run.folder))]
+            figure.set_ours([100 * ours.parameters / whole])
+            figure.files = [str(ours.files[0].relative_to(run.folder))]
             if whole == PUBLISHED["model"]["parameters"]:
                 figure.reason, figure.tolerance = "", max(0.0005, 0.02 * figure.published)
                 figure.verdict = REPRODUCED if abs(figure.difference) <= figure.tolerance else NOT_REPRODUCED
@@ -256,26 +273,31 @@ def _head_sizes(run):
 
 
 def _costs(run):
-    """Time on other machines than the paper's: shown, and never judged."""
+    """Time on other machines than the paper's: shown, and never judged. Of the span task, as in the paper."""
     cost, windows = PUBLISHED["cost"], PUBLISHED["data"]["train_windows"]
-    tunings = [one.summary | {"file": one.file} for one in run.tunings]
-    heads = [line | {"file": path} for head in run.heads for path, line in _lines_beside(head)]
+    tunings = [(one.seed, one.file, [one.summary]) for one in run.tunings if one.task == "span"]
+    heads = []
+    for head in run.plain_heads("span"):
+        told = [(path, line) for path, line in _lines_beside(head) if is_number(line.get("waiting_share"))]
+        heads += [(head.seed, told[0][0], [line for _, line in told])] if told else []
     for model, what, published, found, value in (
         ("BERT", "seconds of an epoch", cost["fine_tuning_seconds"], tunings, lambda line: line["seconds"] * windows / line["sequences"]),
         ("heads", "hours of an epoch", cost["head_hours"], heads, lambda line: line["seconds"] * windows / line["sequences"] / 3600),
         ("heads", "% of an epoch spent on loading", cost["loading_percent"], heads, lambda line: 100 * line["waiting_share"]),
     ):
         figure = Figure("cost", "span", model, "", "", what, published)
-        found = [line for line in found if line.get("sequences") and all(is_number(line.get(key)) for key in ("seconds", "sequences"))]
-        if model == "heads":
-            found = [line for line in found if is_number(line.get("waiting_share"))]
-        if found:
-            figure.ours = mean(value(line) for line in found)
-            figure.difference = figure.ours - published
+        timed = [(seed, path, [line for line in lines if _is_timed(line)]) for seed, path, lines in found]
+        timed = [one for one in timed if one[-1]]
+        if timed:
+            figure.set_ours(_by_seed((seed, mean(map(value, lines))) for seed, _, lines in timed))
             figure.kinds = ["other machine"]
-            figure.reason = f"other machine ({found[0].get('compute') or 'its own'}, not a {cost['machine']})"
-            figure.files = sorted({str(line["file"].relative_to(run.folder)) for line in found})
+            figure.reason = f"other machine ({timed[0][-1][0].get('compute') or 'its own'}, not a {cost['machine']})"
+            figure.files = sorted(str(path.relative_to(run.folder)) for _, path, _ in timed)
         yield figure
+
+
+def _is_timed(line):
+    return all(is_number(line.get(key)) for key in ("seconds", "sequences")) and line["sequences"] > 0
 
 
 def _lines_beside(head):

@@ -1,20 +1,19 @@
 #!/usr/bin/env python3
-"""Writes one offline HTML page about a run: RUN/report/index.html. Beside it stand report.json with every figure of the page,
-and the folder files: every drawing as SVG and PNG, every table as CSV, Markdown and LaTeX.
+"""Writes one offline HTML page about a run: RUN/report/index.html. Beside it are report.json, with every figure of the page, and the
+folder files, with every drawing as SVG and PNG, and every table as CSV, Markdown and LaTeX.
 
 The page names the results that the run does not have yet. A malformed file is an error that names it (exit code 2); the page is
 made without it. A folder without any results of a study is an error, and no page is made. With --watch the page is made again
-whenever the run's metrics change; the folder files comes at the end.
+whenever the run's metrics change; the folder files is made at the end.
 """
 
-import argparse
 import sys
 import time
 from pathlib import Path
 
 try:
     from origin import require_alike
-    from progress import add_watch_flag, changes, is_done, under_way
+    from progress import changes, is_done, run_parser, under_way
     from run_files import RunError
     from run_folder import read_run, seed_folders
     from run_model import TASKS
@@ -64,19 +63,13 @@ def watch(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="examples:\n  tools/report/report.py --run runs/debug\n  tools/report/report.py --run runs/debug --watch 30",
-    )
-    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--output", type=Path, help="folder for the page and its files (default RUN/report)")
-    add_watch_flag(parser)
+    examples = "examples:\n  tools/report/report.py --run runs/debug\n  tools/report/report.py --run runs/debug --watch 30"
+    parser = run_parser(__doc__, examples, "folder for the page and its files (default RUN/report)")
     parser.add_argument("--mixed", action="store_true",
                         help="show results of different features or scorers together, and mark the results that differ from most others")
     parser.add_argument("--explorer-seed", metavar="SEED",
-                        help="the seed that the explorer shows first; of a large run it shows not all seeds, and the page says so "
-                        "(default: the first seed)")
+                        help="the seed that the explorer shows first; if a run is too large for all seeds, the page names the seeds "
+                        "that it lacks (default: the first seed)")
     parser.add_argument("--no-files", dest="files", action="store_false",
                         help="make index.html and report.json alone, which takes a fraction of the time")
     options = parser.parse_args()

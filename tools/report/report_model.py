@@ -3,8 +3,8 @@
 from page_parts import Section
 
 HOW_TO_READ_FIGURES = (
-    "The pointer shows values. Where an axis has numbers, shift with the wheel zooms, shift with dragging moves, and a double click "
-    "resets. Models and checkpoints are chosen above the figures of a task."
+    "Point at a mark to see its values. If an axis has numbers, turning the wheel with the shift key held zooms, dragging with the shift "
+    "key held moves, and a double click resets. Above the figures of a task you can choose models and checkpoints."
 )
 TASK_TITLES = {"span": "Span task", "classification": "Classification task"}
 

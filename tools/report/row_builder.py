@@ -1,4 +1,4 @@
-"""Rows of tables from groups of results: the mean over seeds, and a row a seed under it."""
+"""Rows of tables from groups of results: the mean over seeds, and one row for each seed under it."""
 
 from columns import score_cells, score_columns
 from page_parts import Column, Row, Shown, Table, words

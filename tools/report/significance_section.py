@@ -1,6 +1,7 @@
 """How sure the differences are: heads against BERT at the same checkpoint and at its best, and the whole zoo."""
 
 import numpy as np
+from counted import counted
 from groups import seeds_of
 from page_parts import Column, Difference, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell
@@ -16,7 +17,7 @@ def shown(difference):
     return difference and Difference(difference.value, difference.low, difference.high, difference.verdict)
 
 
-def intervals_text(groups, begin="In brackets stand"):
+def intervals_text(groups, begin="Brackets hold"):
     """Words of captions about the intervals of groups of results; `begin` are the words before "95 % intervals"."""
     seeds = " and seeds" if any(len(seeds_of(group.results)) > 1 for group in groups) else ""
     return f" {begin} 95 % intervals over questions{seeds}, each by itself: not corrected for the number of comparisons."
@@ -60,9 +61,9 @@ def add_significance(report, evidence):
     pairs = zoo[np.triu_indices(len(zoo), 1)]
     caption = (
         "Paired bootstrap over questions, clustered by paragraph (10,000 resamples), and over seeds where there are several; "
-        f"{MEASURES[measure]} in percent, in brackets the 95 % interval. “Beats BERT” is corrected by Holm for all heads of this "
-        f"table. Against the whole zoo of {len(zoo)} systems: {int((pairs < LEVEL).sum())} of {len(pairs)} pairs differ, with at most "
-        "5 % of these wrong (Benjamini and Hochberg); the last two columns count the systems that a head is better and worse than."
+        f"{MEASURES[measure]} in percent; brackets hold the 95 % interval. “Beats BERT” is corrected by Holm for all heads of this "
+        f"table. The pairs of the whole zoo of {counted(len(zoo), 'system')} that differ: {int((pairs < LEVEL).sum())} of {len(pairs)}, with "
+        "at most 5 % of these wrong (Benjamini and Hochberg). The last two columns count the systems that a head is better and worse than."
         + evidence.pairs_text
         + evidence.thresholds_text
     )
@@ -81,7 +82,7 @@ def columns_of(best, measure):
         Column("p (Holm)", 3, "two-sided, of no difference, corrected by Holm", least=0.001),
         words("beats BERT"),
         Column(f"− BERT, epoch {label_of(best.group.epoch)}", 1, "BERT at its best checkpoint", signed=True),
-        Column("would be shown", 1, "the smallest difference to BERT that these questions would show with 80 % probability"),
+        Column("smallest visible", 1, "the smallest difference to BERT that these questions would show with 80 % probability"),
         Column("better than"),
         Column("worse than"),
     ]
@@ -99,7 +100,7 @@ def against_own_bert(evidence, measure):
 
 
 def rows_of(evidence, best, zoo):
-    """A row a head. `zoo` (S, S): 1 where a system is surely better than another, -1 where it is worse, else 0."""
+    """One row for each head. `zoo` (S, S): 1 where a system is surely better than another, -1 where it is worse, else 0."""
     measure = evidence.judged
     own = against_own_bert(evidence, measure)
     rows = []

@@ -29,10 +29,11 @@ def add_thresholds(report, evidence):
         if system.is_bert:
             rows += held_out_rows(report.run, system)
     caption = (
-        "Official scores in percent at the threshold that the report states, and at the best one on these very questions: that is an "
-        "optimistic bound, no result. “Held-out”: the threshold was chosen on held-out training questions; “as given”: it is the "
-        "evaluation's own. Rows of BERT that name a file have its answers at the threshold that the scores in that file tell; they are "
-        "compared with no head. Average precision takes the answers from the smallest null odds on."
+        "Official scores in percent, at the threshold that the report uses, and at the threshold that is best on these same questions, "
+        "which is an optimistic bound and no result. “Held-out” means that the threshold was chosen on held-out training questions, and "
+        "“as given” that it is the evaluation's own. A row of BERT that names a file has BERT's answers at the threshold that follows from "
+        "the scores in that file; these rows are compared with no head. The average precision accepts the answers in the order of their "
+        "null odds, the smallest first."
     )
     columns = [
         EPOCH,
@@ -118,8 +119,8 @@ def add_curves(report, evidence, table):
             lines.append({**told, "x": round(100 * float(x), 2), "y": round(100 * float(y), 2)})
     if lines:
         caption = (
-            "Precision against recall (by F1) as answers are taken from the smallest null odds on; a line a model, BERT's in blue. "
-            "Where there are several seeds, the first."
+            "Precision against recall (by F1), if the answers are accepted in the order of their null odds, the smallest first. There is "
+            "one line for each model; BERT's is blue. If there are several seeds, this is the first one."
         )
         report.figure("span", Figure("span-precision-recall", "Precision and recall", caption, charts.precision_recall(lines), table))
     for system in shown_systems(evidence):
@@ -132,8 +133,8 @@ def add_curves(report, evidence, table):
             bars.append({**told, **at, "kind": "without an answer", "value": int(without)})
     if bars:
         caption = (
-            "Null odds (score of “none” less score of the best span) of questions with and without an answer: BERT and the best head of "
-            "each checkpoint. The further the two are apart, the better a threshold tells them."
+            "Null odds (the score of “none” minus the score of the best span) of questions with and without an answer, for BERT and for the "
+            "best head of each checkpoint. The further the two kinds of questions are apart, the better a threshold separates them."
         )
         report.figure("span", Figure("span-null-odds", "Histograms of null odds", caption, charts.null_odds(bars), table))
 

@@ -39,7 +39,7 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
         evaluation.features = read_features(options.features);
         require_fit(evaluation.features, options.features, options.checkpoint,
                     read_bert_config(options.checkpoint));
-        const std::string weights = weights_fingerprint(options.checkpoint);
+        const std::string weights = model_fingerprint(options.checkpoint);
         nlohmann::ordered_json checkpoint = source_of(options.checkpoint, weights);
         evaluation.model = checkpoint_name(weights);
         model = Model::load(options.checkpoint, task, Use::logits);

@@ -64,14 +64,21 @@ EvalMode mode_of(const EvalOptions& options) {
     if (!options.compare.empty()) {
         if (options.compare.size() != 2)
             fail("--compare takes two evaluations, A,B; found {}", options.compare.size());
-        if (!options.output.empty()) fail("--compare prints its results: leave out --output");
-        if (!options.threshold_from.empty() || options.answers.null_threshold != 0) {
-            fail("--compare takes the answers as they were evaluated: evaluate again with another threshold");
+        if (!options.output.empty() || options.show > 0)
+            fail("--compare prints its own results: leave out --output and --show");
+        if (!options.threshold_from.empty() || options.answers != AnswerOptions()) {
+            fail(
+                "--compare takes the answers as they were evaluated: leave out --threshold-from, "
+                "--null-threshold, --n-best and --max-answer-tokens, or evaluate again with them");
         }
         return EvalMode::compare;
     }
-    if (!options.threshold_from.empty() && !options.predictions.empty())
-        fail("--threshold-from is for logits; --predictions takes --na-prob-threshold");
+    if (!options.predictions.empty() &&
+        (!options.threshold_from.empty() || options.answers != AnswerOptions())) {
+        fail(
+            "--threshold-from, --null-threshold, --n-best and --max-answer-tokens make answers of logits; "
+            "--predictions has answers: it takes --na-probs with --na-prob-threshold");
+    }
     if (!options.predictions.empty()) return EvalMode::predictions;
     if (options.store.empty() && options.features.empty()) fail("--features is missing");
     if (!options.pooled.empty()) return EvalMode::pooled;
@@ -136,10 +143,12 @@ void EvalOptions::declare(CommandLine& line) {
         line.option("squad", squad, "with --predictions: the SQuAD file with the gold answers");
     predictions_option.needs(squad_option);
     squad_option.needs(predictions_option);
-    line.option("na-probs", na_probs, "with --predictions: {\"question id\": probability of no answer}")
-        .needs(predictions_option);
+    const Option na_probs_option =
+        line.option("na-probs", na_probs, "with --predictions: {\"question id\": probability of no answer}");
+    na_probs_option.needs(predictions_option);
     line.option("na-prob-threshold", na_prob_threshold,
-                "with --na-probs: a question with a higher probability counts as answered \"none\"");
+                "with --na-probs: a question with a higher probability counts as answered \"none\"")
+        .needs(na_probs_option);
     declare_answers(line, answers);
     line.option(
         "threshold-from", threshold_from,

@@ -68,15 +68,12 @@ void require_scores(const Evaluated& one, double exact) {
          one.file.string(), name_of_exact(one.records.task), one.exact, kQuestionRecords, exact);
 }
 
-/// Paragraphs are what is drawn: with so few the resamples differ less than new paragraphs would.
-constexpr std::int64_t kFewContexts = 20;
-
 std::string verdict(const PairedComparison& found, Task task) {
-    if (found.contexts < kFewContexts)
+    if (found.has_few_contexts())
         return fmt::format(
             "{} paragraphs are too few to show whether the difference is noise: at least {} "
             "are needed.",
-            found.contexts, kFewContexts);
+            found.contexts, kFewestContexts);
     const std::string exact = name_of_exact(task);
     if (found.exact.in_noise() && found.f1.in_noise())
         return "The difference is not distinguishable from noise: both 95 % intervals hold 0.";
@@ -89,14 +86,16 @@ std::string verdict(const PairedComparison& found, Task task) {
         by_f1 ? "F1" : exact, by_f1 ? exact : "F1");
 }
 
-Json json_of(const ScoreDifference& score) {
+/// `has_p` says whether the p value means anything.
+Json json_of(const ScoreDifference& score, bool has_p) {
     return {{"a", score.a},     {"b", score.b},       {"difference", score.difference()},
-            {"low", score.low}, {"high", score.high}, {"p", score.p}};
+            {"low", score.low}, {"high", score.high}, {"p", has_p ? Json(score.p) : Json()}};
 }
 
-std::string text_of(const std::string& name, const ScoreDifference& score) {
-    return fmt::format("{:<9} {:>7.2f} {:>7.2f} {:>+7.2f}   {:+.2f} to {:+.2f}   {:.4f}\n", name, score.a,
-                       score.b, score.difference(), score.low, score.high, score.p);
+std::string text_of(const std::string& name, const ScoreDifference& score, bool has_p) {
+    return fmt::format("{:<9} {:>7.2f} {:>7.2f} {:>+7.2f}   {:+.2f} to {:+.2f}   {}\n", name, score.a,
+                       score.b, score.difference(), score.low, score.high,
+                       has_p ? fmt::format("{:.4f}", score.p) : "-");
 }
 
 }  // namespace
@@ -113,18 +112,24 @@ void compare(const EvalOptions& options) {
     require_scores(a, found.exact.a);
     require_scores(b, found.exact.b);
     const Task task = a.records.task;
+    const bool has_p = !found.has_few_contexts();
     if (options.json) {
-        const Json whole{{"a", a.file.string()},           {"b", b.file.string()},
-                         {"task", to_string(task)},        {"features", a.records.features},
-                         {"questions", found.questions},   {"contexts", found.contexts},
-                         {"resamples", kResamples},        {"seed", kBootstrapSeed},
-                         {"exact", json_of(found.exact)},  {"f1", json_of(found.f1)},
+        const Json whole{{"a", a.file.string()},
+                         {"b", b.file.string()},
+                         {"task", to_string(task)},
+                         {"features", a.records.features},
+                         {"questions", found.questions},
+                         {"contexts", found.contexts},
+                         {"resamples", kResamples},
+                         {"seed", kBootstrapSeed},
+                         {"exact", json_of(found.exact, has_p)},
+                         {"f1", json_of(found.f1, has_p)},
                          {"verdict", verdict(found, task)}};
         return print_results(whole.dump(2) + "\n");
     }
     std::string text = fmt::format("A  {}\nB  {}\n\n", a.file.string(), b.file.string());
     text += fmt::format("{:<9} {:>7} {:>7} {:>7}   95 % interval   p\n", "", "A", "B", "B - A");
-    text += text_of(name_of_exact(task), found.exact) + text_of("F1", found.f1);
+    text += text_of(name_of_exact(task), found.exact, has_p) + text_of("F1", found.f1, has_p);
     text += fmt::format("\n{}\n{} questions on {} paragraphs; {} resamples of whole paragraphs\n",
                         verdict(found, task), found.questions, found.contexts, kResamples);
     print_results(text);

@@ -31,7 +31,7 @@ StoreInfo describe(const ExtractOptions& options, const CommandLine& line, const
     info.dtype = dtype_named(options.dtype);
     info.layers = layers_of_model(parse_layers(options.layers), config.states());
     info.hidden_size = config.hidden_size;
-    info.checkpoint = weights_fingerprint(options.checkpoint);
+    info.checkpoint = model_fingerprint(options.checkpoint);
     const auto known = read_checkpoint(options.checkpoint);
     if (known && known->task != options.task) {
         fail("{} was fine-tuned for task {}, not {}", options.checkpoint.string(), known->task, options.task);

@@ -57,7 +57,8 @@ void FinetuneOptions::declare_inputs(CommandLine& line) {
     line.option("gradient-checkpointing", gradient_checkpointing,
                 "keep only the input of each layer and compute the layer again in the backward pass: this "
                 "takes much less memory and a third more time, and gives the same result");
-    line.option("seed", seed, "seed for the weights of a new head, the order of the data, and dropout");
+    line.option("seed", seed, "seed for the weights of a new head, the order of the data, and dropout")
+        .check(within(0, kLargestSeed));
 }
 
 void FinetuneOptions::declare_optimizer(CommandLine& line) {
@@ -187,7 +188,7 @@ Inputs read_inputs(const FinetuneOptions& options) {
     require_fit(inputs.features, options.features, options.model, config);
     if (!options.eval_features.empty()) inputs.evaluation.emplace(options, config);
     if (options.patience > 0 && !inputs.evaluation) fail("--patience needs --eval-features");
-    inputs.origin = {weights_fingerprint(options.model), inputs.features.fingerprint()};
+    inputs.origin = {model_fingerprint(options.model), inputs.features.fingerprint()};
     const std::int64_t steps =
         inputs.plan.back().step(steps_per_epoch(inputs.features.count(), options.batch));
     if (options.self_test && steps == 0) {
@@ -204,13 +205,17 @@ EarlierRun look_for_earlier_run(const FinetuneOptions& options, const Inputs& in
     const auto out_of_patience = [&](const ResumeState& state) {
         return inputs.evaluation && inputs.evaluation->history_of(state).out_of_patience();
     };
-    EarlierRun earlier = find_earlier_run(options.output, inputs.recipe, inputs.plan, options.resume,
-                                          options.force, out_of_patience, ranks);
-    if (earlier.state) {
-        require_passed_checkpoints(options.output, inputs.plan,
-                                   steps_per_epoch(inputs.features.count(), options.batch),
-                                   earlier.state->step, ranks);
-    }
+    const std::int64_t epoch_steps = steps_per_epoch(inputs.features.count(), options.batch);
+    EarlierRun earlier = find_earlier_run(options.output,
+                                          {.recipe = inputs.recipe,
+                                           .plan = inputs.plan,
+                                           .last_step = inputs.plan.back().step(epoch_steps),
+                                           .resume = options.resume,
+                                           .force = options.force,
+                                           .stopped_early = out_of_patience},
+                                          ranks);
+    if (earlier.state && !earlier.finished)
+        require_passed_checkpoints(options.output, inputs.plan, epoch_steps, earlier.state->step, ranks);
     return earlier;
 }
 
@@ -256,6 +261,12 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
         spdlog::info(
             "{}: trained already, {}", options.output.string(),
             earlier.state ? "stopped early; with a larger --patience it goes on" : "all checkpoints exist");
+        if (inputs.evaluation && !earlier.evaluated && ranks.is_root()) {
+            spdlog::warn(
+                "{}: it was trained without --eval-features, so its checkpoints have no scores here; bv_eval "
+                "scores them",
+                options.output.string());
+        }
         return;
     }
     ranks.root_only([&] { warn_of_questions(options, inputs); });

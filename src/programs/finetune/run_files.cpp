@@ -28,6 +28,30 @@ std::optional<std::int64_t> step_of(const Json& line) {
     return about["step"].get<std::int64_t>();
 }
 
+fs::path log_path(const fs::path& output) {
+    return output / "metrics" / "finetune.jsonl";
+}
+
+/// What the log of a run tells.
+struct Log {
+    bool done = false;  ///< its last line is the summary
+    bool has_evaluation = false;
+    std::int64_t steps = 0;  ///< the largest step of its lines
+};
+
+Log read_log(const fs::path& output) {
+    Log log;
+    if (!is_there(log_path(output))) return log;
+    std::istringstream lines(read_file(log_path(output)));
+    for (std::string text; std::getline(lines, text);) {
+        const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+        log.done = line.is_object() && line.value("done", Json()) == true;
+        log.has_evaluation = log.has_evaluation || (line.is_object() && line.contains("evaluation"));
+        log.steps = std::max(log.steps, step_of(line).value_or(0));
+    }
+    return log;
+}
+
 /// The lines of the log `path` up to step `steps`. They include the evaluation after that step, as does the
 /// state after that step. A line that a crash cut short is left out.
 std::string lines_until(const fs::path& path, std::int64_t steps) {
@@ -41,10 +65,13 @@ std::string lines_until(const fs::path& path, std::int64_t steps) {
     return kept;
 }
 
-void copy_tokenizer(const fs::path& from, const fs::path& to) {
+/// The tokenizer's files in the folder `model`: their names and contents.
+std::vector<std::pair<std::string, std::string>> tokenizer_in(const fs::path& model) {
+    std::vector<std::pair<std::string, std::string>> files;
     for (const char* name : kTokenizerFiles) {
-        if (is_there(from / name)) write_file(to / name, read_file(from / name));
+        if (is_there(model / name)) files.emplace_back(name, read_file(model / name));
     }
+    return files;
 }
 
 fs::path checkpoint_folder(const fs::path& output, const EpochFraction& epoch) {
@@ -64,42 +91,50 @@ std::vector<fs::path> checkpoints_in(const fs::path& output) {
 }
 
 /// Local: does the work of find_earlier_run on rank 0.
-EarlierRun earlier_run_in(const fs::path& output, const Json& recipe, const std::vector<EpochFraction>& plan,
-                          ResumeRule resume, bool force,
-                          const std::function<bool(const ResumeState&)>& stopped_early) {
+EarlierRun earlier_run_in(const fs::path& output, const WantedRun& wanted) {
     EarlierRun run;
-    if (resume != ResumeRule::never && is_there(recipe_path(output))) {
-        const std::string objection = objection_to(output, recipe_path(output), recipe);
+    if (wanted.resume != ResumeRule::never && is_there(recipe_path(output))) {
+        const std::string objection = objection_to(output, recipe_path(output), wanted.recipe);
         if (objection.empty()) {
-            run.finished = std::all_of(plan.begin(), plan.end(), [&](const EpochFraction& epoch) {
-                return is_whole(checkpoint_folder(output, epoch));
-            });
+            const bool all_whole = std::all_of(
+                wanted.plan.begin(), wanted.plan.end(),
+                [&](const EpochFraction& epoch) { return is_whole(checkpoint_folder(output, epoch)); });
+            // The last checkpoint is evaluated after it was written, and the summary comes last. A log with
+            // later steps is that of a longer run.
+            const Log log = read_log(output);
+            run.finished = all_whole && (log.done || log.steps > wanted.last_step);
+            run.evaluated = log.has_evaluation;
             if (!run.finished) {
                 run.state = newest_resume_state(output / "resume");
                 run.precision = recorded_precision(recipe_path(output));
             }
-            if (run.state) run.finished = stopped_early(*run.state);
-            if (!run.finished && !run.state && resume == ResumeRule::must) {
+            if (run.state) run.finished = wanted.stopped_early(*run.state);
+            if (!run.finished && !run.state && wanted.resume == ResumeRule::must) {
                 fail("--resume must: {} holds no whole state", (output / "resume").string());
             }
-            if (!(run.finished && force)) return run;  // these checkpoints belong to this run
+            if (!(run.finished && wanted.force)) return run;  // these checkpoints belong to this run
             return {.replaces = true};
         }
-        if (resume == ResumeRule::must || !force) {
+        if (wanted.resume == ResumeRule::must || !wanted.force) {
             fail("{}; {}--force starts anew; or name another --output", objection,
-                 resume == ResumeRule::must ? "without --resume must, " : "");
+                 wanted.resume == ResumeRule::must ? "without --resume must, " : "");
         }
     }
-    if (resume == ResumeRule::must) fail("--resume must: there is no run to resume in {}", output.string());
+    if (wanted.resume == ResumeRule::must)
+        fail("--resume must: there is no run to resume in {}", output.string());
     // Those of other epochs, too: they would pass for checkpoints of the recipe that is written now.
-    for (const fs::path& folder : checkpoints_in(output)) require_absent(folder, force);
-    return {.replaces = force};
+    for (const fs::path& folder : checkpoints_in(output)) require_absent(folder, wanted.force);
+    return {.replaces = wanted.force};
 }
+
 }  // namespace
 
-TuningFiles::TuningFiles(fs::path output, fs::path model, const Json& recipe,
+TuningFiles::TuningFiles(fs::path output, const fs::path& model, const Json& recipe,
                          std::vector<EpochFraction> replaced)
-    : output_(std::move(output)), model_(std::move(model)), recipe_(recipe), replaced_(std::move(replaced)) {}
+    : output_(std::move(output)),
+      tokenizer_(tokenizer_in(model)),
+      recipe_(recipe),
+      replaced_(std::move(replaced)) {}
 
 void TuningFiles::begin(std::int64_t steps) {
     if (steps == 0) remove_resume_states(output_ / "resume");
@@ -114,8 +149,7 @@ void TuningFiles::begin(std::int64_t steps) {
         }
     }
     write_file(recipe_path(output_), recipe_.dump(2) + "\n");
-    const fs::path path = output_ / "metrics" / "finetune.jsonl";
-    metrics_.emplace(path, lines_until(path, steps));
+    metrics_.emplace(log_path(output_), lines_until(log_path(output_), steps));
 }
 
 void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& model) {
@@ -128,7 +162,7 @@ void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& mode
     }
     background_.run([=, this, save = model.snapshot()] {
         bv::write_checkpoint(folder, info, [&](const fs::path& path) {
-            copy_tokenizer(model_, path);
+            for (const auto& [name, content] : tokenizer_) write_file(path / name, content);
             return save(path);
         });
         spdlog::info("checkpoint {} after {} steps", folder.string(), info.step);
@@ -143,26 +177,27 @@ void TuningFiles::write_state(const std::function<ResumeState()>& copy) {
     });
 }
 
-void TuningFiles::finish() {
+void TuningFiles::finish(const Json& summary, bool keeps_state) {
     wait();
-    remove_resume_states(output_ / "resume");
+    log(summary);
+    if (!keeps_state) remove_resume_states(output_ / "resume");
 }
 
-EarlierRun find_earlier_run(const fs::path& output, const Json& recipe,
-                            const std::vector<EpochFraction>& plan, ResumeRule resume, bool force,
-                            const std::function<bool(const ResumeState&)>& stopped_early,
-                            const Communicator& ranks) {
+EarlierRun find_earlier_run(const fs::path& output, const WantedRun& wanted, const Communicator& ranks) {
     EarlierRun run;
     Json found;
     ranks.root_only([&] {
-        run = earlier_run_in(output, recipe, plan, resume, force, stopped_early);
-        found = {
-            {"finished", run.finished}, {"has_state", run.state.has_value()}, {"precision", run.precision}};
+        run = earlier_run_in(output, wanted);
+        found = {{"finished", run.finished},
+                 {"evaluated", run.evaluated},
+                 {"has_state", run.state.has_value()},
+                 {"precision", run.precision}};
         if (run.state) found.update({{"step", run.state->step}, {"totals", run.state->totals}});
     });
     found = Json::parse(ranks.broadcast(found.dump()));
     if (ranks.is_root()) return run;
     run.finished = found.at("finished");
+    run.evaluated = found.at("evaluated");
     run.precision = found.at("precision");
     if (found.at("has_state")) run.state.emplace(ResumeState{found.at("step"), found.at("totals")});
     return run;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -23,11 +24,11 @@ namespace bv {
 /// Only rank 0 has this object. Weights are written in the background, from copies.
 class TuningFiles {
   public:
-    /// `model` is the folder with which training began. Its tokenizer is copied into every checkpoint. If
-    /// there are `replaced` epochs, all checkpoints of an earlier run are removed before training begins,
-    /// those of these epochs first.
-    TuningFiles(std::filesystem::path output, std::filesystem::path model, const nlohmann::json& recipe,
-                std::vector<EpochFraction> replaced);
+    /// `model` is the folder with which training began. Its tokenizer is read now and written into every
+    /// checkpoint. Throws Error, which names the file, if it cannot be read. If there are `replaced` epochs,
+    /// all checkpoints of an earlier run are removed before training begins, those of these epochs first.
+    TuningFiles(std::filesystem::path output, const std::filesystem::path& model,
+                const nlohmann::json& recipe, std::vector<EpochFraction> replaced);
 
     /// Begins the log. If an interrupted run goes on after `steps` steps, its lines up to there are kept; if
     /// `steps` is 0, the log is empty. Throws Error, which names the path.
@@ -52,12 +53,13 @@ class TuningFiles {
     /// Waits until everything is on disk. Throws the error of a write that failed.
     void wait() { background_.wait(); }
 
-    /// Waits until everything is on disk, then removes the resume states, because training is over.
-    void finish();
+    /// Waits until everything is on disk, appends the summary to the log, and then removes the resume states,
+    /// because training is over, unless `keeps_state`.
+    void finish(const nlohmann::json& summary, bool keeps_state);
 
   private:
     std::filesystem::path output_;
-    std::filesystem::path model_;
+    std::vector<std::pair<std::string, std::string>> tokenizer_;  ///< names and contents of its files
     nlohmann::json recipe_;
     std::vector<EpochFraction> replaced_;
     std::optional<MetricsFile> metrics_;
@@ -66,21 +68,30 @@ class TuningFiles {
 
 /// The facts about an earlier run that its output folder shows.
 struct EarlierRun {
-    bool replaces = false;  ///< --force lets the new run replace the earlier run's checkpoints
-    bool finished = false;  ///< all wanted checkpoints exist, or the earlier run stopped early
+    bool replaces = false;   ///< --force lets the new run replace the earlier run's checkpoints
+    bool finished = false;   ///< it has ended with all wanted checkpoints, or stopped early
+    bool evaluated = false;  ///< it has scored checkpoints
     /// The state from which training can go on, or at which it stopped early. Only rank 0 has the tensors.
     std::optional<ResumeState> state;
     std::string precision;  ///< of the unfinished run's matrix products; empty if there is none
 };
 
-/// Collective: rank 0 looks in `output` for a run of the same recipe, and all ranks return the result. `plan`
-/// holds the epochs that get a checkpoint. `stopped_early(state)` says whether --patience ends training at
-/// this state; it may throw Error. Throws AgreedError when `output` holds results of another run, or any
-/// checkpoint although training would begin anew, and `force` is false, or when `resume` is `must` and there
-/// is nothing to resume. Throws std::runtime_error when MPI fails.
-EarlierRun find_earlier_run(const std::filesystem::path& output, const nlohmann::json& recipe,
-                            const std::vector<EpochFraction>& plan, ResumeRule resume, bool force,
-                            const std::function<bool(const ResumeState&)>& stopped_early,
+/// The run that the flags ask for.
+struct WantedRun {
+    const nlohmann::json& recipe;
+    const std::vector<EpochFraction>& plan;  ///< epochs that get a checkpoint
+    std::int64_t last_step = 0;              ///< number of steps until the last one
+    ResumeRule resume = ResumeRule::automatic;
+    bool force = false;
+    /// Whether --patience ends training at this state. It may throw Error.
+    std::function<bool(const ResumeState&)> stopped_early;
+};
+
+/// Collective: rank 0 looks in `output` for a run of the same recipe, and all ranks return the result. Throws
+/// AgreedError when `output` holds results of another run, or any checkpoint although training would begin
+/// anew, and `force` is false, or when `resume` is `must` and there is nothing to resume. Throws
+/// std::runtime_error when MPI fails.
+EarlierRun find_earlier_run(const std::filesystem::path& output, const WantedRun& wanted,
                             const Communicator& ranks);
 
 /// Collective: throws AgreedError, which names the epoch, unless each epoch of `plan` that is reached within

@@ -80,7 +80,6 @@ void FineTuning::run(std::optional<ResumeState> state, std::optional<TuningFiles
         progress.leave_out(reach_checkpoints(seconds));
         save_where_due(outcome.stop, seconds);
     }
-    save([&](TuningFiles& mine) { stopped_early() ? mine.wait() : mine.finish(); });
     finish(totals_.seconds_with(progress.finish()));
 }
 
@@ -121,8 +120,10 @@ void FineTuning::save_where_due(bool told_to_stop, double seconds) {
     }
 }
 
-/// Collective: after `seconds` of training, logs how it ended and appends the summary to rank 0's metrics.
+/// Collective: after `seconds` of training, waits for the files, logs how training ended and appends the
+/// summary to rank 0's metrics.
 void FineTuning::finish(double seconds) {
+    save([](TuningFiles& mine) { mine.wait(); });
     spdlog::info("time of rank 0: {}", clock_.shares());
     if (stopped_early())
         spdlog::info("stopped early: {} checkpoints in a row were no better than the best",
@@ -136,7 +137,7 @@ void FineTuning::finish(double seconds) {
                         {"precision", compute_.precision_name()}});
         if (evaluation_ != nullptr)
             summary.update({{"best", evaluation_->history().best()}, {"stopped_early", stopped_early()}});
-        mine.log(summary);
+        mine.finish(summary, stopped_early());
     });
 }
 
@@ -185,7 +186,7 @@ Json FineTuning::totals(double seconds) const {
 
 ResumeState FineTuning::current_state(double seconds) const {
     Json sums = totals(seconds);
-    if (evaluation_ != nullptr) sums["evaluations"] = evaluation_->history().all();
+    sums["evaluations"] = evaluation_ == nullptr ? evaluations_ : evaluation_->history().all();
     return {steps_,
             sums.dump(),
             copy_to_host(flat_.values()),
@@ -209,6 +210,7 @@ void FineTuning::restore(const ResumeState& state) {
     optimizer_.set_steps(earlier.at("updates").get<std::int64_t>());
     totals_ = RunTotals(earlier);
     clock_.restore(earlier.at("phases"));
+    evaluations_ = earlier.value("evaluations", Json::array());
     if (evaluation_ != nullptr) evaluation_->restore(state);
 }
 

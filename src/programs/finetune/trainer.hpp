@@ -115,8 +115,9 @@ class FineTuning {
     PhaseClock clock_;
     std::optional<TuningFiles>* files_ = nullptr;
     TuningEvaluation* evaluation_ = nullptr;
-    std::optional<StepTrace> trace_;  ///< only on rank 0, with --trace
-    std::int64_t steps_ = 0;          ///< steps done
+    nlohmann::json evaluations_ = nlohmann::json::array();  ///< of the run before the interruption
+    std::optional<StepTrace> trace_;                        ///< only on rank 0, with --trace
+    std::int64_t steps_ = 0;                                ///< steps done
     RunTotals totals_;
     std::chrono::steady_clock::time_point state_saved_;  ///< or when training began
 };

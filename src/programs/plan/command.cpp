@@ -1,5 +1,6 @@
 #include "programs/plan/command.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -7,6 +8,7 @@
 
 #include "comm/watchdog.hpp"
 #include "config/command_line.hpp"
+#include "config/numbers.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/progress.hpp"
@@ -40,6 +42,21 @@ StudyData with_held_out(StudyData data, double share) {
     data.held_features = std::llround(times * static_cast<double>(data.train_features));
     data.held_tokens = std::llround(times * static_cast<double>(data.train_tokens));
     return data;
+}
+
+/// The study, or the part of it that the flags choose.
+Study study_of(const PlanOptions& options) {
+    Study study = read_study(options.study);
+    if (!options.tasks.empty()) study.tasks.clear();
+    for (const std::string& task : options.tasks) study.tasks.push_back(parse<Task>(task));
+    if (!options.seeds.empty()) study.seeds = options.seeds;
+    if (options.states_at.empty()) return study;
+    study.states_at = parse_checkpoints(options.states_at);
+    for (const EpochFraction& epoch : study.states_at) {
+        if (std::ranges::find(study.checkpoints, epoch) == study.checkpoints.end())
+            fail("--epoch: found {}, at which {} keeps no checkpoint", epoch.text(), options.study.string());
+    }
+    return study;
 }
 
 /// The numbers of features and tokens. bv_prepare left held-out questions out of --features.
@@ -126,10 +143,13 @@ std::string task_text(const TaskCosts& cost, const Planned& plan) {
     };
     add(fmt::format("fine-tuning to epoch {}", plan.study.checkpoints.back().text()), seeds, 0, cost.tuning);
     add("checkpoints, and their evaluation", cost.checkpoints, cost.checkpoint, cost.evaluation);
+    add("results of these evaluations", cost.checkpoints, cost.evaluation_files, 0);
     if (cost.stores == 0) return text;
     add("stores of training states", cost.stores, cost.train_store, 0);
     add("stores of dev states", cost.stores, cost.dev_store, 0);
     if (cost.held_store > 0) add("stores of held-out states", cost.stores, cost.held_store, 0);
+    add(fmt::format("files of {} head{}", cost.heads, cost.heads == 1 ? "" : "s"), cost.stores,
+        cost.head_files, 0);
     if (!plan.timed()) return text;
     add(fmt::format("extraction ({} is slower)", cost.disk_bound ? "the disk" : "the encoder"), cost.stores,
         0, cost.extraction);
@@ -177,6 +197,9 @@ Json as_json(const Planned& plan) {
     for (const TaskCosts& cost : plan.costs) {
         tasks[to_string(cost.task)] = {{"checkpoint_bytes", cost.checkpoint},
                                        {"checkpoints", cost.checkpoints},
+                                       {"evaluation_bytes", cost.evaluation_files},
+                                       {"heads", cost.heads},
+                                       {"head_bytes", cost.head_files},
                                        {"train_store_bytes", cost.train_store},
                                        {"dev_store_bytes", cost.dev_store},
                                        {"held_out_store_bytes", cost.held_store},
@@ -198,6 +221,13 @@ void PlanOptions::declare(CommandLine& line) {
     line.option("model", model, "folder of a BERT; only its config.json is read [BERT-Large]");
     line.option("features", features, "features file to train on [the numbers of SQuAD 2.0]");
     line.option("dev-features", dev_features, "features file to score on");
+    line.option("task", tasks, "plan these tasks, such as span,classification [those of the study]")
+        .delimiter(',');
+    line.option("seed", seeds, "plan these seeds [those of the study]")
+        .delimiter(',')
+        .check(within(0, kLargestSeed));
+    line.option("epoch", states_at,
+                "plan states and heads of these checkpoints, such as 0.3,1 [states_at of the study]");
     line.option("measure", measure,
                 "measure the rates of these ranks and of the disk of --folder, in half a minute");
     line.option(
@@ -234,7 +264,7 @@ void plan(const PlanOptions& options, const Communicator& ranks) {
     Planned plan;
     ranks.agree([&] {
         if (options.study.empty()) fail("--config is missing; it names the study to plan");
-        plan.study = read_study(options.study);
+        plan.study = study_of(options);
         plan.config = options.model.empty() ? bert_large() : read_bert_config(options.model);
         if (!options.model.empty()) require_states(plan.study, plan.config);
         if (options.print) return;

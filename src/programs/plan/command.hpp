@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "comm/communicator.hpp"
 #include "device/device.hpp"
@@ -18,6 +19,9 @@ struct PlanOptions {
     std::filesystem::path model;
     std::filesystem::path features;
     std::filesystem::path dev_features;
+    std::vector<std::string> tasks;    ///< instead of the study's
+    std::vector<std::uint64_t> seeds;  ///< instead of the study's
+    std::string states_at;             ///< epochs, instead of the study's
     bool measure = false;
     std::filesystem::path folder = ".";
     double tuned_tokens = 0;      ///< tokens per second that one rank fine-tunes on; 0 means unknown

@@ -8,11 +8,13 @@
 #include <fmt/ranges.h>
 
 #include "config/command_line.hpp"
+#include "config/numbers.hpp"
 #include "core/error.hpp"
 #include "core/nearest.hpp"
 #include "heads/head_definition.hpp"
 #include "io/files.hpp"
 #include "io/toml.hpp"
+#include "programs/eval/command.hpp"
 #include "programs/extract/command.hpp"
 #include "programs/finetune/command.hpp"
 #include "programs/plan/study_reader.hpp"
@@ -111,6 +113,12 @@ std::function<std::int64_t(const std::int64_t&)> at_least_whole(std::int64_t lea
     };
 }
 
+std::int64_t seed_of(const std::int64_t& value) {
+    if (!within(0, kLargestSeed).includes(static_cast<double>(value)))
+        fail("found {}, expected a whole number from 0 to {:.0f}", value, kLargestSeed);
+    return value;
+}
+
 /// Reads the experiments of the study, whose epochs and heads are known already.
 void read_experiments(StudyReader& table, Study& study) {
     study.shares = table.list<double>("shares", [](const double& share) {
@@ -139,9 +147,9 @@ void read_table(StudyReader table, Study& study) {
     const auto tasks =
         table.list<std::string>("tasks", [](const std::string& task) { return parse<Task>(task); });
     if (!tasks.empty()) study.tasks = tasks;
-    table.one<std::int64_t>("seed", study.corpus_seed, at_least_whole(0));
+    table.one<std::int64_t>("seed", study.corpus_seed, seed_of);
     study.seeds = {static_cast<std::uint64_t>(study.corpus_seed)};
-    const auto seeds = table.list<std::int64_t>("seeds", at_least_whole(0));
+    const auto seeds = table.list<std::int64_t>("seeds", seed_of);
     if (!seeds.empty()) study.seeds.assign(seeds.begin(), seeds.end());
     study.states_at = table.list<std::string>("states_at", [&](const std::string& text) {
         const EpochFraction epoch = EpochFraction::parse(text);
@@ -175,6 +183,26 @@ void require_own_variants(const TrainOptions& heads, const std::string& file) {
         if (choice.made)
             fail("{}: [train] {} is given; in a study, [study] {} takes its place", file, choice.key,
                  choice.of_study);
+    }
+}
+
+/// Throws Error if the study's [eval] chooses answers in another way than bv_train does for heads: their
+/// scores could not be compared.
+void require_answers_of_heads(const AnswerOptions& answers, const std::string& file) {
+    const AnswerOptions heads;
+    struct Choice {
+        const char* key;
+        bool made;
+    };
+    for (const Choice& choice :
+         {Choice{"n_best", answers.n_best != heads.n_best},
+          Choice{"max_answer_tokens", answers.max_answer_tokens != heads.max_answer_tokens},
+          Choice{"null_threshold", answers.null_threshold != heads.null_threshold}}) {
+        if (choice.made)
+            fail(
+                "{}: [eval] {} is given, but bv_train scores heads without it, so BERT and heads could not "
+                "be compared; leave it out, and evaluate with it by hand",
+                file, choice.key);
     }
 }
 
@@ -221,6 +249,7 @@ Study read_study(const std::filesystem::path& path) {
             file);
     }
     require_own_variants(heads, file);
+    require_answers_of_heads(options_of<EvalOptions>("bv_eval", path, {}).answers, file);
     return study;
 }
 

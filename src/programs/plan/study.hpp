@@ -54,9 +54,9 @@ struct Study {
     }
 };
 
-/// Reads the tables [study], [finetune], [extract] and [train] of a study's TOML file. It reads the last
-/// three as their programs do, and the heads as bv_train does. Throws Error, which names the file, the line
-/// and the key.
+/// Reads the tables [study], [finetune], [extract], [train] and [eval] of a study's TOML file. It reads the
+/// last four as their programs do, and the heads as bv_train does. Throws Error, which names the file, the
+/// line and the key.
 Study read_study(const std::filesystem::path& path);
 
 /// Throws Error if the study names a hidden state that a model of `config` does not have.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "heads/head.hpp"
+#include "heads/head_definition.hpp"
 #include "states/task_states.hpp"
 
 namespace bv {
@@ -52,6 +54,50 @@ Reads reads_of(const Study& study, std::int64_t layers) {
     return reads;
 }
 
+/// Sizes of results, in bytes for each feature: records, predictions, the 20 best answers and null odds of
+/// the span task, and records of a head. They were measured on the excerpts of SQuAD 2.0 that the tests read.
+constexpr std::int64_t kSpanResults = 4900;
+constexpr std::int64_t kClassificationResults = 95;
+constexpr std::int64_t kHeadRecords = 110;
+
+/// The bytes of two logits for each token, or in the classification task for each feature.
+std::int64_t logits_bytes(Task task, std::int64_t features, std::int64_t tokens) {
+    return 2 * 4 * (task == Task::span ? tokens : features);
+}
+
+/// How often a head is trained: in each variant with each learning rate, and for each layer if each layer has
+/// a head of its own. A layer's own head is the same in each choice of layers.
+std::int64_t trainings(const Study& study, const HeadDefinition& head, std::int64_t layers, bool variants) {
+    auto count = static_cast<std::int64_t>(1 + (study.shuffled_labels ? 1 : 0));
+    if (variants) {
+        count += std::ssize(study.shares);
+        if (!head.each_layer) count += std::ssize(study.layer_subsets);
+    }
+    return count * std::ssize(study.learning_rates) * (head.each_layer ? layers : 1);
+}
+
+/// Counts the heads of the task and their files.
+void add_heads(const Study& study, const StoreInfo& info, const StudyData& data, TaskCosts& cost) {
+    const std::string probe = to_string(info.task) + "_probe";
+    const auto layers = static_cast<std::int64_t>(info.layers.size());
+    const std::int64_t results = logits_bytes(info.task, data.dev_features, data.dev_tokens) +
+                                 logits_bytes(info.task, data.held_features, data.held_tokens) +
+                                 kHeadRecords * data.dev_features;
+    bool has_probe = false;
+    const auto add = [&](const std::string& name, bool variants) {
+        const HeadDefinition definition = find_head(name);
+        has_probe = has_probe || definition.name == probe;
+        const std::int64_t states = definition.each_layer ? 1 : info.states();
+        const std::int64_t count = trainings(study, definition, layers, variants);
+        const std::int64_t parameters = Head(definition, states, info.hidden_size, {0}).parameter_count();
+        cost.heads += count;
+        cost.head_files += count * (4 * parameters + results);
+    };
+    for (const std::string& name : info.task == Task::span ? study.span_heads : study.classification_heads)
+        add(name, true);
+    if (study.layer_atlas && !has_probe) add(probe, false);
+}
+
 }  // namespace
 
 BertConfig bert_large() {
@@ -92,6 +138,9 @@ std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config,
         cost.train_store = row * (span ? data.train_tokens : data.train_features);
         cost.dev_store = row * (span ? data.dev_tokens : data.dev_features);
         cost.held_store = row * (span ? data.held_tokens : data.held_features);
+        cost.evaluation_files = logits_bytes(task, data.dev_features, data.dev_tokens) +
+                                (span ? kSpanResults : kClassificationResults) * data.dev_features;
+        add_heads(study, info, data, cost);
         cost.checkpoints = seeds * static_cast<std::int64_t>(study.checkpoints.size());
         cost.stores = seeds * static_cast<std::int64_t>(study.states_at.size());
 
@@ -128,7 +177,8 @@ StudySpace study_space(const Study& study, const std::vector<TaskCosts>& costs) 
     std::int64_t stores = 0;
     std::int64_t resume = 0;
     for (const TaskCosts& cost : costs) {
-        space.kept += cost.checkpoints * cost.checkpoint;
+        space.kept +=
+            cost.checkpoints * (cost.checkpoint + cost.evaluation_files) + cost.stores * cost.head_files;
         if (study.keep_stores) space.kept += cost.stores * cost.all_stores();
         if (cost.stores > 0) stores = std::max(stores, cost.all_stores());
         resume = std::max(resume, cost.resume);

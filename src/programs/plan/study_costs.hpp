@@ -31,13 +31,16 @@ struct StudyRates {
 /// The costs of one task of a study. Sizes are in bytes. Times are in seconds during which all ranks work.
 struct TaskCosts {
     Task task = Task::span;
-    std::int64_t checkpoint = 0;   ///< size of one checkpoint
-    std::int64_t resume = 0;       ///< two resume states, each with weights and both moments
-    std::int64_t train_store = 0;  ///< states of the training features at one checkpoint
-    std::int64_t dev_store = 0;    ///< states of the dev features at one checkpoint
-    std::int64_t held_store = 0;   ///< states of the held-out features at one checkpoint
-    std::int64_t checkpoints = 0;  ///< number of checkpoints, over all seeds
-    std::int64_t stores = 0;       ///< number of checkpoints with stores, over all seeds
+    std::int64_t checkpoint = 0;        ///< size of one checkpoint
+    std::int64_t resume = 0;            ///< two resume states, each with weights and both moments
+    std::int64_t train_store = 0;       ///< states of the training features at one checkpoint
+    std::int64_t dev_store = 0;         ///< states of the dev features at one checkpoint
+    std::int64_t held_store = 0;        ///< states of the held-out features at one checkpoint
+    std::int64_t evaluation_files = 0;  ///< results of the evaluation of one checkpoint
+    std::int64_t heads = 0;             ///< number of heads that are trained on the states of one checkpoint
+    std::int64_t head_files = 0;        ///< all their weights and results
+    std::int64_t checkpoints = 0;       ///< number of checkpoints, over all seeds
+    std::int64_t stores = 0;            ///< number of checkpoints with stores, over all seeds
 
     /// The bytes of all stores of one checkpoint.
     std::int64_t all_stores() const { return train_store + dev_store + held_store; }
@@ -57,7 +60,8 @@ BertConfig bert_large();
 /// The number of values in all parameters of BERT with the reference's head.
 std::int64_t parameter_count(const BertConfig& config);
 
-/// The costs of each task of `study`. A time is 0 when its rate is unknown.
+/// The costs of each task of `study`. A time is 0 when its rate is unknown. Throws Error, which names the
+/// head, if a head of the study does not fit the model.
 std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config, const StudyData& data,
                                    const StudyRates& rates);
 

@@ -13,8 +13,8 @@ namespace bv {
 nlohmann::ordered_json made_by(const std::string& program);
 
 /// Local: a file or folder as results name it: its "path" and its "fingerprint", which is computed from the
-/// file if it is not given. The fingerprint of a checkpoint is that of its weights; a store has the
-/// fingerprint of the weights that made its states.
+/// file if it is not given. The fingerprint of a checkpoint is that of its model; a store has the
+/// fingerprint of the model that made its states.
 nlohmann::ordered_json source_of(const std::filesystem::path& file);
 nlohmann::ordered_json source_of(const std::filesystem::path& path, const std::string& fingerprint);
 

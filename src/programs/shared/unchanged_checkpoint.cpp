@@ -14,9 +14,9 @@ namespace {
 std::string change_of(const std::filesystem::path& folder, const std::string& made_with) {
     try {
         const auto checkpoint = read_checkpoint(folder);
-        const std::string found = checkpoint ? checkpoint->model_fingerprint : weights_fingerprint(folder);
+        const std::string found = checkpoint ? checkpoint->model_fingerprint : model_fingerprint(folder);
         if (found == made_with) return "";
-        return fmt::format("its weights were {} and are {}{}", made_with, found,
+        return fmt::format("it was {} and is {}{}", made_with, found,
                            checkpoint ? fmt::format(" (epoch {})", checkpoint->epoch.text()) : "");
     } catch (const Error& damage) {
         return damage.what();

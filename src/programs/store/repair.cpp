@@ -26,10 +26,10 @@ std::filesystem::path checkpoint_of(const StoreToolOptions& options, const Store
         fail("{} was made from {}, which is not a folder now; give its new place by --checkpoint",
              options.store.string(), folder.string());
     }
-    const std::string found = weights_fingerprint(folder);
+    const std::string found = model_fingerprint(folder);
     if (found != info.checkpoint) {
-        fail("{} was made from weights {}, but {} holds weights {}", options.store.string(), info.checkpoint,
-             folder.string(), found);
+        fail("{} was made from the model {}, but {} holds the model {}", options.store.string(),
+             info.checkpoint, folder.string(), found);
     }
     return folder;
 }

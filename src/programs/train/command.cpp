@@ -30,9 +30,6 @@
 namespace bv {
 namespace {
 
-/// Torch draws initial values from the lower 32 bits of a seed: larger seeds would give equal heads.
-constexpr double kLargestSeed = 4294967295;
-
 std::vector<HeadDefinition> read_definitions(const TrainOptions& options) {
     std::vector<HeadDefinition> definitions;
     std::set<std::string> names;

@@ -16,6 +16,8 @@ struct AnswerOptions {
                                ///< kept for each question
     std::int64_t max_answer_tokens = 30;  ///< longest answer, in tokens
     double null_threshold = 0.0;          ///< if the null odds are above it, the answer is "none"
+
+    friend bool operator==(const AnswerOptions&, const AnswerOptions&) = default;
 };
 
 /// One possible answer of a question.

@@ -18,12 +18,19 @@ struct ScoreDifference {
     bool in_noise() const { return low <= 0 && high >= 0; }
 };
 
+/// The fewest contexts for a verdict.
+inline constexpr std::int64_t kFewestContexts = 20;
+
 /// Two systems, question by question.
 struct PairedComparison {
     std::int64_t questions = 0;
     std::int64_t contexts = 0;
     ScoreDifference exact;
     ScoreDifference f1;
+
+    /// Whether there are too few contexts for a verdict or a p value: so few resampled contexts vary less
+    /// than new ones would, so the intervals are too narrow.
+    bool has_few_contexts() const { return contexts < kFewestContexts; }
 };
 
 inline constexpr std::int64_t kResamples = 10'000;

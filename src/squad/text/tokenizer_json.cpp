@@ -12,7 +12,7 @@ using Json = nlohmann::json;
 /// The member `key` of the file, which must be of this type.
 JsonPlace of_type(const JsonPlace& file, const char* key, const char* type) {
     const std::string expected = fmt::format("a {}; no other one is implemented", type);
-    const JsonPlace place = file.at(key, expected);
+    JsonPlace place = file.at(key, expected);
     if (!place.value().is_object() || place.value().value("type", Json()) != type) place.wrong(expected);
     return place;
 }

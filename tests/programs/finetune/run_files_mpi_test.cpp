@@ -12,9 +12,16 @@ namespace fs = std::filesystem;
 class FindEarlierRunTest : public testing::Test {
   protected:
     EarlierRun found(ResumeRule resume) const {
-        return find_earlier_run(
-            output_, {{"seed", 1}}, parse_checkpoints("1"), resume, false,
-            [](const ResumeState&) { return false; }, ranks_);
+        const nlohmann::json recipe{{"seed", 1}};
+        const auto plan = parse_checkpoints("1");
+        return find_earlier_run(output_,
+                                {.recipe = recipe,
+                                 .plan = plan,
+                                 .last_step = 10,
+                                 .resume = resume,
+                                 .force = false,
+                                 .stopped_early = [](const ResumeState&) { return false; }},
+                                ranks_);
     }
 
     const Communicator ranks_;

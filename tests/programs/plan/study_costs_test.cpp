@@ -92,7 +92,8 @@ TEST(StudyCosts, SpaceIsThatOfOnePairOfStoresWhereNoneAreKept) {
     const auto costs = study_costs(study, bert_large(), data, {});
     const std::int64_t pair = costs[0].train_store + costs[0].dev_store;
     const std::int64_t small = costs[1].train_store + costs[1].dev_store;
-    const std::int64_t checkpoints = 12 * costs[0].checkpoint;
+    const std::int64_t checkpoints =
+        12 * costs[0].checkpoint + 6 * (costs[0].evaluation_files + costs[1].evaluation_files);
     EXPECT_EQ(study_space(study, costs).kept, checkpoints + 4 * (pair + small));
     study.keep_stores = false;
     EXPECT_EQ(study_space(study, costs).kept, checkpoints);
@@ -114,6 +115,30 @@ TEST(StudyCosts, HeldOutQuestionsHaveAStoreAndAreEvaluatedToo) {
     EXPECT_DOUBLE_EQ(costs[0].heads_stored, static_cast<double>(costs[0].all_stores()) / 5e8);
     EXPECT_EQ(study_space(study, costs).most,
               study_space(study, costs).kept + std::max(costs[0].all_stores(), costs[0].resume));
+}
+
+TEST(StudyCosts, CountTheFilesOfEvaluationsAndOfAllHeads) {
+    Study study = some_study();
+    study.tasks = {Task::span};
+    study.span_heads = {"learned_pooling", "span_probe"};
+    study.learning_rates = {1e-3, 1e-4};
+    const StudyData data{1000, 171000, 100, 16000};
+    const auto found = [&] { return study_costs(study, bert_large(), data, {}).front(); };
+    constexpr std::int64_t kLogits = 8 * 16000;
+    const std::int64_t of_head = kLogits + 110 * 100;
+    EXPECT_EQ(found().evaluation_files, kLogits + 4900 * 100);
+    EXPECT_EQ(found().heads, 2 * (1 + 25));
+    const std::int64_t pooling = 4 * (25 + 1 + 2 * 1024 + 2);
+    const std::int64_t probe = 4 * (2 * 1024 + 2);
+    EXPECT_EQ(found().head_files, 2 * (pooling + of_head + 25 * (probe + of_head)));
+    study.layer_atlas = true;  // the probe is there already
+    EXPECT_EQ(found().heads, 2 * (1 + 25));
+    study.shares = {0.1};
+    study.shuffled_labels = true;
+    study.layer_subsets = {{1, 2}};
+    EXPECT_EQ(found().heads, 2 * (4 + 3 * 25));
+    study.span_heads = {"learned_pooling"};  // the atlas brings the probe, not for each share
+    EXPECT_EQ(found().heads, 2 * (4 + 2 * 25));
 }
 
 class StudyTest : public testing::Test {
@@ -236,6 +261,11 @@ TEST_F(StudyTest, ItsExperimentsAndNotItsTrainTableChooseStatesQuestionsAndLabel
                     "layer_subsets");
     BV_EXPECT_ERROR(read_study(study("[train]\nshare = 0.5\n")), "study.toml: [train] share",
                     "[study] shares");
+    for (const char* answers : {"n_best = 3", "max_answer_tokens = 5", "null_threshold = 0.5"}) {
+        BV_EXPECT_ERROR(read_study(study(fmt::format("[eval]\n{}\n", answers))),
+                        "[eval] " + std::string(answers, 6), "bv_train scores heads without it");
+    }
+    BV_EXPECT_ERROR(read_study(study("[study]\nseeds = [4294967296]\n")), "study.toml:2", "4294967295");
     BV_EXPECT_ERROR(read_study(study("[train]\nshuffle_labels = true\n")), "[train] shuffle_labels",
                     "shuffled_labels");
     EXPECT_NO_THROW(read_study(study("[train]\nlayers = \"all\"\nshare = 1\n")));

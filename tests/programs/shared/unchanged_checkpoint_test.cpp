@@ -47,12 +47,20 @@ TEST_F(RequireUnchangedCheckpoint, TakesAStoreWhoseCheckpointIsTheSameOrGone) {
     require_unchanged_checkpoint(info_, "train.h5", false);
 }
 
-TEST_F(RequireUnchangedCheckpoint, ReadsTheWeightsOfAFolderWithoutCheckpointJson) {
+TEST_F(RequireUnchangedCheckpoint, ReadsTheModelOfAFolderWithoutCheckpointJson) {
     write("first");
     std::filesystem::remove(checkpoint_ / "checkpoint.json");
-    BV_EXPECT_ERROR(require_unchanged_checkpoint(info_, "train.h5", false), "its weights were first and are");
-    info_.checkpoint = weights_fingerprint(checkpoint_);
+    BertConfig config;
+    const auto configure = [&] {
+        write_file(checkpoint_ / "config.json", to_json(config, "BertModel").dump());
+    };
+    configure();
+    BV_EXPECT_ERROR(require_unchanged_checkpoint(info_, "train.h5", false), "it was first and is");
+    info_.checkpoint = model_fingerprint(checkpoint_);
     require_unchanged_checkpoint(info_, "train.h5", false);
+    config.activation = Activation::relu;  // the same weights are another model then
+    configure();
+    BV_EXPECT_ERROR(require_unchanged_checkpoint(info_, "train.h5", false), "it was", "and is");
 }
 
 TEST_F(RequireUnchangedCheckpoint, RefusesOneWhoseCheckpointHasOtherWeightsUnlessAllowed) {

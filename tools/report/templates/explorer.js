@@ -162,7 +162,7 @@ const Explorer = (() => {
     for (const button of document.querySelectorAll("#explorer-list button")) {
       if (Number(button.dataset.question) === q) button.setAttribute("aria-current", "true"); else button.removeAttribute("aria-current");
     }
-    if (q < 0) { place.replaceChildren("No question is like that."); return; }
+    if (q < 0) { place.replaceChildren("No question matches."); return; }
     const gold = [...new Set(texts.answers[q].map(([, text]) => text))];
     const said = !explorer.labelled ? "unknown" : answerable(q) ? gold.join(" / ") : "none: the question has no answer";
     const rows = berts().map((s) => [explorer.systems[s].epoch, [answerCell(s, q)]]);
@@ -170,7 +170,7 @@ const Explorer = (() => {
       element("h3", {}, texts.questions[q]),
       element("p", { class: "lead" }, `Question ${texts.ids[q]}. Gold answer: ${said}. The answer of BERT's last checkpoint is underlined.`),
       context(q),
-      table("BERT over its checkpoints: answer, and how sure it is of it", ["epoch", "answer"], rows),
+      table("BERT at its checkpoints: its answer and its confidence", ["epoch", "answer"], rows),
       ...(heads("", "").length ? [answersOfHeads(q)] : []),
     );
     if (focus) place.focus();

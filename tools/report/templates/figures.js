@@ -22,12 +22,16 @@ const Figures = (() => {
     };
   }
 
-  // On a phone labels are cut, and what stands side by side stands one under the other.
+  // Long names in two lines (marks.py has the same): cut names of heads would be the same.
+  const twoLines = "length(datum.label) > 20 ? split(replace(datum.label, /^(.{6,20}) (.+)$/, '$1\\n$2'), '\\n') : datum.label";
+
+  // On a phone long labels have two lines, and what stands side by side stands one under the other.
   function narrowed(part) {
     if (Array.isArray(part)) return part.map(narrowed);
     if (part === null || typeof part !== "object") return part;
     const own = Object.fromEntries(Object.entries(part).map(([key, value]) => [key, key === "values" ? value : narrowed(value)]));
-    if (own.labelLimit) own.labelLimit = Math.min(own.labelLimit, 120);
+    if (own.axis?.labelLimit) own.axis = { ...own.axis, labelLimit: 130, labelFontSize: 10, labelLineHeight: 10, labelExpr: twoLines };
+    if (own.height?.step) own.height.step = Math.max(own.height.step, 24);
     if (own.facet?.column && !own.facet.row) own.facet = { row: own.facet.column };
     if (own.hconcat) { own.vconcat = own.hconcat; delete own.hconcat; }
     if (own.legend !== null && own.scale?.domain?.some((one) => one.length > 14)) own.legend = { ...own.legend, columns: 1 };
@@ -37,7 +41,8 @@ const Figures = (() => {
   // A figure as wide as there is room: single ones shrink, panels go into fewer columns.
   function fitted(specification, room) {
     const fit = room < 560 ? narrowed(specification) : structuredClone(specification);
-    const wide = fit.facet?.row ? 185 : 130; // of labels and legends, about
+    const named = /"axis":\{[^}]*"labelLimit"/.test(JSON.stringify({ ...fit, data: null }));
+    const wide = fit.facet?.row ? 200 : named ? 145 : 90; // of labels and titles of axes, about
     if (typeof fit.width === "number") fit.width = Math.max(200, Math.min(fit.width, room - wide));
     if (fit.concat) {
       for (const one of fit.concat) one.width = Math.max(140, Math.min(one.width, room - wide));
@@ -74,7 +79,8 @@ const Figures = (() => {
   async function drawn(figure, name) {
     const place = figure.querySelector(".chart");
     const caption = figure.querySelector("figcaption").firstChild.textContent.trim();
-    const specification = fitted({ ...specifications[name], description: caption }, place.clientWidth);
+    const room = place.clientWidth - 38; // at the right is the button of the drawing (style.css)
+    const specification = fitted({ ...specifications[name], description: caption }, room);
     const embedded = await vegaEmbed(place, specification, {
       renderer: "svg",
       config: colors(),

@@ -15,7 +15,6 @@ limits (cgroup, as root). It shows how long each waits for the disk.
 
 All jobs run one after the other, --rounds times. Rates are medians; ratios are computed within each round first.
 """
-import argparse
 import contextlib
 import ctypes
 import json
@@ -31,7 +30,7 @@ from checksum import CRC32_ISCSI
 from disk import SlowDisk, drop_from_memory
 from table import text_table
 
-from programs import CORES, HERE, REPOSITORY, Programs, bench_and_report, in_turn, ratio, run, say, spread, summary, text_in
+from programs import CORES, HERE, Programs, bench_and_report, bench_parser, counted, declare, in_turn, ratio, run, say, spread, summary, text_in
 
 MB = 1e6
 
@@ -42,7 +41,7 @@ class Bench(Programs):
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
         self.features = folder / "features.h5"
-        text = text_in(options.squad, "dev.json", "dev-v2.0.json")
+        text = text_in(options.squad, "dev")
         super().__init__(options.programs)
         run([self.program("bv_prepare"), "--squad", text, "--model", options.model, "--unfound", "keep", "--limit",
              options.questions, "--output", self.features])
@@ -130,7 +129,7 @@ def measure_disk(bench):
                        read_share=spread(a / b for a, b in zip(found["read"], found["raw-read"])),
                        checksum_share=spread(rate / ranks / checksum_rate() for rate in found["read"]))
             table.append(row)
-            say(f"blocks of {block_mib} MiB, {ranks} ranks: {row['write']['median'] / MB:,.0f} MB/s written "
+            say(f"blocks of {block_mib} MiB, {counted(ranks, 'rank')}: {row['write']['median'] / MB:,.0f} MB/s written "
                 f"({row['write_share']['median']:.0%} of raw), {row['read']['median'] / MB:,.0f} read "
                 f"({row['read_share']['median']:.0%})")
     reference = bench.python_states("--store", bench.folder / "reference.h5")
@@ -161,7 +160,7 @@ def print_report(whole):
     names = {"python": "transformers, sorted, bf16", "encoder_1x2": "encoder alone, 1 rank x 2 threads",
              "encoder_2x1": "encoder alone, 2 ranks x 1 thread", "extract_1x2": "bv_extract, 1 rank x 2 threads",
              "extract_2x1": "bv_extract, 2 ranks x 1 thread"}
-    print(f"\n{whole['tokens']} tokens of {Path(whole['model']).name}, {whole['rounds']} rounds, {whole['cores']} cores\n")
+    print(f"\n{whole['tokens']} tokens of {Path(whole['model']).name}, {counted(whole['rounds'], 'round')}, {whole['cores']} cores\n")
     body = []
     for name, row in encoding["rows"].items():
         rate = row["tokens_per_second"]
@@ -171,7 +170,7 @@ def print_report(whole):
     print(text_table(["making states", "tokens/s", "least to most", "MB/s", "waiting for\nthe disk"], body))
     print(f"\nbv_extract ({encoding['best'].split('_')[1]}) against transformers: {encoding['against_python']['median']:.2f}x; of the "
           f"encoder alone: {encoding['against_encoder']['median']:.0%}\n")
-    body = [[f"{row['block_mib']:g} MiB, {row['ranks']} rank{'s' if row['ranks'] > 1 else ''}",
+    body = [[f"{row['block_mib']:g} MiB, {counted(row['ranks'], 'rank')}",
              *(f"{row[action]['median'] / MB:,.0f}" for action in ("write", "raw-write")), f"{row['write_share']['median']:.0%}",
              *(f"{row[action]['median'] / MB:,.0f}" for action in ("read", "raw-read")), f"{row['read_share']['median']:.0%}",
              f"{row['checksum_share']['median']:.1%}"]
@@ -187,25 +186,15 @@ def print_report(whole):
                  f"{row['heads']['bytes_per_second'] / MB:,.1f}", f"{row['heads']['waiting']:.0%}"] for row in whole["throttled"]]
         print("\n" + text_table(["a disk of", "extraction\ntokens/s", "\nMB/s", "waiting for\nthe disk", "one head\nMB/s",
                                  "waiting for\nthe disk"], body))
-    if whole["quick"]:
-        print("\n--quick: these numbers mean nothing")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example:\n  tools/bench/store.py --model MODEL --squad SQUAD --throttle 20 50")
-    parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder")
-    parser.add_argument("--squad", type=Path, required=True, help="folder with dev.json or dev-v2.0.json")
-    parser.add_argument("--folder", type=Path, help="folder on the disk to measure [the system's folder for temporary files]")
+    parser = bench_parser(__doc__, "tools/bench/extraction.py --model MODEL --squad SQUAD --throttle 20 50", "dev")
+    declare(parser, "--folder", "--throttle")
     parser.add_argument("--questions", type=int, default=600, help="questions to encode [%(default)s]")
     parser.add_argument("--blocks-features", type=int, default=1800, help="features written and read without an encoder, 0.9 MB "
                         "each [%(default)s]")
-    parser.add_argument("--blocks-mib", type=float, nargs="+", default=[8, 16, 64], help="block sizes [%(default)s]")
-    parser.add_argument("--throttle", type=float, nargs="*", default=[], help="rates of slow disks to try, MB/s")
-    parser.add_argument("--rounds", type=int, default=3, help="number of rounds [%(default)s]")
-    parser.add_argument("--json", type=Path, help="file to write everything to, too")
-    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="folder of the programs [build/release/bin]")
-    parser.add_argument("--quick", action="store_true", help="small sizes, which only show that it runs")
+    parser.add_argument("--blocks-mib", type=float, nargs="+", default=[8, 16, 64], help="block sizes, MiB [8 16 64]")
     options = parser.parse_args()
     if options.quick:
         options.questions, options.blocks_features, options.blocks_mib, options.rounds = 4, 20, [2], 1

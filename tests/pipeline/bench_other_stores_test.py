@@ -1,4 +1,4 @@
-"""tools/bench/stores.py: all stores give the same bits in the same order, and its table is of what was measured."""
+"""tools/bench/other_stores.py: all stores give the same bits in the same order, and its table is of what was measured."""
 
 import importlib.util
 import json
@@ -14,10 +14,10 @@ PLACES = ("disk", "page cache")
 
 
 @pytest.fixture
-def stores(monkeypatch):
+def other_stores(monkeypatch):
     monkeypatch.syspath_prepend(bv.SOURCE / "tools" / "bench")
-    import stores
-    return stores
+    import other_stores
+    return other_stores
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,10 @@ def listed(store):
     return json.loads(bv.run("store_probe", "list", store, ranks=1).stdout.strip().splitlines()[-1])
 
 
-def test_the_probe_lists_every_feature_once_with_the_checksum_of_its_states(stores, store):
+def test_the_probe_lists_every_feature_once_with_the_checksum_of_its_states(other_stores, store):
     from checksum import crc32c
     assert crc32c(np.frombuffer(b"123456789", np.uint8)) == 0xE3069283
-    own = stores.Store(store)
+    own = other_stores.Store(store)
     found = listed(store)
     order = [feature for feature, _ in found]
     assert sorted(order) == list(range(len(own))) != order
@@ -44,10 +44,10 @@ def test_the_probe_lists_every_feature_once_with_the_checksum_of_its_states(stor
 
 
 @pytest.mark.parametrize("name", PRESENT)
-def test_another_store_gives_our_bits_in_any_order(stores, store, tmp_path, name):
+def test_another_store_gives_our_bits_in_any_order(other_stores, store, tmp_path, name):
     bv.run_tool("bench/peer_stores.py", "write", name, store, tmp_path / "other")
     order, checksums = zip(*listed(store))
-    own = stores.Store(store)
+    own = other_stores.Store(store)
     for workers, turn in ((0, 1), (2, -1)):
         np.save(tmp_path / "order.npy", own.position[list(order[::turn])])
         found = json.loads(bv.run_tool("bench/peer_stores.py", "read", name, store, tmp_path / "other", "--order",
@@ -56,16 +56,16 @@ def test_another_store_gives_our_bits_in_any_order(stores, store, tmp_path, name
         assert found["bytes"] == own.file["states"].nbytes
 
 
-def test_other_bits_or_another_order_end_the_benchmark(stores):
+def test_other_bits_or_another_order_end_the_benchmark(other_stores):
     for wrong, place in (([1, 3, 2], 1), ([1, 2, 4], 2), ([1, 2], 2)):
         bench = SimpleNamespace(options=SimpleNamespace(workers=[2]), checksums=(1, 2, 3), features=3,
                                 read_peer=lambda *_, of=wrong: {"checksums": of})
-        with pytest.raises(stores.BenchError, match=f"zarr, 2 workers: other states than ours from feature {place}"):
-            stores.Bench.check(bench, "zarr")
+        with pytest.raises(other_stores.BenchError, match=f"zarr, 2 workers: other states than ours from feature {place}"):
+            other_stores.Bench.check(bench, "zarr")
 
 
 def test_one_run_measures_every_store_and_names_the_absent(tiny_model, corpus, tmp_path):
-    result = bv.run_tool("bench/stores.py", "--model", tiny_model, "--squad", corpus, "--programs", bv.BIN, "--quick", "--json",
+    result = bv.run_tool("bench/other_stores.py", "--model", tiny_model, "--squad", corpus, "--programs", bv.BIN, "--quick", "--json",
                          tmp_path / "bench.json", env={"SLURM_JOB_ID": ""}, timeout=300)
     whole = bv.read_json(tmp_path / "bench.json")
     assert set(whole["stores"]) == set(PRESENT)

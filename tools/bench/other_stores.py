@@ -15,12 +15,11 @@ Wanted from the disk: 95 % of the rate of plain calls, and twice the rate of the
 that is so. Ends with exit code 0 whether or not it is.
 
 The packages of the other stores need an environment of their own. Run this script in it:
-  python3 -m venv ENV && ENV/bin/pip install -r tools/bench/requirements-stores.txt
-  ENV/bin/python tools/bench/stores.py --model MODEL --squad SQUAD
+  python3 -m venv ENV && ENV/bin/pip install -r tools/bench/requirements-other-stores.txt
+  ENV/bin/python tools/bench/other_stores.py --model MODEL --squad SQUAD
 Stores whose package is missing are named in the table, and in the JSON file as "absent". With a BERT of width 384 and 7 states
 a question takes 1 MB in each store, 6 MB in all, and 2 MB of memory.
 """
-import argparse
 import importlib.metadata
 import importlib.util
 import json
@@ -31,7 +30,7 @@ import numpy as np
 from disk import drop_from_memory, read_through, timed_read
 from peer_stores import PEERS, Store
 
-from programs import CORES, HERE, REPOSITORY, BenchError, Programs, bench_and_report, in_turn, ratio, run, say, summary, text_in
+from programs import CORES, HERE, BenchError, Programs, bench_and_report, bench_parser, counted, declare, in_turn, ratio, run, say, summary, text_in
 
 MB = 1e6
 PLACES = ("disk", "page cache")
@@ -46,7 +45,7 @@ class Bench(Programs):
 
     def __init__(self, options, folder):
         self.options, self.folder, self.store, self.order = options, folder, folder / "states.h5", folder / "order.npy"
-        text = text_in(options.squad, "train.json", "train-v2.0.json")
+        text = text_in(options.squad, "train")
         super().__init__(options.programs)
         features = folder / "features.h5"
         run([self.program("bv_prepare"), "--squad", text, "--model", options.model, "--limit", options.questions,
@@ -79,8 +78,8 @@ class Bench(Programs):
             found = self.read_peer(name, workers, "--check")["checksums"]
             if found != list(self.checksums):
                 at = next((at for at, (a, b) in enumerate(zip(found, self.checksums)) if a != b), min(len(found), self.features))
-                raise BenchError(f"{name}, {workers} workers: other states than ours from feature {at} of the order on "
-                                 f"({len(found)} features, ours {self.features})")
+                raise BenchError(f"{name}, {counted(workers, 'worker')}: other states than ours from feature {at} of the order on "
+                                 f"({counted(len(found), 'feature')}, ours {self.features})")
 
     def files(self, name):
         if name in (RAW, OURS):
@@ -105,8 +104,13 @@ def measure(bench):
     """{(store, place, workers): its rounds}"""
     jobs = {(name, place, workers): lambda of=(name, place, workers): bench.read(*of)
             for place in PLACES for name, all_workers in bench.stores().items() for workers in all_workers}
-    return in_turn(jobs, bench.options.rounds, lambda job, found:
-                   f"{job[0]}, {job[1]}{'' if job[2] is None else f', {job[2]} workers'}: {found[RATE] / MB:,.0f} MB/s")
+
+    def tell(job, found):
+        name, place, workers = job
+        by = [] if workers is None else [counted(workers, "worker")]
+        return f"{', '.join([name, place, *by])}: {found[RATE] / MB:,.0f} MB/s"
+
+    return in_turn(jobs, bench.options.rounds, tell)
 
 
 def rows_of(bench, found):
@@ -170,8 +174,8 @@ def table(whole):
 
 
 def print_report(whole):
-    print(f"\nReading {whole['bytes'] / MB:,.0f} MB of states of {Path(whole['model']).name}, {whole['features']} features, in training's "
-          f"order: {whole['rounds']} rounds, {whole['cores']} cores\n")
+    print(f"\nReading {whole['bytes'] / MB:,.0f} MB of states of {Path(whole['model']).name}, {counted(whole['features'], 'feature')}, in "
+          f"training's order: {counted(whole['rounds'], 'round')}, {whole['cores']} cores\n")
     print("\n".join(table(whole)))
     verdicts = {True: "pass", False: "FAIL"}
     for row in whole["judged"]:
@@ -180,23 +184,14 @@ def print_report(whole):
               + f"; {row['ratio']['median']:.2f} times as fast as {row['best']} (wanted {WANTED_RATIO}): "
               + verdicts[row["ratio_met"]])
     for name, package in whole["absent"].items():
-        print(f"\n{name} is absent: the package {package} is not installed (tools/bench/requirements-stores.txt)")
-    if whole["quick"]:
-        print("\n--quick: these numbers mean nothing")
+        print(f"\n{name} is absent: the package {package} is not installed (tools/bench/requirements-other-stores.txt)")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="example:\n  ENV/bin/python tools/bench/stores.py --model MODEL --squad SQUAD --json stores.json")
-    parser.add_argument("--model", type=Path, required=True, help="Hugging Face BERT folder")
-    parser.add_argument("--squad", type=Path, required=True, help="folder with train.json or train-v2.0.json")
+    parser = bench_parser(__doc__, "ENV/bin/python tools/bench/other_stores.py --model MODEL --squad SQUAD --json other-stores.json", "train")
+    declare(parser, "--folder")
     parser.add_argument("--questions", type=int, default=1800, help="questions whose states are read [%(default)s]")
-    parser.add_argument("--workers", type=int, nargs="+", default=[0, 2, 4], help="numbers of DataLoader workers to try [%(default)s]")
-    parser.add_argument("--folder", type=Path, help="folder on the disk to measure [the system's folder for temporary files]")
-    parser.add_argument("--rounds", type=int, default=3, help="number of rounds [%(default)s]")
-    parser.add_argument("--json", type=Path, help="file to write everything to, too")
-    parser.add_argument("--programs", type=Path, default=REPOSITORY / "build/release/bin", help="folder of the programs [build/release/bin]")
-    parser.add_argument("--quick", action="store_true", help="small sizes, which only show that it runs")
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 2, 4], help="numbers of DataLoader workers to try [0 2 4]")
     options = parser.parse_args()
     if options.quick:
         options.questions, options.workers, options.rounds = 40, [2], 1

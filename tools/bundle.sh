@@ -74,7 +74,7 @@ else
 fi
 programs=("$bin"/bv_*)
 [[ -x ${programs[0]} ]] || fail "$bin holds no programs"
-for program in "$bin"/test_*_gpu "$bin"/test_dist_nccl; do [[ ! -x $program ]] || programs+=("$program"); done
+for program in "$bin"/test_*_gpu "$bin"/test_comm_nccl; do [[ ! -x $program ]] || programs+=("$program"); done
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,5 +1,6 @@
 """tools/bundle.sh: its programs run in a root folder that holds a C library, bash and a Python with torch, nothing else."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -136,30 +137,28 @@ def test_without_a_gpu_the_check_of_gpus_says_so(bare):
     assert bv.error_lines(result.stderr) == ["error: gpu.sh: nvidia-smi lists no GPU on this machine"]
 
 
+def test_the_tests_of_gpus_are_packed(bundle):
+    listed = bv.run_command(["ctest", "--test-dir", bv.BIN.parent, "-L", "gpu", "--show-only=json-v1"]).stdout
+    commands = [word for test in json.loads(listed)["tests"] for word in test["command"]]
+    wanted = {Path(word).name for word in commands if Path(word).parent.name == "bin" and Path(word).name.startswith("test_")}
+    assert wanted == {path.name for path in (bundle / "bin").glob("test_*")}
+    assert len(wanted) >= 4
+
+
 def test_the_check_of_gpus_runs_from_the_bundle_with_the_cpu_in_their_place(bundle, corpus, tiny_model, tmp_path):
     bv.run_command([bundle / "run-here.sh", "--python", sys.executable, "python", bundle / "tools/bench/gpu.py", "results",
                     "--device", "cpu", "--gpus", 2, "--model", tiny_model, "--squad", corpus, "--few", 4, "--batch", 4,
-                    "--steps", 2, "--kills", 1, "--items", "tests,parity,sanitizer,equal-bits"],
+                    "--steps", 2, "--kills", 1, "--items", "tests,parity,sanitizer,equal-bits", "--work", "work"],
                    cwd=tmp_path, env={"SLURM_JOB_ID": "", "PATH": "/usr/bin:/bin"}, timeout=300)
     summary = bv.read_json(tmp_path / "results" / "summary.json")
     found = {item["item"]: item for item in summary["items"]}
     assert {name: item["ended"] for name, item in found.items()} == {
-        "tests": "skipped", "parity": "passed", "sanitizer": "skipped", "equal-bits": "passed"}
+        "tests": "skipped", "inputs": "passed", "parity": "passed", "sanitizer": "skipped", "equal-bits": "passed"}
+    assert found["tests"]["numbers"].keys() == {path.name for path in (bundle / "bin").glob("test_*")}
     assert found["tests"]["numbers"]["test_bert_gpu"]["skipped"] > 0
     assert found["parity"]["numbers"]["states_float32"] < 1e-5
-    assert found["equal-bits"]["numbers"] | {"kills": 0} == {
-        "steps": 4, "undisturbed_equal": True, "kills": 0, "equal_after_kill": found["equal-bits"]["numbers"]["kills"]}
-    assert bv.read_json(tmp_path / "results" / "parity.json") == found["parity"]
-    assert "bv_finetune" in (tmp_path / "results" / "parity.log").read_text()
-
-
-def test_an_item_is_cut_short_at_its_time_and_keeps_what_it_has(bundle, corpus, tiny_model, tmp_path):
-    result = bv.run_command([bundle / "run-here.sh", "--python", sys.executable, "python", bundle / "tools/bench/gpu.py",
-                             tmp_path, "--device", "cpu", "--gpus", 1, "--model", tiny_model, "--squad", corpus, "--few", 4,
-                             "--items", "self-test", "--minutes", 0.005])
-    item = bv.read_json(tmp_path / "self-test.json")
-    assert item["ended"] == "out of time" and item["seconds"] < 20
-    assert "out of time" in result.stdout
+    assert found["equal-bits"]["numbers"] == {
+        "whole_model": {"layers": 2, "steps": 4, "undisturbed_equal": True, "kills": 1, "equal_after_kill": 1}}
 
 
 @pytest.mark.parametrize("version, found", [

@@ -1,45 +1,54 @@
 #!/usr/bin/env python3
 """Checks a machine with GPUs: first right results, then equal bits, then speed.
 
-Runs these items one after the other, each for ten minutes at most (--minutes):
+Runs these items one after the other:
 
   tests       the tests of label gpu
   self-test   all GPUs together train what one of them trains, in float32 and bfloat16
   parity      hidden states, losses and gradients against transformers on the same GPU
   heads       losses and logits of the span heads of configs/minilm.toml on a GPU against those on the CPU
-  sanitizer   compute-sanitizer (memcheck, racecheck, initcheck) over the tests of label gpu
+  sanitizer   compute-sanitizer (memcheck, racecheck, initcheck) over the tests of our own kernels, then memcheck over the
+              other tests of label gpu
   equal-bits  runs of 50 steps end with the same weights, undisturbed or killed and resumed
   speed       fine-tuning on one GPU and on all, compared with transformers
-  extraction  writing states into a store, compared with the encoder alone; training heads on that store
-  study       what bv_plan --measure estimates for the reference's study, on one GPU and on eight
+  extraction  writing states into a store, compared with the encoder alone; training heads on a store
+  study       what bv_plan --measure estimates for the reference's study, on one GPU and on eight, and how well it predicts
+              the time of 5 % of an epoch of fine-tuning
 
-OUTPUT/<item>.log holds the output of an item's programs, OUTPUT/<item>.json its numbers and how it ended; OUTPUT/summary.json
-has the numbers of all items. If an item fails, the others still run, and the exit code is 1. tools/bench/gpu.sh builds the
-programs for this script.
+Before the first item that needs a model and questions, the item "inputs" makes them.
+
+No item takes longer than --minutes, and all together take no longer than --total-minutes. An item that is cut short keeps its
+numbers. SIGTERM and SIGINT end the script in the same way. OUTPUT/summary.json has the numbers of all items, and how each one
+ended. OUTPUT/results.tar.gz has them too, in <item>.json, and what the programs printed, in <item>.log. Both are written again
+during and after each item. All else is made in the folder --work. If an item fails, the others still run, and the exit code
+is 1. tools/bench/gpu.sh builds the programs for this script.
 """
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
 
+from gpu_bench import Bench, Clock, Missing, OutOfTime, end_children
+from gpu_items import CHECKS, WITHOUT_INPUTS, inputs
+from gpu_rates import RATES
+from gpu_results import Results
 from table import text_table
 
 from programs import BenchError, counted, declare
 
-try:
-    from gpu_bench import Bench, Missing, OutOfTime
-    from gpu_items import ITEMS
-except ImportError as wrong:
-    sys.exit(f"error: gpu: this Python lacks a package: {wrong}")
+ITEMS = CHECKS | RATES
+LINE_CHARACTERS = 500  # of an item's numbers in the last lines
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="folder for everything that is made; some GB")
+    parser.add_argument("output", type=Path, help="folder for the results; two small files")
     parser.add_argument("--items", default=",".join(ITEMS), help="only these items, in this order [all]")
     parser.add_argument("--squad", type=Path, help="folder with train.json or train-v2.0.json [a corpus of our own, "
                         "whose windows are not SQuAD's: give SQuAD for numbers to quote]")
@@ -48,8 +57,11 @@ def arguments():
     parser.add_argument("--steps", type=int, default=40, help="steps that count in each timed run [%(default)s]")
     parser.add_argument("--kills", type=int, default=20, help="random kills in equal-bits, if there is time [%(default)s]")
     parser.add_argument("--questions", type=int, default=4000, help="questions of the corpus of our own [%(default)s]")
-    parser.add_argument("--few", type=int, default=800, help="questions whose states are stored [%(default)s]")
+    parser.add_argument("--few", type=int, default=800, help="questions whose states of all layers are stored [%(default)s]")
     parser.add_argument("--minutes", type=float, default=10, help="most minutes of an item [%(default)s]")
+    parser.add_argument("--total-minutes", type=float, default=9, help="most minutes of all items together [%(default)s]")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / f"bertvision-gpu-{os.getuid()}",
+                        help="folder for models, states and logs; some 20 GB; the next call finds the model there [%(default)s]")
     parser.add_argument("--gpus", type=int, help="number of GPUs to use [all]")
     declare(parser, "--programs")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="cpu stands in for GPUs, to try this script")
@@ -77,17 +89,21 @@ def card():
         return []
 
 
-def run_item(bench, name, minutes):
-    """Runs an item; returns how it ended, and its numbers."""
-    numbers, began = {}, time.monotonic()
-    bench.deadline = began + 60 * minutes
-    with open(bench.folder / f"{name}.log", "a+", encoding="utf-8", errors="replace") as bench.log:
-        bench.log.truncate(0)
+def run_item(bench, clock, found):
+    """Runs an item, and fills its record `found`."""
+    name, began = found["item"], time.monotonic()
+    item = inputs if name == "inputs" else ITEMS[name]
+    seconds = min(60 * bench.options.minutes, clock.left())
+    log = bench.results.log_of(name)
+    log.unlink(missing_ok=True)
+    with open(log, "a+", encoding="utf-8", errors="replace") as bench.log:
         try:
-            ITEMS[name](bench, numbers)
+            with clock.limit(seconds):
+                item(bench, found["numbers"])
             ended, why = "passed", ""
         except OutOfTime:
-            ended, why = "out of time", counted(f"{minutes:g}", "minute")
+            minutes = counted(f"{seconds / 60:.3g}", "minute")
+            ended, why = "out of time", f"stopped by {clock.signal.name}" if clock.signal else minutes
         except ImportError as wrong:
             ended, why = "skipped", f"this Python lacks a package: {wrong}"
         except Missing as wrong:
@@ -96,38 +112,63 @@ def run_item(bench, name, minutes):
             ended, why = "failed", str(wrong)
         except Exception:  # a mistake in one item must not stop the others
             ended, why = "failed", traceback.format_exc()
-    return dict(item=name, ended=ended, why=why, seconds=round(time.monotonic() - began, 1), numbers=numbers)
+        found |= dict(ended=ended, why=why, seconds=round(time.monotonic() - began, 1))
+        bench.results.save()  # first of all: after SIGTERM there may be little time
+        end_children()
+
+
+def run_items(bench, clock):
+    """Runs all items; an item that cannot begin is recorded too."""
+    names = list(bench.options.items)
+    first = next((place for place, name in enumerate(names) if name not in WITHOUT_INPUTS), None)
+    if first is not None:
+        names.insert(first, "inputs")
+    no_inputs = False
+    for name in names:
+        found = bench.results.begin(name)
+        if clock.left() <= 0:
+            found |= dict(ended="not begun", why=f"stopped by {clock.signal.name}" if clock.signal else "no time is left")
+        elif no_inputs and name not in WITHOUT_INPUTS:
+            found |= dict(ended="not begun", why="there are no inputs")
+        else:
+            print(f"gpu: {name} ...", file=sys.stderr, flush=True)
+            run_item(bench, clock, found)
+        no_inputs |= name == "inputs" and found["ended"] != "passed"
+        print(f"gpu: {name}: {found['ended']} after {found['seconds']} s", file=sys.stderr, flush=True)
+    bench.results.save()
+
+
+def line(text):
+    """A short line of a text or of an item's numbers: only the end of a long output may come back from a borrowed machine."""
+    if not isinstance(text, str):
+        text = re.sub(r"\d+\.\d+(e[-+]?\d+)?", lambda number: f"{float(number[0]):.4g}", json.dumps(text))
+    text = text.strip().partition("\n")[0]
+    return text if len(text) <= LINE_CHARACTERS else f"{text[:LINE_CHARACTERS]} ..."
+
+
+def print_summary(results):
+    items = results.summary["items"]
+    print("\n".join(["", *map(str, results.summary["cards"]), ""]))
+    print(text_table(["item", "ended", "s"], [[item["item"], item["ended"], f"{item['seconds']:.0f}"] for item in items]))
+    for item in items:
+        print(f"\n{item['item']}: {line(item['numbers'])}")
+        if item["why"]:
+            print(f"  {item['ended']}: {line(item['why'])}")
+    print(f"\n{results.output / 'summary.json'}; logs in {results.output / 'results.tar.gz'}")
 
 
 def main():
     options = arguments()
+    clock = Clock(options.total_minutes)
     gpus = options.gpus or (count_gpus() if options.device == "cuda" else 1)
     if gpus == 0:
         sys.exit("error: gpu: nvidia-smi lists no GPU on this machine")
-    options.output.mkdir(parents=True, exist_ok=True)
-    bench = Bench(options, gpus)
-    with open(bench.folder / "inputs.log", "w+", encoding="utf-8", errors="replace") as bench.log:
-        try:
-            bench.prepare()
-        except (BenchError, ImportError) as wrong:
-            sys.exit(f"error: gpu: {wrong}")
-    summary = dict(cards=card() if options.device == "cuda" else ["CPU, in place of a GPU"], date=time.strftime("%Y-%m-%d"),
-                   command=sys.argv, items=[])
-    for name in options.items:
-        print(f"gpu: {name} ...", file=sys.stderr, flush=True)
-        summary["items"].append(run_item(bench, name, options.minutes))
-        found = summary["items"][-1]
-        for path, content in ((f"{name}.json", found), ("summary.json", summary)):
-            (bench.folder / path).write_text(json.dumps(content, indent=1), encoding="utf-8")
-        print(f"gpu: {name}: {found['ended']} after {found['seconds']} s {found['why'].splitlines()[0] if found['why'] else ''}",
-              file=sys.stderr, flush=True)
-    print("\n".join(["", *summary["cards"], ""]))
-    print(text_table(["item", "ended", "s"], [[item["item"], item["ended"], f"{item['seconds']:.0f}"]
-                                              for item in summary["items"]]))
-    for item in summary["items"]:
-        print(f"\n{item['item']}: {json.dumps(item['numbers'])[:2000]}")
-    print(f"\n{bench.folder / 'summary.json'}")
-    return int(any(item["ended"] == "failed" for item in summary["items"]))
+    results = Results(options.output, options.work, card() if options.device == "cuda" else ["CPU, in place of a GPU"])
+    run_items(Bench(options, gpus, results), clock)
+    print_summary(results)
+    if clock.signal:
+        return 128 + clock.signal
+    return int(any(item["ended"] == "failed" for item in results.summary["items"]))
 
 
 if __name__ == "__main__":

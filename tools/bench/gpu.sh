@@ -10,10 +10,10 @@ usage() {
     IFS= read -r -d '' text <<'END' || true
 Usage: tools/bench/gpu.sh OUT [FLAGS OF gpu.py]
 
-Builds what is missing, then checks the GPUs of this machine item by item, each for ten minutes at most: tests of label gpu,
-equal results on all GPUs and against transformers, equal bits, speed. Logs and numbers (JSON) go to the folder OUT. In a
-bundle it builds nothing: run-here.sh gpu.sh OUT. tools/bench/gpu.py --help names the items and the flags (--items, --squad
-DIR, --model DIR, --batch N, --steps N, --gpus N ...).
+Builds what is missing, then checks the GPUs of this machine item by item, in nine minutes if no flag says otherwise: tests of
+label gpu, equal results on all GPUs and against transformers, equal bits, speed. Numbers (summary.json) and logs
+(results.tar.gz) go to the folder OUT, all else to a folder for temporary files. In a bundle it builds nothing: run-here.sh
+gpu.sh OUT. tools/bench/gpu.py --help names the items and the flags (--items, --total-minutes N, --work DIR, --squad DIR, ...).
 
 Environment: the variables of tools/build.sh. If BV_BIN (a folder of programs) and BV_PYTHON (a Python) are both set, these
 are used and nothing is built. run-here.sh sets both.

@@ -1,11 +1,10 @@
-"""The items of tools/bench/gpu.py. Each is a function of a Bench and of the dictionary for its numbers.
+"""The items of tools/bench/gpu.py that check for right results; gpu_rates.py has those that measure.
 
-An item stores a number as soon as it is known, so that the number is kept if the item's time is over. An item raises
-BenchError if a requirement does not hold.
+Each is a function of a Bench and of the dictionary for its numbers. It stores a number as soon as it is known, so that the number
+is kept if the item's time is over. It raises BenchError if a requirement does not hold.
 """
 
 import hashlib
-import math
 import os
 import random
 import re
@@ -16,38 +15,51 @@ import sys
 import time
 from pathlib import Path
 
-from gpu_bench import Missing, OutOfTime, read_json
-from jobs import read_lines, read_steps
+from gpu_bench import Missing, read_json
 
-from programs import HERE, REPOSITORY, BenchError
+from programs import HERE, REPOSITORY, BenchError, read_lines
 
-WARM_UP_STEPS = 5
-PHASES = ("data", "forward", "backward", "all_reduce", "optimizer")
 WITHIN = {"float32": 1e-4, "bfloat16": 2e-2}  # largest relative difference to transformers' float32
 SANITIZERS = ("memcheck", "racecheck", "initcheck")
-EQUAL_STEPS, MOST_KILLS = 50, 20
+OWN_KERNELS = ("test_bert_gpu", "*Dropout*")  # the program and the names of the tests that run the kernels of src/ and little else
+EQUAL_STEPS, DEEP_KILLS, FEW_LAYERS = 50, 2, 2
+NO_UPDATE = "1e-30"  # a learning rate that changes no weight
+
+
+def inputs(bench, numbers):
+    """The model and the questions of all other items."""
+    bench.prepare()
+    numbers |= dict(sequences=bench.sequences, mean_tokens=bench.mean_tokens)
 
 
 def test_programs(bench):
     """The commands of the tests of label gpu, by name."""
     programs = {path.name: [path] for path in sorted(bench.programs.glob("test_*_gpu"))}
-    if (bench.programs / "test_dist_nccl").is_file():  # each rank needs a GPU of its own
-        programs["test_dist_nccl"] = bench.on_ranks(bench.gpus, "test_dist_nccl")
+    if (bench.programs / "test_comm_nccl").is_file():  # each rank needs a GPU of its own
+        programs["test_comm_nccl"] = bench.on_ranks(bench.gpus, "test_comm_nccl")
     return programs
 
 
-def tests(bench, numbers):
-    """The tests of label gpu."""
-    for name, command in test_programs(bench).items():
-        code, said = bench.attempt(*command)
-        count = {kind: len(re.findall(rf"^\[ *{word} *\] .* \(\d+ ms\)$", said, re.MULTILINE))
-                 for kind, word in (("passed", "OK"), ("failed", "FAILED"), ("skipped", "SKIPPED"))}
-        numbers[name] = count | {"exit_code": code}
+def run_tests(bench, numbers, name, *command, **environment):
+    """Runs a program of tests, and stores under `name` how its tests ended."""
+    code, said = bench.attempt(*command, **environment)
+    numbers[name] = {kind: len(re.findall(rf"^\[ *{word} *\] .* \(\d+ ms\)$", said, re.MULTILINE))
+                     for kind, word in (("passed", "OK"), ("failed", "FAILED"), ("skipped", "SKIPPED"))} | {"exit_code": code}
+
+
+def judge_tests(numbers):
     wrong = [name for name, found in numbers.items() if found["exit_code"] != 0]
     if wrong:
         raise BenchError(f"failed: {', '.join(wrong)}")
     if not any(found["passed"] for found in numbers.values()):
         raise Missing("every test was skipped: the programs see no GPU")
+
+
+def tests(bench, numbers):
+    """The tests of label gpu."""
+    for name, command in test_programs(bench).items():
+        run_tests(bench, numbers, name, *command)
+    judge_tests(numbers)
 
 
 def self_test(bench, numbers):
@@ -80,9 +92,7 @@ def parity(bench, numbers):
     sys.path.insert(0, str(REPOSITORY / "tools"))
     from read_store import Store
     peer, sequences = transformers_states(bench), 8
-    features, store = bench.folder / "sequences.h5", bench.folder / "parity.h5"
-    bench.run(bench.program("bv_prepare"), "--squad", bench.text, "--model", bench.model, "--limit", sequences, "--unfound",
-              "keep", "--output", features, "--force")
+    store, (features, *_) = bench.folder / "parity.h5", bench.features_of("sequences", sequences)
     with h5py.File(features) as file:
         starts, ids, segments = (file["features"][name][:] for name in ("starts", "ids", "segments"))
     wrong = []
@@ -100,7 +110,7 @@ def parity(bench, numbers):
         numbers[f"states_{precision}"] = float(np.max(differences))
         if not numbers[f"states_{precision}"] <= within:
             wrong.append(f"states in {precision}")
-        run, found = bench.folder / "parity", bench.folder / "parity.json"
+        run, found = bench.folder / "parity", bench.folder / "differences.json"
         bench.run(*bench.finetune(1, run, "--no-dropout", "--precision", precision, "--batch", 8, "--checkpoints",
                                   f"0,{bench.epoch_of(5, 8)}", "--resume", "never", "--resume-every", 0, "--force"))
         code, _ = bench.attempt(sys.executable, HERE / "training_parity.py", run, "--steps", 5, "--within", within, "--device",
@@ -121,11 +131,13 @@ def zoo(bench):
 
 
 def extract(bench, store, features, *flags):
-    """Runs bv_extract on all GPUs; returns (tokens/s, MB/s, share of the time that it waited for the disk)."""
+    """Runs bv_extract on all GPUs with as many tokens in a pass as bv_eval takes; returns its rates and the share of the time that
+    it waited for the disk."""
     said = bench.run(*bench.on_ranks(bench.gpus, "bv_extract", "--checkpoint", bench.model, "--features", features, "--task",
-                                     "span", "--device", bench.device, "--store", store, "--force", *flags))
-    rates = re.search(r"([\d.]+) tokens/s, ([\d.]+) MB/s, (\d+) % of the time waiting", said)
-    return float(rates[1]), float(rates[2]), float(rates[3]) / 100
+                                     "span", "--device", bench.device, "--batch-tokens", 8192, "--store", store, "--force", *flags))
+    rates = re.search(r"([\d.]+) features/s, ([\d.]+) tokens/s, ([\d.]+) MB/s, (\d+) % of the time waiting", said)
+    sequences, tokens, megabytes, waiting = map(float, rates.groups())
+    return dict(sequences_per_second=sequences, tokens_per_second=tokens, mb_per_second=megabytes, waiting=waiting / 100)
 
 
 def train_heads(bench, store, output, device, *flags):
@@ -138,50 +150,45 @@ def train_heads(bench, store, output, device, *flags):
 
 
 def heads(bench, numbers):
-    """Compares every head on a GPU with the same head on the CPU: the loss of one epoch, and the logits of the trained head."""
+    """Compares every head on a GPU with the same head on the CPU: the loss of one epoch of training, and the logits. The logits are
+    those of a second training, which changes no weight, so that they come from the same weights."""
     import numpy as np
     from safetensors.numpy import load_file
-    features, store = bench.folder / "heads.h5", bench.folder / "heads-states.h5"
-    bench.run(bench.program("bv_prepare"), "--squad", bench.text, "--model", bench.model, "--limit", 16, "--unfound", "keep",
-              "--output", features, "--force")
+    store, names, (features, *_) = bench.folder / "heads-states.h5", zoo(bench), bench.features_of("heads", 8)
     extract(bench, store, features, "--dtype", "float32")
     trained = {device: bench.folder / f"heads-on-{device}" for device in ("cpu", "gpu")}
     for device, output in trained.items():
-        train_heads(bench, store, output, "cpu" if device == "cpu" else bench.device, "--heads", ",".join(zoo(bench)))
-    wrong = []
-    for folder in sorted(path.parent for path in trained["cpu"].glob("*/*/*/head.safetensors")):
-        place, evaluated = folder.relative_to(trained["cpu"]), bench.folder / "head-on-gpu"
-        cpu, gpu = (read_lines(trained[device] / place / "metrics.jsonl")[-1]["loss"] for device in trained)
-        bench.run(*bench.on_ranks(1, "bv_eval", "--head", folder, "--store", store, "--device", bench.device, "--output",
-                                  evaluated, "--force"))
-        wanted, found = (load_file(place / "logits.safetensors") for place in (folder, evaluated))
-        logits = max(float(np.linalg.norm(found[name] - wanted[name]) / np.linalg.norm(wanted[name]))
-                     for name in wanted if wanted[name].dtype.kind == "f")
-        numbers[place.parts[0]] = dict(loss=abs(gpu - cpu) / abs(cpu), logits=logits)
-        if not max(numbers[place.parts[0]].values()) <= 1e-3:
-            wrong.append(place.parts[0])
+        train_heads(bench, store, output, "cpu" if device == "cpu" else bench.device, "--heads", ",".join(names),
+                    "--learning-rate", f"0.001,{NO_UPDATE}", "--batch", 4)
+    for name in names:
+        learning, still = (f"{name}/epoch-0/lr-{rate}-seed-1" for rate in ("0.001", NO_UPDATE))
+        cpu, gpu = (read_lines(output / learning / "metrics.jsonl")[-1]["loss"] for output in trained.values())
+        wanted, found = (load_file(output / still / "logits.safetensors") for output in trained.values())
+        logits = max(float(np.linalg.norm(found[part] - wanted[part]) / np.linalg.norm(wanted[part]))
+                     for part in wanted if wanted[part].dtype.kind == "f")
+        numbers[name] = dict(loss=abs(gpu - cpu) / abs(cpu), logits=logits)
+    wrong = [name for name, found in numbers.items() if not max(found.values()) <= 1e-3]
     if wrong:
         raise BenchError(f"other results than on the CPU: {', '.join(wrong)}")
 
 
 def sanitizer(bench, numbers):
-    """Runs the tests of label gpu under compute-sanitizer."""
+    """Runs the tests of our own kernels under each tool of compute-sanitizer, then the other tests of label gpu under memcheck."""
     places = [shutil.which("compute-sanitizer"), *(f"{home}/bin/compute-sanitizer" for home in
                                                    (os.environ.get("CUDA_HOME"), "/usr/local/cuda") if home)]
     program = next((place for place in places if place and Path(place).is_file()), None)
     if program is None:
         raise Missing("no compute-sanitizer, which is part of the CUDA toolkit")
-    wrong = []
-    for tool in SANITIZERS:
-        numbers[tool] = {}
-        for name, command in test_programs(bench).items():
-            split = command.index("--") + 1 if "--" in command else 0
-            code, _ = bench.attempt(*command[:split], program, "--tool", tool, "--error-exitcode", 9, *command[split:])
-            numbers[tool][name] = code
-            if code != 0:
-                wrong.append(f"{tool} of {name}")
-    if wrong:
-        raise BenchError(f"failed: {', '.join(wrong)}")
+    programs, (own, tests_of_own) = test_programs(bench), OWN_KERNELS
+    runs = [(tool, own, tests_of_own) for tool in SANITIZERS]
+    runs += [("memcheck", name, f"-{tests_of_own}" if name == own else "*") for name in programs]
+    for tool, name, chosen in runs:
+        command = [*programs[name], f"--gtest_filter={chosen}"]
+        split = command.index("--") + 1 if "--" in command else 0
+        # Without a cache each tensor of Torch is an allocation of its own, whose ends compute-sanitizer knows.
+        run_tests(bench, numbers, f"{tool} {name} {chosen}", *command[:split], program, "--tool", tool, "--error-exitcode", 9,
+                  *command[split:], PYTORCH_NO_CUDA_MEMORY_CACHING="1")
+    judge_tests(numbers)
 
 
 def weights_of(run):
@@ -207,94 +214,45 @@ def kill_rank(process, run, step):
     return False
 
 
-def equal_bits(bench, numbers):
-    """Runs of 50 steps, two undisturbed and up to 20 killed inside a step and resumed, end with the same weights."""
+def equal_bits_of(bench, model, kills, numbers):
+    """Trains a model twice undisturbed, then with kills; stores which runs ended with the same weights."""
     steps, batch = min(EQUAL_STEPS, bench.options.steps * 2), bench.options.batch * bench.gpus
 
     def command(run, *flags):
         return bench.finetune(bench.gpus, run, "--precision", "bfloat16", "--batch", batch, "--checkpoints",
-                              bench.epoch_of(steps, batch), *flags)
+                              bench.epoch_of(steps, batch), *flags, model=model)
 
     run, found = bench.folder / "equal", []
     for _ in range(2):
         bench.run(*command(run, "--resume", "never", "--resume-every", 0, "--force"))
         found.append(weights_of(run))
-    numbers |= dict(steps=steps, undisturbed_equal=found[0] == found[1], kills=0, equal_after_kill=0)
+    numbers |= dict(layers=read_json(model / "config.json")["num_hidden_layers"], steps=steps,
+                    undisturbed_equal=found[0] == found[1], kills=0, equal_after_kill=0)
     draw = random.Random(1)
-    while numbers["kills"] < bench.options.kills:
+    while numbers["kills"] < kills:
         shutil.rmtree(run)
-        process = bench.start(*command(run, "--resume-every", 0.02))
-        numbers["kills"] += kill_rank(process, run, draw.randrange(1, steps))
-        if bench.left() <= 0:
-            raise OutOfTime
+        killed = kill_rank(bench.start(*command(run, "--resume-every", 0.02)), run, draw.randrange(1, steps))
         bench.run(*command(run, "--resume-every", 0))
-        numbers["equal_after_kill"] += weights_of(run) == found[0]
+        numbers["kills"] += killed
+        numbers["equal_after_kill"] += killed and weights_of(run) == found[0]
     shutil.rmtree(run)
-    if not numbers["undisturbed_equal"] or numbers["equal_after_kill"] < numbers["kills"]:
+
+
+def equal_bits(bench, numbers):
+    """Runs of 50 steps, two undisturbed and others killed inside a step and resumed, end with the same weights.
+
+    Only two kills are of the whole model: from BERT-Large's state of 4 GB a run resumes slowly. The others are of a model as wide
+    with few layers.
+    """
+    deep = min(DEEP_KILLS, bench.options.kills)
+    equal_bits_of(bench, bench.model, deep, numbers.setdefault("whole_model", {}))
+    if bench.options.kills > deep:
+        few = bench.shallow_model(min(FEW_LAYERS, bench.sizes.num_hidden_layers))
+        equal_bits_of(bench, few, bench.options.kills - deep, numbers.setdefault("few_layers", {}))
+    if not all(found["undisturbed_equal"] and found["equal_after_kill"] == found["kills"] for found in numbers.values()):
         raise BenchError(f"weights differ: {numbers}")
 
 
-def speed_row(bench, gpus, batch, lines):
-    seconds = sum(sum(line["phases"].values()) for line in lines)
-    tokens = sum(line["tokens"] for line in lines)
-    attended = float((bench.lengths**2).sum() / bench.lengths.sum())
-    return dict(gpus=gpus, batch=batch, sequences_per_second=sum(line["sequences"] for line in lines) / seconds,
-                tokens_per_second=tokens / seconds,
-                tflop_per_second_and_gpu=tokens / seconds * bench.sizes.training_flop(attended) / 1e12 / gpus,
-                shares={name: sum(line["phases"][name] for line in lines) / seconds for name in PHASES})
-
-
-def speed(bench, numbers):
-    """Times fine-tuning in bfloat16 on one GPU and on all, and transformers (SDPA, padded to the longest) on one."""
-    steps = WARM_UP_STEPS + bench.options.steps
-    numbers |= dict(mean_tokens=float(bench.lengths.mean()), rows=[])
-    for ranks in sorted({1, bench.gpus}):
-        batch, run = bench.options.batch * ranks, bench.folder / f"{ranks}-gpus"
-        bench.run(*bench.finetune(ranks, run, "--precision", "bfloat16", "--batch", batch, "--checkpoints",
-                                  bench.epoch_of(steps, batch), "--resume", "never", "--resume-every", 0, "--force"))
-        lines = read_steps(run / "metrics/finetune.jsonl")[WARM_UP_STEPS:]
-        numbers["rows"].append(speed_row(bench, ranks, batch, lines))
-        shutil.rmtree(run)
-    peer, batch = bench.folder / "peer", bench.options.batch
-    bench.run(sys.executable, HERE / "peer_finetune.py", "--model", bench.model, "--train", bench.text, "--batch", batch,
-              "--micro-batches", 1, "--bf16", "--device", bench.device, "--steps", steps, "--epochs",
-              math.ceil(steps * batch / len(bench.lengths)) + 1, "--output", peer)
-    lines = read_lines(peer / "steps.jsonl")[WARM_UP_STEPS:]
-    seconds = sum(line["seconds"] for line in lines)
-    numbers["transformers"] = dict(batch=batch, sequences_per_second=sum(line["sequences"] for line in lines) / seconds,
-                                   tokens_per_second=sum(line["tokens"] for line in lines) / seconds)
-
-
-def extraction(bench, numbers):
-    """Times writing states into a store and the encoder alone; then times heads on that store."""
-    store, lengths = bench.folder / "states.h5", bench.lengths_of(bench.few)
-    tokens, rate, waiting = extract(bench, store, bench.few)
-    numbers |= dict(sequences=len(lengths), extraction=dict(
-        tokens_per_second=tokens, sequences_per_second=tokens / lengths.mean(), mb_per_second=rate, waiting=waiting))
-    untrained = bench.folder / "untrained"  # the model with an answer head, because bv_eval refuses a model without one
-    bench.run(*bench.finetune(1, untrained, "--checkpoints", 0, "--resume", "never", "--force"))
-    said = bench.run(*bench.on_ranks(bench.gpus, "bv_eval", "--checkpoint", untrained / "checkpoints/epoch-0", "--features",
-                                     bench.few, "--output", bench.folder / "forward", "--device", bench.device, "--force"))
-    shutil.rmtree(untrained)
-    forward = float(re.findall(r"predicting .*? \(([\d.e+]+) features/s\)", said)[-1]) * bench.gpus  # rank 0 logs only its own
-    numbers["forward_sequences_per_second"] = forward
-    small, seeds = "learned_pooling", ",".join(map(str, range(1, 21)))
-    numbers["head_seconds"] = {}
-    for name, flags in {"one": ("--heads", small), "20 alike": ("--heads", small, "--seed", seeds),
-                        "all of the zoo": ("--heads", ",".join(zoo(bench)))}.items():
-        numbers["head_seconds"][name] = train_heads(bench, store, bench.folder / "epoch", bench.device, *flags)
-    store.unlink()
-
-
-def study(bench, numbers):
-    """Estimates the reference's whole study from the rates of this machine, on one GPU and on eight."""
-    for ranks in (1, 8):
-        output = bench.folder / f"plan-{ranks}.json"
-        bench.run(*bench.on_ranks(1, "bv_plan", "--config", REPOSITORY / "configs/reference.toml", "--model", bench.model,
-                                  "--device", bench.device, "--measure", "--folder", bench.folder, "--ranks", ranks, "--output",
-                                  output, "--force"))
-        numbers[f"{ranks}_gpus"] = read_json(output)
-
-
-ITEMS = {"tests": tests, "self-test": self_test, "parity": parity, "heads": heads, "sanitizer": sanitizer,
-         "equal-bits": equal_bits, "speed": speed, "extraction": extraction, "study": study}
+CHECKS = {"tests": tests, "self-test": self_test, "parity": parity, "heads": heads, "sanitizer": sanitizer,
+          "equal-bits": equal_bits}
+WITHOUT_INPUTS = ("tests", "sanitizer")

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from bert_sizes import BertSizes
 
-from programs import CORES, HERE, REPOSITORY, BenchError, Programs, counted, run, text_in
+from programs import CORES, HERE, REPOSITORY, BenchError, Programs, counted, read_lines, read_steps, run, text_in
 
 
 class Job(NamedTuple):
@@ -123,11 +123,3 @@ class Bench(Programs):
         self.ours(output, tiny, 8, 1, "--batch", 64, "--checkpoints", 1, "--precision", "float32")
         lines = read_steps(output / "metrics/finetune.jsonl")
         return [line["imbalance"] for line in lines if line["sequences"] == 64 or len(lines) == 1]
-
-
-def read_lines(path):
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def read_steps(path):
-    return [line for line in read_lines(path) if "step" in line]

@@ -154,3 +154,13 @@ def bench_and_report(options, measure, print_report, folder=None):
     if options.json:
         options.json.write_text(json.dumps(whole, indent=1), encoding="utf-8")
     return 0
+
+
+def read_lines(path):
+    """The objects of a file with one JSON object a line."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def read_steps(path):
+    """The lines of a metrics file that tell of a step."""
+    return [line for line in read_lines(path) if "step" in line]

@@ -11,8 +11,8 @@ namespace bv {
 
 /// The data that a head was trained on, and the settings of its training.
 struct HeadOrigin {
-    std::string checkpoint;  ///< fingerprint of the BERT weights that made its states
-    std::string epoch;       ///< how many epochs these were fine-tuned, as an exact fraction ("3/10")
+    std::string checkpoint;            ///< fingerprint of the BERT model that made its states
+    std::string epoch;                 ///< how many epochs it was fine-tuned, as an exact fraction ("3/10")
     std::vector<std::int64_t> layers;  ///< numbers of the hidden states it reads; 0 = embedding output
     std::string features;              ///< fingerprint of the features it was trained on
     std::uint64_t seed = 0;            ///< seed of initial values and dropout

@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "io/atomic_folder.hpp"
 #include "io/files.hpp"
+#include "io/json.hpp"
 #include "io/json_file.hpp"
 #include "io/paths.hpp"
 #include "io/seal.hpp"
@@ -123,9 +124,12 @@ void require_weights(const fs::path& folder, const std::string& found) {
 
 bool is_whole(const fs::path& folder) {
     if (!is_file(folder / kMarker) || !is_file(folder / kWeights)) return false;
+    // If it cannot be read, it may be readable later. So only its content says whether it is damaged.
+    const std::string text = read_file(folder / kMarker);
     Json files;
     try {
-        files = JsonFile(folder / kMarker).place().value().value(kFiles, Json::object());
+        const std::string name = (folder / kMarker).string();
+        files = JsonFile(parse_json(text, name), name).place().value().value(kFiles, Json::object());
     } catch (const Error& damage) {
         spdlog::warn("not a whole checkpoint: {}", damage.what());
         return false;

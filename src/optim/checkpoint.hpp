@@ -22,7 +22,7 @@ struct CheckpointInfo {
     Task task = Task::span;
     std::string data_fingerprint;   ///< fingerprint of the features it was trained on
     std::string model_fingerprint;  ///< fingerprint of model.safetensors; write_checkpoint sets it
-    std::string started_from;       ///< fingerprint of the weights training began with
+    std::string started_from;       ///< fingerprint of the model with which training began
     std::string config;             ///< the resolved configuration, TOML
     std::string precision;          ///< precision of the matrix products
     nlohmann::json made = {};       ///< program, commit, host, job and time; written and not read
@@ -52,7 +52,8 @@ std::optional<CheckpointInfo> read_checkpoint(const std::filesystem::path& folde
 void require_weights(const std::filesystem::path& folder, const std::string& found);
 
 /// Local: whether `folder` holds a finished checkpoint: its weights, and every file that its checkpoint.json
-/// lists. If checkpoint.json is malformed, it logs a warning, and the checkpoint is not whole.
+/// lists. If checkpoint.json is malformed, this logs a warning, and the checkpoint is not whole. Throws
+/// Error, which names checkpoint.json, if it cannot be read.
 bool is_whole(const std::filesystem::path& folder);
 
 }  // namespace bv

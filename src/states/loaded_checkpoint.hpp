@@ -12,7 +12,7 @@ namespace bv {
 /// A BERT in memory, and its origin.
 struct LoadedCheckpoint {
     Model model;
-    std::string fingerprint;  ///< of its weights
+    std::string fingerprint;  ///< of the model (bert/pretrained.hpp)
     std::string epoch;        ///< how many epochs it was fine-tuned, as an exact fraction ("3/10")
 
     /// Local: loads the model in `folder`. Throws Error, which names the folder, if it cannot be read or was

@@ -17,7 +17,7 @@ struct StoreInfo {
     DType dtype = DType::f16;          ///< f16, f32, bf16 or f8
     std::vector<std::int64_t> layers;  ///< hidden states kept, ascending; 0 = embedding output
     std::int64_t hidden_size = 0;      ///< H
-    std::string checkpoint;            ///< fingerprint of the weights that made the states
+    std::string checkpoint;            ///< fingerprint of the model that made the states
     DType precision = DType::f32;      ///< precision of BERT's matrix products: f32 or bf16
     std::string epoch;                 ///< epochs of fine-tuning, as an exact fraction ("3/10"): a text,
                                        ///< because EpochFraction belongs to a folder above this one

@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/activity.hpp"
 #include "core/background.hpp"
 #include "core/error.hpp"
 #include "core/host_name.hpp"
@@ -252,10 +251,7 @@ StoreWriter::StoreWriter(const Communicator& ranks, std::optional<OutputLock> lo
         ranks.agree([&] {
             const h5::Handle access = h5::property_list(H5P_FILE_ACCESS);
             h5::check(H5Pset_fapl_mpio(access.get(), ranks.handle(), MPI_INFO_NULL), "cannot use MPI-IO");
-            {
-                const Waiting waiting;  // all ranks open the file together
-                open_->file = h5::File::open_to_write(path, access.get());
-            }
+            open_->file = h5::File::open_to_write(path, access.get());
             open_->states = open_states(*open_->file);
             open_->records = open_records(*open_->file);
             open_->type = state_type(info.dtype);
@@ -320,7 +316,6 @@ void StoreWriter::close() {
     }
     open_->states = {};
     open_->records = {};
-    const Waiting waiting;  // all ranks close the file together
     open_->file->close();
     open_.reset();
 }

@@ -132,10 +132,22 @@ def test_the_flags_plan_a_part_of_the_study_or_more(study, tmp_path):
     assert list(task["tasks"]) == ["classification"] and task["bytes_kept"] < whole["bytes_kept"]
     seeds = planned("--seed", "7,8,9")["tasks"]["span"]
     assert seeds["checkpoints"] == 3 * planned("--seed", 7)["tasks"]["span"]["checkpoints"]
-    for flags, words in ((["--task", "spam"], "'spam'"), (["--epoch", "7/9"], "--epoch: found 7/9"), (["--seed", 2**32], "4294967295")):
+    for flags, words in ((["--task", "spam"], "'spam'"), (["--epoch", "7/9"], "--epoch: found 7/9"), (["--seed", 2**32], "4294967295"),
+                         (["--seed", "1,1"], "--seed names 1 twice"), (["--task", "span,span"], "--task names span twice")):
         refused = bv.run("bv_plan", "--config", study, *flags, check=False)
         (error,) = bv.error_lines(refused.stderr)
         assert refused.rc == 2 and words in error
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_head_that_does_not_fit_the_model_is_one_line_before_any_measuring(tiny_model, tmp_path, ranks):
+    """A convolution needs more states than the small model has."""
+    head = tmp_path / "wide.toml"
+    head.write_text('task = "span"\nblocks = [{ type = "adapter", width = 0 }, { type = "flatten" }, { type = "linear", width = 2 }]\n')
+    study = tmp_path / "study.toml"
+    study.write_text(f'[study]\ntasks = ["span"]\nstates_at = ["1"]\nspan_heads = ["{head}"]\n[finetune]\ncheckpoints = "1"\n')
+    refused = bv.run("bv_plan", "--config", study, "--model", tiny_model, "--measure", ranks=ranks, check=False)
+    assert refused.rc == 2 and len(bv.error_lines(refused.stderr)) == 1 and "measuring" not in refused.stderr
 
 
 @pytest.mark.parametrize("config", sorted((bv.SOURCE / "configs").glob("*.toml")), ids=lambda path: path.stem)

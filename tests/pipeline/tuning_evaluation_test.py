@@ -98,11 +98,15 @@ def test_a_run_killed_in_its_last_evaluation_is_not_finished(tiny_model, prepare
         log.write_text("".join(json.dumps(line) + "\n" for line in before[:kept]))
         again = finetune(tmp_path, tiny_model, prepared, *flags)
         assert "trained already" not in again.stderr and again.stderr.count("is there already and stays") == 2
+        assert "the end of the log is missing, because the run was killed: it goes on from the beginning" in again.stderr
         scores = [{name: value for name, value in one.items() if name != "rank_hours"} for one in evaluations(tmp_path)]
         assert scores == [{name: value for name, value in line["evaluation"].items() if name != "rank_hours"}
                           for line in before if "evaluation" in line]
         assert lines(tmp_path)[-1]["done"] and bv.weights(tmp_path) == weights
     assert "trained already" in finetune(tmp_path, tiny_model, prepared, *flags).stderr
+    log.unlink()  # as a user does
+    assert f"{log} is missing; only --force makes it again" in finetune(tmp_path, tiny_model, prepared, *flags).stderr
+    assert not log.exists() and bv.weights(tmp_path) == weights
 
 
 def test_a_part_of_a_longer_run_is_finished_and_its_state_stays(tiny_model, prepared, tmp_path):
@@ -135,6 +139,16 @@ def test_an_early_checkpoint_of_a_run_that_stopped_early_may_go(tiny_model, prep
     assert "stopped early" in finetune(tmp_path, tiny_model, prepared, *flags, rate=1e-9).stderr
     shutil.rmtree(tmp_path / "checkpoints/epoch-0")
     assert "trained already, stopped early" in finetune(tmp_path, tiny_model, prepared, *flags, rate=1e-9).stderr
+
+
+def test_an_early_stop_that_was_killed_before_its_summary_gets_one(tiny_model, prepared, tmp_path):
+    flags = ["--checkpoints", "0:9:0.5", "--eval-features", prepared / "dev.h5", "--eval-metric", "em", "--patience", 1]
+    finetune(tmp_path, tiny_model, prepared, *flags, rate=1e-9)
+    log = tmp_path / "metrics/finetune.jsonl"
+    before = lines(tmp_path)
+    log.write_text("".join(json.dumps(line) + "\n" for line in before[:-1]))
+    finetune(tmp_path, tiny_model, prepared, *flags, rate=1e-9)
+    assert lines(tmp_path)[:-1] == before[:-1] and lines(tmp_path)[-1]["done"] and lines(tmp_path)[-1]["stopped_early"]
 
 
 def test_evaluation_is_a_phase_of_its_own_and_no_time_of_training(tiny_model, model, prepared, tmp_path):

@@ -39,9 +39,9 @@ Evaluation evaluate_checkpoint(const EvalOptions& options, const Communicator& r
         evaluation.features = read_features(options.features);
         require_fit(evaluation.features, options.features, options.checkpoint,
                     read_bert_config(options.checkpoint));
-        const std::string weights = model_fingerprint(options.checkpoint);
-        nlohmann::ordered_json checkpoint = source_of(options.checkpoint, weights);
-        evaluation.model = checkpoint_name(weights);
+        const std::string fingerprint = model_fingerprint(options.checkpoint);
+        nlohmann::ordered_json checkpoint = source_of(options.checkpoint, fingerprint);
+        evaluation.model = checkpoint_name(fingerprint);
         model = Model::load(options.checkpoint, task, Use::logits);
         evaluation.fingerprint = evaluation.features.fingerprint();
         evaluation.threshold = chosen_threshold(options, evaluation, task);

@@ -17,6 +17,11 @@
 namespace bv {
 namespace {
 
+/// Whether flags say how answers are made of logits.
+bool chooses_answers(const EvalOptions& options) {
+    return !options.threshold_from.empty() || options.answers != AnswerOptions();
+}
+
 /// Throws Error unless the flags of --serve go together.
 void check_serve(const EvalOptions& options) {
     if (options.checkpoint.empty()) fail("--serve needs --checkpoint, the model that answers");
@@ -53,8 +58,11 @@ EvalMode mode_of(const EvalOptions& options) {
     }
     if (!options.pooled.empty()) {
         if (options.heads.empty()) fail("--pooled needs --head, the head whose rows are written");
-        if (!options.output.empty() || !options.threshold_from.empty() || options.show > 0)
-            fail("--pooled writes its file alone: leave out --output, --threshold-from and --show");
+        if (!options.output.empty() || chooses_answers(options) || options.show > 0) {
+            fail(
+                "--pooled writes its file alone: leave out --output, --show, --threshold-from, "
+                "--null-threshold, --n-best and --max-answer-tokens");
+        }
     }
     if (!options.heads.empty() && !states)
         fail("--head needs states: give --store, or --checkpoint and --features");
@@ -66,15 +74,14 @@ EvalMode mode_of(const EvalOptions& options) {
             fail("--compare takes two evaluations, A,B; found {}", options.compare.size());
         if (!options.output.empty() || options.show > 0)
             fail("--compare prints its own results: leave out --output and --show");
-        if (!options.threshold_from.empty() || options.answers != AnswerOptions()) {
+        if (chooses_answers(options)) {
             fail(
                 "--compare takes the answers as they were evaluated: leave out --threshold-from, "
                 "--null-threshold, --n-best and --max-answer-tokens, or evaluate again with them");
         }
         return EvalMode::compare;
     }
-    if (!options.predictions.empty() &&
-        (!options.threshold_from.empty() || options.answers != AnswerOptions())) {
+    if (!options.predictions.empty() && chooses_answers(options)) {
         fail(
             "--threshold-from, --null-threshold, --n-best and --max-answer-tokens make answers of logits; "
             "--predictions has answers: it takes --na-probs with --na-prob-threshold");

@@ -7,8 +7,8 @@
 
 namespace bv {
 
-/// Local: the name of a model: "checkpoint <fingerprint>" or "head <fingerprint>", with the fingerprint of
-/// its weights. All evaluations of one model have the same name.
+/// Local: the name of a model: "checkpoint <fingerprint>" or "head <fingerprint>", with its
+/// fingerprint. All evaluations of one model have the same name.
 std::string checkpoint_name(const std::string& fingerprint);
 std::string head_name(const std::string& fingerprint);
 

@@ -118,11 +118,13 @@ void FinetuneOptions::declare_running(CommandLine& line) {
     line.option("self-test", self_test,
                 "check within a minute that all ranks together train as one rank alone does: compare the "
                 "losses of a few steps; nothing is written");
-    line.option("trace", trace,
-                "JSON file for a trace of 5 steps of rank 0 (from the 11th step of this run on): each "
-                "operation on the CPU, and on a GPU each kernel, in the format of PyTorch's profiler; "
-                "ui.perfetto.dev and chrome://tracing show it. An existing file is kept, unless --force is "
-                "given")
+    line.option(
+            "trace", trace,
+            "JSON file for a trace of 5 steps of rank 0, from the 11th step of this run on, or the last 5 "
+            "of a shorter run: each operation on the CPU, and on a GPU each kernel, in the format of "
+            "PyTorch's profiler; "
+            "ui.perfetto.dev and chrome://tracing show it. An existing file is kept, unless --force is "
+            "given")
         .output_file();
 }
 
@@ -195,7 +197,7 @@ Inputs read_inputs(const FinetuneOptions& options) {
         fail("--self-test compares the losses of steps, but with --checkpoints {} training has no steps",
              options.checkpoints);
     }
-    inputs.recipe = recipe_of(options, inputs.origin.features, inputs.origin.weights, steps);
+    inputs.recipe = recipe_of(options, inputs.origin.features, inputs.origin.model, steps);
     return inputs;
 }
 
@@ -254,7 +256,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     Inputs inputs;
     ranks.agree([&] { inputs = read_inputs(options); });
     ranks.require_equal(inputs.origin.features, options.features.string());
-    ranks.require_equal(inputs.origin.weights, options.model.string());
+    ranks.require_equal(inputs.origin.model, options.model.string());
     EarlierRun earlier;
     if (!options.self_test) earlier = look_for_earlier_run(options, inputs, ranks);
     if (earlier.finished) {
@@ -267,6 +269,7 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
                 "scores them",
                 options.output.string());
         }
+        if (!options.trace.empty() && ranks.is_root()) spdlog::warn("--trace: there is no step to trace");
         return;
     }
     ranks.root_only([&] { warn_of_questions(options, inputs); });
@@ -295,9 +298,8 @@ void finetune(const FinetuneOptions& options, const CommandLine& line, const Com
     }
     std::optional<TuningFiles> files;
     ranks.root_only([&] {
-        files.emplace(options.output, options.model, inputs.recipe,
+        files.emplace(options.output, options.model, inputs.recipe, line.resolved(),
                       earlier.replaces ? inputs.plan : std::vector<EpochFraction>());
-        write_file(options.output / "finetune.toml", line.resolved());
     });
     trainer(options, *model, ranks.size()).run(std::move(earlier.state), files, inputs.evaluation);
 }

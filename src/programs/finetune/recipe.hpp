@@ -10,7 +10,7 @@ namespace bv {
 struct FinetuneOptions;
 
 /// Returns everything that decides the weights of a fine-tuning run, as a JSON object: the settings, the
-/// fingerprint of the features, the fingerprint of the weights that training started from, the number of
+/// fingerprint of the features, the fingerprint of the model from which training started, the number of
 /// steps if the learning rate depends on it, and the precision if --precision names one. The flags of
 /// evaluation are left out because evaluation does not change the weights. So is --patience: a run that it
 /// ended can go on with more patience.

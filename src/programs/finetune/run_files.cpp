@@ -34,6 +34,7 @@ fs::path log_path(const fs::path& output) {
 
 /// What the log of a run tells.
 struct Log {
+    bool there = false;
     bool done = false;  ///< its last line is the summary
     bool has_evaluation = false;
     std::int64_t steps = 0;  ///< the largest step of its lines
@@ -41,7 +42,8 @@ struct Log {
 
 Log read_log(const fs::path& output) {
     Log log;
-    if (!is_there(log_path(output))) return log;
+    log.there = is_there(log_path(output));
+    if (!log.there) return log;
     std::istringstream lines(read_file(log_path(output)));
     for (std::string text; std::getline(lines, text);) {
         const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -100,15 +102,25 @@ EarlierRun earlier_run_in(const fs::path& output, const WantedRun& wanted) {
                 wanted.plan.begin(), wanted.plan.end(),
                 [&](const EpochFraction& epoch) { return is_whole(checkpoint_folder(output, epoch)); });
             // The last checkpoint is evaluated after it was written, and the summary comes last. A log with
-            // later steps is that of a longer run.
+            // later steps is that of a longer run. Only a user can have removed the log.
             const Log log = read_log(output);
-            run.finished = all_whole && (log.done || log.steps > wanted.last_step);
+            run.finished = all_whole && (!log.there || log.done || log.steps > wanted.last_step);
             run.evaluated = log.has_evaluation;
+            if (run.finished && !log.there)
+                spdlog::warn("{} is missing; only --force makes it again, by training",
+                             log_path(output).string());
             if (!run.finished) {
                 run.state = newest_resume_state(output / "resume");
                 run.precision = recorded_precision(recipe_path(output));
             }
-            if (run.state) run.finished = wanted.stopped_early(*run.state);
+            if (run.state) run.finished = log.done && wanted.stopped_early(*run.state);
+            if (all_whole && !run.finished) {
+                spdlog::warn(
+                    "{}: all checkpoints are there, but the end of the log is missing, because the run was "
+                    "killed: it goes on {}, and the checkpoints stay",
+                    output.string(),
+                    run.state ? fmt::format("after step {}", run.state->step) : "from the beginning");
+            }
             if (!run.finished && !run.state && wanted.resume == ResumeRule::must) {
                 fail("--resume must: {} holds no whole state", (output / "resume").string());
             }
@@ -129,11 +141,12 @@ EarlierRun earlier_run_in(const fs::path& output, const WantedRun& wanted) {
 
 }  // namespace
 
-TuningFiles::TuningFiles(fs::path output, const fs::path& model, const Json& recipe,
+TuningFiles::TuningFiles(fs::path output, const fs::path& model, const Json& recipe, std::string config,
                          std::vector<EpochFraction> replaced)
     : output_(std::move(output)),
       tokenizer_(tokenizer_in(model)),
       recipe_(recipe),
+      config_(std::move(config)),
       replaced_(std::move(replaced)) {}
 
 void TuningFiles::begin(std::int64_t steps) {
@@ -150,6 +163,7 @@ void TuningFiles::begin(std::int64_t steps) {
     }
     write_file(recipe_path(output_), recipe_.dump(2) + "\n");
     metrics_.emplace(log_path(output_), lines_until(log_path(output_), steps));
+    write_file(output_ / "finetune.toml", config_);
 }
 
 void TuningFiles::write_checkpoint(const CheckpointInfo& info, const Model& model) {
@@ -179,6 +193,7 @@ void TuningFiles::write_state(const std::function<ResumeState()>& copy) {
 
 void TuningFiles::finish(const Json& summary, bool keeps_state) {
     log(summary);
+    flush_to_disk(log_path(output_));  // without states, the summary alone says that training is over
     if (!keeps_state) remove_resume_states(output_ / "resume");
 }
 

@@ -25,13 +25,15 @@ namespace bv {
 class TuningFiles {
   public:
     /// `model` is the folder with which training began. Its tokenizer is read now and written into every
-    /// checkpoint. Throws Error, which names the file, if it cannot be read. If there are `replaced` epochs,
-    /// all checkpoints of an earlier run are removed before training begins, those of these epochs first.
+    /// checkpoint. Throws Error, which names the file, if it cannot be read. `config` is the resolved
+    /// configuration. If there are `replaced` epochs, all checkpoints of an earlier run are removed before
+    /// training begins, those of these epochs first.
     TuningFiles(std::filesystem::path output, const std::filesystem::path& model,
-                const nlohmann::json& recipe, std::vector<EpochFraction> replaced);
+                const nlohmann::json& recipe, std::string config, std::vector<EpochFraction> replaced);
 
-    /// Begins the log. If an interrupted run goes on after `steps` steps, its lines up to there are kept; if
-    /// `steps` is 0, the log is empty. Throws Error, which names the path.
+    /// Writes recipe and configuration, and begins the log. If an interrupted run goes on after `steps`
+    /// steps, its lines up to there are kept; if `steps` is 0, the log is empty. Throws Error, which names
+    /// the path.
     void begin(std::int64_t steps);
 
     /// Appends a line to metrics/finetune.jsonl. Throws Error, which names the path.
@@ -61,6 +63,7 @@ class TuningFiles {
     std::filesystem::path output_;
     std::vector<std::pair<std::string, std::string>> tokenizer_;  ///< names and contents of its files
     nlohmann::json recipe_;
+    std::string config_;
     std::vector<EpochFraction> replaced_;
     std::optional<MetricsFile> metrics_;
     Background background_;

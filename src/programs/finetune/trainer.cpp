@@ -315,7 +315,7 @@ double FineTuning::reach_checkpoints(double seconds) {
                                    .task = options_.task,
                                    .data_fingerprint = origin_.features,
                                    .model_fingerprint = "",
-                                   .started_from = origin_.weights,
+                                   .started_from = origin_.model,
                                    .config = config_,
                                    .precision = compute_.precision_name(),
                                    .made = made_by("bv_finetune")},

@@ -38,7 +38,7 @@ class FineTuning {
   public:
     /// The model and the data with which training began.
     struct Origin {
-        std::string weights;   ///< fingerprint
+        std::string model;     ///< fingerprint
         std::string features;  ///< fingerprint
     };
 

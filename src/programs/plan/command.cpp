@@ -44,12 +44,22 @@ StudyData with_held_out(StudyData data, double share) {
     return data;
 }
 
+/// Throws Error if a value stands twice in the list of this flag.
+template <class T>
+void require_different(const char* flag, std::vector<T> values) {
+    std::ranges::sort(values);
+    const auto twice = std::ranges::adjacent_find(values);
+    if (twice != values.end()) fail("{} names {} twice", flag, *twice);
+}
+
 /// The study, or the part of it that the flags choose.
 Study study_of(const PlanOptions& options) {
     Study study = read_study(options.study);
     if (!options.tasks.empty()) study.tasks.clear();
     for (const std::string& task : options.tasks) study.tasks.push_back(parse<Task>(task));
+    require_different("--task", options.tasks);
     if (!options.seeds.empty()) study.seeds = options.seeds;
+    require_different("--seed", options.seeds);
     if (options.states_at.empty()) return study;
     study.states_at = parse_checkpoints(options.states_at);
     for (const EpochFraction& epoch : study.states_at) {
@@ -148,8 +158,9 @@ std::string task_text(const TaskCosts& cost, const Planned& plan) {
     add("stores of training states", cost.stores, cost.train_store, 0);
     add("stores of dev states", cost.stores, cost.dev_store, 0);
     if (cost.held_store > 0) add("stores of held-out states", cost.stores, cost.held_store, 0);
-    add(fmt::format("files of {} head{}", cost.heads, cost.heads == 1 ? "" : "s"), cost.stores,
-        cost.head_files, 0);
+    if (cost.heads > 0)
+        add(fmt::format("files of {} head{}", cost.heads, cost.heads == 1 ? "" : "s"), cost.stores,
+            cost.head_files, 0);
     if (!plan.timed()) return text;
     add(fmt::format("extraction ({} is slower)", cost.disk_bound ? "the disk" : "the encoder"), cost.stores,
         0, cost.extraction);
@@ -270,6 +281,7 @@ void plan(const PlanOptions& options, const Communicator& ranks) {
         if (options.print) return;
         plan.data = data_of(options, plan.study.hold_out);
         if (!options.output.empty()) require_absent(options.output, options.force);
+        study_costs(plan.study, plan.config, plan.data, {});  // names a head that does not fit the model
     });
     if (options.print) return ranks.root_only([&] { print_results(shell_text(plan.study)); });
     plan.ranks = options.plan_ranks > 0 ? options.plan_ranks : ranks.size();

@@ -249,7 +249,10 @@ Study read_study(const std::filesystem::path& path) {
             file);
     }
     require_own_variants(heads, file);
-    require_answers_of_heads(options_of<EvalOptions>("bv_eval", path, {}).answers, file);
+    const bool has_heads =
+        !study.span_heads.empty() || !study.classification_heads.empty() || study.layer_atlas;
+    const auto scoring = options_of<EvalOptions>("bv_eval", path, {});
+    if (has_heads && !study.states_at.empty()) require_answers_of_heads(scoring.answers, file);
     return study;
 }
 

@@ -140,7 +140,7 @@ std::vector<TaskCosts> study_costs(const Study& study, const BertConfig& config,
         cost.held_store = row * (span ? data.held_tokens : data.held_features);
         cost.evaluation_files = logits_bytes(task, data.dev_features, data.dev_tokens) +
                                 (span ? kSpanResults : kClassificationResults) * data.dev_features;
-        add_heads(study, info, data, cost);
+        if (!study.states_at.empty()) add_heads(study, info, data, cost);
         cost.checkpoints = seeds * static_cast<std::int64_t>(study.checkpoints.size());
         cost.stores = seeds * static_cast<std::int64_t>(study.states_at.size());
 

@@ -9,7 +9,7 @@
 namespace bv {
 namespace {
 
-/// A text about how the checkpoint in `folder` has changed since states were made with weights of the
+/// A text about how the checkpoint in `folder` has changed since states were made with a model of the
 /// fingerprint `made_with`. Empty when it has not changed.
 std::string change_of(const std::filesystem::path& folder, const std::string& made_with) {
     try {

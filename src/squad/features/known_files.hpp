@@ -5,8 +5,8 @@
 
 namespace bv {
 
-/// The numbers of a whole file of SQuAD 2.0 that BERTVision published (bert-large-uncased, default settings
-/// of bv_prepare).
+/// The numbers of a whole file of SQuAD 2.0, as BERTVision published them (bert-large-uncased, default
+/// settings of bv_prepare).
 struct KnownFile {
     const char* name;
     std::size_t questions;

@@ -31,7 +31,7 @@ class FindEarlierRunTest : public testing::Test {
 
 TEST_F(FindEarlierRunTest, AllRanksKnowTheStateThatRank0AloneCanRead) {
     if (ranks_.is_root()) {
-        TuningFiles files(output_, "", {{"seed", 1}, {"precision", "bfloat16"}}, {});
+        TuningFiles files(output_, "", {{"seed", 1}, {"precision", "bfloat16"}}, "", {});
         files.begin(0);
         const at::Tensor values = at::arange(5.0F);
         files.write_state([&] { return ResumeState{7, R"({"tokens":5})", values, values, values, {}}; });

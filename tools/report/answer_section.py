@@ -229,7 +229,7 @@ def points_of_seeds(run, task, measure):
 
 def _point(group, value, low, high):
     return {
-        "model": group.name.replace("_", " "),
+        "model": group.label,
         "epoch": label_of(group.epoch),
         "parameters": group.parameters,
         "value": value,

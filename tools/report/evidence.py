@@ -5,11 +5,11 @@ from functools import cached_property
 
 import numpy as np
 from counted import counted, such_as
-from groups import grouped
+from groups import grouped, moved_text
 from question_records import NAME, read_records
 from question_texts import find_features, read_texts
 from significance import FEWEST, bootstrap, corrected_pairs
-from system import System, by_seed, measure_of, names_of, parts_of
+from system import System, by_seed, measure_of, parts_of
 from thresholds import held_out_scores, threshold_of
 
 
@@ -36,12 +36,11 @@ class Evidence:
         found = self._of_same_questions(found)
         self._known = {result.files[0]: found.get(result.files[0]) for result in results}  # None: without records, and named
         self.systems = []
-        groups = grouped(results)
-        for group, name in zip(groups, names_of(groups)):
+        for group in grouped(results):
             records = {result.seed_text: found[result.files[0]] for result in group.results if result.files[0] in found}
             if records:
                 thresholds = {one.seed_text: self._threshold(one, records) for one in group.results if one.seed_text in records}
-                self.systems.append(System(group, name, records, thresholds))
+                self.systems.append(System(group, group.label + moved_text(group), records, thresholds))
         self._absent = absent
         self._thresholds_for_all()
         self._bootstraps, self._paired = {}, {}

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from groups import name_head_seeds
+from groups import name_head_seeds, name_recipes
 from run_files import (
     RunError,
     check_scores,
@@ -44,7 +44,8 @@ def read_run(folder):
             key=lambda head: (head.task, head.epoch, head.parameters or 0, head.name, head.seed, head.variant)
         )
     run.ensembles.sort(key=lambda one: (one.task, one.epoch, one.name, one.seed, one.combine))
-    name_head_seeds([*run.heads, *run.controls, *run.mixed, *run.ensembles])
+    for name in (name_head_seeds, name_recipes):
+        name([*run.heads, *run.controls, *run.mixed, *run.ensembles])
     return run
 
 
@@ -247,7 +248,7 @@ def _read_ensemble(path, task, seed, run):
         members.append(member)
     if len(members) < 2 or len({member.epoch for member in members}) > 1:
         raise RunError(f"{path}: 'logits' should name logits of several models over one checkpoint")
-    name = " + ".join(member.name.replace("_", " ") for member in members)
+    name = " + ".join(member.label for member in members)
     return Result(
         task,
         seed,

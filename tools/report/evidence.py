@@ -195,14 +195,26 @@ class Evidence:
         return max(self.berts, key=lambda one: self.score(one, measure))
 
     @cached_property
-    def bert_is_trivial(self):
-        """Whether BERT at no checkpoint does better than an answer that looks at nothing; False where BERT has no records."""
+    def above_trivial(self):
+        """The Difference of BERT at its best to this answer."""
         measure = measure_of(self.task)
-        return bool(self.berts) and self.score(self.best_bert(measure), measure) <= self.trivial
+        best, answerable = self.best_bert(measure).parts(measure), self.first["answerable"]
+        right = ~answerable if self.task == "span" or answerable.mean() < 0.5 else answerable
+        answer = dict.fromkeys(best, (right.astype(np.float64), np.ones(len(right))))
+        return bootstrap([best, answer], self.first["context"]).difference(0, 1)
+
+    @cached_property
+    def bert_is_trivial(self):
+        """Whether BERT at its best cannot be told from an answer that looks at nothing; False where BERT has no records. If the
+        paragraphs are too few for an interval, the scores alone decide."""
+        if not self.berts:
+            return False
+        found = self.above_trivial
+        return found.value <= 0 or (not found.few and found.low <= 0)
 
     @cached_property
     def judged(self):
-        """The measure by which heads are judged against BERT: the measure of the task. But if BERT in the span task is no better than
+        """The measure by which heads are judged against BERT: the measure of the task. But if BERT in the span task cannot be told from
         "none" to every question, only questions with an answer count."""
         return "answered" if self.task == "span" and self.bert_is_trivial else measure_of(self.task)
 

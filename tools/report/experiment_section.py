@@ -306,14 +306,15 @@ def add_atlas(report, task, probes, evidence):
     """A head for each layer at each checkpoint: one figure for each probe and recipe."""
     if not probes:
         return
-    for place, label in enumerate(sorted({probe.label for probe in probes if probe.main})):
+    labels = sorted({probe.label for probe in probes if probe.main})
+    for place, label in enumerate(labels):
         groups = grouped([probe for probe in probes if probe.label == label and probe.main])
         caption = (
             f"Each hidden state by itself at each checkpoint: the score of a {label} on it alone, percent (mean of "
             "the seeds). 0 is the embedding output."
         )
         own = f"{task}-atlas-{place + 1}" if place else f"{task}-atlas"  # names of files hold no text of the data
-        report.figure(task, Figure(own, "Layer atlas", caption, charts.layer_atlas(groups), f"{task}-atlas"))
+        report.figure(task, Figure(own, "Layer atlas" + f": {label}" * (len(labels) > 1), caption, charts.layer_atlas(groups), f"{task}-atlas"))
     probes = sorted(probes, key=lambda probe: (probe.epoch, probe.label, probe.layers, probe.seed))
     own = [
         *ABOUT_HEADS,

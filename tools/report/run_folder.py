@@ -5,6 +5,7 @@ from pathlib import Path
 
 from groups import name_head_seeds, name_recipes
 from run_files import (
+    Gone,
     RunError,
     check_scores,
     count_parameters,
@@ -14,8 +15,12 @@ from run_files import (
     parameters_in,
     read_json,
     read_json_lines,
+    read_text,
 )
 from run_model import TASKS, Result, Run, Tuning
+
+
+CONFIGS = ("*.toml", "inputs.txt", "*/seed-*/**/*.toml", "features/*.toml")
 
 
 def read_run(folder):
@@ -30,14 +35,8 @@ def read_run(folder):
             run.missing.append(f"No results for the {task} task: there is no {task}/seed-<s>/.")
         for seed in seeds:
             _read_seed(run, task, seed)
-    run.configs = sorted(
-        {
-            *folder.glob("*.toml"),
-            *folder.glob("inputs.txt"),
-            *folder.glob("*/seed-*/**/*.toml"),
-            *folder.glob("features/*.toml"),
-        }
-    )
+    for path in sorted({path for pattern in CONFIGS for path in folder.glob(pattern)}):
+        run.configs += [config for found in run.attempt(_read_config, path) for config in found]
     run.berts.sort(key=lambda bert: (bert.task, bert.epoch, bert.seed))
     for heads in (run.heads, run.controls, run.mixed):
         heads.sort(
@@ -52,6 +51,14 @@ def read_run(folder):
 def seed_folders(folder, task):
     """The folders of a task's seeds in the folder of a run."""
     return sorted(path for path in folder.glob(f"{task}/seed-*") if path.is_dir())
+
+
+def _read_config(path):
+    """The path and the text, unless the file went just now: a run without keep_stores removes its stores while it goes on."""
+    try:
+        yield path, read_text(path, errors="replace")
+    except Gone:
+        pass
 
 
 def _read_seed(run, task, folder):

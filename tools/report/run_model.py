@@ -97,7 +97,7 @@ class Run:
     held_out_thresholds: list[Result] = field(default_factory=list)  # the answers of `berts`, at a threshold chosen elsewhere
     in_training: list[Result] = field(default_factory=list)  # BERT at its checkpoints, by bv_finetune --eval-features
     tunings: list[Tuning] = field(default_factory=list)
-    configs: list[Path] = field(default_factory=list)
+    configs: list[tuple[Path, str]] = field(default_factory=list)  # the files of settings, and their texts
     missing: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)  # files that cannot be read: a line each
 

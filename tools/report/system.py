@@ -7,6 +7,7 @@ import numpy as np
 from groups import seed_text, seeds_of
 
 MEASURES = {"f1": "F1", "exact": "accuracy", "answered": "F1 of the questions with an answer"}
+KEYS = {"f1": "f1", "exact": "exact", "answered": "HasAns_f1"}  # of the task's own scores in metrics.json
 SHORT = {**MEASURES, "answered": "has-answer F1"}  # as titles of columns
 EITHER = "either"  # percent that the best or the second-best answer is right, by the reference's scorer
 

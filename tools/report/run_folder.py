@@ -1,5 +1,6 @@
 """Reads a run's folder: RUN/<task>/seed-<s>/{checkpoints,evaluations,heads,metrics}."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from run_files import (
     read_text,
 )
 from run_model import TASKS, Result, Run, Tuning
-
 
 CONFIGS = ("*.toml", "inputs.txt", "*/seed-*/**/*.toml", "features/*.toml")
 
@@ -55,10 +55,8 @@ def seed_folders(folder, task):
 
 def _read_config(path):
     """The path and the text, unless the file went just now: a run without keep_stores removes its stores while it goes on."""
-    try:
+    with suppress(Gone):
         yield path, read_text(path, errors="replace")
-    except Gone:
-        pass
 
 
 def _read_seed(run, task, folder):

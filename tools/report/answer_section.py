@@ -220,8 +220,8 @@ def plain_claim(run, task, heads, best, measure):
     heads = [one for one in heads if one.epoch <= best.epoch and one.dev_epoch in (None, one.epoch)]
     if not heads:
         return "No head was trained on a checkpoint as early as BERT's best."
-    ours, other = max(one.main(KEYS[measure]) for one in heads), best.main(KEYS[measure])
-    top = next(one for one in heads if one.main(KEYS[measure]) == ours)
+    top = max(heads, key=lambda one: one.main(KEYS[measure]))
+    ours, other = top.main(KEYS[measure]), best.main(KEYS[measure])
     if not other:
         return f"BERT's {MEASURES[measure]} is 0, so nothing can be said of heads against it."
     whole = run.bert_parameters(task)

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "report"))
 try:
     from progress import is_done, run_parser, step_seconds, step_values
-    from run_files import JsonLines, RunError, is_number, read_json
+    from run_files import Gone, JsonLines, RunError, is_number, read_json, status_of, words_of
     from tensorboard.compat.proto.event_pb2 import Event, SessionLog
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -75,7 +75,8 @@ class LineEvents:
         found = [self.points_of(line) for line in lines]
         if self.lines.number == len(lines):  # the first look, or the file was written anew
             self.events.begin()
-            self.moment = self.lines.path.stat().st_mtime - sum(seconds for _, seconds in found)
+            status = status_of(self.lines.path)
+            self.moment = (status.st_mtime if status else time.time()) - sum(seconds for _, seconds in found)
         for points, seconds in found:
             self.moment += seconds
             for step, values in points:
@@ -90,16 +91,17 @@ class EvaluationEvents:
         self.seed, self.events, self.seen = seed, Events(folder), {}
 
     def update(self):
-        found = {path: path.stat().st_mtime for path in self.seed.glob("evaluations/epoch-*/metrics.json")}
+        paths = self.seed.glob("evaluations/epoch-*/metrics.json")
+        found = {path: status.st_mtime for path in paths if (status := status_of(path)) is not None}
         if found == self.seen:
             return
-        self.seen = found
         points = []
         for path, moment in found.items():
             metrics = read_json(path)
             step = (metrics.get("checkpoint") or {}).get("step")
             if is_number(step):
                 points.append((step, moment, scores_in(metrics)))
+        self.seen = found
         self.events.begin()
         for point in sorted(points, key=lambda point: point[0]):
             self.events.add(*point)
@@ -155,7 +157,10 @@ def look(run, output, sources):
             sources[seed] = EvaluationEvents(seed, output / seed.relative_to(run) / "evaluations")
     for path, source in sources.items():
         finished = path.with_name("metrics.json").is_file()  # a head: its last line is written
-        source.update()
+        try:
+            source.update()
+        except Gone:  # its results are being replaced: the next look has the new ones
+            continue
         if finished:
             source.events.close()
 
@@ -169,15 +174,21 @@ def main():
         if not options.run.is_dir():
             raise RunError(f"{options.run}: no such folder")
         while True:
-            done = is_done(options.run)  # before the look, so that the look misses nothing
-            look(options.run, output, sources)
+            try:
+                done = is_done(options.run)  # before the look, so that the look misses nothing
+                look(options.run, output, sources)
+            except (Gone, FileNotFoundError) as gone:
+                if options.watch is None:
+                    raise
+                print(f"error: to_tensorboard: {words_of(gone)}", file=sys.stderr, flush=True)
+                done = False
             if options.watch is None or done:
                 break
             time.sleep(options.watch)
     except KeyboardInterrupt:
         pass
-    except RunError as wrong:
-        print(f"error: to_tensorboard: {wrong}", file=sys.stderr)
+    except (RunError, FileNotFoundError) as wrong:
+        print(f"error: to_tensorboard: {words_of(wrong)}", file=sys.stderr)
         return 2
     finally:
         for source in sources.values():

@@ -1,6 +1,7 @@
 """The answer first: which small head, on which lightly fine-tuned checkpoint, matches BERT, and how sure that is."""
 
 import charts
+from bert_section import trivial_score
 from counted import counted
 from groups import grouped
 from page_parts import Column, Figure, number_text
@@ -8,7 +9,7 @@ from report_model import TASK_TITLES
 from run_model import label_of
 from significance import BETTER, FEWEST, WORSE, holm
 from significance_section import LEVEL, against_own_bert
-from system import MEASURES, measure_of
+from system import KEYS, MEASURES, measure_of
 
 
 def signed(value):
@@ -33,26 +34,48 @@ def sentences_of(run, task, evidence):
     """The sentences, and the measure that they are about."""
     measure = measure_of(task)
     if not evidence.systems:
-        return plain_sentences(run, task), measure
+        return plain_sentences(run, task)
     if not evidence.berts or not evidence.heads:
         what = "BERT at any checkpoint" if not evidence.berts else "any head"
         return [f"No answer yet: there are no records of the questions of {what}."], measure
     sentences = []
     best = evidence.best_bert(measure)
     if evidence.bert_is_trivial:
-        which = "“none” to every question" if task == "span" else "the more frequent class for every question"
-        sentences.append(
-            f"BERT does not do better than {which}, which scores {evidence.trivial:.1f}: its best {MEASURES[measure]} is "
-            f"{evidence.score(best, measure):.1f} (epoch {label_of(best.group.epoch)})."
-        )
-        if task != "span":
-            return [*sentences, "So nothing can be said of heads against it."], measure
+        told = evidence.above_trivial
+        sentences.append(trivial_text(task, evidence.trivial, evidence.score(best, measure), best.group, told))
         best = evidence.best_bert(evidence.judged)
-        if evidence.score(best, evidence.judged) == 0:
-            return [*sentences, "It answers no question that has an answer, so nothing can be said of heads against it."], measure
+        asked = evidence.first["answerable"].any()
+        if nothing := nothing_text(task, evidence.score(best, evidence.judged) if asked else None):
+            return [*sentences, nothing], measure
         sentences.append(over_all_questions(evidence, measure))
         measure = evidence.judged
     return sentences + compared(run, task, evidence, measure, best), measure
+
+
+TRIVIAL = {"span": "“none” to every question", "classification": "the more frequent class for every question"}
+
+
+def trivial_text(task, trivial, score, bert, difference=None):
+    """BERT at its best, with this score, does not do better than the trivial answer, or its Difference to this answer may be noise."""
+    how = f"; difference {interval_text(difference)}: {difference.verdict}" if difference and difference.value > 0 else ""
+    return (
+        f"BERT does not do better than {TRIVIAL[task]}, which scores {trivial:.1f}: its best {MEASURES[measure_of(task)]} is {score:.1f} "
+        f"(epoch {label_of(bert.epoch)}{how})."
+    )
+
+
+def nothing_text(task, answered):
+    """Why nothing can be said of heads against a BERT that does no better than the trivial answer; "" where something can. `answered`:
+    its F1 of the questions with an answer, None where there are none."""
+    if task != "span":
+        return "So nothing can be said of heads against it."
+    if answered is None:
+        return "No question has an answer, so nothing can be said of heads against it."
+    return "" if answered else "It answers no question that has an answer, so nothing can be said of heads against it."
+
+
+def interval_text(difference):
+    return f"{signed(difference.value)}, 95 % interval {signed(difference.low)} to {signed(difference.high)}"
 
 
 def over_all_questions(evidence, measure):
@@ -80,7 +103,8 @@ def compared(run, task, evidence, measure, best):
     told = {id(one): evidence.difference(one, best, measure) for one in heads}
     corrected = dict(zip(told, holm([difference.p for difference in told.values()])))
     verdicts = {place: verdict_of(told[place], corrected[place], len(heads)) for place in told}
-    heads, sentences = comparable(heads, told, evidence.score(best, measure), MEASURES[measure])
+    trivial = 0.0 if measure == "answered" else evidence.trivial
+    heads, sentences = comparable(heads, told, task, MEASURES[measure], (evidence.score(best, measure), trivial))
     if not heads:
         return sentences
     matching = [one for one in heads if told[id(one)].verdict != WORSE]
@@ -123,21 +147,25 @@ def too_few_paragraphs(evidence, measure, head, bert):
     )
 
 
-def comparable(heads, told, score, measure):
-    """The heads whose smallest visible difference is below BERT's `score`, and a sentence about the others: not even a head that is
-    always wrong could be told from BERT there. `told`: the Difference of each head to BERT, by id."""
-    sure = [one for one in heads if told[id(one)].smallest < score]
+def comparable(heads, told, task, measure, scores):
+    """The heads whose smallest visible difference is below the distance of BERT to the trivial answer, and a sentence about the others:
+    not even a head that gives this answer to every question could be told from BERT there. `told`: the Difference of each head to BERT,
+    by id; `scores`: of BERT and of the trivial answer. Over the questions with an answer the latter is 0: it is always wrong."""
+    score, trivial = scores
+    sure = [one for one in heads if told[id(one)].smallest < score - trivial]
     smallest = min(told[id(one)].smallest for one in heads)
+    above = f", {score - trivial:.1f} points more than that of {TRIVIAL[task]}" if trivial else ""
     if not sure:
         return [], [
             f"These questions are too few to compare heads with BERT: they would show a difference of {smallest:.1f} points or more, and "
-            f"BERT's {measure} is only {score:.1f}."
+            f"BERT's {measure} is only {score:.1f}{above}."
         ]
     if len(sure) == len(heads):
         return heads, []
+    than = "the distance of BERT to that answer" if trivial else f"BERT's {measure}"
     return sure, [
         f"These questions are too few to compare {len(heads) - len(sure)} of {len(heads)} heads with BERT: for such a head they would show "
-        f"only differences that are larger than BERT's {measure} ({score:.1f})."
+        f"only differences that are larger than {than} ({score:.1f}{above})."
     ]
 
 
@@ -158,28 +186,51 @@ def claim(run, task, evidence, measure, compared_pair):
     ratio = f"{100 * ours / other:.0f} %" if other else "all"
     return (
         f"{head.name} over epoch-{label_of(head.group.epoch)} states reaches {ratio} of BERT's {MEASURES[measure]}{share} ({ours:.1f} "
-        f"against {other:.1f} after {epochs_of(bert)}; difference {signed(difference.value)}, 95 % interval "
-        f"{signed(difference.low)} to {signed(difference.high)}: {verdict})."
+        f"against {other:.1f} after {epochs_of(bert)}; difference {interval_text(difference)}: {verdict})."
     )
 
 
 def plain_sentences(run, task):
-    """The sentences if there are no records of questions: the scores alone, and that nothing tells how sure they are."""
-    key = measure_of(task)
-    berts = [group for group in grouped([one for one in run.berts if one.task == task]) if group.main(key) is not None]
-    heads = [group for group in grouped(run.plain_heads(task)) if group.main(key) is not None]
+    """The sentences if there are no records of questions, and the measure: the scores alone, and that nothing tells how sure they are."""
+    measure, sentences = measure_of(task), []
+    own = [one for one in run.berts if one.task == task]
+    berts, heads = scored(own, measure), scored(run.plain_heads(task), measure)
     if not berts or not heads:
-        return [f"No answer yet: the run has no scores of {'BERT' if not berts else 'heads'} in the {task} task."]
-    best, top = max(berts, key=lambda one: one.main(key)), max(heads, key=lambda one: one.main(key))
+        return [f"No answer yet: the run has no scores of {'BERT' if not berts else 'heads'} in the {task} task."], measure
+    best = max(berts, key=lambda one: one.main(KEYS[measure]))
+    trivial = trivial_score(task, own)
+    if trivial is not None and best.main(KEYS[measure]) <= trivial:
+        sentences.append(trivial_text(task, trivial, best.main(KEYS[measure]), best))
+        answered = [one.main(KEYS["answered"]) for one in scored(own, "answered")]
+        if nothing := nothing_text(task, max(answered, default=None)):
+            return [*sentences, nothing], measure
+        sentences.append("So heads are judged by the questions that have an answer.")
+        measure = "answered"
+        best = max(scored(own, measure), key=lambda one: one.main(KEYS[measure]))
+    return [*sentences, plain_claim(run, task, scored(run.plain_heads(task), measure), best, measure)], measure
+
+
+def scored(results, measure):
+    """The groups of these results that have the score."""
+    return [group for group in grouped(results) if group.main(KEYS[measure]) is not None]
+
+
+def plain_claim(run, task, heads, best, measure):
+    """One sentence about the scores alone: the best head on a checkpoint as early as BERT's best."""
+    heads = [one for one in heads if one.epoch <= best.epoch and one.dev_epoch in (None, one.epoch)]
+    if not heads:
+        return "No head was trained on a checkpoint as early as BERT's best."
+    top = max(heads, key=lambda one: one.main(KEYS[measure]))
+    ours, other = top.main(KEYS[measure]), best.main(KEYS[measure])
+    if not other:
+        return f"BERT's {MEASURES[measure]} is 0, so nothing can be said of heads against it."
     whole = run.bert_parameters(task)
     share = f" with {100 * top.parameters / whole:.2g} % of its parameters" if whole and top.parameters else ""
-    return [
-        f"{top.label} over epoch-{label_of(top.epoch)} states reaches {100 * top.main(key) / best.main(key):.0f} % of BERT's "
-        f"{MEASURES[key]}{share} ({top.main(key):.1f} against {best.main(key):.1f} after {counted(label_of(best.epoch), 'epoch')}). How sure this "
-        "is cannot be told: the run has no records of its questions."
-        if best.main(key)
-        else f"BERT's {MEASURES[key]} is 0, so nothing can be said of heads against it."
-    ]
+    return (
+        f"{top.label} over epoch-{label_of(top.epoch)} states reaches {100 * ours / other:.0f} % of BERT's {MEASURES[measure]}{share} "
+        f"({ours:.1f} against {other:.1f} after {counted(label_of(best.epoch), 'epoch')}). How sure this is cannot be told: the run has no "
+        "records of its questions."
+    )
 
 
 def pareto(run, task, evidence, measure):
@@ -221,7 +272,7 @@ def points_of_seeds(run, task, measure):
     epochs = {head.epoch for head in heads}
     points = []
     for group in grouped([*(bert for bert in run.berts if bert.task == task and bert.epoch in epochs), *heads]):
-        values = [one.main[measure] for one in group.results if measure in one.main]
+        values = [one.main[KEYS[measure]] for one in group.results if KEYS[measure] in one.main]
         if values:
             points.append(_point(group, sum(values) / len(values), min(values), max(values)))
     return points
@@ -229,7 +280,7 @@ def points_of_seeds(run, task, measure):
 
 def _point(group, value, low, high):
     return {
-        "model": group.name.replace("_", " "),
+        "model": group.label,
         "epoch": label_of(group.epoch),
         "parameters": group.parameters,
         "value": value,

@@ -16,6 +16,13 @@ def always_none(berts):
     return None, None
 
 
+def trivial_score(task, berts):
+    """The score of the best answer that looks at nothing, in percent, where the results of BERT tell it; else None."""
+    if task == "span":
+        return always_none(berts)[0]
+    return next((bert.main["majority_exact"] for bert in berts if "majority_exact" in bert.main), None)
+
+
 def add_bert(report, task, berts, in_training):
     """`in_training`: evaluations that bv_finetune made; they stand for the curve where there are no others."""
     shown = berts or in_training

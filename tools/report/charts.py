@@ -70,7 +70,7 @@ def fine_tuning_curve(berts, baseline):
 
 def _names_by_parameters(groups):
     """Names of models, the largest first: BERT on top."""
-    order = sorted({(-(group.parameters or 0), group.name.replace("_", " ")) for group in groups})
+    order = sorted({(-(group.parameters or 0), group.label) for group in groups})
     return list(dict.fromkeys(["BERT", *(name for _, name in order)]))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import judgement_charts as charts
 from counted import counted, such_as
-from groups import Group, grouped, recipe_of, spread
+from groups import Group, grouped, recipe_and_part, spread
 from marks import about
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell, name_of
@@ -29,10 +29,15 @@ class Pair:
     control: Group
 
     @property
-    def recipe(self):
-        """The properties by which the head differs from other heads of its name; the layer of an atlas is none of them."""
-        recipe = recipe_of(self.head)
-        return re.sub(r"-layer-\d+", "", recipe) if self.head.each_layer else recipe
+    def part(self):
+        """The states and questions that the head was trained on, where they are not all; the layer of an atlas is told elsewhere."""
+        _, part = recipe_and_part(self.head)
+        return re.sub(r"^layer-\d+-?", "", part)
+
+    @property
+    def own(self):
+        """The words by which the head differs from other heads of its name."""
+        return ", ".join(text for text in (self.head.recipe, self.part) if text)
 
 
 def pairs_of(heads, controls):
@@ -59,20 +64,12 @@ def add_control(report, task, evidence):
         )
     for each_layer, own, title in ((False, "control", TITLE), (True, "atlas-control", f"{TITLE}: layer atlas")):
         chosen = sorted((pair for pair in pairs if pair.head.each_layer == each_layer),
-                        key=lambda pair: (pair.head.epoch, pair.head.name, pair.head.layers, pair.head.share, pair.recipe))
+                        key=lambda pair: (pair.head.epoch, pair.head.name, pair.head.layers, pair.head.share, pair.head.recipe))
         if chosen:
             differences = evidence.differences([(pair.head.results, pair.control.results) for pair in chosen], measure_of(task))
             report.table(task, table(f"{task}-{own}", title, chosen, differences))
             if each_layer:
                 add_atlas(report, task, chosen, differences)
-
-
-def recipes_of(pairs):
-    """The recipes of the heads of one name at one checkpoint, by both."""
-    recipes = {}
-    for pair in pairs:
-        recipes.setdefault((pair.head.name, pair.head.epoch), set()).add(pair.recipe)
-    return recipes
 
 
 def about_control(control):
@@ -85,16 +82,16 @@ def about_control(control):
 
 def table(name, title, pairs, differences):
     """A row for each pair, and under it a row for each seed. There are intervals if there are records of the questions."""
-    task, recipes = pairs[0].head.task, recipes_of(pairs)
+    task = pairs[0].head.task
     key, score = measure_of(task), MEASURES[measure_of(task)]
     layered = pairs[0].head.each_layer
 
     def cells(pair, head, control, difference):
-        recipe = f" ({pair.recipe})" if len(recipes[head.name, head.epoch]) > 1 else ""
+        part = f" ({pair.part})" if pair.part else ""
         own, other = ([one.main.get(key) for one in group.results] for group in (head, control))
         gains = spread([a - b for a, b in zip(own, other) if None not in (a, b)])
         selectivity = shown(difference) if difference else gains and gains.mean
-        name = name_of(head, recipe) + about_control(control)
+        name = name_of(head, part) + about_control(control)
         return [epoch_cell(head.epoch), name, head.seed_text, *([head.layers[0]] if layered else []), spread(own), spread(other),
                 selectivity]
 
@@ -127,7 +124,7 @@ def add_atlas(report, task, pairs, differences):
             own, other = pair.head.main(key), pair.control.main(key)
             if pair.head.name != name or own is None or other is None:
                 continue
-            told = about(pair.head, layer=pair.head.layers[0], recipe=pair.recipe)
+            told = about(pair.head, layer=pair.head.layers[0], recipe=pair.own)
             gain = (difference.value, difference.low, difference.high) if difference else (own - other,) * 3
             for kind, values in zip(kinds, ((own,) * 3, (other,) * 3, gain)):
                 rows.append({**told, "kind": kind} | dict(zip(("value", "low", "high"), values)))

@@ -5,11 +5,11 @@ from functools import cached_property
 
 import numpy as np
 from counted import counted, such_as
-from groups import grouped
+from groups import grouped, moved_text
 from question_records import NAME, read_records
 from question_texts import find_features, read_texts
 from significance import FEWEST, bootstrap, corrected_pairs
-from system import System, by_seed, measure_of, names_of, parts_of
+from system import System, by_seed, measure_of, parts_of
 from thresholds import held_out_scores, threshold_of
 
 
@@ -36,12 +36,11 @@ class Evidence:
         found = self._of_same_questions(found)
         self._known = {result.files[0]: found.get(result.files[0]) for result in results}  # None: without records, and named
         self.systems = []
-        groups = grouped(results)
-        for group, name in zip(groups, names_of(groups)):
+        for group in grouped(results):
             records = {result.seed_text: found[result.files[0]] for result in group.results if result.files[0] in found}
             if records:
                 thresholds = {one.seed_text: self._threshold(one, records) for one in group.results if one.seed_text in records}
-                self.systems.append(System(group, name, records, thresholds))
+                self.systems.append(System(group, group.label + moved_text(group), records, thresholds))
         self._absent = absent
         self._thresholds_for_all()
         self._bootstraps, self._paired = {}, {}
@@ -196,14 +195,26 @@ class Evidence:
         return max(self.berts, key=lambda one: self.score(one, measure))
 
     @cached_property
-    def bert_is_trivial(self):
-        """Whether BERT at no checkpoint does better than an answer that looks at nothing; False where BERT has no records."""
+    def above_trivial(self):
+        """The Difference of BERT at its best to this answer."""
         measure = measure_of(self.task)
-        return bool(self.berts) and self.score(self.best_bert(measure), measure) <= self.trivial
+        best, answerable = self.best_bert(measure).parts(measure), self.first["answerable"]
+        right = ~answerable if self.task == "span" or answerable.mean() < 0.5 else answerable
+        answer = dict.fromkeys(best, (right.astype(np.float64), np.ones(len(right))))
+        return bootstrap([best, answer], self.first["context"]).difference(0, 1)
+
+    @cached_property
+    def bert_is_trivial(self):
+        """Whether BERT at its best cannot be told from an answer that looks at nothing; False where BERT has no records. If the
+        paragraphs are too few for an interval, the scores alone decide."""
+        if not self.berts:
+            return False
+        found = self.above_trivial
+        return found.value <= 0 or (not found.few and found.low <= 0)
 
     @cached_property
     def judged(self):
-        """The measure by which heads are judged against BERT: the measure of the task. But if BERT in the span task is no better than
+        """The measure by which heads are judged against BERT: the measure of the task. But if BERT in the span task cannot be told from
         "none" to every question, only questions with an answer count."""
         return "answered" if self.task == "span" and self.bert_is_trivial else measure_of(self.task)
 

@@ -142,7 +142,7 @@ def layer_weights(groups):
             for place, learned in enumerate(head.layer_weights):
                 suffix = f", pooling {place + 1}" if len(head.layer_weights) > 1 else ""
                 for state, weight in zip(head.weighed_states(learned), learned["weights"]):
-                    key = (label_of(head.epoch), head.name.replace("_", " "), suffix, state)
+                    key = (label_of(head.epoch), head.label, suffix, state)
                     sums.setdefault(key, []).append(weight)
     rows = [
         {"epoch": epoch, "model": name, "row": name + suffix, "state": state, "value": sum(weights) / len(weights)}

@@ -40,7 +40,7 @@ def with_plain(some, plain, own):
     """The heads `own`, and the plain heads with the same checkpoints, names and seeds, sorted by these, and then in the order of `own`."""
     wanted = {(head.epoch, head.name, head.seed) for head in some}
     both = some + [head for head in plain if (head.epoch, head.name, head.seed) in wanted]
-    return grouped(sorted(both, key=lambda head: (head.epoch, head.name, own(head), head.seed)))
+    return grouped(sorted(both, key=lambda head: (head.epoch, head.label, own(head), head.seed)))
 
 
 def whole_of(plain):
@@ -103,7 +103,7 @@ def add_mixed(report, task, mixed, plain, evidence):
     rows = []
     for group in groups:
         what = f"{label_of(group.epoch)} on {label_of(group.dev_epoch)}: {name_of(group)}"
-        told = {"what": what, "model": group.name.replace("_", " "), "epoch": label_of(group.dev_epoch)}
+        told = {"what": what, "model": group.label, "epoch": label_of(group.dev_epoch)}
         for kind, value in (
             ("where it was trained", mean_f1(group, lambda head: at(head, head.epoch))),
             ("on the other checkpoint", mean_f1(group, lambda head: head)),
@@ -175,7 +175,7 @@ def add_ensembles(report, task, ensembles, berts, evidence):
         groups,
         [
             (EPOCH, lambda one: epoch_cell(one.epoch)),
-            (words("models"), lambda one: one.name),
+            (words("models"), lambda one: one.label),
             (SEED, lambda one: one.seed_text),
             (words("combined by"), lambda one: one.combine),
         ],
@@ -187,10 +187,10 @@ def add_ensembles(report, task, ensembles, berts, evidence):
     )
     rows = []
     for group in groups:
-        what = f"epoch {label_of(group.epoch)}: {group.name}"
+        what = f"epoch {label_of(group.epoch)}: {group.label}"
         kind = {"max": "maximum"}.get(group.combine, group.combine)
         own, single = mean_f1(group, lambda one: one), mean_f1(group, best_member)
-        told = {"what": what, "model": group.name, "epoch": label_of(group.epoch)}
+        told = {"what": what, "model": group.label, "epoch": label_of(group.epoch)}
         rows += [{**told, "kind": kind, "value": own.mean}] if own else []
         if single and not any(row["what"] == what and row["kind"] == "best of the models" for row in rows):
             rows.append({**told, "kind": "best of the models", "value": single.mean})
@@ -241,7 +241,7 @@ def add_second_best(report, task, berts, plain, evidence):
             ("only the second-best right", either - first),
             ("neither", 100 - either),
         ):
-            bars.append({"model": group.name.replace("_", " "), "epoch": label_of(group.epoch), "kind": part, "value": value})
+            bars.append({"model": group.label, "epoch": label_of(group.epoch), "kind": part, "value": value})
     epochs = [label_of(epoch) for epoch in sorted({head.epoch for head in plain})]
     bars = [bar for bar in bars if bar["epoch"] in epochs] or bars
     table = Table(
@@ -303,18 +303,19 @@ def last_of(probes):
 
 
 def add_atlas(report, task, probes, evidence):
-    """A head for each layer at each checkpoint."""
+    """A head for each layer at each checkpoint: one figure for each probe and recipe."""
     if not probes:
         return
-    for place, name in enumerate(sorted({probe.name for probe in probes if probe.main})):
-        groups = grouped([probe for probe in probes if probe.name == name and probe.main])
+    labels = sorted({probe.label for probe in probes if probe.main})
+    for place, label in enumerate(labels):
+        groups = grouped([probe for probe in probes if probe.label == label and probe.main])
         caption = (
-            f"Each hidden state by itself at each checkpoint: the score of a {name.replace('_', ' ')} on it alone, percent (mean of "
+            f"Each hidden state by itself at each checkpoint: the score of a {label} on it alone, percent (mean of "
             "the seeds). 0 is the embedding output."
         )
         own = f"{task}-atlas-{place + 1}" if place else f"{task}-atlas"  # names of files hold no text of the data
-        report.figure(task, Figure(own, "Layer atlas", caption, charts.layer_atlas(groups), f"{task}-atlas"))
-    probes = sorted(probes, key=lambda probe: (probe.epoch, probe.name, probe.layers, probe.seed))
+        report.figure(task, Figure(own, "Layer atlas" + f": {label}" * (len(labels) > 1), caption, charts.layer_atlas(groups), f"{task}-atlas"))
+    probes = sorted(probes, key=lambda probe: (probe.epoch, probe.label, probe.layers, probe.seed))
     own = [
         *ABOUT_HEADS,
         (Column("hidden state"), lambda one: one.layers[0]),

@@ -26,25 +26,25 @@ class Shown:
 
 def shown_of(evidence, seed):
     """The systems that the explorer shows for a seed: BERT, heads over all states, heads on states of another checkpoint, ensembles."""
-    run, task, shown, variants = evidence.run, evidence.task, [], []
+    run, task, shown, head_seeds = evidence.run, evidence.task, [], []
 
     def add(result, records, name, epoch, threshold=None):
         shown.append(Shown(name, label_of(epoch), result.name == "BERT", records, threshold))
-        variants.append(result.variant)
+        head_seeds.append(result.head_seed)
 
     for system in evidence.systems:
         for result in system.group.results:
             own = result.seed_text
             if result.seed == seed and own in system.records:
                 add(result, system.records[own], system.name, result.epoch, system.thresholds[own])
-    more = [(one, f"{one.name.replace('_', ' ')}, trained at epoch {label_of(one.epoch)}", one.dev_epoch) for one in run.mixed]
-    more += [(one, f"{one.name} ({one.combine})", one.epoch) for one in run.ensembles]
+    more = [(one, f"{one.label}, trained at epoch {label_of(one.epoch)}", one.dev_epoch) for one in run.mixed]
+    more += [(one, f"{one.label} ({one.combine})", one.epoch) for one in run.ensembles]
     for result, name, epoch in more:
         if (result.task, result.seed) == (task, seed) and (records := evidence.records_of(result)):
             add(result, records, name, epoch)
     counts = Counter((one.name, one.epoch) for one in shown)
-    for one, variant in zip(shown, variants):
-        one.name += f" ({variant})" if variant and counts[one.name, one.epoch] > 1 else ""
+    for one, seed in zip(shown, head_seeds):
+        one.name += f" (head seed {seed})" if seed and counts[one.name, one.epoch] > 1 else ""
     return shown
 
 

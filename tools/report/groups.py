@@ -7,6 +7,7 @@ from collections import Counter
 
 from counted import counted
 from page_parts import Spread
+from run_model import label_of
 
 SEED = r"-?\bseed-(\d+)"  # of a head's own training, in the name of its folder
 
@@ -18,17 +19,12 @@ class Group:
         self.results = results
         self.first = results[0]
 
-    def __getattr__(self, name):  # name, epoch, parameters and the like: all members have the same
+    def __getattr__(self, name):  # name, label, epoch, parameters and the like: all members have the same
         return getattr(self.first, name)
 
     @property
     def seed_text(self):
         return seed_text(self.results)
-
-    @property
-    def label(self):
-        """Its name as people read it."""
-        return label_of_model(self.first)
 
     def of(self, value):
         """`value` of each member that has one, as Spread; None where none has."""
@@ -54,8 +50,9 @@ def seed_text(results):
     return text if seeds == len(results) else f"{text}, {counted(len(results), 'head')}"
 
 
-def label_of_model(result):
-    return result.name.replace("_", " ")
+def moved_text(one):
+    """Words for the checkpoint on whose states a head was scored, if it was trained on another one."""
+    return "" if one.dev_epoch in (None, one.epoch) else f" (scored on states of epoch {label_of(one.dev_epoch)})"
 
 
 def spread(values):
@@ -69,6 +66,23 @@ def spread(values):
 def recipe_of(result):
     """The variant without the words for the seed."""
     return re.sub(SEED, "", result.variant)
+
+
+def recipe_and_part(result):
+    """The words of the variant before the seed, and the words after it: on which states and questions a head was trained."""
+    recipe, _, part = (*re.split(SEED, result.variant, maxsplit=1), "", "")[:3]
+    return recipe, part.removeprefix("-")
+
+
+def name_recipes(results):
+    """Tells apart results of one name whose heads were trained by several recipes."""
+    found = {}
+    for result in results:
+        found.setdefault((result.task, result.name), {}).setdefault(recipe_and_part(result)[0], []).append(result)
+    for recipes in found.values():
+        for recipe, own in recipes.items() if len(recipes) > 1 else ():
+            for result in own:
+                result.recipe = recipe
 
 
 def name_head_seeds(results):

@@ -59,7 +59,7 @@ def add_own_steps(report, task, read):
         path = head.files[0].with_name("metrics.jsonl")
         for line in read(path) if path.is_file() else []:
             if all(is_number(line.get(key)) and line[key] > 0 for key in ("step_seconds", "sequences", "ranks")):
-                told = {"model": head.name.replace("_", " "), "epoch": label_of(head.epoch), "seed": head.seed_text, "pass": line.get("epoch")}
+                told = {"model": head.label, "epoch": label_of(head.epoch), "seed": head.seed_text, "pass": line.get("epoch")}
                 points.append({**told, "value": 1000 * line["step_seconds"] * line["ranks"] / line["sequences"]})
     if points:
         caption = (

@@ -3,7 +3,7 @@
 import charts
 import experiment_charts
 from columns import MEANINGS
-from groups import grouped, recipe_of
+from groups import grouped, moved_text
 from page_parts import Column, Figure, Row, Table, words
 from row_builder import EPOCH, SEED, epoch_cell, name_of, score_table
 from run_files import is_number, read_json_lines
@@ -37,24 +37,13 @@ def add_heads(report, task, berts, heads, evidence):
         )
         report.figure(task, Figure(name, HEADS_TITLE, caption, charts.heads_against_bert(scored), name))
     whole = report.run.bert_parameters(task)
-    recipes = {}
-    for head in heads:
-        recipes.setdefault((head.name, head.epoch), set()).add(recipe_of(head))
-
-    def title(one):
-        own = ""
-        if one.dev_epoch is not None and one.dev_epoch != one.epoch:
-            own += f" (scored on states of epoch {label_of(one.dev_epoch)})"
-        if len(recipes.get((one.name, one.epoch), ())) > 1:
-            own += f" ({one.variant})"
-        return name_of(one, own)
 
     def share(one):
         return 100 * one.parameters / whole if whole and one.parameters else None
 
     own = [
         (EPOCH, lambda one: epoch_cell(one.epoch)),
-        (words("model"), title),
+        (words("model"), lambda one: name_of(one, moved_text(one))),
         (SEED, lambda one: one.seed_text),
         (Column("parameters"), lambda one: one.parameters),
         (Column("% of BERT", 4, "share of BERT's parameters"), share),
@@ -95,7 +84,7 @@ def add_epochs_of_heads(report, task, heads):
     """How heads got on over their own epochs."""
     scores, losses = [], []
     for head in heads:
-        told = {"model": head.name.replace("_", " "), "epoch": label_of(head.epoch), "seed": head.seed_text}
+        told = {"model": head.label, "epoch": label_of(head.epoch), "seed": head.seed_text}
         for lines, found in zip((scores, losses), lines_of_epochs(report.run, head)):
             lines += [{**told, "at": at, "value": value} for at, value in found]
     if len({line["at"] for line in scores}) > 1:

@@ -147,7 +147,7 @@ def epochs_of(results):
 
 def about(group, **more):
     """The members that rows of figures have for a result or a group."""
-    return {"model": group.name.replace("_", " "), "epoch": label_of(group.epoch), **more}
+    return {"model": group.label, "epoch": label_of(group.epoch), **more}
 
 
 def extent(values, margin=3.0):

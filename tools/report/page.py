@@ -92,7 +92,7 @@ def write_page(report, output, made_by, with_files):
             figures=packed_json(shortened({figure.name: figure.spec for figure in report.figures()})),
             with_files=with_files,
             explorers=report.explorers,
-            configurations=[(path, path.read_text(encoding="utf-8", errors="replace")) for path in report.run.configs],
+            configurations=report.run.configs,
             made_by=made_by,
             link=lambda path: address_of(path, output),
             styles=[table_style, own("style.css")],

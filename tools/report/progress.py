@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from counted import counted
-from run_files import is_number, read_json, read_json_lines, read_text
+from run_files import is_number, read_json, read_json_lines, read_text, status_of
 
 MOST_POINTS = 400  # of a series on a page
 RECENT = 50  # steps that tell the speed
@@ -134,15 +134,13 @@ def changes(run_folder):
         path: (status.st_mtime_ns, status.st_size)
         for pattern in WATCHED
         for path in run_folder.glob(pattern)
-        if (status := _stat(path)) is not None
+        if (status := status_of(path)) is not None
     }
 
 
-def _stat(path):
-    try:
-        return path.stat()
-    except FileNotFoundError:  # replaced just now
-        return None
+def _quiet_seconds(paths, now):
+    """The time since one of the files was written last; 0 if all are gone."""
+    return now - max((status.st_mtime for path in paths if (status := status_of(path)) is not None), default=now)
 
 
 def _fine_tuning(seed, name, now):
@@ -160,7 +158,7 @@ def _fine_tuning(seed, name, now):
     left = (of - done) * sum(recent) / len(recent) if of and recent else None
     tokens = sum(line["tokens"] for line in steps[-RECENT:] if is_number(line.get("tokens")))
     speed = f"{tokens / sum(recent):,.0f} tokens/s" if tokens and sum(recent) > 0 else ""
-    yield _item(f"Fine-tuning of {name}", (done, of, "step"), speed, left, now - path.stat().st_mtime)
+    yield _item(f"Fine-tuning of {name}", (done, of, "step"), speed, left, _quiet_seconds([path], now))
 
 
 def _heads(seed, name, now):
@@ -179,7 +177,7 @@ def _heads(seed, name, now):
         if lines and _tells_speed(lines[-1]):
             last = lines[-1]
             speed = f"{last['sequences'] / last['seconds']:,.0f} sequences/s, {100 * last['waiting_share']:.1f} % of the time waiting for states"
-        yield _item(what, (len(lines), of, "pass"), speed, left, now - max(path.stat().st_mtime for path in paths))
+        yield _item(what, (len(lines), of, "pass"), speed, left, _quiet_seconds(paths, now))
 
 
 def _item(what, progress, speed, left, quiet):

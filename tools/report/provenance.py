@@ -37,7 +37,7 @@ class Provenance:
         return self.entries.setdefault(key, (len(self.entries) + 1, result))[0]
 
     def _listed(self, number, result):
-        title = f"{result.task}, {result.name.replace('_', ' ')}"
+        title = f"{result.task}, {result.label}"
         if result.epoch is not None:
             title += f", epoch {label_of(result.epoch)}"
         title += ", evaluated in training" if isinstance(result, Result) and result.rank_hours is not None else ""

@@ -14,7 +14,7 @@ from pathlib import Path
 try:
     from origin import require_alike
     from progress import changes, is_done, run_parser, under_way
-    from run_files import RunError
+    from run_files import RunError, words_of
     from run_folder import read_run, seed_folders
     from run_model import TASKS
     from sections import write_report
@@ -47,17 +47,16 @@ def watch(options):
     meanwhile."""
     run, seen, done = options.run, None, False
     while not done:
-        found = changes(run)
-        if found != seen:
-            seen = found
-            try:
+        try:
+            if (found := changes(run)) != seen:
+                seen = found
                 done = is_done(run)
                 done = make(options, done and options.files) and done
                 print(f"{time.strftime('%H:%M:%S')} {options.output / 'index.html'}", *(item["text"] for item in under_way(run)),
                       *["the run is done"] * done, sep="\n  ", flush=True)
-            except RunError as wrong:
-                print(f"error: report: {wrong}", file=sys.stderr, flush=True)
-                done = False
+        except (RunError, FileNotFoundError) as wrong:
+            print(f"error: report: {words_of(wrong)}", file=sys.stderr, flush=True)
+            done, seen = False, seen if isinstance(wrong, RunError) else None
         if not done:
             time.sleep(options.watch)
 
@@ -81,8 +80,8 @@ def main():
         whole = make(options, options.files)
     except KeyboardInterrupt:
         return 0
-    except RunError as wrong:
-        print(f"error: report: {wrong}", file=sys.stderr)
+    except (RunError, FileNotFoundError) as wrong:
+        print(f"error: report: {words_of(wrong)}", file=sys.stderr)
         return 2
     print(options.output / "index.html")
     return 0 if whole else 2

@@ -13,8 +13,8 @@ def epoch_cell(epoch):
 
 
 def name_of(result, own=""):
-    """A result's name in tables, with the properties that set it apart."""
-    name = result.name.replace("_", " ") + own
+    """The name of a result or a group in tables, with the properties that set it apart."""
+    name = result.label + own
     name += f" ({result.diverged}; its best epoch before)" if result.diverged else ""
     return f"{name} [{result.mark}]" if result.mark else name
 

@@ -11,6 +11,15 @@ class RunError(Exception):
     """A file of a run is malformed or missing; the message names it."""
 
 
+class Gone(RunError):
+    """A file is not there, or not any more: a run that is under way removes stores, and --force removes results."""
+
+
+def words_of(wrong):
+    """The message of a RunError, or of a FileNotFoundError: a glob raises this where a folder is removed while it is listed."""
+    return str(wrong) if isinstance(wrong, RunError) else f"{wrong.filename}: was removed while the run was read"
+
+
 def read_json(path):
     """An object from a JSON file."""
     return _object(read_text(path), path, str(path))
@@ -41,6 +50,8 @@ class JsonLines:
                     self._begin()
                     file.seek(0)
                 text = file.read()
+        except FileNotFoundError as wrong:
+            raise Gone(f"{self.path}: cannot be read: {wrong}") from wrong
         except OSError as wrong:
             raise RunError(f"{self.path}: cannot be read: {wrong}") from wrong
         objects = []
@@ -55,12 +66,22 @@ class JsonLines:
         return objects
 
 
-def read_text(path):
-    """The text of a UTF-8 file."""
+def read_text(path, errors="strict"):
+    """The text of a UTF-8 file; `errors` as of open()."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8", errors=errors)
+    except FileNotFoundError as wrong:
+        raise Gone(f"{path}: cannot be read: {wrong}") from wrong
     except (OSError, UnicodeDecodeError) as wrong:
         raise RunError(f"{path}: cannot be read: {wrong}") from wrong
+
+
+def status_of(path):
+    """Its os.stat_result; None if the file is gone."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def _object(text, path, place):

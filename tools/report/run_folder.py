@@ -1,10 +1,12 @@
 """Reads a run's folder: RUN/<task>/seed-<s>/{checkpoints,evaluations,heads,metrics}."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from groups import name_head_seeds
+from groups import name_head_seeds, name_recipes
 from run_files import (
+    Gone,
     RunError,
     check_scores,
     count_parameters,
@@ -14,8 +16,11 @@ from run_files import (
     parameters_in,
     read_json,
     read_json_lines,
+    read_text,
 )
 from run_model import TASKS, Result, Run, Tuning
+
+CONFIGS = ("*.toml", "inputs.txt", "*/seed-*/**/*.toml", "features/*.toml")
 
 
 def read_run(folder):
@@ -30,27 +35,28 @@ def read_run(folder):
             run.missing.append(f"No results for the {task} task: there is no {task}/seed-<s>/.")
         for seed in seeds:
             _read_seed(run, task, seed)
-    run.configs = sorted(
-        {
-            *folder.glob("*.toml"),
-            *folder.glob("inputs.txt"),
-            *folder.glob("*/seed-*/**/*.toml"),
-            *folder.glob("features/*.toml"),
-        }
-    )
+    for path in sorted({path for pattern in CONFIGS for path in folder.glob(pattern)}):
+        run.configs += [config for found in run.attempt(_read_config, path) for config in found]
     run.berts.sort(key=lambda bert: (bert.task, bert.epoch, bert.seed))
     for heads in (run.heads, run.controls, run.mixed):
         heads.sort(
             key=lambda head: (head.task, head.epoch, head.parameters or 0, head.name, head.seed, head.variant)
         )
     run.ensembles.sort(key=lambda one: (one.task, one.epoch, one.name, one.seed, one.combine))
-    name_head_seeds([*run.heads, *run.controls, *run.mixed, *run.ensembles])
+    for name in (name_head_seeds, name_recipes):
+        name([*run.heads, *run.controls, *run.mixed, *run.ensembles])
     return run
 
 
 def seed_folders(folder, task):
     """The folders of a task's seeds in the folder of a run."""
     return sorted(path for path in folder.glob(f"{task}/seed-*") if path.is_dir())
+
+
+def _read_config(path):
+    """The path and the text, unless the file went just now: a run without keep_stores removes its stores while it goes on."""
+    with suppress(Gone):
+        yield path, read_text(path, errors="replace")
 
 
 def _read_seed(run, task, folder):
@@ -247,7 +253,7 @@ def _read_ensemble(path, task, seed, run):
         members.append(member)
     if len(members) < 2 or len({member.epoch for member in members}) > 1:
         raise RunError(f"{path}: 'logits' should name logits of several models over one checkpoint")
-    name = " + ".join(member.name.replace("_", " ") for member in members)
+    name = " + ".join(member.label for member in members)
     return Result(
         task,
         seed,

@@ -22,6 +22,7 @@ class Result:
     scores: dict  # of metrics.json: the objects official, reference, classification
     files: list[Path]
     variant: str = ""
+    recipe: str = ""  # of a head's training, where the run has heads of its name with several
     head_seed: str = ""  # of a head's own training, where one seed of fine-tuning has several heads that differ in nothing else
     parameters: int | None = None
     dev_epoch: Fraction | None = None  # of the states a head was scored on
@@ -35,6 +36,11 @@ class Result:
     members: list["Result"] = field(default_factory=list)
     rank_hours: float | None = None  # of training so far, where it was evaluated in training
     mark: str = ""  # why it cannot be compared with the others, where the report was told to show it nevertheless
+
+    @property
+    def label(self):
+        """Its name as people read it, with its recipe where it has one."""
+        return self.name.replace("_", " ") + (f" ({self.recipe})" if self.recipe else "")
 
     @property
     def seed_text(self):
@@ -71,7 +77,7 @@ class Tuning:
     summary: dict
     file: Path
     epoch: Fraction | None = None
-    name: str = "fine-tuning"
+    label: str = "fine-tuning"
     scores: dict = field(default_factory=dict)
 
     @property
@@ -91,7 +97,7 @@ class Run:
     held_out_thresholds: list[Result] = field(default_factory=list)  # the answers of `berts`, at a threshold chosen elsewhere
     in_training: list[Result] = field(default_factory=list)  # BERT at its checkpoints, by bv_finetune --eval-features
     tunings: list[Tuning] = field(default_factory=list)
-    configs: list[Path] = field(default_factory=list)
+    configs: list[tuple[Path, str]] = field(default_factory=list)  # the files of settings, and their texts
     missing: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)  # files that cannot be read: a line each
 

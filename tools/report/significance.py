@@ -36,7 +36,7 @@ class Difference:
     p: float  # two-sided, of no difference; not corrected for the number of comparisons
     smallest: float  # the smallest difference that these questions would show; see `smallest_difference`
     corrected: float  # p, corrected for all the comparisons that were made together
-    few: bool = False  # the questions are of fewer than FEWEST paragraphs, so that p is 1
+    few: bool = False  # the questions are of fewer than FEWEST paragraphs: they tell no p, and 1 stands for it in corrections
 
     @property
     def verdict(self):

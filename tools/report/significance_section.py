@@ -112,7 +112,7 @@ def rows_of(evidence, best, zoo):
             head.name,
             head.seed_text,
             Difference(evidence.score(head, measure), *evidence.interval(head, measure), signed=False),
-            *([shown(same), same.corrected, "yes" if same.sure_verdict == BETTER else "no"] if same else [None] * 3),
+            *([shown(same), None if same.few else same.corrected, "yes" if same.sure_verdict == BETTER else "no"] if same else [None] * 3),
             shown(evidence.difference(head, best, measure)),
             same.smallest if same else None,
             int((zoo[place] > 0).sum()),

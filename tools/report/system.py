@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from groups import recipe_of, seed_text, seeds_of
-from run_model import label_of
+from groups import seed_text, seeds_of
 
 MEASURES = {"f1": "F1", "exact": "accuracy", "answered": "F1 of the questions with an answer"}
+KEYS = {"f1": "f1", "exact": "exact", "answered": "HasAns_f1"}  # of the task's own scores in metrics.json
 SHORT = {**MEASURES, "answered": "has-answer F1"}  # as titles of columns
 EITHER = "either"  # percent that the best or the second-best answer is right, by the reference's scorer
 
@@ -103,18 +103,3 @@ class System:
 def common_seed(systems):
     """The first seed of fine-tuning that all systems have; None where they share none."""
     return next((seed for seed in seeds_of(systems[0].results) if all(seed in one.seeds for one in systems)), None)
-
-
-def names_of(groups):
-    """The name of each group as people read it. It also says the recipe if heads of this name have several, and the checkpoint on
-    whose states a head was scored if it was trained on another one."""
-    recipes = {}
-    for group in groups:
-        recipes.setdefault(group.name, set()).add(recipe_of(group))
-
-    def name_of(group):
-        recipe = f" ({recipe_of(group)})" * (len(recipes[group.name]) > 1)
-        moved = group.dev_epoch not in (None, group.epoch)
-        return group.label + recipe + (f" (scored on states of epoch {label_of(group.dev_epoch)})" if moved else "")
-
-    return [name_of(group) for group in groups]

@@ -124,7 +124,7 @@ def too_few_paragraphs(evidence, measure, head, bert):
 
 
 def comparable(heads, told, score, measure):
-    """The heads whose smallest visible difference is below BERT's `score`, and a sentence about the others: not even a head that is
+    """The heads whose smallest difference that the questions show is below BERT's `score`, and a sentence about the others: not even a head that is
     always wrong could be told from BERT there. `told`: the Difference of each head to BERT, by id."""
     sure = [one for one in heads if told[id(one)].smallest < score]
     smallest = min(told[id(one)].smallest for one in heads)

@@ -196,7 +196,7 @@ compared() {
     [[ ! $missing ]]
 }
 
-# Whether the run has held-out questions, or will have them. A run that was begun without these goes on without them.
+# Whether the run has held-out questions, or will have them. The stages after prepare go on without them if it was begun without.
 holds_out() { [[ $study_hold_out && (-e $run/features/held-out.h5 || ! -e $run/features/train.h5) ]]; }
 
 # Whether heads are scored on held-out questions too. A run whose heads were trained without these goes on without them, so that

@@ -84,7 +84,7 @@ def differences(place, stage, wanted):
         chosen = flags.get(key) == "auto" or (key in OF_TASK.get(stage, ()) and flags.get(key) == 0)
         equal = [same(value, there) for there in known]
         if not (any(equal) if chosen else all(equal)):
-            yield key, known[0], value, table
+            yield key, known[equal.index(False)], value, table
 
 
 def changed(stage, study, places):

@@ -171,7 +171,7 @@ def test_a_fine_tuning_that_stopped_early_goes_on_if_the_study_has_more_patience
     ("data_seed = 1", "data_seed = 2", "made with data_seed"),
     ("threads = 2", "threads = 4\nmemory_gib = 3", ""),
     ('precision = "float32"', 'precision = "bfloat16"', ""),
-    ("batch = 16", "batch = 8", "made with batch 8, but {config} has batch 8 in [train]"),  # one of two records differs
+    ("batch = 16", "batch = 8", "made with batch 16, but {config} has batch 8 in [train]"),  # one of two records differs
     ("batch = 16", "batch = 16", "made with batch 8, but {config} has batch 16 in [train]"),
 ])
 def test_a_changed_setting_of_a_trained_head_is_an_error(tmp_path, tiny_model, there, here, said):

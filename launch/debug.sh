@@ -74,10 +74,13 @@ done
 check_flags
 
 count_ranks() {
-    local gpus=0 visible
+    local gpus=0 visible device
     if [[ ${CUDA_VISIBLE_DEVICES+set} ]]; then
-        IFS=, read -ra visible <<<"$CUDA_VISIBLE_DEVICES"
-        gpus=${#visible[@]}
+        IFS=', ' read -ra visible <<<"$CUDA_VISIBLE_DEVICES"
+        for device in ${visible[@]+"${visible[@]}"}; do # CUDA reads up to the first word that names no device
+            [[ $device =~ ^([0-9]+$|GPU-|MIG-) ]] || break
+            gpus=$((gpus + 1))
+        done
     elif command -v nvidia-smi >/dev/null; then
         gpus=`nvidia-smi --list-gpus 2>/dev/null | grep -c '^GPU'` || true
     fi
@@ -114,6 +117,10 @@ fi
 [[ ! $hang_timeout ]] || program_flags+=(--hang-timeout "$hang_timeout")
 read_study
 for stage in "${stages[@]}"; do check_settings "$stage"; done
+if changes_study && command -v squeue >/dev/null; then
+    queue=`queued_jobs` || echo "warning: debug.sh: squeue failed; jobs in the queue, if there are any, will read the changed study" >&2
+    [[ ! $queue ]] || refuse_study
+fi
 check_inputs
 [[ $config -ef $run/study.toml ]] || cp "$config" "$run/study.toml"
 wanted_results >"$run/wanted.txt"

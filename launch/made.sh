@@ -34,11 +34,12 @@ made_heads() {
     done
 }
 
-# The results of a stage that are made, as launch/settings.py wants them.
+# The results of a stage that are made, as launch/settings.py wants them. The settings of a file that was removed stay beside its place.
+made_file() { [[ ! -e $1 ]] || echo "$1"; }
 made_results() {
     local task seed epoch split place
     if [[ $1 == prepare ]]; then
-        for split in train dev; do echo "$run/features/$split.h5"; done
+        for split in train dev; do made_file "$run/features/$split.h5"; done
         return 0
     fi
     for task in "${tasks[@]}"; do
@@ -50,7 +51,7 @@ made_results() {
             fi
             for epoch in ${epochs[@]+"${epochs[@]}"}; do
                 case $1 in
-                    extract) for split in "${splits[@]}"; do echo "$place/stores/epoch-$epoch-$split.h5"; done ;;
+                    extract) for split in "${splits[@]}"; do made_file "$place/stores/epoch-$epoch-$split.h5"; done ;;
                     train) made_heads "$task" "$seed" "$epoch" ;;
                 esac
             done
@@ -100,7 +101,7 @@ finished_head() {
         for place in "$folder"/$pattern; do # no pattern in the folder's own name
             ! exists "$place" || count=$((count + 1))
         done
-        wanted=`wanted_number "$pattern"`
+        wanted=`wanted_number "$pattern" "$folder/checkpoints/epoch-$3"` || exit 2
         ((count >= wanted)) || return 1
     done
 }
@@ -158,7 +159,7 @@ served_store() {
     local task=$1 seed=$2 epoch=$3 split=$4 missing
     ! complete_store "$run/$task/seed-$seed/stores/epoch-$epoch-$split.h5" || return 0
     [[ ! $study_keep_stores ]] || return 1
-    missing=`missing_trainings "$task" "$seed" "$epoch"`
+    missing=`missing_trainings "$task" "$seed" "$epoch"` || exit 2
     [[ ! $missing ]]
 }
 
@@ -176,7 +177,7 @@ comparisons() {
         own=${words[4]##*/}
         places=("${words[4]%/*}/"$own)
         places=("${places[@]##*/}")
-        wanted=`wanted_number "$own"`
+        wanted=`wanted_number "$own"` || exit 2
         ((${#places[@]} >= wanted)) || [[ ${places[0]} == "$own" ]] || places+=("$own")
         for place in "${places[@]}"; do
             for head in "${words[@]:4}"; do
@@ -195,7 +196,7 @@ compared() {
     [[ ! $missing ]]
 }
 
-# Whether the run has held-out questions, or will have them. A run that was begun without these goes on without them.
+# Whether the run has held-out questions, or will have them. The stages after prepare go on without them if it was begun without.
 holds_out() { [[ $study_hold_out && (-e $run/features/held-out.h5 || ! -e $run/features/train.h5) ]]; }
 
 # Whether heads are scored on held-out questions too. A run whose heads were trained without these goes on without them, so that

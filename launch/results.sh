@@ -57,19 +57,22 @@ head_scores() {
     done
 }
 
-# The number of hidden states in the stores of the study.
+# The number of hidden states in the stores of the study. Jobs that read stores need no --model, so $model may be another one than the
+# run's: it counts only if the run has neither checkpoints, of which the given one counts first, nor a recorded model.
 stored_layers() {
-    local layers
-    if [[ $study_stored_layers ]]; then
-        echo "$study_stored_layers"
-    else
-        layers=`sed -nE 's/.*"num_hidden_layers": *([0-9]*).*/\1/p' "$model/config.json" 2>/dev/null` || true
-        echo $((${layers:-0} + 1)) # the embedding output is one
-    fi
+    local file layers recorded=''
+    [[ ! $study_stored_layers ]] || { echo "$study_stored_layers" && return; }
+    [[ ! -e $run/inputs.txt ]] || recorded=`sed -n 's/^model //p' "$run/inputs.txt"`
+    for file in ${1:+"$1/config.json"} "$run"/*/seed-*/checkpoints/*/config.json ${recorded:+"$recorded/config.json"} \
+        "$model/config.json"; do
+        layers=`sed -nE 's/.*"num_hidden_layers": *([0-9]+).*/\1/p' "$file" 2>/dev/null` || true
+        [[ ! $layers ]] || { echo $((layers + 1)) && return; } # the embedding output is one
+    done
+    fail "the number of hidden states is unknown: neither a checkpoint of $run nor $model has a config.json that says it"
 }
 
-# The number of results that match a pattern: one, or one for each layer.
-wanted_number() { if [[ $1 == *"$any_layer"* ]]; then stored_layers; else echo 1; fi; }
+# wanted_number PATTERN [CHECKPOINT]: the number of results that match a pattern: one, or one for each layer.
+wanted_number() { if [[ $1 == *"$any_layer"* ]]; then stored_layers "${@:2}"; else echo 1; fi; }
 
 # Prints all results of the study. Tools that watch a run read them in RUN/wanted.txt. A line has words with tabs between them: a
 # pattern below RUN, the number of results that match it and, if these are comparisons, patterns of the folders of their heads. If a
@@ -77,7 +80,7 @@ wanted_number() { if [[ $1 == *"$any_layer"* ]]; then stored_layers; else echo 1
 wanted_results() {
     local pattern heads number
     wanted_patterns | while IFS=$'\t' read -r pattern heads; do
-        number=`wanted_number "$pattern"`
+        number=`wanted_number "$pattern"` || exit 2
         echo "$pattern"$'\t'"$number${heads:+$'\t'$heads}"
     done
 }

@@ -143,5 +143,20 @@ model $model"
         fail "$run was made from other inputs (${before//$'\n'/ }); name another folder by --run"
 }
 
+# The jobs of the run in Slurm's queue, one on each line: "ID|INDEX|UNIT", such as "12_3|3|extract span 1". A job that slurm/study.sh has
+# submitted has "RUN: UNIT" as its comment. Fails if Slurm does not answer.
+queued_jobs() {
+    local id index comment place queue
+    place=`realpath -m -- "$run"`
+    queue=`squeue --me --noheader --array --format='%i|%K|%k'` || return
+    while IFS='|' read -r id index comment; do
+        [[ $comment != "$place: "* ]] || echo "$id|$index|${comment#"$place: "}"
+    done <<<"$queue"
+}
+
+# Jobs in the queue will read RUN/study.toml, so it must not become another study under them.
+changes_study() { [[ -e $run/study.toml ]] && ! cmp -s "$config" "$run/study.toml"; }
+refuse_study() { fail "jobs of $run are in the queue with another study than $config; wait for them, or scancel them"; }
+
 . launch/results.sh
 . launch/made.sh

@@ -98,13 +98,17 @@ check_settings "$stage"
 
 # --- What Slurm says ---
 
-# ask_slurm COMMAND...: sets $said to the words of one of Slurm's commands. Slurm's controller may be busy or may be starting again, so
-# a command that fails is tried five times in 40 seconds.
+# ask_slurm COMMAND...: sets $said to the standard output of one of Slurm's commands or, if it fails, to its errors. Slurm's controller may be
+# busy or may be starting again, so a command that fails is tried five times in 40 seconds.
 ask_slurm() {
-    local tries
+    local tries lines
     for tries in 1 2 3 4 5; do
         ((tries == 1)) || sleep 10
-        ! said=`"$@" 2>&1` || return 0
+        if lines=`{ "$@" 2>&3 | sed 's/^/out:/'; } 3>&1`; then
+            said=`sed -n 's/^out://p' <<<"$lines"`
+            return 0
+        fi
+        said=`sed '/^out:/d' <<<"$lines"`
         [[ $said != *"Invalid job id"* ]] || break
     done
     return 1
@@ -113,7 +117,7 @@ ask_slurm() {
 # find_state JOB: sets $state to Slurm's state of the job; it is empty if the job has ended. Fails if Slurm does not answer.
 find_state() {
     state=''
-    if ask_slurm squeue --noheader --jobs="$1" --format=%T; then state=$said; else [[ $said == *"Invalid job id"* ]]; fi
+    if ask_slurm squeue --noheader --jobs="$1" --format=%T; then state=${said##*$'\n'}; else [[ $said == *"Invalid job id"* ]]; fi
 }
 
 # --- Only one job makes an output: the link OUTPUT.job names this job ---

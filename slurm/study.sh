@@ -77,22 +77,19 @@ export BV_HOME=$PWD
 
 # --- The jobs in the queue ---
 
-# For each unit and array index ("finetune span 1", "extract span 1 3") the job that makes it. A job's comment is its unit.
+# For each unit and array index ("finetune span 1", "extract span 1 3") the job that makes it.
 declare -A queued=()
-queue=$(squeue --me --noheader --array --format='%i|%K|%k') || fail "squeue failed, so the jobs in the queue are unknown; nothing is submitted"
-while IFS='|' read -r id index comment; do
-    [[ $comment == "$run: "* ]] || continue
+queue=$(queued_jobs) || fail "squeue failed, so the jobs in the queue are unknown; nothing is submitted"
+while IFS='|' read -r id index unit; do
+    [[ $id ]] || continue
     [[ $index =~ ^[0-9]+$ ]] || index=''
-    queued[${comment#"$run: "}${index:+ $index}]=$id
+    queued[$unit${index:+ $index}]=$id
 done <<<"$queue"
 
 if [[ ! $dry_run ]]; then
     check_inputs
     mkdir -p "$run/jobs"
-    if [[ -e $run/study.toml ]] && ! cmp -s "$config" "$run/study.toml"; then
-        ((${#queued[@]} == 0)) ||
-            fail "jobs of $run are in the queue with another study than $config; wait for them, or scancel them"
-    fi
+    if changes_study && ((${#queued[@]})); then refuse_study; fi
     [[ $config -ef $run/study.toml ]] || cp "$config" "$run/study.toml"
     config=$run/study.toml
     wanted_results >"$run/wanted.txt"

@@ -222,7 +222,8 @@ def test_scripts_start_through_a_link_and_programs_may_be_named_from_the_callers
     assert said.stdout.split() == ["launch/ask.py", f"{tmp_path}/programs/bv_eval", str(tmp_path), "run"]
 
 
-@pytest.mark.parametrize("visible, ranks", [(None, 3), ("", 2), ("1", 1), ("0,2,3,4", 4)])
+@pytest.mark.parametrize("visible, ranks", [(None, 3), ("", 2), ("1", 1), ("0,2,3,4", 4), ("-1", 2), ("NoDevFiles", 2),
+                                            ("0, 1,-1,2", 2), ("GPU-1a2b,MIG-3c,x,1", 2)])
 def test_debug_starts_a_rank_for_each_visible_gpu(tmp_path, visible, ranks):
     (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nfor gpu in 0 1 2; do echo GPU $gpu; done\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
@@ -248,6 +249,28 @@ def test_debug_keeps_the_study_that_was_asked_for_last_and_passes_over_no_result
     assert refused.rc == 2 and bv.error_lines(refused.stderr)[0].startswith(
         f"error: debug.sh: {run}/span/seed-1: made with batch 16, but {config} has batch 8 in [finetune]; ")
     assert "batch = 16" in (run / "study.toml").read_text()
+
+
+@pytest.mark.parametrize("queue, code", [("echo '12_3|3|{run}: extract span 1'", 2), ("echo '12|N/A|{run}-2: report'", 0), ("exit 1", 0)])
+def test_debug_does_not_change_the_study_of_jobs_in_the_queue(tmp_path, tiny_model, queue, code):
+    config, run, text = tmp_path / "study.toml", tmp_path / "run", '[study]\ntasks = ["span"]\ncorpus_train = 24\ncorpus_dev = 12\n'
+    run.mkdir()
+    (tmp_path / "squeue").write_text(f"#!/bin/sh\n[ \"$1\" != --version ] || exit 0\n{queue.format(run=run)}\n")
+    (tmp_path / "squeue").chmod(0o755)
+
+    def debug():
+        return bv.run_command([bv.SOURCE / "launch" / "debug.sh", "--config", config, "--model", tiny_model, "--run", run, "prepare"], check=False,
+                              env={"BV_BIN": str(bv.BIN), "BV_PYTHON": sys.executable, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+
+    for place in (config, run / "study.toml"):
+        place.write_text(text)
+    assert debug().rc == 0  # the study that they read
+    config.write_text(text + "[finetune]\nbatch = 8\n")
+    done = debug()
+    assert done.rc == code and ((run / "study.toml").read_text() == text) == (code == 2)
+    if code:
+        assert done.stderr == f"error: debug.sh: jobs of {run} are in the queue with another study than {config}; wait for them, or scancel them\n"
+    assert ("warning: debug.sh: squeue failed" in done.stderr) == (queue == "exit 1")
 
 
 def test_the_file_of_a_flag_with_an_equals_sign_is_checked_on_every_rank(tmp_path):

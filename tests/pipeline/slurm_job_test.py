@@ -169,15 +169,16 @@ exit 85
 
 class Controller:
     """Stand-ins for Slurm's commands, for sleep, and for a bv_finetune that is told to stop after a checkpoint. The controller does not
-    answer the first calls of each command."""
+    answer the first calls of each command. `warning`: a script of each command that writes to standard error."""
 
-    def __init__(self, job, **silent):
+    def __init__(self, job, warning="", **silent):
         self.job = job
         job.programs("bv_finetune", STOPPED)
         job.stand_in("sleep", f"echo $1 >>{job.folder}/slept")
         for command, words in {"squeue": "RUNNING", "scontrol": ""}.items():
             job.stand_in(command, f"[[ $1 != --version ]] || exit 0\necho $* >>{job.folder}/{command}\n"
-                         f"(($(wc -l <{job.folder}/{command}) > {silent.get(command, 0)})) || {{ echo {DOWN} >&2; exit 1; }}\necho {words}")
+                         f"(($(wc -l <{job.folder}/{command}) > {silent.get(command, 0)})) || {{ echo {DOWN} >&2; exit 1; }}\n"
+                         f"{warning}\necho {words}\n{warning}")
 
     def calls(self, command):
         path = self.job.folder / command
@@ -189,6 +190,21 @@ def test_a_job_that_is_told_to_stop_is_requeued_although_slurm_does_not_answer_a
     stopped = job.start("finetune.sh", check=False)
     assert stopped.rc == 85 and "told to stop; how far: span seed 1: 1 checkpoints; " in stopped.stdout and not stopped.stderr.count("error:")
     assert len(slurm.calls("squeue")) == 5 and slurm.calls("scontrol") == ["requeue 77"] * 5 and slurm.calls("slept") == ["10"] * 8
+
+
+WARNING = "echo squeue: warning: a plugin is missing >&2"
+
+
+def test_warnings_of_slurm_are_no_state_of_a_job(job):
+    """The job of before has ended: squeue knows it, but says no state."""
+    slurm = Controller(job, WARNING)
+    assert job.start("finetune.sh", check=False).rc == 85 and slurm.calls("scontrol") == ["requeue 77"]
+    job.stand_in("squeue", f"[[ $1 != --version ]] || exit 0\n[[ $* == *--jobs=76* ]] || echo RUNNING\n{WARNING}")
+    job.programs("bv_finetune", STOPPED.replace("epoch-1", "epoch-2"))  # it makes progress
+    (job.run / "span" / "seed-1.job").unlink()
+    (job.run / "span" / "seed-1.job").symlink_to("76")
+    stopped = job.start("finetune.sh", check=False)
+    assert stopped.rc == 85 and "job 76 left" in stopped.stdout and slurm.calls("scontrol") == ["requeue 77"] * 2
 
 
 @pytest.mark.parametrize("silent, words", [

@@ -122,12 +122,13 @@ def with_tables(study, **tables):
 def test_a_study_is_refused_if_its_settings_are_not_those_of_its_results(study):
     head = study.seed / "heads/learned_pooling/epoch-0.5/lr-0.001-seed-1"
     same = {}
-    for table, place, keys in (("finetune", study.seed, ("batch", "learning_rate", "epsilon_kind", "schedule", "warm_up", "no_dropout")),
-                               ("train", head, ("batch", "epochs", "held_out"))):
+    of_tuning = ("batch", "optimizer", "learning_rate", "epsilon", "epsilon_kind", "weight_decay", "schedule", "warm_up", "clip", "loss",
+                 "no_dropout", "precision")
+    for table, place, keys in (("finetune", study.seed, of_tuning), ("train", head, ("batch", "epochs", "held_out"))):
         recipe = bv.read_json(place / "resume" / "recipe.json")
         same[table] = {key: recipe[key] for key in keys}
     features, store = study.run / "features/train.h5", study.seed / "stores/epoch-0.5-train.h5"
-    for table, place, keys in (("prepare", features, ("max_tokens", "stride", "label_rule", "limit", "seed")),
+    for table, place, keys in (("prepare", features, ("max_tokens", "stride", "label_rule", "limit", "seed", "unfound")),
                                ("extract", store, ("dtype", "layers"))):
         flags = tomllib.loads(Path(f"{place}.toml").read_text())[table]
         same[table] = {key: flags[key] for key in keys}

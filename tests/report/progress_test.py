@@ -112,8 +112,8 @@ def test_nothing_is_under_way_in_a_finished_run_and_it_is_done(tmp_path):
 
 WANTED = """
 set -euo pipefail
-. launch/results.sh
-model=$2
+. launch/road.sh
+run=${1%/*} model=$2
 eval "$("$0" --config "$1" --print)"
 wanted_results
 """
@@ -136,13 +136,13 @@ def test_a_study_that_names_no_task_wants_both(tmp_path):
 @pytest.mark.parametrize("more", [None, "seeds = [1, 2]", 'states_at = ["2"]', "shares = [0.5]", 'layer_subsets = ["0,2"]',
                                   "layer_atlas = true", 'mixed = ["0.3:1"]', 'span_ensembles = ["learned_pooling+BERT"]',
                                   'span_heads = ["configs/heads/average_pooling.toml"]'])
-def test_a_study_that_wants_more_is_not_done(tmp_path, more):
+def test_a_study_that_wants_more_is_not_done(tmp_path, tiny_model, more):
     run = write_run(tmp_path)
     wanted = {"tasks": '["span"]', "states_at": '["0.3", "1"]', "span_heads": '["learned_pooling", "adapter_64_shared_skip"]'}
     wanted |= [more.split(" = ")] if more else []
     lines = "".join(f"{key} = {value}\n" for key, value in wanted.items())
     (run / "study.toml").write_text(f"[study]\n{lines}[finetune]\ncheckpoints = '0.3,1,2'\n", encoding="utf-8")
-    (run / "wanted.txt").write_text(wanted_of(run / "study.toml"), encoding="utf-8")
+    (run / "wanted.txt").write_text(wanted_of(run / "study.toml", tiny_model), encoding="utf-8")
     assert is_done(run) == (more is None)
 
 

@@ -148,7 +148,7 @@ def too_few_paragraphs(evidence, measure, head, bert):
 
 
 def comparable(heads, told, task, measure, scores):
-    """The heads whose smallest visible difference is below the distance of BERT to the trivial answer, and a sentence about the others:
+    """The heads whose smallest difference shown is below the distance of BERT to the trivial answer, and a sentence about the others:
     not even a head that gives this answer to every question could be told from BERT there. `told`: the Difference of each head to BERT,
     by id; `scores`: of BERT and of the trivial answer. Over the questions with an answer the latter is 0: it is always wrong."""
     score, trivial = scores

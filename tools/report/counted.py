@@ -2,8 +2,8 @@
 
 
 def counted(number, noun):
-    """1 seed, 2 seeds, 1,092 steps, 0.3 epochs. `number`: a whole number, or a number as text."""
-    text = f"{number:,}" if isinstance(number, int) else number
+    """1 seed, 2 seeds, 1,092 steps, 0.3 epochs. `number`: a whole number (of Python or numpy), or a number as text."""
+    text = number if isinstance(number, str) else f"{int(number):,}"
     return f"{text} {noun}{'s' * (text != '1')}"
 
 

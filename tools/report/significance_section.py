@@ -82,7 +82,7 @@ def columns_of(best, measure):
         Column("p (Holm)", 3, "two-sided, of no difference, corrected by Holm", least=0.001),
         words("beats BERT"),
         Column(f"− BERT, epoch {label_of(best.group.epoch)}", 1, "BERT at its best checkpoint", signed=True),
-        Column("smallest visible", 1, "the smallest difference to BERT that these questions would show with 80 % probability"),
+        Column("smallest difference shown", 1, "the smallest difference to BERT that these questions would show with 80 % probability"),
         Column("better than"),
         Column("worse than"),
     ]

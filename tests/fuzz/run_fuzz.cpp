@@ -18,5 +18,5 @@ void bv::fuzz::read(std::string_view input) {
     }
     newest_resume_state(folder() / "resume");
     finish_head_states(folder(), {folder() / "head"});
-    TuningFiles(folder(), folder() / "model", recipe, {}).begin(3);
+    TuningFiles(folder(), folder() / "model", recipe, "", {}).begin(3);
 }

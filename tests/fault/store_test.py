@@ -222,7 +222,7 @@ def test_repair_refuses_other_weights_and_leaves_the_store(whole, tiny_model, tm
     flip(whole, offset)
     before = whole.read_bytes()
     other = bv.write_model(tmp_path / "other", seed=5)
-    for flags, words in ((["--checkpoint", other], ["weights", "other"]), (["--checkpoint", tmp_path / "gone"], ["not a folder", "gone"])):
+    for flags, words in ((["--checkpoint", other], ["holds the model", "other"]), (["--checkpoint", tmp_path / "gone"], ["not a folder", "gone"])):
         refused = bv.run("bv_store", "repair", whole, *flags, check=False)
         errors = bv.error_lines(refused.stderr)
         assert refused.rc == 2 and len(errors) == 1 and all(word in errors[0] for word in words), refused.stderr
